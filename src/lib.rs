@@ -4,4 +4,11 @@
 //! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
 
 pub mod config;
+pub mod jose;
+pub mod json;
 pub mod peer;
+pub mod rsa;
+pub mod time;
+
+#[cfg(test)]
+mod testing;

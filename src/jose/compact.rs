@@ -1,0 +1,287 @@
+//! The compact serialisation of a JWS (RFC 7515 §3.1, §5.2), read strictly and not yet believed.
+//!
+//! What parses here is well-formed and nothing more: the signature is still unverified.
+
+use crate::json::{JsonError, Object, Value};
+use crate::rsa::{RsaPublicKey, SignatureMismatch};
+
+use super::base64url;
+
+/// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
+pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
+
+/// The longest `kid`, in bytes. Thumbprints have 43 characters; longer text would only fill logs.
+pub const MAX_KID_LENGTH: usize = 256;
+
+/// A compact JWS whose parts decode, whose header is a JSON object, and whose signature nobody has checked.
+#[derive(Debug)]
+pub struct UnverifiedToken<'a> {
+    header: Header,
+    payload: Vec<u8>,
+    signing_input: &'a str,
+    signature: Vec<u8>,
+}
+
+/// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). A member that is not a string counts as
+/// absent, as every rule wants a string there. `jku`, `jwk`, `x5u` and `x5c` are not read at all: a token never chooses
+/// the key that it is verified with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `alg`: the signature algorithm.
+    pub algorithm: Option<String>,
+    /// `typ`: the type of the whole object.
+    pub object_type: Option<String>,
+    /// `cty`: the type of the payload.
+    pub content_type: Option<String>,
+    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`] bytes and without control characters, else absent.
+    pub key_id: Option<String>,
+    /// Whether `crit` (RFC 7515 §4.1.11) or `b64` (RFC 7797) asks for processing that this filter does not do.
+    pub asks_for_extensions: bool,
+}
+
+/// Why text is not a compact JWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwsError {
+    /// Longer than [`MAX_TOKEN_LENGTH`].
+    TooLong,
+    /// Not three parts with a dot between them.
+    NotThreeParts,
+    /// A part is not canonical base64url.
+    NotBase64Url(Part),
+    /// A part is not acceptable JSON.
+    NotJson(Part, JsonError),
+    /// A part is JSON, but not an object.
+    NotAnObject(Part),
+}
+
+/// A part of a compact JWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The JOSE header.
+    Header,
+    /// The payload: the claims.
+    Payload,
+    /// The signature.
+    Signature,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Takes a compact JWS apart.
+    ///
+    /// # Errors
+    /// See [`JwsError`].
+    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(JwsError::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotThreeParts)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotThreeParts)?;
+        if payload.contains('.') {
+            return Err(JwsError::NotThreeParts);
+        }
+        let decode = |part, text| base64url(text).ok_or(JwsError::NotBase64Url(part));
+        Ok(Self {
+            header: Header::parse(&decode(Part::Header, header)?)?,
+            payload: decode(Part::Payload, payload)?,
+            signing_input,
+            signature: decode(Part::Signature, signature)?,
+        })
+    }
+
+    /// The JOSE header.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload as JSON object: the claims, as somebody states them.
+    ///
+    /// # Errors
+    /// [`JwsError::NotJson`] and [`JwsError::NotAnObject`].
+    pub fn claims(&self) -> Result<Object<'_>, JwsError> {
+        object(Part::Payload, &self.payload)
+    }
+
+    /// Verifies the signature as `PS256`, whatever the header says: callers check `alg` first.
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`].
+    pub fn verify_ps256(&self, key: &RsaPublicKey) -> Result<(), SignatureMismatch> {
+        key.verify_ps256(self.signing_input.as_bytes(), &self.signature)
+    }
+}
+
+impl Header {
+    fn parse(json: &[u8]) -> Result<Self, JwsError> {
+        let members = object(Part::Header, json)?;
+        let text = |name| members.text(name).map(str::to_owned);
+        Ok(Self {
+            algorithm: text("alg"),
+            object_type: text("typ"),
+            content_type: text("cty"),
+            key_id: members.text("kid").filter(|kid| is_key_id(kid)).map(str::to_owned),
+            asks_for_extensions: members.contains("crit") || members.contains("b64"),
+        })
+    }
+}
+
+/// Whether text can be the id of a key, in a header and in a set alike.
+pub(super) fn is_key_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_KID_LENGTH && !text.chars().any(char::is_control)
+}
+
+fn object(part: Part, json: &[u8]) -> Result<Object<'_>, JwsError> {
+    match Value::parse(json) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(JwsError::NotAnObject(part)),
+        Err(error) => Err(JwsError::NotJson(part, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{b64, token};
+    use proptest::prelude::*;
+
+    const HEADER: &str = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"k"}"#;
+
+    fn parse_header(header: &str) -> Result<Header, JwsError> {
+        UnverifiedToken::parse(&token(header, "{}", b"")).map(|token| token.header().clone())
+    }
+
+    #[test]
+    fn the_parts_of_a_token_are_read() {
+        let text = token(HEADER, r#"{"iss":"a"}"#, b"sig");
+        let token = UnverifiedToken::parse(&text).unwrap();
+        assert_eq!(
+            token.header(),
+            &Header {
+                algorithm: Some("PS256".into()),
+                object_type: Some("JOSE".into()),
+                content_type: Some("json".into()),
+                key_id: Some("k".into()),
+                asks_for_extensions: false,
+            }
+        );
+        assert_eq!(token.claims().unwrap().text("iss"), Some("a"));
+        assert_eq!(token.signature, b"sig");
+        assert_eq!(token.signing_input, text.rsplit_once('.').unwrap().0);
+    }
+
+    /// RFC 7515 appendix A.1 (HS256) and A.2 (RS256) and A.5 (unsecured): well-formed, so they parse; the rules for
+    /// `alg` refuse them later.
+    #[test]
+    fn the_examples_of_rfc_7515_parse() {
+        let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let hs256 =
+            format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{payload}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{payload}.cC4hiUPoj9Eetdgtv3hF80EGrhuB");
+        let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
+        for (text, algorithm) in [(hs256, "HS256"), (rs256, "RS256"), (none, "none")] {
+            let token = UnverifiedToken::parse(&text).unwrap();
+            assert_eq!(token.header().algorithm.as_deref(), Some(algorithm));
+            assert_eq!(token.claims().unwrap().text("iss"), Some("joe"));
+        }
+    }
+
+    /// RFC 7515 appendix A.6 and A.7: the JSON serialisations are other formats.
+    #[test]
+    fn the_json_serialisation_is_refused() {
+        let json =
+            format!(r#"{{"payload":"{}","protected":"{}","signature":"AA"}}"#, b64(b"{}"), b64(HEADER.as_bytes()));
+        assert_eq!(UnverifiedToken::parse(&json).unwrap_err(), JwsError::NotThreeParts);
+    }
+
+    #[test]
+    fn a_token_has_exactly_three_parts() {
+        let good = token(HEADER, "{}", b"s");
+        let encrypted = format!("{good}.AA.AA");
+        for text in ["", ".", "a", "a.b", &format!("{good}."), &format!(".{good}"), &encrypted, "...."] {
+            assert_eq!(UnverifiedToken::parse(text).unwrap_err(), JwsError::NotThreeParts, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_part_must_be_canonical_base64url() {
+        let h = b64(HEADER.as_bytes());
+        for (text, part) in [
+            (format!("{h}=.e30.AA"), Part::Header),
+            (format!(".e30.AA,Bearer {h}"), Part::Signature),
+            (format!("{h}.e30=.AA"), Part::Payload),
+            (format!("{h}.e31.AA"), Part::Payload),
+            (format!("{h}.e30.AA=="), Part::Signature),
+            (format!("{h}.e30.AB"), Part::Signature),
+            (format!("{h}.e3 0.AA"), Part::Payload),
+            (format!("{h}.e30.A+"), Part::Signature),
+        ] {
+            let expected = if text.starts_with('.') {
+                JwsError::NotJson(Part::Header, JsonError::Syntax { line: 1, column: 0 })
+            } else {
+                JwsError::NotBase64Url(part)
+            };
+            assert_eq!(UnverifiedToken::parse(&text).unwrap_err(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn header_and_payload_are_json_objects_without_duplicates() {
+        let refused = |header: &str, payload: &str| {
+            let text = token(header, payload, b"s");
+            UnverifiedToken::parse(&text).and_then(|token| token.claims().map(|_| ())).unwrap_err()
+        };
+        assert_eq!(refused("[]", "{}"), JwsError::NotAnObject(Part::Header));
+        assert_eq!(refused(HEADER, "\"{}\""), JwsError::NotAnObject(Part::Payload));
+        assert!(matches!(refused("{", "{}"), JwsError::NotJson(Part::Header, JsonError::Syntax { .. })));
+        assert!(matches!(refused(HEADER, "{}x"), JwsError::NotJson(Part::Payload, JsonError::Syntax { .. })));
+        let twice = r#"{"kid":"a","kid":"b"}"#;
+        assert!(matches!(refused(twice, "{}"), JwsError::NotJson(Part::Header, JsonError::DuplicateMember { .. })));
+        assert!(matches!(refused(HEADER, twice), JwsError::NotJson(Part::Payload, JsonError::DuplicateMember { .. })));
+    }
+
+    #[test]
+    fn a_token_longer_than_the_bound_is_not_decoded() {
+        let text = |length: usize| {
+            let start = format!("{}.e30.", b64(HEADER.as_bytes()));
+            let fill = length - start.len();
+            format!("{start}{}", "A".repeat(fill))
+        };
+        assert!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH)).is_ok());
+        assert_eq!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH + 1)).unwrap_err(), JwsError::TooLong);
+    }
+
+    #[test]
+    fn members_of_another_type_count_as_absent() {
+        let header = parse_header(r#"{"alg":["PS256"],"typ":1,"cty":null,"kid":{"a":"b"}}"#).unwrap();
+        assert_eq!(
+            header,
+            Header { algorithm: None, object_type: None, content_type: None, key_id: None, asks_for_extensions: false }
+        );
+    }
+
+    #[test]
+    fn critical_extensions_are_noticed_in_any_form() {
+        for header in
+            [r#"{"crit":["b64"]}"#, r#"{"crit":[]}"#, r#"{"crit":null}"#, r#"{"b64":false}"#, r#"{"b64":true}"#]
+        {
+            assert!(parse_header(header).unwrap().asks_for_extensions, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_kid_is_short_text_without_control_characters() {
+        let kid = |kid: &str| parse_header(&format!(r#"{{"kid":"{kid}"}}"#)).unwrap().key_id;
+        assert_eq!(kid("../../etc").as_deref(), Some("../../etc"));
+        assert!(kid(&"k".repeat(MAX_KID_LENGTH)).is_some());
+        for refused in ["", "a\\n", "\\u0000", "\\u0085", &"k".repeat(MAX_KID_LENGTH + 1)] {
+            assert_eq!(kid(refused), None, "{refused}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text in "[ -~]{0,200}|[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}") {
+            let _ = UnverifiedToken::parse(&text).map(|token| token.claims().map(|_| ()));
+        }
+    }
+}

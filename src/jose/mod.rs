@@ -1,0 +1,31 @@
+//! JOSE as far as the filter needs it: compact JWS (RFC 7515), JWK sets (RFC 7517), PS256 (RFC 7518 §3.5).
+
+pub mod compact;
+pub mod jwks;
+
+pub use compact::{Header, JwsError, UnverifiedToken};
+pub use jwks::{JwksError, KeySet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Decodes base64url without padding (RFC 7515 §2). Padding, white space, foreign characters and non-zero trailing bits
+/// are refused, so that no two texts stand for the same bytes.
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64url;
+
+    #[test]
+    fn base64url_is_canonical_or_refused() {
+        // RFC 7515 appendix C
+        assert_eq!(base64url("A-z_4ME"), Some(vec![3, 236, 255, 224, 193]));
+        assert_eq!(base64url(""), Some(vec![]));
+        for text in ["A-z_4ME=", "A+z/4ME", "A-z_4MF", "A", "A-z_ 4ME", "A-z_4ME\n", "A-z_4M\u{c9}"] {
+            assert_eq!(base64url(text), None, "{text:?}");
+        }
+    }
+}

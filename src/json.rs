@@ -1,0 +1,335 @@
+//! JSON as a security decision needs it: every member name once, bounded depth and width, nothing after the value.
+//!
+//! Parsers disagree on which of two equal members wins; RFC 7515 §4 and RFC 7519 §4 therefore let a receiver refuse them,
+//! and this one refuses them at every level. Text is borrowed from the input wherever it holds no escape.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// The deepest nesting of arrays and objects that is read. Tokens need 2, key sets 4 and configurations 7; a bound keeps
+/// the recursion far from the end of a VM's stack.
+pub const MAX_DEPTH: usize = 16;
+
+/// The most members that one object may have. It bounds the quadratic search for duplicates.
+pub const MAX_MEMBERS: usize = 128;
+
+/// A JSON value whose member names are unique.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number without fraction and exponent that fits 64 bits, signed or unsigned.
+    Integer(i128),
+    /// Any other number; always finite.
+    Fraction(f64),
+    /// A string, unescaped.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Value<'a>>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// The members of a JSON object in the order in which they were written, each name once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+/// Why bytes are not acceptable JSON. Lines and columns count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonError {
+    /// Not JSON (RFC 8259), not UTF-8, a number out of range, or something follows the value.
+    Syntax {
+        /// The line of the first byte that does not fit.
+        line: usize,
+        /// The column of that byte.
+        column: usize,
+    },
+    /// An object names a member twice.
+    DuplicateMember {
+        /// The line where the second name ends.
+        line: usize,
+        /// The column there.
+        column: usize,
+    },
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// An object has more than [`MAX_MEMBERS`] members.
+    TooManyMembers,
+}
+
+impl<'a> Value<'a> {
+    /// Reads exactly one JSON value.
+    ///
+    /// # Errors
+    /// See [`JsonError`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let broken = Cell::new(None);
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let value = ValueSeed { depth: 0, broken: &broken }
+            .deserialize(&mut deserializer)
+            .and_then(|value| deserializer.end().map(|()| value));
+        value.map_err(|error| match broken.get() {
+            None => JsonError::Syntax { line: error.line(), column: error.column() },
+            Some(Bound::Unique) => JsonError::DuplicateMember { line: error.line(), column: error.column() },
+            Some(Bound::Depth) => JsonError::TooDeep,
+            Some(Bound::Members) => JsonError::TooManyMembers,
+        })
+    }
+
+    /// The text, if this is a string.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The member of this name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Value<'a>> {
+        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+    }
+
+    /// The member of this name, if it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.member(name).and_then(Value::as_text)
+    }
+
+    /// Whether there is a member of this name, of whatever kind.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.member(name).is_some()
+    }
+
+    /// All members in the order in which they were written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JsonError::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
+            JsonError::DuplicateMember { line, column } => {
+                write!(f, "a member name stands twice in one object, at line {line}, column {column}")
+            }
+            JsonError::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
+            JsonError::TooManyMembers => write!(f, "an object has more than {MAX_MEMBERS} members"),
+        }
+    }
+}
+
+/// The rule of ours, beyond JSON's grammar, that the input broke.
+#[derive(Clone, Copy)]
+enum Bound {
+    Unique,
+    Depth,
+    Members,
+}
+
+/// Reads one value; `depth` counts the arrays and objects around it.
+#[derive(Clone, Copy)]
+struct ValueSeed<'c> {
+    depth: usize,
+    broken: &'c Cell<Option<Bound>>,
+}
+
+impl ValueSeed<'_> {
+    /// Records which rule was broken, because a serde error could carry it only as text.
+    fn broke<E: serde::de::Error>(self, bound: Bound) -> E {
+        self.broken.set(Some(bound));
+        E::custom("refused")
+    }
+
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.broke(Bound::Depth));
+        }
+        Ok(Self { depth: self.depth.saturating_add(1), ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
+    type Value = Value<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed<'_> {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Integer(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Integer(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value<'de>, E> {
+        if value.is_finite() { Ok(Value::Fraction(value)) } else { Err(E::custom("not finite")) }
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
+        let inner = self.inner()?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
+        let inner = self.inner()?;
+        let mut object = Object::default();
+        while let Some(name) = members.next_key_seed(NameSeed)? {
+            if object.contains(&name) {
+                return Err(self.broke(Bound::Unique));
+            }
+            if object.0.len() >= MAX_MEMBERS {
+                return Err(self.broke(Bound::Members));
+            }
+            let value = members.next_value_seed(inner)?;
+            object.0.push((name, value));
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Reads a member name without copying it, where it holds no escape.
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(value.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_kind_of_value_is_told_apart() {
+        let cases = [
+            ("null", Value::Null),
+            ("true", Value::Bool(true)),
+            ("-7", Value::Integer(-7)),
+            ("18446744073709551615", Value::Integer(u64::MAX.into())),
+            ("1.5", Value::Fraction(1.5)),
+            ("1e3", Value::Fraction(1000.0)),
+            ("[1]", Value::List(vec![Value::Integer(1)])),
+            (r#""\u0061""#, Value::Text("a".into())),
+        ];
+        for (text, value) in cases {
+            assert_eq!(Value::parse(text.as_bytes()), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_by_its_unescaped_name() {
+        let Value::Object(object) = Value::parse(br#"{"\u0069ss": "a", "n": 1}"#).unwrap() else { panic!() };
+        assert_eq!(object.text("iss"), Some("a"));
+        assert_eq!(object.text("n"), None);
+        assert!(object.contains("n"));
+    }
+
+    #[test]
+    fn duplicate_members_are_refused_at_every_level_and_behind_escapes() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":{"b":1,"b":2}}"#,
+            r#"{"x":[{"b":1,"b":2}]}"#,
+            r#"{"":1,"":2}"#,
+        ] {
+            assert!(matches!(Value::parse(text.as_bytes()), Err(JsonError::DuplicateMember { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_json_value_is_refused() {
+        for text in
+            ["", " ", "{", "{}{}", "{} x", "{'a':1}", "{\"a\":1,}", "[1 2]", "nul", "1e400", "-", "01", "\u{feff}{}"]
+        {
+            assert!(matches!(Value::parse(text.as_bytes()), Err(JsonError::Syntax { .. })), "{text}");
+        }
+        assert!(matches!(Value::parse(b"\"\xff\""), Err(JsonError::Syntax { .. })), "not UTF-8");
+        assert!(matches!(Value::parse(b"\"\\ud800\""), Err(JsonError::Syntax { .. })), "a lone surrogate");
+        assert!(matches!(Value::parse(b"\"\n\""), Err(JsonError::Syntax { .. })), "a raw control character");
+    }
+
+    #[test]
+    fn depth_and_width_are_bounded() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Value::parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(Value::parse(nested(MAX_DEPTH + 1).as_bytes()), Err(JsonError::TooDeep));
+        assert_eq!(Value::parse("[".repeat(100_000).as_bytes()), Err(JsonError::TooDeep));
+        let wide = |members: usize| {
+            let members: Vec<_> = (0..members).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(Value::parse(wide(MAX_MEMBERS).as_bytes()).is_ok());
+        assert_eq!(Value::parse(wide(MAX_MEMBERS + 1).as_bytes()), Err(JsonError::TooManyMembers));
+    }
+
+    #[test]
+    fn an_error_says_where() {
+        assert_eq!(Value::parse(b"{\n  \"a\": x}").unwrap_err().to_string(), "not valid JSON at line 2, column 8");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Value::parse(&bytes);
+        }
+    }
+}
