@@ -1,0 +1,223 @@
+//! Scripted servers for the module's HTTP callouts, and the record of every callout.
+//! How a failure looks to the module is the profile's business; what happens on the network is said here.
+
+use super::headers::Headers;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A server that callouts reach under the name of an upstream (on Envoy: a cluster).
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    routes: BTreeMap<String, Answer>,
+    otherwise: Answer,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Upstream {
+    /// A server that answers 404 to every path.
+    pub fn new() -> Self {
+        Upstream { routes: BTreeMap::new(), otherwise: Answer::status(404) }
+    }
+
+    /// A server that refuses connections.
+    pub fn down() -> Self {
+        Upstream::new().otherwise(Answer::refused())
+    }
+
+    /// The answer to one path, compared with the whole `:path`.
+    pub fn route(mut self, path: impl Into<String>, answer: Answer) -> Self {
+        self.routes.insert(path.into(), answer);
+        self
+    }
+
+    /// The answer to every path without a route.
+    pub fn otherwise(mut self, answer: Answer) -> Self {
+        self.otherwise = answer;
+        self
+    }
+
+    pub(crate) fn answer(&self, path: &[u8]) -> &Answer {
+        std::str::from_utf8(path).ok().and_then(|path| self.routes.get(path)).unwrap_or(&self.otherwise)
+    }
+}
+
+/// What a server does with one callout.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub(crate) delay: Duration,
+    pub(crate) body_delay: Duration,
+    pub(crate) act: Act,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Respond { status: u16, headers: Headers, body: Vec<u8> },
+    Fail(Failure),
+    Never,
+    Unavailable,
+}
+
+/// What can go wrong with a callout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection could be made.
+    Refused,
+    /// The connection broke before the answer's headers had arrived.
+    ResetBeforeHeaders,
+    /// The connection broke after the headers and before the end of the body.
+    ResetInBody,
+    /// The headers did not arrive in time.
+    TimeoutBeforeHeaders,
+    /// The headers arrived in time, the end of the body did not.
+    TimeoutInBody,
+}
+
+impl Answer {
+    /// 200 with this body.
+    pub fn ok(body: impl AsRef<[u8]>) -> Self {
+        Self::status(200).body(body)
+    }
+
+    /// This status and no body.
+    pub fn status(status: u16) -> Self {
+        Self::act(Act::Respond { status, headers: Headers::new(), body: Vec::new() })
+    }
+
+    /// The server does not listen.
+    pub fn refused() -> Self {
+        Self::act(Act::Fail(Failure::Refused))
+    }
+
+    /// The server closes the connection without an answer.
+    pub fn reset() -> Self {
+        Self::act(Act::Fail(Failure::ResetBeforeHeaders))
+    }
+
+    /// The server sends headers, then less than `content-length` says, and closes.
+    pub fn half() -> Self {
+        Self::act(Act::Fail(Failure::ResetInBody))
+    }
+
+    /// The server accepts the call and never says anything: only the callout's timeout ends it.
+    pub fn never() -> Self {
+        Self::act(Act::Never)
+    }
+
+    /// The gateway knows the upstream but has no healthy server in it: the dispatch itself fails.
+    pub fn unavailable() -> Self {
+        Self::act(Act::Unavailable)
+    }
+
+    /// The body of a response.
+    pub fn body(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        if let Act::Respond { body, .. } = &mut self.act {
+            *body = bytes.as_ref().to_vec();
+        }
+        self
+    }
+
+    /// A header field of a response.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        if let Act::Respond { headers, .. } = &mut self.act {
+            headers.push(name, value);
+        }
+        self
+    }
+
+    /// How long the server takes: until the answer, or until the failure.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// How much longer than the headers the end of the body takes: a dripping server.
+    pub fn body_after(mut self, delay: Duration) -> Self {
+        self.body_delay = delay;
+        self
+    }
+
+    fn act(act: Act) -> Self {
+        Answer { delay: Duration::ZERO, body_delay: Duration::ZERO, act }
+    }
+
+    /// When this call ends, counted from its dispatch, and how. `None`: never.
+    pub(crate) fn within(&self, timeout: Option<Duration>) -> Option<(Duration, CalloutOutcome)> {
+        let limit = timeout.unwrap_or(Duration::MAX);
+        let end = self.delay + self.body_delay;
+        if limit <= self.delay || (matches!(self.act, Act::Never) && timeout.is_some()) {
+            return Some((limit, CalloutOutcome::Failed(Failure::TimeoutBeforeHeaders)));
+        }
+        match &self.act {
+            Act::Never | Act::Unavailable => None,
+            Act::Fail(failure) => Some((self.delay, CalloutOutcome::Failed(*failure))),
+            Act::Respond { .. } if limit <= end => Some((limit, CalloutOutcome::Failed(Failure::TimeoutInBody))),
+            Act::Respond { status, headers, body } => {
+                let mut all: Headers = [(":status", status.to_string())].into_iter().collect();
+                for (name, value) in headers.iter() {
+                    all.push(name, value);
+                }
+                if !all.has("content-length") {
+                    all.push("content-length", body.len().to_string());
+                }
+                Some((end, CalloutOutcome::Answered(Response { headers: all, body: body.clone() })))
+            }
+        }
+    }
+}
+
+/// An HTTP response: `:status` and other headers, and a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The headers, `:status` among them.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The number in `:status`, or 0 if that is not a number.
+    pub fn status(&self) -> u16 {
+        self.headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// A callout that the module has dispatched.
+#[derive(Clone, Debug)]
+pub struct Callout {
+    /// The wall clock at dispatch, since the Unix epoch.
+    pub at: Duration,
+    /// The worker whose VM dispatched it.
+    pub worker: usize,
+    /// The upstream's name.
+    pub upstream: String,
+    /// The request's headers.
+    pub headers: Headers,
+    /// The request's body.
+    pub body: Vec<u8>,
+    /// How long the module is willing to wait; `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// The number by which the module knows it.
+    pub token: u32,
+    /// How it has ended.
+    pub outcome: CalloutOutcome,
+    /// The VM and context that get the callback.
+    pub(crate) owner: (u64, u32),
+}
+
+/// How a callout has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CalloutOutcome {
+    /// It has not.
+    InFlight,
+    /// The server answered.
+    Answered(Response),
+    /// It failed; the profile says how the module learns of it.
+    Failed(Failure),
+    /// Nobody waits any more: the context or the VM that dispatched it is gone.
+    Cancelled,
+}

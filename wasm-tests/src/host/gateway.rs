@@ -1,0 +1,403 @@
+//! What tests hold in their hands: a gateway with workers, and the exchanges that they send through it.
+
+use super::abi;
+use super::callout::{Answer, Callout, Response, Upstream};
+use super::fault::Fault;
+use super::headers::Headers;
+use super::machine::Machine;
+use super::module::Module;
+use super::profile::Profile;
+use super::record::{HostCall, Level, Log, VmCall};
+use super::request::Request;
+use super::vm::LocalReply;
+use super::world::{Clock, Events, Metric, Settings, SharedData, World};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// When a gateway starts unless told otherwise: 2026-11-21T00:00:00Z.
+const START: Duration = Duration::from_secs(1_795_219_200);
+/// What one call into the module may use: some seconds of computing, so that a module that never ends fails its test.
+const FUEL_LIMIT: u64 = 5_000_000_000;
+
+/// A running gateway. Clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    machine: Rc<RefCell<Machine>>,
+}
+
+impl Gateway {
+    /// Describes a gateway of this profile, with one worker.
+    #[expect(clippy::new_ret_no_self, reason = "a gateway exists only once it has started")]
+    pub fn new(profile: Profile) -> Builder {
+        Builder {
+            world: World {
+                profile,
+                settings: Settings {
+                    configuration: Vec::new(),
+                    vm_configuration: Vec::new(),
+                    environment: Vec::new(),
+                    capabilities: None,
+                    log_level: Level::Info,
+                    fuel_limit: FUEL_LIMIT,
+                },
+                clock: Clock { wall: START, monotonic: Duration::from_secs(1000) },
+                events: Events::default(),
+                shared_data: SharedData::default(),
+                queues: Vec::new(),
+                metrics: BTreeMap::new(),
+                upstreams: BTreeMap::new(),
+                callouts: Vec::new(),
+                faults: Vec::new(),
+                random: 1,
+                logs: Vec::new(),
+                host_calls: Vec::new(),
+                vm_calls: Vec::new(),
+            },
+            workers: 1,
+            expect_traps: false,
+        }
+    }
+
+    /// The names of all host calls of the ABI, proxy-wasm and WASI.
+    pub fn host_calls() -> Vec<&'static str> {
+        abi::names()
+    }
+
+    /// A worker, counted from 0.
+    pub fn worker(&self, worker: usize) -> Worker {
+        assert!(worker < self.machine.borrow().workers.len(), "no worker {worker}");
+        Worker { gateway: self.clone(), worker }
+    }
+
+    /// Sends a request to the first worker.
+    pub fn send(&self, request: Request) -> Exchange {
+        self.worker(0).send(request)
+    }
+
+    /// The wall clock, since the Unix epoch.
+    pub fn now(&self) -> Duration {
+        self.world(|world| world.clock.wall)
+    }
+
+    /// Lets time pass: every answer and tick that falls due happens at its time, in order.
+    pub fn advance(&self, by: Duration) {
+        let until = self.world(|world| world.clock.monotonic) + by;
+        self.machine.borrow_mut().advance(until);
+    }
+
+    /// Lets time pass until no callout and no answer of the bank is on its way. Ticks on the way happen.
+    pub fn settle(&self) {
+        while let Some(until) = self.world(|world| world.events.last_but_ticks()) {
+            self.machine.borrow_mut().advance(until);
+        }
+    }
+
+    /// Sets the wall clock, forwards or back. No time passes.
+    pub fn set_clock(&self, now: Duration) {
+        self.world(|world| world.clock.wall = now);
+    }
+
+    /// Puts a server behind the name of an upstream, in place of the one that was there.
+    pub fn upstream(&self, name: impl Into<String>, upstream: Upstream) {
+        self.world(|world| world.upstreams.insert(name.into(), upstream));
+    }
+
+    /// How the bank's backend answers from now on. At first: 200, at once.
+    pub fn bank(&self, answer: Answer) {
+        self.machine.borrow_mut().bank = answer;
+    }
+
+    /// Installs a fault. When several strike at one call, the latest does.
+    pub fn fault(&self, fault: Fault) {
+        self.world(|world| world.faults.push(fault));
+    }
+
+    /// Removes all faults.
+    pub fn heal(&self) {
+        self.world(|world| world.faults.clear());
+    }
+
+    /// Ends the root contexts, as when the listener is drained.
+    pub fn stop(&self) {
+        self.machine.borrow_mut().stop();
+    }
+
+    /// All log lines, from the start on.
+    pub fn logs(&self) -> Vec<Log> {
+        self.world(|world| world.logs.clone())
+    }
+
+    /// All callouts, from the start on.
+    pub fn callouts(&self) -> Vec<Callout> {
+        self.world(|world| world.callouts.clone())
+    }
+
+    /// All calls of the module to the host, from the start on.
+    pub fn trace(&self) -> Vec<HostCall> {
+        self.world(|world| world.host_calls.clone())
+    }
+
+    /// All calls into the module, with their fuel, from the start on.
+    pub fn vm_calls(&self) -> Vec<VmCall> {
+        self.world(|world| world.vm_calls.clone())
+    }
+
+    /// The metrics by name.
+    pub fn metrics(&self) -> BTreeMap<String, Metric> {
+        self.world(|world| world.metrics.clone())
+    }
+
+    /// A counter's or gauge's value, summed over the workers; 0 when it has not been defined.
+    pub fn metric(&self, name: &str) -> u64 {
+        match self.world(|world| world.metrics.get(name).cloned()) {
+            Some(Metric::Counter(value) | Metric::Gauge(value)) => value,
+            Some(Metric::Histogram(_)) | None => 0,
+        }
+    }
+
+    /// A value in the shared data.
+    pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        self.world(|world| world.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
+    }
+
+    /// The reports of the traps so far: with [`Builder::expect_traps`], else the first one has failed the test.
+    pub fn traps(&self) -> Vec<String> {
+        self.machine.borrow().traps.clone()
+    }
+
+    fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.machine.borrow().world.borrow_mut())
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("profile", &self.world(|world| world.profile.name)).finish_non_exhaustive()
+    }
+}
+
+/// One worker thread of a gateway, with its own VM.
+pub struct Worker {
+    gateway: Gateway,
+    worker: usize,
+}
+
+impl Worker {
+    /// Sends a request. It has gone as far as it can without time passing when this returns.
+    pub fn send(&self, request: Request) -> Exchange {
+        let index = self.gateway.machine.borrow_mut().begin(self.worker, request);
+        Exchange { gateway: self.gateway.clone(), index }
+    }
+}
+
+/// A request and what becomes of it.
+#[derive(Clone)]
+pub struct Exchange {
+    gateway: Gateway,
+    index: usize,
+}
+
+impl Exchange {
+    /// What has become of the request so far.
+    pub fn outcome(&self) -> Outcome {
+        self.gateway.machine.borrow().exchanges[self.index].outcome.clone()
+    }
+
+    /// The headers with which the request has reached the bank, if it has.
+    pub fn upstream(&self) -> Option<Headers> {
+        match self.outcome() {
+            Outcome::Upstream(headers) => Some(headers),
+            _ => None,
+        }
+    }
+
+    /// The local reply that the client got instead of the bank's answer.
+    pub fn reply(&self) -> Option<LocalReply> {
+        match self.outcome() {
+            Outcome::Replied(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// What the client got, from the bank or from the gateway, once it is complete.
+    pub fn response(&self) -> Option<Response> {
+        self.gateway.machine.borrow().exchanges[self.index].response.clone()
+    }
+
+    /// The client goes away.
+    pub fn disconnect(&self) {
+        self.gateway.machine.borrow_mut().disconnect(self.index);
+    }
+
+    /// The fuel of all calls for this request's context. A callout's callback belongs to the root context on Envoy: see
+    /// [`Gateway::vm_calls`].
+    pub fn fuel(&self) -> u64 {
+        self.vm_calls().iter().map(|call| call.fuel).sum()
+    }
+
+    /// The calls into the module for this request's context.
+    pub fn vm_calls(&self) -> Vec<VmCall> {
+        self.gateway.vm_calls().into_iter().filter(|call| call.exchange == Some(self.index)).collect()
+    }
+
+    /// The host calls that acted upon this request's context.
+    pub fn host_calls(&self) -> Vec<HostCall> {
+        self.gateway.trace().into_iter().filter(|call| call.exchange == Some(self.index)).collect()
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("outcome", &self.outcome()).finish_non_exhaustive()
+    }
+}
+
+/// What has become of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It waits in the filter.
+    Pending,
+    /// It has reached the bank, with these headers. This stays so, whatever the client gets.
+    Upstream(Headers),
+    /// It has never reached the bank: the gateway answered.
+    Replied(LocalReply),
+    /// It has never reached the bank, and nobody answered.
+    Failed(Cut),
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The client went away.
+    ClientGone,
+    /// The gateway closed the stream.
+    Reset,
+}
+
+/// A gateway that has not been started yet.
+pub struct Builder {
+    world: World,
+    workers: usize,
+    expect_traps: bool,
+}
+
+impl Builder {
+    /// The number of workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The plugin's configuration: text, or any bytes.
+    pub fn configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.world.settings.configuration = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// The VM's configuration.
+    pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.world.settings.vm_configuration = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// An environment variable of the module.
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.world.settings.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// An upstream for callouts; also [`Gateway::upstream`].
+    pub fn upstream(mut self, name: impl Into<String>, upstream: Upstream) -> Self {
+        self.world.upstreams.insert(name.into(), upstream);
+        self
+    }
+
+    /// A fault from the start on; also [`Gateway::fault`].
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.world.faults.push(fault);
+        self
+    }
+
+    /// The wall clock at the start, since the Unix epoch.
+    pub fn start_at(mut self, now: Duration) -> Self {
+        self.world.clock.wall = now;
+        self
+    }
+
+    /// The lowest level that is logged. At first `info`, as in Envoy.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.world.settings.log_level = level;
+        self
+    }
+
+    /// The fuel of one call into the module, beyond which it traps.
+    pub fn fuel_limit(mut self, fuel: u64) -> Self {
+        self.world.settings.fuel_limit = fuel;
+        self
+    }
+
+    /// The seed of WASI's random numbers.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.world.random = seed;
+        self
+    }
+
+    /// Restricts imports and exports to these, as `capability_restriction_config` does.
+    pub fn capabilities<S: Into<String>>(mut self, allowed: impl IntoIterator<Item = S>) -> Self {
+        self.world.settings.capabilities = Some(allowed.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets traps have the consequences that they have in the gateway, instead of failing the test.
+    pub fn expect_traps(mut self) -> Self {
+        self.expect_traps = true;
+        self
+    }
+
+    /// Starts the gateway: each worker loads the module and configures it.
+    pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
+        let world = Rc::new(RefCell::new(self.world));
+        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expect_traps);
+        for _ in 0..self.workers {
+            if let Err(reason) = machine.add_worker() {
+                let logs = world.borrow().logs.clone();
+                return Err(StartFailure { reason, logs });
+            }
+        }
+        Ok(Gateway { machine: Rc::new(RefCell::new(machine)) })
+    }
+}
+
+/// Why a gateway refused to start.
+#[derive(Clone, Debug)]
+pub struct StartFailure {
+    /// The reason.
+    pub reason: Reason,
+    /// What the module had logged by then.
+    pub logs: Vec<Log>,
+}
+
+/// The reason of a [`StartFailure`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The module is not one that this gateway can load.
+    CannotLoad(String),
+    /// `proxy_on_vm_start` returned false.
+    VmStartRefused,
+    /// `proxy_on_configure` returned false.
+    ConfigurationRefused,
+    /// The module trapped.
+    Trapped(String),
+}
+
+impl fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the gateway did not start: {:?}", self.reason)?;
+        self.logs.iter().try_for_each(|log| write!(f, "\n  {log}"))
+    }
+}
+
+impl std::error::Error for StartFailure {}

@@ -1,0 +1,55 @@
+//! A proxy-wasm ABI 0.2.1 host on wasmtime: a whole gateway in one thread of a test, with time in the test's hands.
+//!
+//! A [`Gateway`] of a [`Profile`] has workers, each with a VM of its own; [`Upstream`]s are scripted servers for callouts;
+//! an [`Exchange`] is a request and what becomes of it. Nothing happens behind the test's back: time stands still until
+//! [`Gateway::advance`] or [`Gateway::settle`]. A trap of the module fails the test.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use wasm_tests::host::{Answer, Gateway, Module, Outcome, Peer, Profile, Request, Upstream};
+//!
+//! let keystore = Upstream::new()
+//!     .route("/ou/cn/application.jwks", Answer::ok(r#"{"keys": []}"#).after(Duration::from_millis(20)));
+//! let gateway = Gateway::new(Profile::envoy())
+//!     .workers(2)
+//!     .configuration(r#"{"inbound": {}}"#)
+//!     .upstream("keystore", keystore)
+//!     .start(Module::release())
+//!     .unwrap();
+//! let request = Request::get("/accounts")
+//!     .peer(Peer::verified("CN=cn,OU=ou,O=Hub,C=AE"))
+//!     .header("authorization", "Bearer token");
+//! let exchange = gateway.worker(0).send(request);
+//! assert_eq!(exchange.outcome(), Outcome::Pending);
+//! gateway.upstream("keystore", Upstream::down());
+//! gateway.advance(Duration::from_millis(20));
+//! assert_eq!(exchange.reply().unwrap().status, 401);
+//! assert_eq!(gateway.callouts().len(), 1);
+//! ```
+
+mod abi;
+mod callout;
+mod fault;
+mod gateway;
+mod guest;
+mod headers;
+mod machine;
+mod module;
+mod profile;
+mod record;
+mod request;
+mod status;
+mod vm;
+mod world;
+
+pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Upstream};
+pub use fault::{Fault, FaultyCall, Garbage};
+pub use gateway::{Builder, Cut, Exchange, Gateway, Outcome, Reason, StartFailure, Worker};
+pub use headers::Headers;
+pub use module::Module;
+pub use profile::{AfterTrap, Dispatch, Facts, Owner, Profile, PropertyQuery};
+pub use record::{HostCall, Level, Log, VmCall};
+pub use request::{Peer, Request};
+pub use status::Status;
+pub use vm::LocalReply;
+pub use world::Metric;

@@ -1,0 +1,205 @@
+//! Envoy 1.40 with `failure_policy: FAIL_RELOAD` and the plugin configuration as a string.
+//! It follows `source/extensions/common/wasm/context.cc` and the CEL attributes of Envoy, and what was seen running.
+
+use super::{AfterTrap, Dispatch, Facts, Owner, Profile, PropertyQuery};
+use crate::host::callout::{Failure, Response};
+use crate::host::headers::Headers;
+use crate::host::request::Request;
+use crate::host::status::Status;
+use std::time::Duration;
+
+/// `plugin_name`, `plugin_root_id` and `plugin_vm_id`.
+const PLUGIN: [(&str, &str); 3] =
+    [("plugin_name", "hub-auth-filter"), ("plugin_root_id", ""), ("plugin_vm_id", "hub-auth-filter")];
+
+/// The header fields that this Envoy keeps in one place (`INLINE_*_HEADERS` in `envoy/http/header_map.h`, and those that
+/// its extensions register): a repeated one is joined by a comma. All others stay apart, and a lookup finds the first.
+const JOINED: &[&str] = &[
+    ":authority",
+    ":method",
+    ":path",
+    ":protocol",
+    ":scheme",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "grpc-timeout",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "origin",
+    "pragma",
+    "proxy-connection",
+    "proxy-status",
+    "referer",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-client-trace-id",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+
+impl Profile {
+    /// Envoy 1.40, `failure_policy: FAIL_RELOAD`.
+    pub fn envoy() -> Profile {
+        Profile {
+            name: "envoy",
+            property,
+            receive,
+            joins: |name| JOINED.iter().any(|joined| joined.as_bytes() == name).then_some(b",".as_slice()),
+            remove_header: |headers, name| headers.remove(name),
+            dispatch,
+            failed,
+            // `http_call` in proxy-wasm-cpp-host acts on `root_context()`, whatever the effective context is.
+            owner: Owner::Root,
+            missing: &[],
+            unimplemented: &[],
+            // `reload_config.backoff.base_interval`; the jitter that Envoy adds (up to one half) is left out.
+            after_trap: AfterTrap::Reload(Duration::from_secs(1)),
+        }
+    }
+}
+
+fn receive(request: &Request, facts: &Facts) -> Headers {
+    let scheme = if facts.peer.tls { "https" } else { "http" };
+    let mut headers: Headers = [
+        (":authority", request.authority.as_str()),
+        (":path", &request.path),
+        (":method", &request.method),
+        (":scheme", scheme),
+    ]
+    .into_iter()
+    .collect();
+    for (name, value) in request.headers.iter() {
+        headers.push(name, value);
+    }
+    if !request.body.is_empty() {
+        headers.push("content-length", request.body.len().to_string());
+    }
+    headers.push("x-forwarded-proto", scheme);
+    headers.push("x-request-id", &facts.request_id);
+    headers
+}
+
+fn dispatch(call: &Dispatch<'_>) -> Result<(), Status> {
+    // Envoy reads the timeout as a signed number.
+    let negative = i32::try_from(call.timeout).is_err();
+    let incomplete = [":path", ":method", ":authority"].iter().any(|name| !call.headers.has(name));
+    if negative || !call.known_upstream || incomplete { Err(Status::BadArgument) } else { Ok(()) }
+}
+
+/// Envoy's router answers a callout itself when no response has begun, and resets it when one has.
+fn failed(failure: Failure) -> Option<Response> {
+    let (status, body) = match failure {
+        Failure::ResetInBody | Failure::TimeoutInBody => return None,
+        Failure::TimeoutBeforeHeaders => ("504", "upstream request timeout"),
+        Failure::Refused => (
+            "503",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, \
+             transport failure reason: delayed connect error: Connection refused",
+        ),
+        Failure::ResetBeforeHeaders => {
+            ("503", "upstream connect error or disconnect/reset before headers. reset reason: connection termination")
+        }
+    };
+    let length = body.len().to_string();
+    let headers = [(":status", status), ("content-length", &length), ("content-type", "text/plain")];
+    Some(Response { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() })
+}
+
+fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Status> {
+    let path: Vec<&str> = query.path.iter().map(|part| std::str::from_utf8(part).unwrap_or("\u{fffd}")).collect();
+    if let [name] = path[..]
+        && let Some((_, value)) = PLUGIN.iter().find(|(known, _)| *known == name)
+    {
+        return Ok(value.as_bytes().to_vec());
+    }
+    let facts = query.stream.ok_or(Status::NotFound)?;
+    match path[..] {
+        ["connection_id"] => Some(facts.connection.to_le_bytes().to_vec()),
+        // A map without its keys: Envoy cannot write it down.
+        ["connection" | "request" | "source" | "destination" | "upstream" | "response"] => {
+            return Err(Status::SerializationFailure);
+        }
+        ["connection", name] => connection(facts, name),
+        ["request", "headers", name] => query.request.and_then(|headers| joined(headers, name)),
+        ["response", "headers", name] => query.response.and_then(|headers| joined(headers, name)),
+        ["response", "code"] => status(query.response),
+        ["request", name] => request(facts, query.request, name),
+        ["source", "address"] => Some(b"192.0.2.7:50443".to_vec()),
+        ["source", "port"] => Some(50443_i64.to_le_bytes().to_vec()),
+        ["destination", "address"] => Some(b"192.0.2.1:8443".to_vec()),
+        ["destination", "port"] => Some(8443_i64.to_le_bytes().to_vec()),
+        _ => None,
+    }
+    .ok_or(Status::NotFound)
+}
+
+fn connection(facts: &Facts, name: &str) -> Option<Vec<u8>> {
+    let certificate = facts.peer.certificate.as_ref();
+    match name {
+        "id" => return Some(facts.connection.to_le_bytes().to_vec()),
+        // "Presented", in Envoy's words; that it was verified is the listener's configuration.
+        "mtls" => return Some(vec![u8::from(certificate.is_some())]),
+        _ => {}
+    }
+    if !facts.peer.tls {
+        return None;
+    }
+    match name {
+        "tls_version" => Some(b"TLSv1.3".to_vec()),
+        "requested_server_name" => Some(b"bank.example".to_vec()),
+        "subject_local_certificate" => Some(b"CN=bank.example".to_vec()),
+        // Without a certificate Envoy gives the empty string, not "not found".
+        "subject_peer_certificate" => Some(certificate.map(|one| one.subject.clone()).unwrap_or_default()),
+        "sha256_peer_certificate_digest" => certificate?.fingerprint.clone().map(String::into_bytes),
+        "dns_san_peer_certificate" => certificate?.dns.clone().map(String::into_bytes),
+        _ => None,
+    }
+}
+
+fn request(facts: &Facts, headers: Option<&Headers>, name: &str) -> Option<Vec<u8>> {
+    let header = |name: &str| headers.and_then(|headers| headers.get(name)).map(<[u8]>::to_vec);
+    match name {
+        "id" => header("x-request-id"),
+        "path" => header(":path"),
+        "url_path" => Some(header(":path")?.split(|byte| *byte == b'?').next()?.to_vec()),
+        "query" => Some(header(":path")?.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default().to_vec()),
+        "host" => header(":authority"),
+        "scheme" => header(":scheme"),
+        "method" => header(":method"),
+        "referer" => header("referer"),
+        "useragent" => header("user-agent"),
+        "protocol" => Some(b"HTTP/1.1".to_vec()),
+        "time" => Some(i64::try_from(facts.arrived.as_nanos()).ok()?.to_le_bytes().to_vec()),
+        "size" => Some(i64::try_from(facts.body_size).ok()?.to_le_bytes().to_vec()),
+        _ => None,
+    }
+}
+
+fn status(response: Option<&Headers>) -> Option<Vec<u8>> {
+    let status: i64 = response?.text(":status")?.parse().ok()?;
+    Some(status.to_le_bytes().to_vec())
+}
+
+/// Unlike a lookup by `proxy_get_header_map_value`, the attribute joins all values.
+fn joined(headers: &Headers, name: &str) -> Option<Vec<u8>> {
+    let values = headers.all(name);
+    (!values.is_empty()).then(|| values.join(b",".as_slice()))
+}

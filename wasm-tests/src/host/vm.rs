@@ -1,0 +1,256 @@
+//! One VM: a store with an instance, its contexts, and calls into it. Follows `wasm.cc` and `context.cc` of
+//! proxy-wasm-cpp-host: what a host call wants done to a stream is queued and done only after the VM call has returned.
+
+use super::abi;
+use super::callout::Response;
+use super::fault::Garbage;
+use super::headers::Headers;
+use super::module::{Module, engine};
+use super::profile::Facts;
+use super::record::VmCall;
+use super::world::World;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+use wasmtime::{Instance, Linker, Store, Trap, Val};
+
+/// An instance of a module, with everything that dies with it.
+pub(crate) struct Vm {
+    store: Store<VmState>,
+    instance: Instance,
+}
+
+/// What host calls of one VM see.
+pub(crate) struct VmState {
+    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) id: u64,
+    pub(crate) worker: usize,
+    pub(crate) contexts: BTreeMap<u32, Context>,
+    next_context: u32,
+    /// The context that the VM was called for.
+    pub(crate) current: u32,
+    /// The context that the module chose instead; 0 is none.
+    pub(crate) chosen: u32,
+    pub(crate) phase: Phase,
+    /// Whether the plugin configuration can be read.
+    pub(crate) configuring: bool,
+    /// Set by a local response: the stream that is being called stops, whatever the call returns.
+    pub(crate) stop_iteration: bool,
+    pub(crate) actions: VecDeque<Action>,
+    /// The response of the callout whose callback is running.
+    pub(crate) callout: Option<Response>,
+    /// What `proxy_get_status` gives.
+    pub(crate) status: (u32, &'static str),
+    pub(crate) next_token: u32,
+    /// Names by metric id.
+    pub(crate) metrics: BTreeMap<u32, String>,
+    /// Period and generation by root context.
+    pub(crate) ticks: BTreeMap<u32, (Duration, u64)>,
+    /// Whether `proxy_done` is expected from the root context.
+    pub(crate) done_pending: bool,
+    /// What the running host call hands out instead of its value.
+    pub(crate) garbage: Option<Garbage>,
+}
+
+/// What the module may call at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Everything.
+    Running,
+    /// What a language runtime needs to start.
+    Initializing,
+    /// Logs and the clock, while the host asks for memory.
+    Allocating,
+}
+
+/// A root or stream context.
+#[derive(Default)]
+pub(crate) struct Context {
+    pub(crate) stream: Option<Stream>,
+}
+
+/// The part of a context that only streams have. A map or buffer is at hand only while Envoy's pointer to it is set.
+pub(crate) struct Stream {
+    pub(crate) exchange: usize,
+    pub(crate) facts: Facts,
+    pub(crate) request: Message,
+    pub(crate) response: Message,
+    pub(crate) logging: bool,
+    pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A request or response on its way through the filter.
+#[derive(Default)]
+pub(crate) struct Message {
+    pub(crate) headers: Headers,
+    pub(crate) headers_at_hand: bool,
+    pub(crate) body: Vec<u8>,
+    pub(crate) body_at_hand: bool,
+}
+
+/// Something to do to a stream once the VM call has returned.
+pub(crate) enum Action {
+    ContinueRequest(u32),
+    ContinueResponse(u32),
+    Reply(u32, LocalReply),
+    Reset(u32),
+    Done,
+}
+
+/// A response that the gateway sends to the client by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The status.
+    pub status: u16,
+    /// The headers, `:status` among them.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The reason for the gateway's access log.
+    pub details: String,
+}
+
+/// What a call returned.
+#[derive(Clone, Copy)]
+pub(crate) struct Returned {
+    pub(crate) value: u32,
+    pub(crate) stopped: bool,
+}
+
+impl Vm {
+    /// Instantiates and initializes a module. The error is a sentence.
+    pub(crate) fn new(module: &Module, world: &Rc<RefCell<World>>, worker: usize, id: u64) -> Result<Vm, String> {
+        let state = VmState {
+            world: Rc::clone(world),
+            id,
+            worker,
+            contexts: BTreeMap::new(),
+            next_context: 1,
+            current: 0,
+            chosen: 0,
+            phase: Phase::Initializing,
+            configuring: false,
+            stop_iteration: false,
+            actions: VecDeque::new(),
+            callout: None,
+            status: (0, ""),
+            next_token: 0,
+            metrics: BTreeMap::new(),
+            ticks: BTreeMap::new(),
+            done_pending: false,
+            garbage: None,
+        };
+        let mut linker = Linker::new(engine());
+        abi::link(&mut linker, &world.borrow().profile).map_err(|error| format!("{error:#}"))?;
+        let mut store = Store::new(engine(), state);
+        let limit = world.borrow().settings.fuel_limit;
+        store.set_fuel(limit).map_err(|error| error.to_string())?;
+        let instance = linker
+            .instantiate(&mut store, module.compiled())
+            .map_err(|error| format!("the module cannot be loaded: {error:#}"))?;
+        Ok(Vm { store, instance })
+    }
+
+    pub(crate) fn state(&self) -> &VmState {
+        self.store.data()
+    }
+
+    pub(crate) fn state_mut(&mut self) -> &mut VmState {
+        self.store.data_mut()
+    }
+
+    pub(crate) fn exports(&mut self, name: &str) -> bool {
+        self.instance.get_func(&mut self.store, name).is_some() && self.state().world.borrow().settings.allows(name)
+    }
+
+    /// Runs `_initialize` (or `_start`), and `main` after `_initialize`. The error is the trap.
+    pub(crate) fn initialize(&mut self) -> Result<(), String> {
+        if self.exports("_initialize") {
+            self.call("_initialize", 0, &[])?;
+            if self.exports("main") {
+                self.call("main", 0, &[0, 0])?;
+            }
+        } else {
+            self.call("_start", 0, &[])?;
+        }
+        self.state_mut().phase = Phase::Running;
+        Ok(())
+    }
+
+    /// Calls an export for a context; `None` if the module does not have it. The error is the trap.
+    pub(crate) fn call(
+        &mut self,
+        export: &'static str,
+        context: u32,
+        args: &[u32],
+    ) -> Result<Option<Returned>, String> {
+        let Some(function) = self.instance.get_func(&mut self.store, export) else { return Ok(None) };
+        let limit = {
+            let settings = &self.state().world.borrow().settings;
+            if export.starts_with("proxy_") && !settings.allows(export) {
+                return Ok(None);
+            }
+            settings.fuel_limit
+        };
+        let state = self.state_mut();
+        let outer = (state.current, state.chosen);
+        (state.current, state.chosen) = (context, 0);
+        let args: Vec<Val> = args.iter().map(|arg| Val::I32(arg.cast_signed())).collect();
+        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        self.store.set_fuel(limit).map_err(|error| error.to_string())?;
+        let ended = function.call(&mut self.store, &args, &mut results);
+        let fuel = limit - self.store.get_fuel().map_err(|error| error.to_string())?;
+
+        let state = self.state_mut();
+        (state.current, state.chosen) = outer;
+        let stopped = std::mem::take(&mut state.stop_iteration);
+        let exchange = state.exchange_of(context);
+        let record = VmCall { export, worker: state.worker, context, fuel, exchange };
+        state.world.borrow_mut().vm_calls.push(record);
+        match ended {
+            Ok(()) => {
+                let value = results.first().and_then(Val::i32).unwrap_or(0).cast_unsigned();
+                Ok(Some(Returned { value, stopped }))
+            }
+            Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
+                Err(format!("the call did not end within {limit} units of fuel"))
+            }
+            Err(error) => Err(format!("{error:?}")),
+        }
+    }
+}
+
+impl VmState {
+    /// Makes a context, root or stream.
+    pub(crate) fn new_context(&mut self, context: Context) -> u32 {
+        let id = self.next_context;
+        self.next_context += 1;
+        self.contexts.insert(id, context);
+        id
+    }
+
+    /// The context that host calls act upon. A chosen context that has gone means the true one.
+    pub(crate) fn effective(&self) -> u32 {
+        if self.contexts.contains_key(&self.chosen) { self.chosen } else { self.current }
+    }
+
+    /// The stream that host calls act upon, if it is one.
+    pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
+        let id = self.effective();
+        self.contexts.get_mut(&id)?.stream.as_mut()
+    }
+
+    /// The VM's one root context.
+    pub(crate) fn root(&self) -> u32 {
+        self.contexts.iter().find(|(_, context)| context.stream.is_none()).map_or(0, |(id, _)| *id)
+    }
+
+    pub(crate) fn exchange_of(&self, context: u32) -> Option<usize> {
+        self.contexts.get(&context)?.stream.as_ref().map(|stream| stream.exchange)
+    }
+
+    pub(crate) fn stream_of(&mut self, context: u32) -> Option<&mut Stream> {
+        self.contexts.get_mut(&context)?.stream.as_mut()
+    }
+}
