@@ -1,1 +1,7 @@
 //! The peer certificate.
+
+mod hex;
+
+pub mod fingerprint;
+
+pub use fingerprint::Fingerprint;
