@@ -3,5 +3,6 @@
 mod hex;
 
 pub mod fingerprint;
+pub mod name;
 
 pub use fingerprint::Fingerprint;
