@@ -3,6 +3,7 @@
 mod hex;
 
 pub mod fingerprint;
+pub mod forwarded;
 pub mod name;
 pub mod subject;
 
