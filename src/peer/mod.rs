@@ -1,4 +1,5 @@
-//! The peer certificate.
+//! The peer certificate: decides whether a request came over mutual TLS from a client that may call at all.
+//! The first thing that every method rests on (the Hub's certificate, and which participants of its Trust Framework pass).
 
 mod hex;
 
@@ -7,5 +8,219 @@ pub mod forwarded;
 pub mod name;
 pub mod subject;
 
+use std::fmt;
+
 pub use fingerprint::Fingerprint;
 pub use subject::Subject;
+
+use fingerprint::FingerprintError;
+use forwarded::{ForwardedCertificate, ForwardedError};
+use name::{DistinguishedName, NameError};
+use subject::SubjectError;
+
+/// What the gateway learned about the TLS peer in this request. Nothing in it is trusted to be well-formed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// The gateway says that a client certificate was presented and verified on this connection.
+    pub verified: bool,
+    /// Its subject, in RFC 2253 form.
+    pub subject: Option<Vec<u8>>,
+    /// Its SHA-256 fingerprint, in hexadecimal. Whatever else a gateway calls a fingerprint (SHA-1) does not belong here.
+    pub fingerprint: Option<Vec<u8>>,
+    /// Every value of the forwarded header that the rules name; empty when they name none.
+    pub forwarded: Vec<Vec<u8>>,
+}
+
+/// Who may call, and where to learn who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRules {
+    /// The OUs that may call. When there are any, the peer's must be among them.
+    pub organisational_units: Vec<String>,
+    /// The leaf certificates that may call. When there are any, the peer's must be among them, beside its OU.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Both lists may be empty: every certificate of the Trust Framework may call.
+    pub allow_unpinned: bool,
+    /// Whose word on the certificate counts.
+    pub source: PeerSource,
+}
+
+/// Where the peer certificate is learned from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerSource {
+    /// The TLS connection of this request.
+    Connection,
+    /// A header of the proxy in front, in Envoy's `x-forwarded-client-cert` format.
+    ForwardedHeader {
+        /// The header, in lowercase.
+        name: String,
+        /// Believe the header although the connection that brought it is not mutual TLS itself.
+        trust_plaintext_hop: bool,
+    },
+}
+
+/// A client certificate that was verified, has an unambiguous subject, and is pinned or by configuration need not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate {
+    subject: Subject,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl PeerCertificate {
+    /// Applies the rules to the facts: first whether there is a verified certificate, then whether what is known of it
+    /// makes sense, then whether it may call.
+    pub fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
+        let certificate = match &rules.source {
+            PeerSource::Connection => Self::of_connection(facts)?,
+            PeerSource::ForwardedHeader { trust_plaintext_hop, .. } => {
+                Self::of_forwarded_header(facts, *trust_plaintext_hop)?
+            }
+        };
+        certificate.check_pins(rules)?;
+        Ok(certificate)
+    }
+
+    /// Its subject.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Its fingerprint, if the gateway told it.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
+    fn of_connection(facts: &PeerFacts) -> Result<Self, PeerError> {
+        // A gateway may show the subject of a certificate that it could not verify: presence alone says nothing.
+        let subject = facts.subject.as_deref().filter(|_| facts.verified).ok_or(PeerError::Missing)?;
+        let fingerprint =
+            facts.fingerprint.as_deref().map(Fingerprint::parse).transpose().map_err(Malformed::Fingerprint)?;
+        Ok(Self { subject: parse_subject(subject)?, fingerprint })
+    }
+
+    fn of_forwarded_header(facts: &PeerFacts, trust_plaintext_hop: bool) -> Result<Self, PeerError> {
+        if !facts.verified && !trust_plaintext_hop {
+            return Err(PeerError::Missing);
+        }
+        // The connection's own subject and fingerprint are the forwarding proxy's, and stay out of it.
+        let header = match facts.forwarded.as_slice() {
+            [] => return Err(PeerError::Missing),
+            [header] => header,
+            _ => return Err(Malformed::SeveralForwardedHeaders.into()),
+        };
+        let forwarded = ForwardedCertificate::parse(header).map_err(Malformed::Forwarded)?;
+        Ok(Self { subject: parse_subject(forwarded.subject())?, fingerprint: forwarded.fingerprint() })
+    }
+
+    fn check_pins(&self, rules: &PeerRules) -> Result<(), NotPinned> {
+        let PeerRules { organisational_units, fingerprints, allow_unpinned, .. } = rules;
+        if organisational_units.is_empty() && fingerprints.is_empty() && !allow_unpinned {
+            return Err(NotPinned::NothingIsPinned);
+        }
+        let organisational_unit = self.subject.organisational_unit();
+        if !organisational_units.is_empty() && !organisational_units.iter().any(|pin| pin == organisational_unit) {
+            return Err(NotPinned::OrganisationalUnit);
+        }
+        if fingerprints.is_empty() {
+            return Ok(());
+        }
+        match self.fingerprint {
+            Some(fingerprint) if fingerprints.contains(&fingerprint) => Ok(()),
+            Some(_) => Err(NotPinned::Fingerprint),
+            None => Err(NotPinned::FingerprintUnknown),
+        }
+    }
+}
+
+fn parse_subject(name: &[u8]) -> Result<Subject, Malformed> {
+    let name = DistinguishedName::parse(name).map_err(Malformed::Name)?;
+    Subject::from_name(&name).map_err(Malformed::Subject)
+}
+
+/// Why there is no peer certificate that may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerError {
+    /// No client certificate was presented, or it was not verified.
+    Missing,
+    /// What is known of the certificate is ambiguous or makes no sense.
+    Malformed(Malformed),
+    /// The certificate is sound, and is not one that may call.
+    NotPinned(NotPinned),
+}
+
+/// What about a certificate makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The subject is not a distinguished name.
+    Name(NameError),
+    /// The subject is ambiguous or unusable.
+    Subject(SubjectError),
+    /// The fingerprint is not one.
+    Fingerprint(FingerprintError),
+    /// The forwarded header does not name one certificate.
+    Forwarded(ForwardedError),
+    /// The forwarded header arrived more than once.
+    SeveralForwardedHeaders,
+}
+
+/// Which pin a certificate does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotPinned {
+    /// Its OU is not listed.
+    OrganisationalUnit,
+    /// Its fingerprint is not listed.
+    Fingerprint,
+    /// Fingerprints are listed, and its own is not known.
+    FingerprintUnknown,
+    /// Nothing is listed, and the configuration does not say that anyone may call.
+    NothingIsPinned,
+}
+
+impl From<Malformed> for PeerError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<NotPinned> for PeerError {
+    fn from(not_pinned: NotPinned) -> Self {
+        Self::NotPinned(not_pinned)
+    }
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no verified client certificate"),
+            Self::Malformed(malformed) => malformed.fmt(f),
+            Self::NotPinned(not_pinned) => not_pinned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::Subject(error) => error.fmt(f),
+            Self::Fingerprint(error) => error.fmt(f),
+            Self::Forwarded(error) => error.fmt(f),
+            Self::SeveralForwardedHeaders => f.write_str("more than one forwarded certificate header"),
+        }
+    }
+}
+
+impl fmt::Display for NotPinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OrganisationalUnit => "the OU of the client certificate is not allowed",
+            Self::Fingerprint => "the client certificate is not allowed",
+            Self::FingerprintUnknown => "the fingerprint of the client certificate is not known",
+            Self::NothingIsPinned => "no client certificate is allowed by the configuration",
+        })
+    }
+}
+
+impl std::error::Error for PeerError {}
+
+#[cfg(test)]
+mod tests;
