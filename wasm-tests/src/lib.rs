@@ -1,6 +1,8 @@
 //! Test equipment for the module that this workspace releases.
 //!
-//! [`host`] runs the module under a proxy-wasm host of our own, with virtual time, scripted callouts and deliberate
-//! faults: every behaviour that a real gateway shows seldom or slowly can be had at once and exactly.
+//! - [`host`] runs the module under a proxy-wasm host of our own, with virtual time, scripted callouts and deliberate
+//!   faults: every behaviour that a real gateway shows seldom or slowly can be had at once and exactly.
+//! - [`stage`] runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others.
 
 pub mod host;
+pub mod stage;

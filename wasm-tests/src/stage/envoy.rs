@@ -1,0 +1,202 @@
+//! A real Envoy on the shipped configuration: `gateway-configs/envoy/inbound.yaml` with only addresses and paths replaced.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::client;
+
+/// The shipped configuration.
+pub const INBOUND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs/envoy/inbound.yaml");
+/// What `make build` makes.
+pub const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/hub_auth_filter.wasm");
+/// What `make envoy` makes.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/envoy/envoy");
+
+/// Starting takes a second or so; a loaded machine may need much more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configuration on its way from the shipped file to a running Envoy.
+#[derive(Clone)]
+pub struct Configuration(String);
+
+impl Configuration {
+    /// The shipped inbound configuration.
+    #[must_use]
+    pub fn inbound() -> Self {
+        Self(fs::read_to_string(INBOUND).unwrap_or_else(|error| panic!("{INBOUND}: {error}")))
+    }
+
+    /// With one place replaced. The place must be there, and be the only one, so that no test runs on something else
+    /// than what it names.
+    #[must_use]
+    pub fn replace(self, from: &str, to: &str) -> Self {
+        assert_eq!(self.0.matches(from).count(), 1, "inbound.yaml must have this place exactly once: {from}");
+        Self(self.0.replacen(from, to, 1))
+    }
+
+    /// The YAML.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A running Envoy. Dropping it stops it.
+pub struct Envoy {
+    child: Child,
+    files: Files,
+    admin: SocketAddr,
+    listener: SocketAddr,
+}
+
+struct Files {
+    configuration: PathBuf,
+    admin_address: PathBuf,
+    log: PathBuf,
+    access_log: PathBuf,
+}
+
+impl Envoy {
+    /// Starts Envoy in this directory with so many worker threads, and waits until it serves.
+    pub async fn start(directory: &Path, configuration: &Configuration, workers: u32) -> Self {
+        let (mut child, files) = spawn(directory, configuration, workers);
+        let started = Instant::now();
+        let admin = loop {
+            if let Some(status) = child.try_wait().expect("a child process") {
+                panic!("Envoy exited with {status}:\n{}", read(&files.log));
+            }
+            if let Some(address) = ready(&files.admin_address).await {
+                break address;
+            }
+            if started.elapsed() > PATIENCE {
+                let _ = child.kill();
+                panic!("Envoy was not ready in {PATIENCE:?}:\n{}", read(&files.log));
+            }
+            sleep(Duration::from_millis(20)).await;
+        };
+        let mut envoy = Self { child, files, admin, listener: admin };
+        let listeners: Value = serde_json::from_str(&envoy.admin("/listeners?format=json").await).expect("JSON");
+        let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
+        let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok());
+        envoy.listener = SocketAddr::from(([127, 0, 0, 1], port.expect("the listener's port")));
+        envoy
+    }
+
+    /// Starts Envoy where it ought to refuse: its exit code and its log.
+    pub async fn refusal(directory: &Path, configuration: &Configuration) -> (Option<i32>, String) {
+        let (mut child, files) = spawn(directory, configuration, 1);
+        let started = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().expect("a child process") {
+                return (status.code(), read(&files.log));
+            }
+            if started.elapsed() > PATIENCE || ready(&files.admin_address).await.is_some() {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("Envoy started, though it should have refused:\n{}", read(&files.log));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Where the bank's listener is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// What it logged, the filter's lines among it.
+    #[must_use]
+    pub fn log(&self) -> String {
+        read(&self.files.log)
+    }
+
+    /// The access log so far. Envoy writes it every 10 seconds and when it ends.
+    #[must_use]
+    pub fn access_log(&self) -> String {
+        read(&self.files.access_log)
+    }
+
+    /// The counters and gauges whose names contain this, by name.
+    pub async fn stats(&self, part: &str) -> BTreeMap<String, u64> {
+        let text = self.admin(&format!("/stats?filter={part}")).await;
+        let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
+        pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
+    }
+
+    async fn admin(&self, path: &str) -> String {
+        client::plain(self.admin, "GET", path).await.unwrap_or_else(|error| panic!("Envoy's admin: {error}")).1
+    }
+
+    /// Asks Envoy to end and waits until it has; what it wrote is then whole.
+    pub fn stop(&mut self) {
+        let asked = TcpStream::connect(self.admin).and_then(|mut stream| {
+            stream.write_all(b"POST /quitquitquit HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")
+        });
+        let started = Instant::now();
+        while asked.is_ok() && started.elapsed() < Duration::from_secs(5) {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The binary: `ENVOY`, or the one that the Makefile installed.
+fn binary() -> PathBuf {
+    let named = std::env::var_os("ENVOY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = named.unwrap_or_else(|| PathBuf::from(INSTALLED));
+    assert!(path.is_file(), "There is no Envoy at {}: run `make envoy`, or set ENVOY to a binary.", path.display());
+    path
+}
+
+fn spawn(directory: &Path, configuration: &Configuration, workers: u32) -> (Child, Files) {
+    let file = |name| directory.join(name);
+    let files = Files {
+        configuration: file("envoy.yaml"),
+        admin_address: file("admin-address"),
+        log: file("envoy.log"),
+        access_log: file("access.log"),
+    };
+    fs::write(&files.configuration, configuration.text()).expect("a writable directory");
+    let child = Command::new(binary())
+        .arg("--config-path")
+        .arg(&files.configuration)
+        .arg("--admin-address-path")
+        .arg(&files.admin_address)
+        .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
+        .stdin(Stdio::null())
+        .stdout(File::create(&files.access_log).expect("a writable directory"))
+        .stderr(File::create(&files.log).expect("a writable directory"))
+        .spawn()
+        .unwrap_or_else(|error| panic!("{} does not start: {error}", binary().display()));
+    (child, files)
+}
+
+/// The admin interface's address once Envoy is ready to serve.
+async fn ready(admin_address: &Path) -> Option<SocketAddr> {
+    let address = fs::read_to_string(admin_address).ok()?.parse().ok()?;
+    let (status, _) = client::plain(address, "GET", "/ready").await.ok()?;
+    (status == 200).then_some(address)
+}
+
+fn read(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}

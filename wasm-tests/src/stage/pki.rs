@@ -1,0 +1,277 @@
+//! A throw-away copy of the Trust Framework's PKI: a root, an issuing CA, the certificates C4, Sig3 and S4 that it issues,
+//! those of a TPP and of another bank, a public CA for the keystore, and strangers that none of them vouches for.
+//!
+//! Subjects have the shape that the standard prescribes (*API Hub Connectivity & Certificates*): C, O, OU, CN.
+
+use std::sync::OnceLock;
+
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::tokens::SigningKey;
+
+/// The Hub's organisation id: the one that `gateway-configs/envoy/inbound.yaml` pins.
+pub const HUB_UNIT: &str = "233bcd1d-4216-4b3c-a362-9e4a9282bba7";
+/// The organisation id of the second Hub, whose name is Arabic. Tests that use it must pin it.
+pub const ARABIC_HUB_UNIT: &str = "5f8c1f0e-3b0a-4d55-9a55-0c8f2f1f7a10";
+/// The host name of the bank's listener, in S4.
+pub const LISTENER_NAME: &str = "ozone-connect.bank.example";
+/// The host name that `inbound.yaml` demands of the sandbox keystore.
+pub const KEYSTORE_NAME: &str = "keystore.sandbox.directory.openfinance.ae";
+
+/// A subject as the Trust Framework writes it, `C=AE` left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// `O`
+    pub organisation: String,
+    /// `OU`
+    pub organisational_unit: String,
+    /// `CN`
+    pub common_name: String,
+}
+
+impl Subject {
+    /// A subject of these three.
+    #[must_use]
+    pub fn new(organisation: &str, organisational_unit: &str, common_name: &str) -> Self {
+        Self {
+            organisation: organisation.to_owned(),
+            organisational_unit: organisational_unit.to_owned(),
+            common_name: common_name.to_owned(),
+        }
+    }
+
+    fn distinguished_name(&self) -> DistinguishedName {
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CountryName, DnValue::PrintableString("AE".try_into().expect("printable")));
+        name.push(DnType::OrganizationName, self.organisation.as_str());
+        name.push(DnType::OrganizationalUnitName, self.organisational_unit.as_str());
+        name.push(DnType::CommonName, self.common_name.as_str());
+        name
+    }
+}
+
+/// A certificate with its chain and key, as one TLS peer presents it.
+pub struct Identity {
+    /// The leaf, then the CAs above it but for the root.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// `chain` in PEM.
+    pub chain_pem: String,
+    /// The private key, PKCS#8 PEM.
+    pub key_pem: String,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    /// The private key for rustls.
+    #[must_use]
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.clone()).into()
+    }
+
+    fn new(certificate: &Certificate, above: &[&CertifiedIssuer<'static, KeyPair>], key: &KeyPair) -> Self {
+        let mut chain = vec![certificate.der().clone()];
+        let mut chain_pem = certificate.pem();
+        for issuer in above {
+            chain.push(issuer.der().clone());
+            chain_pem.push_str(&issuer.pem());
+        }
+        Self { chain, chain_pem, key_pem: key.serialize_pem(), key: key.serialize_der() }
+    }
+}
+
+/// One party: its transport certificate and the key that it signs tokens with.
+pub struct Party {
+    /// What its certificates say.
+    pub subject: Subject,
+    /// C4 for the Hub, a transport certificate for others.
+    pub transport: Identity,
+    /// Sig3 for the Hub, a signing key for others.
+    pub signing: SigningKey,
+}
+
+/// Everybody on the stage.
+pub struct Pki {
+    /// The API Hub.
+    pub hub: Party,
+    /// A second Hub with an Arabic name.
+    pub arabic_hub: Party,
+    /// A third-party provider: verified by the Trust Framework, but not the Hub.
+    pub tpp: Party,
+    /// Another bank, likewise.
+    pub other_bank: Party,
+    /// A key that the Hub rotates to.
+    pub next_signing: SigningKey,
+    /// S4: what the bank's listener presents.
+    pub listener: Identity,
+    /// What the keystore presents, from the public CA.
+    pub keystore: Identity,
+    /// A certificate of the public CA for another host.
+    pub other_host: Identity,
+    /// A certificate with the keystore's name from a CA that nobody trusts.
+    pub false_keystore: Identity,
+    /// The Hub's subject, from a CA that nobody trusts.
+    pub stranger: Identity,
+    /// The Hub's subject, signed by its own key.
+    pub self_signed: Identity,
+    /// The Hub's subject from the right CA, valid until 2024.
+    pub expired: Identity,
+    root: CertifiedIssuer<'static, KeyPair>,
+    issuing: CertifiedIssuer<'static, KeyPair>,
+    public: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Pki {
+    /// The one PKI of this process, because RSA keys take long to make.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Pki> = OnceLock::new();
+        SHARED.get_or_init(Self::generate)
+    }
+
+    /// A new PKI.
+    #[must_use]
+    pub fn generate() -> Self {
+        let root = authority("Trust Framework Root CA", None);
+        let issuing = authority("Trust Framework Issuing CA", Some(&root));
+        let public = authority("Public Root CA", None);
+        let nobody = authority("Trust Framework Issuing CA", None);
+
+        let party = |organisation: &str, organisational_unit: &str, common_name: &str, kid: &str| {
+            let subject = Subject::new(organisation, organisational_unit, common_name);
+            let transport = client(&subject, &issuing, 2049);
+            let signing = signing_key(&subject, &issuing, kid);
+            Party { subject, transport, signing }
+        };
+        let hub = party(
+            "Ozone Financial Technology, Limited",
+            HUB_UNIT,
+            "1f2a7bd1-6c0f-4b52-9a34-5a2f4b1d7c11",
+            "sig3-2026-05",
+        );
+        let self_signed = {
+            let key = ec_key();
+            let mut params = leaf(hub.subject.distinguished_name(), ExtendedKeyUsagePurpose::ClientAuth, 2049);
+            params.use_authority_key_identifier_extension = false;
+            Identity::new(&params.self_signed(&key).expect("self-signed"), &[], &key)
+        };
+        Self {
+            arabic_hub: party(
+                "مركز واجهات التمويل المفتوح",
+                ARABIC_HUB_UNIT,
+                "9d3c5f52-0f7e-4a0d-8a8e-2d6d0b0a4c22",
+                "sig3-arabic",
+            ),
+            tpp: party(
+                "Budget Companion FZ-LLC",
+                "0e9c5a2e-7a55-4a55-b0b5-7b3f6f3f2d33",
+                "c2a6d3e4-5b6f-4c7d-8e9f-0a1b2c3d4e44",
+                "tpp-signing",
+            ),
+            other_bank: party(
+                "Another Bank PJSC",
+                "7b1d9c3e-2f4a-4b6c-8d0e-1a2b3c4d5e55",
+                "e4f5a6b7-8c9d-4e0f-a1b2-c3d4e5f6a766",
+                "bank-signing",
+            ),
+            next_signing: signing_key(&hub.subject, &issuing, "sig3-2026-11"),
+            listener: server(&[LISTENER_NAME, "localhost", "127.0.0.1"], &issuing),
+            keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &public),
+            other_host: server(&["keystore.example", "127.0.0.1"], &public),
+            false_keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &nobody),
+            stranger: client(&hub.subject, &nobody, 2049),
+            expired: client(&hub.subject, &issuing, 2024),
+            self_signed,
+            hub,
+            root,
+            issuing,
+            public,
+        }
+    }
+
+    /// The CA bundle that the Trust Framework publishes: root and issuing CA, PEM.
+    #[must_use]
+    pub fn trust_framework_bundle(&self) -> String {
+        self.root.pem() + &self.issuing.pem()
+    }
+
+    /// The public roots that the keystore's certificate is checked against, PEM.
+    #[must_use]
+    pub fn public_roots(&self) -> String {
+        self.public.pem()
+    }
+
+    /// The root for clients of the bank's listener.
+    #[must_use]
+    pub fn root(&self) -> CertificateDer<'static> {
+        self.root.der().clone()
+    }
+
+    /// A transport certificate for any subject, from the issuing CA.
+    #[must_use]
+    pub fn client(&self, subject: &Subject) -> Identity {
+        client(subject, &self.issuing, 2049)
+    }
+}
+
+fn ec_key() -> KeyPair {
+    KeyPair::generate().expect("P-256 key")
+}
+
+fn authority(name: &str, above: Option<&CertifiedIssuer<'static, KeyPair>>) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = Subject::new("Trust Framework (test)", "CA", name).distinguished_name();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2049, 1, 1);
+    match above {
+        None => CertifiedIssuer::self_signed(params, ec_key()),
+        Some(issuer) => {
+            params.use_authority_key_identifier_extension = true;
+            CertifiedIssuer::signed_by(params, ec_key(), issuer)
+        }
+    }
+    .expect("CA certificate")
+}
+
+fn leaf(name: DistinguishedName, usage: ExtendedKeyUsagePurpose, last_year: i32) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(last_year, 1, 1);
+    params
+}
+
+fn issue(params: &CertificateParams, key: &impl PublicKeyData, by: &CertifiedIssuer<'static, KeyPair>) -> Certificate {
+    params.signed_by(key, by).expect("certificate")
+}
+
+fn client(subject: &Subject, by: &CertifiedIssuer<'static, KeyPair>, last_year: i32) -> Identity {
+    let key = ec_key();
+    let params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ClientAuth, last_year);
+    Identity::new(&issue(&params, &key, by), &[by], &key)
+}
+
+fn server(names: &[&str], by: &CertifiedIssuer<'static, KeyPair>) -> Identity {
+    let key = ec_key();
+    let subject = Subject::new("Example Bank PJSC", "d0c1b2a3-9485-4766-9574-839201abcdef", names[0]);
+    let mut params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ServerAuth, 2049);
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    params.subject_alt_names = CertificateParams::new(names).expect("host names").subject_alt_names;
+    Identity::new(&issue(&params, &key, by), &[by], &key)
+}
+
+fn signing_key(subject: &Subject, by: &CertifiedIssuer<'static, KeyPair>, kid: &str) -> SigningKey {
+    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("RSA-2048 key");
+    let mut params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ClientAuth, 2049);
+    params.extended_key_usages.clear();
+    let certificate = issue(&params, &key, by);
+    SigningKey::new(kid, &key.serialize_der(), vec![certificate.der().to_vec(), by.der().to_vec()])
+}
