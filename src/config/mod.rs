@@ -1,6 +1,96 @@
-//! The plugin configuration.
+//! The plugin configuration: JSON text in, a checked [`Config`] or all of its faults out.
+//! A configuration that exists has passed every rule, so nothing later in a request has to ask again.
+//! JSON as in RFC 8259, but duplicate members, unknown keys and deep nesting are refused.
 
 mod authority;
+mod duration;
+mod errors;
+mod forward;
+mod inbound;
+mod json;
 mod jwks_location;
+mod jwt_auth;
+mod peer;
+mod protobuf;
+mod reader;
+#[cfg(test)]
+mod tests;
 
+pub use errors::{ConfigError, ConfigErrors};
+pub use forward::{Forward, ForwardAuthorization, IDENTITY_HEADERS};
+pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, JwksLocation, JwksLocationError, JwksUrl, Scheme};
+pub use jwt_auth::JwtAuth;
+
+use json::{Json, JsonError};
+use reader::{Keys, Node};
+
+/// The longest configuration in bytes. The largest sensible one (64 providers, 64 pins) stays below 32 KiB; the bound
+/// keeps a file given by mistake from being read into a tree many times its size in every worker.
+pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
+
+const TOP: Keys = Keys { supported: &["inbound"], planned: &["outbound"] };
+
+/// A checked plugin configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What the filter demands of requests from the API Hub to the bank.
+    pub inbound: Inbound,
+}
+
+impl Config {
+    /// Reads the bytes that the gateway hands over as plugin configuration.
+    ///
+    /// # Errors
+    /// All faults at once, each with its path. No fault repeats a value of the configuration.
+    pub fn parse(bytes: &[u8]) -> Result<Config, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let tree = match read_tree(bytes) {
+            Ok(tree) => tree,
+            Err(problem) => {
+                Node::root(None).refuse(problem, &mut errors);
+                return Err(errors);
+            }
+        };
+        match Config::read(&Node::root(Some(&tree)), &mut errors) {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(errors),
+        }
+    }
+
+    fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Config> {
+        let top = node.object(&TOP, errors)?;
+        top.exactly_one(errors);
+        let inbound = top.member("inbound");
+        if inbound.is_absent() {
+            return None;
+        }
+        Some(Config { inbound: Inbound::read(&inbound, errors)? })
+    }
+}
+
+/// The steps before the configuration has paths: a fault here hides all others.
+fn read_tree(bytes: &[u8]) -> Result<Json, String> {
+    if bytes.len() > MAX_CONFIG_BYTES {
+        return Err(format!("expected at most {MAX_CONFIG_BYTES} bytes, got {}", bytes.len()));
+    }
+    // Envoy hands over any message but StringValue and BytesValue as its protobuf encoding.
+    if protobuf::is_struct(bytes) {
+        return Err("expected JSON text, got a google.protobuf.Struct: \
+                    give a google.protobuf.StringValue with the JSON as text"
+            .to_owned());
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("expected UTF-8 text, got other bytes after byte {}", error.valid_up_to()))?;
+    // RFC 8259 §8.1 lets a parser ignore a byte order mark, which no editor shows.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_ascii().is_empty() {
+        return Err(
+            "no configuration: expected JSON text (in Envoy a google.protobuf.StringValue), got nothing".to_owned()
+        );
+    }
+    Json::parse(text).map_err(|error| match error {
+        JsonError::Syntax(fault) => format!("expected JSON, got other text: {fault}"),
+        JsonError::TooDeep(fault) => fault,
+    })
+}

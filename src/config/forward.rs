@@ -1,0 +1,46 @@
+//! What an accepted request carries to the bank's backend: its credential, and headers that say who called.
+
+use super::errors::ConfigErrors;
+use super::reader::{Keys, Node};
+
+/// The headers that tell the backend who called. No caller may send one.
+pub const IDENTITY_HEADERS: [&str; 4] =
+    ["x-hub-auth-method", "x-hub-client-organisation", "x-hub-client-organisational-unit", "x-hub-token-id"];
+
+const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], planned: &[] };
+
+/// What an accepted request carries on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// What happens to the credential.
+    pub authorization: ForwardAuthorization,
+    /// Whether [`IDENTITY_HEADERS`] are set.
+    pub identity_headers: bool,
+}
+
+/// What happens to the `Authorization` header of an accepted request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardAuthorization {
+    /// It ends here: the backend cannot leak or replay what it never saw.
+    Remove,
+    /// The backend gets it.
+    Keep,
+}
+
+impl Forward {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Forward> {
+        if node.is_absent() {
+            return Some(Forward { authorization: ForwardAuthorization::Remove, identity_headers: true });
+        }
+        let object = node.object(&KEYS, errors)?;
+        let authorization = object.member("authorization");
+        let authorization = if authorization.is_absent() {
+            Some(ForwardAuthorization::Remove)
+        } else {
+            let choices = [("remove", ForwardAuthorization::Remove), ("keep", ForwardAuthorization::Keep)];
+            authorization.choice(&choices, errors)
+        };
+        let identity_headers = object.member("identity_headers").boolean(true, errors);
+        Some(Forward { authorization: authorization?, identity_headers: identity_headers? })
+    }
+}

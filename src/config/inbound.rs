@@ -1,0 +1,89 @@
+//! The settings for requests from the API Hub to the bank: who may call (spec §2.1, §2.5), how the caller is
+//! authenticated (§2), and what goes on to the backend.
+
+use super::errors::ConfigErrors;
+use super::forward::Forward;
+use super::jwt_auth::JwtAuth;
+use super::peer;
+use super::reader::{Keys, ListRule, Node, TextRule};
+use crate::peer::PeerRules;
+
+const KEYS: Keys = Keys {
+    supported: &["provider_ids", "require_provider_header", "peer", "auth", "forward"],
+    planned: &["service_initiation", "health_checks", "response_token"],
+};
+
+const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "mtls_only"], planned: &["api_key", "client_credentials"] };
+
+const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], planned: &[] };
+
+/// One id a segment of a bank; no bank has as many, and every id is compared on every request.
+const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
+
+/// The id is a header value and a claim: no white space that a gateway could trim, nothing that two encodings spell
+/// apart.
+const PROVIDER_ID: TextRule = TextRule {
+    expected: "a string of 1 to 128 visible ASCII characters",
+    max_bytes: 128,
+    allows: |character| character.is_ascii_graphic(),
+};
+
+/// What the filter demands of requests from the API Hub to the bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    /// The bank's `PROVIDER_ID`s from onboarding, at least one: what a token's `aud` may be.
+    pub provider_ids: Vec<String>,
+    /// As configured; [`Inbound::needs_provider_header`] decides.
+    pub require_provider_header: bool,
+    /// Which client certificates may call.
+    pub peer: PeerRules,
+    /// How the caller is authenticated beyond mutual TLS.
+    pub auth: Auth,
+    /// What an accepted request carries on.
+    pub forward: Forward,
+}
+
+/// An authentication method. Each keeps mutual TLS and the peer's rules underneath.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Nothing more.
+    MtlsOnly,
+    /// A signed token on each request.
+    JwtAuth(JwtAuth),
+}
+
+impl Inbound {
+    /// Whether a request without `o3-provider-id` is refused: always when there are several ids to choose from.
+    pub fn needs_provider_header(&self) -> bool {
+        self.require_provider_header || self.provider_ids.len() > 1
+    }
+
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
+        let object = node.object(&KEYS, errors)?;
+        let provider_ids = object
+            .member("provider_ids")
+            .list(&PROVIDER_IDS, errors, |item, errors| item.text(&PROVIDER_ID, errors).map(str::to_owned));
+        let require_provider_header = object.member("require_provider_header").boolean(false, errors);
+        let peer = peer::read(&object.member("peer"), errors);
+        let auth = read_auth(&object.member("auth"), errors);
+        let forward = Forward::read(&object.member("forward"), errors);
+        Some(Inbound {
+            provider_ids: provider_ids?,
+            require_provider_header: require_provider_header?,
+            peer: peer?,
+            auth: auth?,
+            forward: forward?,
+        })
+    }
+}
+
+fn read_auth(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Auth> {
+    let object = node.object(&AUTH_KEYS, errors)?;
+    object.exactly_one(errors);
+    let mtls_only = object.member("mtls_only");
+    let mtls_only =
+        if mtls_only.is_absent() { None } else { mtls_only.object(&MTLS_ONLY_KEYS, errors).map(|_| Auth::MtlsOnly) };
+    let jwt_auth = object.member("jwt_auth");
+    let jwt_auth = if jwt_auth.is_absent() { None } else { JwtAuth::read(&jwt_auth, errors).map(Auth::JwtAuth) };
+    jwt_auth.or(mtls_only)
+}

@@ -1,0 +1,148 @@
+//! The settings of JWT Auth: where the API Hub's keys are, how long they are believed, and what a token may claim
+//! (spec §2.4). Every default is the standard's, or this project's where the standard is silent.
+
+use std::time::Duration;
+
+use super::duration::DurationRange;
+use super::errors::ConfigErrors;
+use super::jwks_location::{Environment, JwksLocation, JwksLocationError};
+use super::reader::{Keys, Node, TextRule};
+
+const KEYS: Keys = Keys {
+    supported: &[
+        "jwks",
+        "upstream",
+        "max_age",
+        "timeout",
+        "refetch_cooldown",
+        "clock_skew",
+        "max_lifetime",
+        "replay_detection",
+    ],
+    planned: &[],
+};
+
+const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], planned: &[] };
+
+/// The standard lets a JWKS be cached for at most 10 minutes, and senders count on it when they publish a key. Below a
+/// second, every request would fetch.
+const MAX_AGE: DurationRange =
+    DurationRange { min: Duration::from_secs(1), max: Duration::from_mins(10), default: Duration::from_mins(10) };
+
+/// A request waits this long for keys, at the worst. Below 100 ms a TLS handshake may not finish; beyond a minute the
+/// caller has given up.
+const TIMEOUT: DurationRange =
+    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(1), default: Duration::from_secs(5) };
+
+/// How often unknown `kid`s may cause an extra fetch. Without a lower bound, anyone with a certificate could make the
+/// bank flood the keystore; beyond `max_age` it means nothing.
+const REFETCH_COOLDOWN: DurationRange =
+    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(10), default: Duration::from_secs(30) };
+
+/// The standard allows 10 seconds, no more.
+const CLOCK_SKEW: DurationRange =
+    DurationRange { min: Duration::ZERO, max: Duration::from_secs(10), default: Duration::from_secs(10) };
+
+/// The standard recommends tokens of 10 to 30 seconds and gives no limit; one that lives for days is a password.
+const MAX_LIFETIME: DurationRange =
+    DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(5) };
+
+/// An Envoy cluster name, or `host:port` elsewhere; the bound leaves room for the longest DNS name.
+const UPSTREAM: TextRule = TextRule {
+    expected: "a string of 1 to 255 visible ASCII characters",
+    max_bytes: 255,
+    allows: |character| character.is_ascii_graphic(),
+};
+
+/// The settings of JWT Auth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtAuth {
+    /// Where a caller's keys are.
+    pub jwks: JwksLocation,
+    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host:port`.
+    pub upstream: String,
+    /// How long a fetched key set is used.
+    pub max_age: Duration,
+    /// How long a fetch may take.
+    pub timeout: Duration,
+    /// How long after an extra fetch for an unknown `kid` the next one may happen.
+    pub refetch_cooldown: Duration,
+    /// How far the caller's clock may be off.
+    pub clock_skew: Duration,
+    /// The longest `exp` − `iat` of a token.
+    pub max_lifetime: Duration,
+}
+
+impl JwtAuth {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
+        let object = node.object(&KEYS, errors)?;
+        let jwks = read_jwks(&object.member("jwks"), errors);
+        let upstream = read_upstream(&object.member("upstream"), jwks.as_ref(), errors);
+        let max_age = object.member("max_age").duration(&MAX_AGE, errors);
+        let timeout = object.member("timeout").duration(&TIMEOUT, errors);
+        let refetch_cooldown = object.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
+        let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
+        let max_lifetime = object.member("max_lifetime").duration(&MAX_LIFETIME, errors);
+        check_replay_detection(&object.member("replay_detection"), errors);
+        Some(JwtAuth {
+            jwks: jwks?,
+            upstream: upstream?,
+            max_age: max_age?,
+            timeout: timeout?,
+            refetch_cooldown: refetch_cooldown?,
+            clock_skew: clock_skew?,
+            max_lifetime: max_lifetime?,
+        })
+    }
+}
+
+fn read_jwks(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwksLocation> {
+    let object = node.object(&JWKS_KEYS, errors)?;
+    object.exactly_one(errors);
+    let environment = object.member("environment");
+    let environment = if environment.is_absent() {
+        None
+    } else {
+        let choices = [("sandbox", Environment::Sandbox), ("production", Environment::Production)];
+        environment.choice(&choices, errors).map(JwksLocation::of_environment)
+    };
+    let expected = "an https:// URL with {OU} or {CN} in its path or query";
+    let template = read_location(&object.member("url_template"), expected, JwksLocation::template, errors);
+    let expected = "an https:// URL without {OU} and {CN}";
+    let fixed = read_location(&object.member("url"), expected, JwksLocation::fixed, errors);
+    environment.or(template).or(fixed)
+}
+
+fn read_location(
+    node: &Node<'_>,
+    expected: &str,
+    parse: fn(&str) -> Result<JwksLocation, JwksLocationError>,
+    errors: &mut ConfigErrors,
+) -> Option<JwksLocation> {
+    if node.is_absent() {
+        return None;
+    }
+    let text = node.string(expected, errors)?;
+    match parse(text) {
+        Ok(location) => Some(location),
+        Err(fault) => node.refuse_text(expected, &fault.to_string(), errors),
+    }
+}
+
+fn read_upstream(node: &Node<'_>, jwks: Option<&JwksLocation>, errors: &mut ConfigErrors) -> Option<String> {
+    if node.is_absent() {
+        jwks.map(JwksLocation::host_and_port)
+    } else {
+        node.text(&UPSTREAM, errors).map(str::to_owned)
+    }
+}
+
+/// Replay detection does not exist yet: asking for it must not be answered with silence.
+fn check_replay_detection(node: &Node<'_>, errors: &mut ConfigErrors) {
+    if node.is_absent() {
+        return;
+    }
+    if node.choice(&[("off", true), ("worker", false), ("gateway", false)], errors) == Some(false) {
+        node.refuse("expected \"off\", got a word that is not supported yet", errors);
+    }
+}

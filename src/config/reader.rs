@@ -1,0 +1,235 @@
+//! Typed access to the JSON tree: each read says what is allowed, notes every fault with its path, and goes on, so that
+//! an operator sees all of them at once. `None` always means that a fault was noted.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::duration::DurationRange;
+use super::errors::{ConfigErrors, quoted_key};
+use super::json::Json;
+
+/// The keys of an object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    /// What may be given.
+    pub(super) supported: &'static [&'static str],
+    /// What the design knows and this release refuses.
+    pub(super) planned: &'static [&'static str],
+}
+
+/// What a string may be.
+#[derive(Clone, Copy)]
+pub(super) struct TextRule {
+    /// The rule in words, for the error.
+    pub(super) expected: &'static str,
+    /// The longest, in bytes.
+    pub(super) max_bytes: usize,
+    /// The characters.
+    pub(super) allows: fn(char) -> bool,
+}
+
+/// How many items a list may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListRule {
+    /// What the items are, in the plural, for the error.
+    pub(super) of: &'static str,
+    /// The fewest; a list that may be empty may be left out.
+    pub(super) min: usize,
+    /// The most.
+    pub(super) max: usize,
+}
+
+/// A value, or its absence, at a path.
+pub(super) struct Node<'a> {
+    path: String,
+    json: Option<&'a Json>,
+}
+
+/// An object whose keys were checked.
+pub(super) struct Object<'a> {
+    path: String,
+    members: &'a [(String, Json)],
+    keys: &'static Keys,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn root(json: Option<&'a Json>) -> Node<'a> {
+        Node { path: String::new(), json }
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        self.json.is_none()
+    }
+
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.json, Some(Json::Object(_)))
+    }
+
+    /// Notes a fault here.
+    pub(super) fn refuse(&self, problem: impl Into<String>, errors: &mut ConfigErrors) {
+        errors.add(&self.path, problem.into());
+    }
+
+    /// Notes a string of the right kind and the wrong content, which `got` describes without quoting it.
+    pub(super) fn refuse_text<T>(&self, expected: &str, got: &str, errors: &mut ConfigErrors) -> Option<T> {
+        self.refuse(format!("expected {expected}, got {got}"), errors);
+        None
+    }
+
+    /// A string of any content: for the values that check themselves.
+    pub(super) fn string(&self, expected: &str, errors: &mut ConfigErrors) -> Option<&'a str> {
+        match self.json {
+            Some(Json::String(text)) => Some(text),
+            _ => self.mismatch(expected, errors),
+        }
+    }
+
+    pub(super) fn text(&self, rule: &TextRule, errors: &mut ConfigErrors) -> Option<&'a str> {
+        let text = self.string(rule.expected, errors)?;
+        let got = if text.is_empty() {
+            "an empty string"
+        } else if text.len() > rule.max_bytes {
+            "a longer string"
+        } else if !text.chars().all(rule.allows) {
+            "a string with other characters"
+        } else {
+            return Some(text);
+        };
+        self.refuse_text(rule.expected, got, errors)
+    }
+
+    pub(super) fn boolean(&self, default: bool, errors: &mut ConfigErrors) -> Option<bool> {
+        match self.json {
+            None => Some(default),
+            Some(Json::Boolean(value)) => Some(*value),
+            Some(_) => self.mismatch("true or false", errors),
+        }
+    }
+
+    pub(super) fn duration(&self, range: &DurationRange, errors: &mut ConfigErrors) -> Option<Duration> {
+        if self.is_absent() {
+            return Some(range.default);
+        }
+        let expected = range.to_string();
+        let text = self.string(&expected, errors)?;
+        match range.parse(text) {
+            Ok(duration) => Some(duration),
+            Err(fault) => self.refuse_text(&expected, &fault.to_string(), errors),
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)], errors: &mut ConfigErrors) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let expected = list_words(&words, "or");
+        let text = self.string(&expected, errors)?;
+        match choices.iter().find(|(word, _)| *word == text) {
+            Some((_, choice)) => Some(*choice),
+            None => self.refuse_text(&expected, "another string", errors),
+        }
+    }
+
+    /// A list without duplicates.
+    pub(super) fn list<T: PartialEq>(
+        &self,
+        rule: &ListRule,
+        errors: &mut ConfigErrors,
+        mut item: impl FnMut(&Node<'a>, &mut ConfigErrors) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let ListRule { of, min, max } = rule;
+        let expected = if *min == 0 {
+            format!("an array of at most {max} {of}")
+        } else {
+            format!("an array of {min} to {max} {of}")
+        };
+        let json = match self.json {
+            Some(Json::Array(items)) => items,
+            None if *min == 0 => return Some(Vec::new()),
+            _ => return self.mismatch(&expected, errors),
+        };
+        if json.len() < *min || json.len() > *max {
+            self.refuse(format!("expected {expected}, got an array of {}", json.len()), errors);
+            return None;
+        }
+        let mut items: Vec<Option<T>> = Vec::new();
+        for (index, json) in json.iter().enumerate() {
+            let node = Node { path: format!("{}[{index}]", self.path), json: Some(json) };
+            let value = item(&node, errors);
+            match items.iter().position(|earlier| value.is_some() && *earlier == value) {
+                Some(first) => {
+                    node.refuse(format!("expected {of} without duplicates, got the same as at [{first}]"), errors);
+                    items.push(None);
+                }
+                None => items.push(value),
+            }
+        }
+        items.into_iter().collect()
+    }
+
+    /// An object; its unknown, planned and repeated keys are noted at once.
+    pub(super) fn object(&self, keys: &'static Keys, errors: &mut ConfigErrors) -> Option<Object<'a>> {
+        let members = match self.json {
+            Some(Json::Object(members)) => members,
+            Some(Json::String(text)) if matches!(Json::parse(text), Ok(Json::Object(_))) => {
+                self.refuse("expected an object, got a string that holds JSON: it was encoded twice", errors);
+                return None;
+            }
+            _ => return self.mismatch("an object", errors),
+        };
+        let object = Object { path: self.path.clone(), members, keys };
+        let mut seen = BTreeSet::new();
+        for (name, _) in members {
+            if !seen.insert(name) {
+                self.refuse(format!("expected each key once, got {} again", quoted_key(name)), errors);
+            } else if keys.planned.contains(&name.as_str()) {
+                errors.add(&object.path_of(name), "not supported yet".to_owned());
+            } else if !keys.supported.contains(&name.as_str()) {
+                let allowed = match keys.supported {
+                    [] => "no key".to_owned(),
+                    supported => list_words(supported, "or"),
+                };
+                self.refuse(format!("expected {allowed}, got the unknown key {}", quoted_key(name)), errors);
+            }
+        }
+        Some(object)
+    }
+
+    fn mismatch<T>(&self, expected: &str, errors: &mut ConfigErrors) -> Option<T> {
+        let got = self.json.map_or("nothing", Json::kind);
+        self.refuse_text(expected, got, errors)
+    }
+}
+
+impl<'a> Object<'a> {
+    pub(super) fn member(&self, key: &'static str) -> Node<'a> {
+        let json = self.members.iter().find(|(name, _)| name == key).map(|(_, json)| json);
+        Node { path: self.path_of(key), json }
+    }
+
+    /// Notes a fault unless exactly one of the known keys is there.
+    pub(super) fn exactly_one(&self, errors: &mut ConfigErrors) {
+        let known = [self.keys.supported, self.keys.planned].concat();
+        let given: Vec<&str> =
+            known.into_iter().filter(|key| self.members.iter().any(|(name, _)| name == key)).collect();
+        let problem = match given.as_slice() {
+            [_] => return,
+            [] => format!("expected {}, got nothing", list_words(self.keys.supported, "or")),
+            _ => format!("expected exactly one key, got {}", list_words(&given, "and")),
+        };
+        errors.add(&self.path, problem);
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+/// `"a", "b" or "c"`.
+fn list_words(words: &[&str], conjunction: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} {conjunction} {last}", others.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The rules of `inbound.auth.jwt_auth`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{accepted, faults, with, without};
+use crate::config::{Auth, JwtAuth};
+
+fn jwt_auth(key: &str, value: Value) -> JwtAuth {
+    let config = accepted(&with(&format!("/inbound/auth/jwt_auth/{key}"), value));
+    let Auth::JwtAuth(jwt_auth) = config.inbound.auth else { panic!() };
+    jwt_auth
+}
+
+#[track_caller]
+fn refused(key: &str, value: Value, expected: &str) {
+    let fault = faults(&with(&format!("/inbound/auth/jwt_auth/{key}"), value));
+    assert_eq!(fault, format!("inbound.auth.jwt_auth.{key}{expected}"));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_standard_and_the_design() {
+    let JwtAuth { jwks: _, upstream, max_age, timeout, refetch_cooldown, clock_skew, max_lifetime } =
+        jwt_auth("replay_detection", json!("off"));
+    assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
+    assert_eq!(max_age, Duration::from_secs(600));
+    assert_eq!(timeout, Duration::from_secs(5));
+    assert_eq!(refetch_cooldown, Duration::from_secs(30));
+    assert_eq!(clock_skew, Duration::from_secs(10));
+    assert_eq!(max_lifetime, Duration::from_secs(300));
+}
+
+#[test]
+fn each_duration_is_held_to_its_range() {
+    type Field = fn(JwtAuth) -> Duration;
+    type Case = (&'static str, Field, [&'static str; 2], [Option<&'static str>; 2], &'static str);
+    let cases: [Case; 5] = [
+        ("max_age", |j| j.max_age, ["1s", "10m"], [Some("999ms"), Some("601s")], "1s to 10m such as \"10m\""),
+        ("timeout", |j| j.timeout, ["100ms", "60s"], [Some("99ms"), Some("61s")], "100ms to 1m such as \"5s\""),
+        (
+            "refetch_cooldown",
+            |j| j.refetch_cooldown,
+            ["100ms", "10m"],
+            [Some("99ms"), Some("11m")],
+            "100ms to 10m such as \"30s\"",
+        ),
+        ("clock_skew", |j| j.clock_skew, ["0s", "10s"], [None, Some("10001ms")], "0s to 10s such as \"10s\""),
+        ("max_lifetime", |j| j.max_lifetime, ["1s", "24h"], [Some("0s"), Some("25h")], "1s to 24h such as \"5m\""),
+    ];
+    for (key, field, ends, beyond, range) in cases {
+        let [shortest, longest] = ends.map(|text| field(jwt_auth(key, json!(text))));
+        assert!(shortest < longest, "{key}");
+        let expected = format!(": expected a duration from {range}, got");
+        let [below, above] = beyond;
+        if let Some(below) = below {
+            refused(key, json!(below), &format!("{expected} a shorter one"));
+        }
+        refused(key, json!(above), &format!("{expected} a longer one"));
+        refused(key, json!(5), &format!("{expected} a number"));
+        refused(key, json!(null), &format!("{expected} null"));
+        let malformed = "a string that is not a whole number with a unit (ms, s, m or h)";
+        refused(key, json!("s3cret"), &format!("{expected} {malformed}"));
+    }
+}
+
+#[test]
+fn each_duration_is_read_into_its_own_field() {
+    let given = json!({
+        "jwks": {"environment": "production"},
+        "max_age": "2s", "timeout": "3s", "refetch_cooldown": "4s", "clock_skew": "5s", "max_lifetime": "6s",
+    });
+    let Auth::JwtAuth(read) = accepted(&with("/inbound/auth", json!({"jwt_auth": given}))).inbound.auth else {
+        panic!()
+    };
+    let seconds = [read.max_age, read.timeout, read.refetch_cooldown, read.clock_skew, read.max_lifetime];
+    assert_eq!(seconds, [2, 3, 4, 5, 6].map(Duration::from_secs));
+}
+
+#[test]
+fn replay_detection_is_off_and_the_planned_kinds_are_not_supported_yet() {
+    let expected = ": expected \"off\", got a word that is not supported yet";
+    refused("replay_detection", json!("worker"), expected);
+    refused("replay_detection", json!("gateway"), expected);
+    refused("replay_detection", json!("on"), ": expected \"off\", \"worker\" or \"gateway\", got another string");
+    refused("replay_detection", json!(false), ": expected \"off\", \"worker\" or \"gateway\", got true or false");
+}
+
+#[test]
+fn the_upstream_is_1_to_255_visible_ascii_characters() {
+    for good in ["keystore", "outbound|443||keystore.example", &"x".repeat(255)] {
+        assert_eq!(jwt_auth("upstream", json!(good)).upstream, good);
+    }
+    for (bad, got) in [
+        (json!(""), "an empty string"),
+        (json!("x".repeat(256)), "a longer string"),
+        (json!("key store"), "a string with other characters"),
+        (json!("بنك"), "a string with other characters"),
+        (json!(null), "null"),
+    ] {
+        refused("upstream", bad, &format!(": expected a string of 1 to 255 visible ASCII characters, got {got}"));
+    }
+}
+
+#[test]
+fn the_upstream_is_the_host_and_port_of_the_url_when_left_out() {
+    for (jwks, upstream) in [
+        (json!({"environment": "production"}), "keystore.directory.openfinance.ae:443"),
+        (json!({"url": "https://a.example:8443/x"}), "a.example:8443"),
+        (json!({"url": "http://localhost/x"}), "localhost:80"),
+        (json!({"url_template": "https://[2001:db8::1]/{OU}"}), "[2001:db8::1]:443"),
+    ] {
+        assert_eq!(jwt_auth("jwks", jwks).upstream, upstream);
+    }
+}
+
+#[test]
+fn keys_are_at_exactly_one_place() {
+    let expected = ": expected exactly one key, got";
+    refused("jwks", json!({}), ": expected \"environment\", \"url_template\" or \"url\", got nothing");
+    refused(
+        "jwks",
+        json!({"environment": "sandbox", "url": "https://a.example/"}),
+        &format!("{expected} \"environment\" and \"url\""),
+    );
+    refused(
+        "jwks",
+        json!({"environment": "sandbox", "url_template": "https://a.example/{OU}", "url": "https://a.example/"}),
+        &format!("{expected} \"environment\", \"url_template\" and \"url\""),
+    );
+    refused("jwks", json!("https://a.example/"), ": expected an object, got a string");
+    assert_eq!(
+        faults(&without("/inbound/auth/jwt_auth/jwks")),
+        "inbound.auth.jwt_auth.jwks: expected an object, got nothing"
+    );
+}
+
+#[test]
+fn an_environment_is_sandbox_or_production() {
+    for (environment, host) in [("sandbox", "keystore.sandbox."), ("production", "keystore.directory.")] {
+        let url = jwt_auth("jwks", json!({"environment": environment})).jwks.expand("o", Some("c")).unwrap();
+        assert!(url.authority().starts_with(host), "{url:?}");
+    }
+    for (value, got) in [(json!("Sandbox"), "another string"), (json!(""), "another string"), (json!(null), "null")] {
+        let expected = format!(".environment: expected \"sandbox\" or \"production\", got {got}");
+        refused("jwks", json!({"environment": value}), &expected);
+    }
+}
+
+#[test]
+fn a_refused_url_is_told_without_its_text() {
+    let url = ".url: expected an https:// URL without {OU} and {CN}, got";
+    let template = ".url_template: expected an https:// URL with {OU} or {CN} in its path or query, got";
+    let long = format!("https://a.example/{{OU}}{}", "s3cret".repeat(400));
+    for (value, expected) in [
+        (json!({"url": 443}), format!("{url} a number")),
+        (json!({"url": null}), format!("{url} null")),
+        (json!({"url": "s3cret"}), format!("{url} one with another scheme")),
+        (
+            json!({"url": "http://s3cret.example/"}),
+            format!("{url} one with http:// to a host that is not localhost, 127.0.0.0/8 or [::1]"),
+        ),
+        (json!({"url": "https://user:s3cret@a.example/"}), format!("{url} one with a user name or password")),
+        (json!({"url": "https://a.example/s3cret#"}), format!("{url} one with a fragment (#)")),
+        (
+            json!({"url": "https://s3cret_/"}),
+            format!("{url} one whose host is not a DNS name, an IPv4 address or an [IPv6] address"),
+        ),
+        (json!({"url": "https://a.example:s3cret/"}), format!("{url} one whose port is not a number from 1 to 65535")),
+        (
+            json!({"url": "https://a.example/s3cret "}),
+            format!("{url} one with characters that RFC 3986 does not allow"),
+        ),
+        (json!({"url": "https://a.example/{OU}"}), format!("{url} one with: give it as \"url_template\"")),
+        (json!({"url_template": []}), format!("{template} an array")),
+        (json!({"url_template": "https://a.example/s3cret"}), format!("{template} one without: give it as \"url\"")),
+        (json!({"url_template": "https://{OU}/"}), format!("{template} one with a placeholder outside path and query")),
+        (
+            json!({"url_template": "https://a.example/{s3cret}"}),
+            format!("{template} one with braces around something else"),
+        ),
+        (json!({"url_template": "https://a.example/{OU}/.."}), format!("{template} one with a path segment . or ..")),
+        (json!({"url_template": long}), format!("{template} one that is too long")),
+    ] {
+        refused("jwks", value, &expected);
+    }
+}

@@ -1,0 +1,196 @@
+//! What holds for every input: no panic, no value in an error, and a path that leads to the fault.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{EXAMPLE, FINGERPRINT, parse};
+use crate::config::Config;
+
+const SECRET: &str = "s3cret-VALUE/7f3a";
+
+/// Configurations that together have every key.
+fn samples() -> Vec<Value> {
+    let mut pinned: Value = serde_json::from_str(EXAMPLE).unwrap();
+    pinned["inbound"]["peer"]["fingerprints"] = json!([FINGERPRINT]);
+    pinned["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({"url_template": "https://a.example/{OU}/{CN}"});
+    let mut forwarded: Value = serde_json::from_str(EXAMPLE).unwrap();
+    forwarded["inbound"]["peer"]["source"] =
+        json!({"forwarded_header": {"name": "x-cert", "format": "xfcc", "trust_plaintext_hop": true}});
+    forwarded["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({"url": "https://a.example/jwks"});
+    let mut mtls_only: Value = serde_json::from_str(EXAMPLE).unwrap();
+    mtls_only["inbound"]["auth"] = json!({"mtls_only": {}});
+    vec![serde_json::from_str(EXAMPLE).unwrap(), pinned, forwarded, mtls_only]
+}
+
+/// The JSON pointers of a value and all below it.
+fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
+    found.push(here.to_owned());
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(key, inner)| pointers(inner, &format!("{here}/{key}"), found))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, inner)| pointers(inner, &format!("{here}/{index}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// `/inbound/provider_ids/0` is `inbound.provider_ids[0]`.
+fn path_of(pointer: &str) -> String {
+    let mut path = String::new();
+    for part in pointer.split('/').skip(1) {
+        match part.parse::<usize>() {
+            Ok(index) => path.push_str(&format!("[{index}]")),
+            Err(_) if path.is_empty() => path.push_str(part),
+            Err(_) => path.push_str(&format!(".{part}")),
+        }
+    }
+    if path.is_empty() { "configuration".to_owned() } else { path }
+}
+
+/// Calls `check` with every sample in which one value was replaced by each of the replacements.
+fn for_each_replacement(replacements: &[Value], mut check: impl FnMut(&Value, &str)) {
+    for sample in samples() {
+        assert!(parse(&sample).is_ok());
+        let mut found = Vec::new();
+        pointers(&sample, "", &mut found);
+        for pointer in found {
+            for replacement in replacements {
+                let mut changed = sample.clone();
+                *changed.pointer_mut(&pointer).unwrap() = replacement.clone();
+                check(&changed, &pointer);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_anywhere_is_refused_at_its_path() {
+    let mut checked = 0;
+    for_each_replacement(&[json!(null), json!(12345)], |changed, pointer| {
+        let errors = parse(changed).expect_err(pointer);
+        let path = path_of(pointer);
+        let below = [format!("{path}."), format!("{path}[")];
+        assert!(errors.iter().any(|error| error.path() == path), "{pointer}: {errors}");
+        assert!(
+            errors.iter().all(|error| error.path() == path || below.iter().any(|b| error.path().starts_with(b))),
+            "{errors}"
+        );
+        assert!(
+            errors.iter().all(|error| error.problem().starts_with("expected ") && error.problem().contains(", got "))
+        );
+        checked += 1;
+    });
+    assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn no_value_ever_appears_in_an_error() {
+    let values = [json!(SECRET), json!([SECRET]), json!([[SECRET]]), json!({"extra": SECRET}), json!(7_311_973)];
+    let mut refused = 0;
+    for_each_replacement(&values, |changed, pointer| {
+        let Err(errors) = parse(changed) else { return };
+        let text = format!("{errors} {errors:?}");
+        assert!(!text.contains(SECRET) && !text.contains("s3cret") && !text.contains("7311973"), "{pointer}: {text}");
+        refused += 1;
+    });
+    assert!(refused > 300, "{refused}");
+}
+
+/// JSON of the configuration's own words, so that the reader gets further than the first key.
+fn likely_json() -> impl Strategy<Value = Value> {
+    let word = prop::sample::select(vec![
+        "inbound",
+        "outbound",
+        "provider_ids",
+        "peer",
+        "organisational_units",
+        "fingerprints",
+        "allow_unpinned",
+        "source",
+        "forwarded_header",
+        "name",
+        "auth",
+        "jwt_auth",
+        "mtls_only",
+        "api_key",
+        "jwks",
+        "url",
+        "url_template",
+        "environment",
+        "sandbox",
+        "timeout",
+        "5s",
+        "upstream",
+        "forward",
+        "authorization",
+        "keep",
+        "https://a.example/{OU}",
+        "https://[",
+        "x",
+    ]);
+    let text = prop_oneof![word.prop_map(str::to_owned), any::<String>()];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(text.clone(), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn refusals_say_something(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Err(errors) = Config::parse(bytes) {
+        prop_assert!(errors.iter().count() > 0);
+        prop_assert!(errors.iter().all(|error| !error.path().is_empty() && !error.problem().is_empty()));
+        let lines = errors.iter().count() + usize::from(errors.omitted() > 0);
+        prop_assert_eq!(errors.to_string().lines().count(), lines);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        refusals_say_something(&bytes)?;
+    }
+
+    #[test]
+    fn a_configuration_with_changed_bytes_never_panics(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut bytes = EXAMPLE.as_bytes().to_vec();
+        for (index, byte) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        refusals_say_something(&bytes)?;
+    }
+
+    #[test]
+    fn arbitrary_json_never_panics(value in likely_json()) {
+        refusals_say_something(value.to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn arbitrary_json_at_any_place_never_panics(
+        value in likely_json(),
+        place in any::<prop::sample::Index>(),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let samples = samples();
+        let mut changed = samples[which.index(samples.len())].clone();
+        let mut found = Vec::new();
+        pointers(&changed, "", &mut found);
+        *changed.pointer_mut(&found[place.index(found.len())]).unwrap() = value;
+        refusals_say_something(changed.to_string().as_bytes())?;
+    }
+}
