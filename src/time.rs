@@ -15,7 +15,7 @@ impl UnixTime {
 
     /// From whole seconds.
     #[must_use]
-    pub fn from_secs(seconds: u64) -> Self {
+    pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 

@@ -1,0 +1,412 @@
+//! The claims of a JWT Auth token (spec §2.4; RFC 7519 §4.1), and the chain of types that proves what was checked:
+//! `UnverifiedToken` → [`CheckedToken`] (its claims are right, its signature unknown) → [`AcceptedClaims`].
+//!
+//! Claims need no key, so they are looked at before the signature. Nothing of a token is used until both are right.
+
+use std::time::Duration;
+
+use crate::jose::{JwsError, UnverifiedToken};
+use crate::json::{Object, Value};
+use crate::rsa::{RsaPublicKey, SignatureMismatch};
+use crate::time::UnixTime;
+
+/// The longest `jti`, in bytes. It becomes a request header for the bank and, with replay detection, a stored key.
+pub const MAX_JTI_LENGTH: usize = 256;
+
+/// The latest NumericDate (RFC 7519 §2) that is believed, in seconds: the end of the year 9999. Later ones are mistakes
+/// such as milliseconds, or attempts to make sums overflow.
+const MAX_NUMERIC_DATE: Duration = Duration::from_secs(253_402_300_799);
+
+/// What the claims of a token must say.
+#[derive(Debug)]
+pub struct ClaimRules<'a> {
+    /// `iss`: the `O` of the peer certificate.
+    pub issuer: &'a str,
+    /// `sub`: the `OU` of the peer certificate.
+    pub subject: &'a str,
+    /// `aud`: our provider id, or several of which one must be named.
+    pub audiences: &'a [&'a str],
+    /// How far the sender's clock and ours may differ.
+    pub clock_skew: Duration,
+    /// The longest `exp` − `iat`.
+    pub max_lifetime: Duration,
+}
+
+/// A token whose claims are right for this caller and this moment. Its signature has not been verified.
+#[derive(Debug)]
+pub struct CheckedToken<'a> {
+    token: UnverifiedToken<'a>,
+    claims: Claims,
+}
+
+/// The claims of a token that was checked and whose signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedClaims(Claims);
+
+/// What later steps need to know of accepted claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Claims {
+    token_id: String,
+}
+
+/// Why claims are not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimsError {
+    /// The payload is not a JSON object.
+    Malformed(JwsError),
+    /// A claim is not as it must be.
+    Invalid(Claim, Fault),
+}
+
+/// A claim of a JWT Auth token (spec §2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// `iss`
+    Issuer,
+    /// `sub`
+    Subject,
+    /// `aud`
+    Audience,
+    /// `exp`
+    Expiry,
+    /// `iat`
+    IssuedAt,
+    /// `nbf`
+    NotBefore,
+    /// `jti`
+    TokenId,
+}
+
+/// What is wrong with a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is mandatory and not there.
+    Missing,
+    /// It has another JSON type.
+    WrongType,
+    /// A time before 1970 or after 9999; an empty or overlong id; an id with control characters.
+    OutOfRange,
+    /// It names somebody else.
+    Mismatch,
+    /// The time has passed.
+    Passed,
+    /// The time has not come.
+    NotReached,
+    /// `exp` is too long after `iat`.
+    LifetimeTooLong,
+}
+
+impl ClaimRules<'_> {
+    /// Checks every claim of a token at the time `now`.
+    ///
+    /// # Errors
+    /// See [`ClaimsError`]: the first claim that is wrong, in the order of the standard's table.
+    pub fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
+        let claims = self.check_members(&token.claims().map_err(ClaimsError::Malformed)?, now)?;
+        Ok(CheckedToken { token, claims })
+    }
+
+    fn check_members(&self, members: &Object<'_>, now: UnixTime) -> Result<Claims, ClaimsError> {
+        equals(members, Claim::Issuer, self.issuer)?;
+        equals(members, Claim::Subject, self.subject)?;
+        self.check_audience(required(members, Claim::Audience)?)?;
+
+        let expiry = time(required(members, Claim::Expiry)?, Claim::Expiry)?;
+        if now > expiry.after(self.clock_skew) {
+            return Err(ClaimsError::Invalid(Claim::Expiry, Fault::Passed));
+        }
+        let issued_at = time(required(members, Claim::IssuedAt)?, Claim::IssuedAt)?;
+        self.check_reached(issued_at, Claim::IssuedAt, now)?;
+        if expiry > issued_at.after(self.max_lifetime) {
+            return Err(ClaimsError::Invalid(Claim::Expiry, Fault::LifetimeTooLong));
+        }
+        if let Some(not_before) = members.member(Claim::NotBefore.name()) {
+            self.check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, now)?;
+        }
+
+        let token_id = text(required(members, Claim::TokenId)?, Claim::TokenId)?;
+        if token_id.is_empty() || token_id.len() > MAX_JTI_LENGTH || token_id.chars().any(char::is_control) {
+            return Err(ClaimsError::Invalid(Claim::TokenId, Fault::OutOfRange));
+        }
+        Ok(Claims { token_id: token_id.to_owned() })
+    }
+
+    /// `aud` is one string or an array of strings (RFC 7519 §4.1.3) of which one names us.
+    fn check_audience(&self, audience: &Value<'_>) -> Result<(), ClaimsError> {
+        let is_ours = |text: &str| self.audiences.contains(&text);
+        let ours = match audience {
+            Value::Text(text) => is_ours(text),
+            Value::List(list) => {
+                let mut ours = false;
+                for member in list {
+                    ours |= is_ours(text(member, Claim::Audience)?);
+                }
+                ours
+            }
+            _ => return Err(ClaimsError::Invalid(Claim::Audience, Fault::WrongType)),
+        };
+        if ours { Ok(()) } else { Err(ClaimsError::Invalid(Claim::Audience, Fault::Mismatch)) }
+    }
+
+    fn check_reached(&self, start: UnixTime, claim: Claim, now: UnixTime) -> Result<(), ClaimsError> {
+        if now.after(self.clock_skew) < start {
+            return Err(ClaimsError::Invalid(claim, Fault::NotReached));
+        }
+        Ok(())
+    }
+}
+
+impl CheckedToken<'_> {
+    /// Verifies the signature, which makes the claims true.
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`].
+    pub fn verify_ps256(self, key: &RsaPublicKey) -> Result<AcceptedClaims, SignatureMismatch> {
+        self.token.verify_ps256(key)?;
+        Ok(AcceptedClaims(self.claims))
+    }
+}
+
+impl AcceptedClaims {
+    /// `jti`: 1 to [`MAX_JTI_LENGTH`] bytes without control characters.
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.0.token_id
+    }
+}
+
+impl Claim {
+    /// The claim's name in the token.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Claim::Issuer => "iss",
+            Claim::Subject => "sub",
+            Claim::Audience => "aud",
+            Claim::Expiry => "exp",
+            Claim::IssuedAt => "iat",
+            Claim::NotBefore => "nbf",
+            Claim::TokenId => "jti",
+        }
+    }
+}
+
+fn required<'m, 'a>(members: &'m Object<'a>, claim: Claim) -> Result<&'m Value<'a>, ClaimsError> {
+    members.member(claim.name()).ok_or(ClaimsError::Invalid(claim, Fault::Missing))
+}
+
+fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, ClaimsError> {
+    value.as_text().ok_or(ClaimsError::Invalid(claim, Fault::WrongType))
+}
+
+fn equals(members: &Object<'_>, claim: Claim, expected: &str) -> Result<(), ClaimsError> {
+    if text(required(members, claim)?, claim)? == expected {
+        Ok(())
+    } else {
+        Err(ClaimsError::Invalid(claim, Fault::Mismatch))
+    }
+}
+
+/// A NumericDate (RFC 7519 §2): seconds since 1970, which may have a fraction.
+fn time(value: &Value<'_>, claim: Claim) -> Result<UnixTime, ClaimsError> {
+    let since_epoch = match value {
+        Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
+        Value::Fraction(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
+        _ => return Err(ClaimsError::Invalid(claim, Fault::WrongType)),
+    };
+    since_epoch
+        .filter(|time| *time <= MAX_NUMERIC_DATE)
+        .map(|time| UnixTime::from_secs(0).after(time))
+        .ok_or(ClaimsError::Invalid(claim, Fault::OutOfRange))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SigningKey, token};
+    use serde_json::{Value as Json, json};
+
+    const NOW: u64 = 1_795_253_400;
+    const RULES: ClaimRules<'_> = ClaimRules {
+        issuer: "Ozone Financial Technology, Limited",
+        subject: "233bcd1d",
+        audiences: &["retail"],
+        clock_skew: Duration::from_secs(10),
+        max_lifetime: Duration::from_secs(300),
+    };
+
+    fn claims() -> Json {
+        json!({
+            "iss": RULES.issuer, "sub": RULES.subject, "aud": "retail",
+            "exp": NOW + 30, "iat": NOW, "jti": "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e",
+        })
+    }
+
+    fn check_at(now: UnixTime, payload: &str) -> Result<(), ClaimsError> {
+        let text = token("{}", payload, b"");
+        RULES.check(UnverifiedToken::parse(&text).unwrap(), now).map(|_| ())
+    }
+
+    fn check(change: impl FnOnce(&mut Json)) -> Result<(), ClaimsError> {
+        let mut claims = claims();
+        change(&mut claims);
+        check_at(UnixTime::from_secs(NOW), &claims.to_string())
+    }
+
+    /// The standard claims with one value written as raw JSON text, which `serde_json` could not print itself.
+    fn check_raw(name: &str, raw: &str) -> Result<(), ClaimsError> {
+        let mut claims = claims();
+        claims[name] = json!("PLACE");
+        check_at(UnixTime::from_secs(NOW), &claims.to_string().replace("\"PLACE\"", raw))
+    }
+
+    fn invalid(claim: Claim, fault: Fault) -> Result<(), ClaimsError> {
+        Err(ClaimsError::Invalid(claim, fault))
+    }
+
+    const MANDATORY: [Claim; 6] =
+        [Claim::Issuer, Claim::Subject, Claim::Audience, Claim::Expiry, Claim::IssuedAt, Claim::TokenId];
+
+    #[test]
+    fn the_standards_claims_are_right() {
+        assert_eq!(check(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn each_mandatory_claim_must_be_there() {
+        for claim in MANDATORY {
+            let missing = check(|claims| drop(claims.as_object_mut().unwrap().remove(claim.name())));
+            assert_eq!(missing, invalid(claim, Fault::Missing));
+        }
+    }
+
+    #[test]
+    fn a_claim_of_another_type_is_refused() {
+        let texts = ["1", "null", "true", "[]", "{}", "[\"a\"]"];
+        let times = ["\"1795253430\"", "null", "true", "[1795253430]", "{}"];
+        let audiences = ["1", "null", "{}", "[1]", "[\"retail\", 1]", "[\"retail\", null]", "[[\"retail\"]]"];
+        for (claims, values) in [
+            (vec![Claim::Issuer, Claim::Subject, Claim::TokenId], texts.as_slice()),
+            (vec![Claim::Expiry, Claim::IssuedAt, Claim::NotBefore], times.as_slice()),
+            (vec![Claim::Audience], audiences.as_slice()),
+        ] {
+            for claim in claims {
+                for raw in values {
+                    assert_eq!(check_raw(claim.name(), raw), invalid(claim, Fault::WrongType), "{raw}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn issuer_and_subject_equal_the_certificates_exactly() {
+        for (claim, value) in [
+            (Claim::Issuer, "ozone financial technology, limited"),
+            (Claim::Issuer, "Ozone Financial Technology, Limited "),
+            (Claim::Issuer, ""),
+            (Claim::Subject, "233BCD1D"),
+            (Claim::Subject, "233bcd1d\u{0}"),
+        ] {
+            assert_eq!(check(|claims| claims[claim.name()] = json!(value)), invalid(claim, Fault::Mismatch), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_audience_names_us_alone_or_among_others() {
+        for audience in [json!("retail"), json!(["retail"]), json!(["corporate", "retail"])] {
+            assert_eq!(check(|claims| claims["aud"] = audience), Ok(()));
+        }
+        for audience in
+            [json!("corporate"), json!("Retail"), json!("retail "), json!([]), json!(["corporate"]), json!("")]
+        {
+            assert_eq!(check(|claims| claims["aud"] = audience), invalid(Claim::Audience, Fault::Mismatch));
+        }
+    }
+
+    #[test]
+    fn time_claims_hold_to_the_millisecond_of_the_skew() {
+        let now = UnixTime::from_secs(NOW);
+        let later = |millis| now.after(Duration::from_millis(millis));
+        let payload = |change: &dyn Fn(&mut Json)| {
+            let mut claims = claims();
+            change(&mut claims);
+            claims.to_string()
+        };
+        // exp = NOW: valid up to and including NOW + 10 s
+        let expiring = payload(&|claims| (claims["exp"], claims["iat"]) = (json!(NOW), json!(NOW - 30)));
+        assert_eq!(check_at(later(10_000), &expiring), Ok(()));
+        assert_eq!(check_at(later(10_001), &expiring), invalid(Claim::Expiry, Fault::Passed));
+        // iat = NOW + 20: valid from NOW + 10 s
+        let issued = payload(&|claims| (claims["exp"], claims["iat"]) = (json!(NOW + 50), json!(NOW + 20)));
+        assert_eq!(check_at(later(10_000), &issued), Ok(()));
+        assert_eq!(check_at(later(9_999), &issued), invalid(Claim::IssuedAt, Fault::NotReached));
+        let not_before = payload(&|claims| claims["nbf"] = json!(NOW + 20));
+        assert_eq!(check_at(later(10_000), &not_before), Ok(()));
+        assert_eq!(check_at(later(9_999), &not_before), invalid(Claim::NotBefore, Fault::NotReached));
+    }
+
+    #[test]
+    fn times_may_have_fractions_and_exponents() {
+        for raw in ["1795253430.5", "1.79525343e9", "1795253430.0"] {
+            assert_eq!(check_raw("exp", raw), Ok(()), "{raw}");
+        }
+        assert_eq!(check_raw("exp", "1795253389.9"), invalid(Claim::Expiry, Fault::Passed));
+        assert_eq!(check_raw("exp", "1795253390.0"), Ok(()));
+        assert_eq!(check_raw("iat", "1795253410.01"), invalid(Claim::IssuedAt, Fault::NotReached));
+        assert_eq!(check_raw("nbf", "1795253410.5"), invalid(Claim::NotBefore, Fault::NotReached));
+    }
+
+    #[test]
+    fn negative_and_huge_times_are_refused() {
+        for claim in [Claim::Expiry, Claim::IssuedAt, Claim::NotBefore] {
+            for raw in [
+                "-1",
+                "-0.5",
+                "-1795253430",
+                "-1e300",
+                "253402300800",
+                "1795253430000",
+                "9223372036854775807",
+                "18446744073709551615",
+                "18446744073709551616",
+                "1e300",
+            ] {
+                assert_eq!(check_raw(claim.name(), raw), invalid(claim, Fault::OutOfRange), "{} {raw}", claim.name());
+            }
+            // Out of range for JSON numbers as well: the token is malformed.
+            assert!(matches!(check_raw(claim.name(), "1e400"), Err(ClaimsError::Malformed(_))));
+        }
+        assert_eq!(check_raw("exp", "0"), invalid(Claim::Expiry, Fault::Passed));
+    }
+
+    #[test]
+    fn a_lifetime_above_the_bound_is_refused() {
+        assert_eq!(check(|claims| claims["exp"] = json!(NOW + 300)), Ok(()));
+        assert_eq!(check(|claims| claims["exp"] = json!(NOW + 301)), invalid(Claim::Expiry, Fault::LifetimeTooLong));
+        assert_eq!(check_raw("iat", "0"), invalid(Claim::Expiry, Fault::LifetimeTooLong));
+    }
+
+    #[test]
+    fn the_token_id_is_short_text_without_control_characters() {
+        for jti in ["a", "بنك", &"j".repeat(MAX_JTI_LENGTH)] {
+            assert_eq!(check(|claims| claims["jti"] = json!(jti)), Ok(()), "{jti}");
+        }
+        for jti in ["", "a\r\nx-injected: 1", "\u{0}", "\u{85}", &"j".repeat(MAX_JTI_LENGTH + 1)] {
+            assert_eq!(
+                check(|claims| claims["jti"] = json!(jti)),
+                invalid(Claim::TokenId, Fault::OutOfRange),
+                "{jti:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn claims_are_accepted_only_with_their_signature() {
+        let text = SigningKey::first().token("{}", &claims().to_string());
+        let checked = || RULES.check(UnverifiedToken::parse(&text).unwrap(), UnixTime::from_secs(NOW)).unwrap();
+        let key = |key: &SigningKey| RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap();
+        let accepted = checked().verify_ps256(&key(SigningKey::first())).unwrap();
+        assert_eq!(accepted.token_id(), "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e");
+        assert_eq!(checked().verify_ps256(&key(SigningKey::second())), Err(SignatureMismatch));
+    }
+}
