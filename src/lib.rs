@@ -3,12 +3,24 @@
 //! Everything in this crate but `gateway` is deterministic: it takes bytes, facts and the time, and returns a decision.
 //! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
 
+pub mod auth;
+pub mod claims;
 pub mod config;
+pub mod header_map;
+pub mod inbound;
 pub mod jose;
 pub mod json;
+pub mod keys;
 pub mod peer;
+pub mod provider;
+pub mod reply;
+pub mod request;
+pub mod reserved;
 pub mod rsa;
 pub mod time;
+
+#[cfg(target_family = "wasm")]
+mod gateway;
 
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
@@ -43,10 +42,6 @@ impl SigningKey {
 
     pub(crate) fn exponent(&self) -> Vec<u8> {
         self.0.public_key().exponent().big_endian_without_leading_zero().to_vec()
-    }
-
-    pub(crate) fn pkcs8(&self) -> Vec<u8> {
-        self.0.as_der().unwrap().as_ref().to_vec()
     }
 
     pub(crate) fn jwk(&self, key_id: &str) -> Value {

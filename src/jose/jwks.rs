@@ -160,8 +160,9 @@ mod tests {
 
     #[test]
     fn a_key_that_must_not_verify_ps256_is_skipped() {
+        type Change = Box<dyn FnOnce(&mut Json)>;
         let e = |e: &[u8]| json!(b64(e));
-        let cases: Vec<(&str, Box<dyn FnOnce(&mut Json)>)> = vec![
+        let cases: Vec<(&str, Change)> = vec![
             ("EC", Box::new(|jwk| jwk["kty"] = json!("EC"))),
             ("kty in other case", Box::new(|jwk| jwk["kty"] = json!("rsa"))),
             ("no kty", Box::new(|jwk| drop(jwk.as_object_mut().unwrap().remove("kty")))),

@@ -1,0 +1,154 @@
+//! JWT Auth (spec §2.4): a PS256 token whose `iss` and `sub` are the `O` and `OU` of the peer certificate, verified with a
+//! key that is published under the address that this certificate's subject names.
+
+use crate::claims::{AcceptedClaims, ClaimRules, ClaimsError};
+use crate::config::{self, JwksUrl};
+use crate::jose::{Header, JwsError, UnverifiedToken};
+use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
+use crate::peer::Subject;
+use crate::time::UnixTime;
+
+use super::{Accepted, CredentialError, NeedsKeys, Outcome, bearer};
+
+/// The method JWT Auth, with the keys that it knows.
+#[derive(Debug)]
+pub struct JwtAuth {
+    settings: config::JwtAuth,
+    keys: KeyCache,
+}
+
+/// What a request brings that this method looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential<'a> {
+    /// The subject of the peer certificate, which was verified.
+    pub subject: &'a Subject,
+    /// The values of `Authorization`.
+    pub authorization: &'a [Vec<u8>],
+    /// The provider ids of which the token's `aud` must name one.
+    pub audiences: &'a [&'a str],
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAuthError {
+    /// There is no bearer token.
+    Credential(CredentialError),
+    /// It is not a compact JWS.
+    Malformed(JwsError),
+    /// Its header is not as the standard wants it.
+    Header(HeaderError),
+    /// Its claims are not right.
+    Claims(ClaimsError),
+    /// Its signature is not by the key that it names.
+    Signature,
+    /// The certificate's subject gives no address to fetch keys from.
+    SubjectHasNoAddress,
+    /// Keys are needed to decide and can not be had now.
+    KeysUnavailable {
+        /// When to try again.
+        retry_after: std::time::Duration,
+    },
+}
+
+/// What is wrong with a JOSE header (spec §2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderError {
+    /// `alg` is not `PS256`.
+    Algorithm,
+    /// `typ` is not `JOSE`.
+    Type,
+    /// `cty` is not `json`.
+    ContentType,
+    /// `kid` is missing or not usable.
+    KeyId,
+    /// `crit` or `b64` asks for extensions.
+    Extensions,
+    /// The key set does not have this `kid`, also not after a refresh.
+    UnknownKeyId,
+}
+
+impl JwtAuth {
+    /// The method with these settings and no keys yet.
+    #[must_use]
+    pub fn new(settings: config::JwtAuth) -> Self {
+        let policy = KeyPolicy {
+            max_age: settings.max_age,
+            timeout: settings.timeout,
+            refetch_cooldown: settings.refetch_cooldown,
+        };
+        Self { settings, keys: KeyCache::new(policy) }
+    }
+
+    /// The keys that are known.
+    pub fn keys(&mut self) -> &mut KeyCache {
+        &mut self.keys
+    }
+
+    /// Decides on a credential. `note_key_id` is told the `kid` as soon as it is known, for the log.
+    ///
+    /// # Errors
+    /// See [`JwtAuthError`]: the first check that failed, cheapest first.
+    pub fn authenticate(
+        &mut self,
+        now: UnixTime,
+        credential: Credential<'_>,
+        attempt: Attempt,
+        note_key_id: &mut dyn FnMut(&str),
+    ) -> Result<Outcome, JwtAuthError> {
+        let subject = credential.subject;
+        let url = self.jwks_url(subject)?;
+        let token = bearer::token(credential.authorization).map_err(JwtAuthError::Credential)?;
+        let token = UnverifiedToken::parse(token).map_err(JwtAuthError::Malformed)?;
+        if let Some(key_id) = &token.header().key_id {
+            note_key_id(key_id);
+        }
+        let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?.to_owned();
+        let rules = ClaimRules {
+            issuer: subject.organisation(),
+            subject: subject.organisational_unit(),
+            audiences: credential.audiences,
+            clock_skew: self.settings.clock_skew,
+            max_lifetime: self.settings.max_lifetime,
+        };
+        let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
+        match self.keys.lookup(now, &url, &key_id, attempt) {
+            Lookup::Found(key) => {
+                let claims = token.verify_ps256(key).map_err(|_| JwtAuthError::Signature)?;
+                Ok(Outcome::Accepted(accepted(&claims)))
+            }
+            Lookup::UnknownKeyId => Err(JwtAuthError::Header(HeaderError::UnknownKeyId)),
+            Lookup::Wait => Ok(Outcome::NeedsKeys(NeedsKeys { url, fetch: None })),
+            Lookup::Fetch(fetch) => Ok(Outcome::NeedsKeys(NeedsKeys { url, fetch: Some(fetch) })),
+            Lookup::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
+        }
+    }
+
+    fn jwks_url(&self, subject: &Subject) -> Result<JwksUrl, JwtAuthError> {
+        self.settings
+            .jwks
+            .expand(subject.organisational_unit(), subject.common_name())
+            .map_err(|_| JwtAuthError::SubjectHasNoAddress)
+    }
+}
+
+fn accepted(claims: &AcceptedClaims) -> Accepted {
+    Accepted { credential_id: Some(claims.token_id().to_owned()) }
+}
+
+/// The `kid` of a header that is exactly as the standard's table wants it.
+fn required_key_id(header: &Header) -> Result<&str, HeaderError> {
+    let is = |member: &Option<String>, value| member.as_deref() == Some(value);
+    if !is(&header.algorithm, "PS256") {
+        return Err(HeaderError::Algorithm);
+    }
+    if !is(&header.object_type, "JOSE") {
+        return Err(HeaderError::Type);
+    }
+    if !is(&header.content_type, "json") {
+        return Err(HeaderError::ContentType);
+    }
+    if header.asks_for_extensions {
+        return Err(HeaderError::Extensions);
+    }
+    header.key_id.as_deref().ok_or(HeaderError::KeyId)
+}

@@ -1,0 +1,404 @@
+//! The one place where a rejection becomes what others see of it: status, error code, body, headers, log line, metric
+//! (spec §3).
+//!
+//! Messages name the check that failed and what would be right. They never repeat what the caller sent, nor the value
+//! that was expected.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::auth::jwt_auth::HeaderError;
+use crate::auth::{CredentialError, JwtAuthError};
+use crate::claims::{Claim, ClaimsError, Fault};
+use crate::inbound::Evidence;
+use crate::jose::JwsError;
+use crate::peer::PeerError;
+use crate::provider::ProviderError;
+use crate::request::Correlation;
+use crate::time::UnixTime;
+
+/// The longest value that is copied from a request into the log, in characters.
+const MAX_LOGGED: usize = 128;
+
+/// The longest `x-fapi-interaction-id` that is echoed, in bytes. It is a UUID.
+const MAX_ECHOED: usize = 128;
+
+/// The protection space that `WWW-Authenticate` names (RFC 9110 §11.5).
+const REALM: &str = "ozone-connect";
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// No acceptable client certificate.
+    Peer(PeerError),
+    /// The request carries a header that only this filter may set.
+    ReservedHeader,
+    /// It is not known which provider the request is for.
+    Provider(ProviderError),
+    /// JWT Auth did not accept it.
+    JwtAuth(JwtAuthError),
+    /// As many requests as the filter holds are waiting for keys.
+    TooManyWaiting,
+    /// The plugin has no valid configuration. The log of the gateway's start says why.
+    NotConfigured,
+    /// A fault of the filter or of the gateway under it.
+    Internal,
+}
+
+/// The error codes that the filter answers with (spec §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "spec §3 says what each code stands for")]
+pub enum ErrorCode {
+    CertificateMissing,
+    CertificateMalformed,
+    CertificateNotAllowed,
+    CredentialMissing,
+    CredentialMalformed,
+    HeaderNotAllowed,
+    JwsMalformed,
+    JwsInvalidHeader,
+    JwsInvalidSignature,
+    JwsInvalidClaim,
+    ProviderUnknown,
+    GenericRecoverableError,
+    GenericError,
+}
+
+/// A request that is answered here, with all that is logged of it.
+#[derive(Debug)]
+pub struct Refusal {
+    rejection: Rejection,
+    evidence: Evidence,
+    correlation: Correlation,
+}
+
+/// A complete HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status: 401, 403, 500 or 503.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body: an Ozone Connect error.
+    pub body: String,
+}
+
+impl ErrorCode {
+    /// All codes, in the order of their declaration.
+    pub const ALL: [Self; 13] = [
+        Self::CertificateMissing,
+        Self::CertificateMalformed,
+        Self::CertificateNotAllowed,
+        Self::CredentialMissing,
+        Self::CredentialMalformed,
+        Self::HeaderNotAllowed,
+        Self::JwsMalformed,
+        Self::JwsInvalidHeader,
+        Self::JwsInvalidSignature,
+        Self::JwsInvalidClaim,
+        Self::ProviderUnknown,
+        Self::GenericRecoverableError,
+        Self::GenericError,
+    ];
+
+    /// The `errorCode` of the response.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CertificateMissing => "Certificate.Missing",
+            Self::CertificateMalformed => "Certificate.Malformed",
+            Self::CertificateNotAllowed => "Certificate.NotAllowed",
+            Self::CredentialMissing => "Credential.Missing",
+            Self::CredentialMalformed => "Credential.Malformed",
+            Self::HeaderNotAllowed => "Header.NotAllowed",
+            Self::JwsMalformed => "JWS.Malformed",
+            Self::JwsInvalidHeader => "JWS.InvalidHeader",
+            Self::JwsInvalidSignature => "JWS.InvalidSignature",
+            Self::JwsInvalidClaim => "JWS.InvalidClaim",
+            Self::ProviderUnknown => "Provider.Unknown",
+            Self::GenericRecoverableError => "GenericRecoverableError",
+            Self::GenericError => "GenericError",
+        }
+    }
+
+    /// The HTTP status that goes with the code.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::CertificateMissing
+            | Self::CertificateMalformed
+            | Self::CredentialMissing
+            | Self::CredentialMalformed
+            | Self::JwsMalformed
+            | Self::JwsInvalidHeader
+            | Self::JwsInvalidSignature
+            | Self::JwsInvalidClaim => 401,
+            Self::CertificateNotAllowed | Self::HeaderNotAllowed | Self::ProviderUnknown => 403,
+            Self::GenericRecoverableError => 503,
+            Self::GenericError => 500,
+        }
+    }
+}
+
+impl Rejection {
+    /// The error code that stands for it.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
+            Self::Peer(PeerError::Malformed(_)) | Self::JwtAuth(JwtAuthError::SubjectHasNoAddress) => {
+                ErrorCode::CertificateMalformed
+            }
+            Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
+            Self::ReservedHeader => ErrorCode::HeaderNotAllowed,
+            Self::Provider(_) => ErrorCode::ProviderUnknown,
+            Self::JwtAuth(JwtAuthError::Credential(CredentialError::Missing)) => ErrorCode::CredentialMissing,
+            Self::JwtAuth(JwtAuthError::Credential(_)) => ErrorCode::CredentialMalformed,
+            Self::JwtAuth(JwtAuthError::Malformed(_) | JwtAuthError::Claims(ClaimsError::Malformed(_))) => {
+                ErrorCode::JwsMalformed
+            }
+            Self::JwtAuth(JwtAuthError::Header(_)) => ErrorCode::JwsInvalidHeader,
+            Self::JwtAuth(JwtAuthError::Claims(ClaimsError::Invalid(..))) => ErrorCode::JwsInvalidClaim,
+            Self::JwtAuth(JwtAuthError::Signature) => ErrorCode::JwsInvalidSignature,
+            Self::JwtAuth(JwtAuthError::KeysUnavailable { .. }) | Self::TooManyWaiting => {
+                ErrorCode::GenericRecoverableError
+            }
+            Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
+        }
+    }
+
+    /// How long the caller should wait before the next try, where waiting helps.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::JwtAuth(JwtAuthError::KeysUnavailable { retry_after }) => Some(*retry_after),
+            Self::TooManyWaiting => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// The challenge of a 401 (RFC 6750 §3): with an error code where a credential was sent.
+    fn challenge(&self) -> Option<String> {
+        let error = match self.code() {
+            ErrorCode::CertificateMissing | ErrorCode::CertificateMalformed | ErrorCode::CredentialMissing => None,
+            ErrorCode::CredentialMalformed => Some("invalid_request"),
+            code if code.status() == 401 => Some("invalid_token"),
+            _ => return None,
+        };
+        Some(match error {
+            None => format!("Bearer realm=\"{REALM}\""),
+            Some(error) => {
+                format!("Bearer realm=\"{REALM}\", error=\"{error}\", error_description=\"{}\"", self.message())
+            }
+        })
+    }
+
+    /// What was wrong, for people. Plain ASCII without `"` and `\`, as `error_description` wants it (RFC 6750 §3).
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Peer(error) => error.to_string(),
+            Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
+            Self::Provider(error) => provider_message(*error).into(),
+            Self::JwtAuth(error) => jwt_auth_message(error),
+            Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
+            Self::NotConfigured => "The gateway's authentication has no valid configuration.".into(),
+            Self::Internal => "The gateway's authentication failed.".into(),
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(rejection: Rejection, evidence: Evidence, correlation: Correlation) -> Self {
+        Self { rejection, evidence, correlation }
+    }
+
+    /// A refusal of which nothing but the reason is known.
+    #[must_use]
+    pub fn bare(rejection: Rejection) -> Self {
+        Self::new(rejection, Evidence::default(), Correlation::default())
+    }
+
+    /// The error code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.rejection.code()
+    }
+
+    /// The response for the caller.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        let mut headers =
+            vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
+        headers.extend(self.rejection.challenge().map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.rejection.retry_after().map(|pause| ("retry-after", whole_seconds(pause).to_string())));
+        headers.extend(self.echoed_interaction_id().map(|id| ("x-fapi-interaction-id", id)));
+        Reply { status: self.code().status(), headers, body: self.body() }
+    }
+
+    /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
+    #[must_use]
+    pub fn log_line(&self, now: UnixTime) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            time: String,
+            event: &'a str,
+            status: u16,
+            code: &'a str,
+            reason: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            x_fapi_interaction_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            o3_caller_interaction_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            o3_ozone_interaction_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            organisational_unit: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            kid: Option<String>,
+        }
+        let code = self.code();
+        let from_bytes = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
+        let from_text = |text: &Option<String>| text.as_deref().map(|text| printable(text.as_bytes()));
+        to_json(&Line {
+            time: now.to_rfc3339(),
+            event: "refused",
+            status: code.status(),
+            code: code.as_str(),
+            reason: self.rejection.message(),
+            request_id: from_bytes(&self.correlation.request_id),
+            x_fapi_interaction_id: from_bytes(&self.correlation.fapi_interaction_id),
+            o3_caller_interaction_id: from_bytes(&self.correlation.caller_interaction_id),
+            o3_ozone_interaction_id: from_bytes(&self.correlation.ozone_interaction_id),
+            organisational_unit: from_text(&self.evidence.organisational_unit),
+            kid: from_text(&self.evidence.key_id),
+        })
+    }
+
+    fn body(&self) -> String {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            error_code: &'a str,
+            error_message: String,
+        }
+        to_json(&Body { error_code: self.code().as_str(), error_message: self.rejection.message() })
+    }
+
+    fn echoed_interaction_id(&self) -> Option<String> {
+        let id = self.correlation.fapi_interaction_id.as_deref()?;
+        let harmless = !id.is_empty() && id.len() <= MAX_ECHOED && id.iter().all(u8::is_ascii_graphic);
+        harmless.then(|| id.iter().copied().map(char::from).collect())
+    }
+}
+
+/// Text from outside for a log line: printable ASCII without quotes and backslashes, at most [`MAX_LOGGED`] characters.
+/// Everything else becomes `?`, so that nothing can end the line, colour a terminal or break a parser.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
+    let plain = |byte: &u8| match byte {
+        b'"' | b'\\' => '?',
+        b' '..=b'~' => char::from(*byte),
+        _ => '?',
+    };
+    bytes.iter().take(MAX_LOGGED).map(plain).collect()
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    // Strings and numbers always serialise; an empty object is still a well-formed answer if that ever changes.
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Seconds, rounded up, at least 1.
+fn whole_seconds(duration: Duration) -> u64 {
+    let more = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(more).max(1)
+}
+
+fn provider_message(error: ProviderError) -> &'static str {
+    match error {
+        ProviderError::Missing => "The header o3-provider-id is missing.",
+        ProviderError::Unknown => "The header o3-provider-id names no provider of this bank.",
+        ProviderError::Contradictory => "The headers o3-provider-id and o3-aspsp-id differ.",
+    }
+}
+
+fn jwt_auth_message(error: &JwtAuthError) -> String {
+    match error {
+        JwtAuthError::Credential(error) => credential_message(*error).into(),
+        JwtAuthError::Malformed(error) | JwtAuthError::Claims(ClaimsError::Malformed(error)) => jws_message(error),
+        JwtAuthError::Header(error) => header_message(*error).into(),
+        JwtAuthError::Claims(ClaimsError::Invalid(claim, fault)) => claim_message(*claim, *fault),
+        JwtAuthError::Signature => "The signature of the token is not by the key that its kid names.".into(),
+        JwtAuthError::SubjectHasNoAddress => {
+            "The subject of the client certificate does not name exactly one CN that a key set can be published under."
+                .into()
+        }
+        JwtAuthError::KeysUnavailable { .. } => {
+            "The keys to verify the token with can not be had now. Try again.".into()
+        }
+    }
+}
+
+fn credential_message(error: CredentialError) -> &'static str {
+    match error {
+        CredentialError::Missing => "The header Authorization is missing.",
+        CredentialError::Several => "The header Authorization has more than one value.",
+        CredentialError::NotBearer => "The header Authorization does not start with Bearer and a space.",
+        CredentialError::NotOneToken => "The header Authorization does not hold exactly one token after Bearer.",
+    }
+}
+
+fn jws_message(error: &JwsError) -> String {
+    use crate::jose::compact::{MAX_TOKEN_LENGTH, Part};
+    let part = |part: &Part| match part {
+        Part::Header => "header",
+        Part::Payload => "payload",
+        Part::Signature => "signature",
+    };
+    match error {
+        JwsError::TooLong => format!("The token is longer than {MAX_TOKEN_LENGTH} bytes."),
+        JwsError::NotThreeParts => "The token does not have three parts with a dot between them.".into(),
+        JwsError::NotBase64Url(at) => format!("The {} of the token is not base64url without padding.", part(at)),
+        JwsError::NotJson(at, error) => format!("The {} of the token is refused: {error}.", part(at)),
+        JwsError::NotAnObject(at) => format!("The {} of the token is not a JSON object.", part(at)),
+    }
+}
+
+fn header_message(error: HeaderError) -> &'static str {
+    match error {
+        HeaderError::Algorithm => "The header of the token must have alg PS256.",
+        HeaderError::Type => "The header of the token must have typ JOSE.",
+        HeaderError::ContentType => "The header of the token must have cty json.",
+        HeaderError::KeyId => "The header of the token must have a kid: text of 1 to 256 bytes.",
+        HeaderError::Extensions => "The header of the token asks for extensions (crit or b64), and none is supported.",
+        HeaderError::UnknownKeyId => "The kid of the token is not in the caller's key set.",
+    }
+}
+
+fn claim_message(claim: Claim, fault: Fault) -> String {
+    let name = claim.name();
+    match (claim, fault) {
+        (_, Fault::Missing) => format!("The claim {name} is missing."),
+        (Claim::Expiry | Claim::IssuedAt | Claim::NotBefore, Fault::WrongType) => {
+            format!("The claim {name} is not a number of seconds.")
+        }
+        (Claim::Audience, Fault::WrongType) => format!("The claim {name} is neither text nor an array of texts."),
+        (_, Fault::WrongType) => format!("The claim {name} is not text."),
+        (Claim::TokenId, Fault::OutOfRange) => {
+            format!("The claim {name} is not text of 1 to 256 bytes without control characters.")
+        }
+        (_, Fault::OutOfRange) => format!("The claim {name} is not a time between the years 1970 and 9999."),
+        (Claim::Issuer, Fault::Mismatch) => format!("The claim {name} is not the O of the client certificate."),
+        (Claim::Subject, Fault::Mismatch) => format!("The claim {name} is not the OU of the client certificate."),
+        (_, Fault::Mismatch) => format!("The claim {name} does not name this receiver."),
+        (_, Fault::Passed) => format!("The claim {name} has passed: the token is expired."),
+        (_, Fault::NotReached) => format!("The claim {name} lies in the future: the token is not valid yet."),
+        (_, Fault::LifetimeTooLong) => format!("The claim {name} is too long after iat."),
+    }
+}
+
+#[cfg(test)]
+mod tests;

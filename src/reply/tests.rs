@@ -1,0 +1,203 @@
+use super::*;
+use crate::jose::compact::Part;
+use crate::json::JsonError;
+use serde_json::Value;
+
+const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+
+/// One rejection of each kind, with the row of spec §3 that it belongs to.
+fn rejections() -> Vec<(Rejection, u16, &'static str)> {
+    let jwt = Rejection::JwtAuth;
+    let malformed = |error| jwt(JwtAuthError::Malformed(error));
+    let header = |error| (jwt(JwtAuthError::Header(error)), 401, "JWS.InvalidHeader");
+    let claim = |claim, fault| (jwt(JwtAuthError::Claims(ClaimsError::Invalid(claim, fault))), 401, "JWS.InvalidClaim");
+    vec![
+        (Rejection::Peer(PeerError::Missing), 401, "Certificate.Missing"),
+        (jwt(JwtAuthError::SubjectHasNoAddress), 401, "Certificate.Malformed"),
+        (Rejection::ReservedHeader, 403, "Header.NotAllowed"),
+        (Rejection::Provider(ProviderError::Missing), 403, "Provider.Unknown"),
+        (Rejection::Provider(ProviderError::Unknown), 403, "Provider.Unknown"),
+        (Rejection::Provider(ProviderError::Contradictory), 403, "Provider.Unknown"),
+        (jwt(JwtAuthError::Credential(CredentialError::Missing)), 401, "Credential.Missing"),
+        (jwt(JwtAuthError::Credential(CredentialError::Several)), 401, "Credential.Malformed"),
+        (jwt(JwtAuthError::Credential(CredentialError::NotBearer)), 401, "Credential.Malformed"),
+        (jwt(JwtAuthError::Credential(CredentialError::NotOneToken)), 401, "Credential.Malformed"),
+        (malformed(JwsError::TooLong), 401, "JWS.Malformed"),
+        (malformed(JwsError::NotThreeParts), 401, "JWS.Malformed"),
+        (malformed(JwsError::NotBase64Url(Part::Signature)), 401, "JWS.Malformed"),
+        (malformed(JwsError::NotJson(Part::Header, JsonError::TooDeep)), 401, "JWS.Malformed"),
+        (jwt(JwtAuthError::Claims(ClaimsError::Malformed(JwsError::NotAnObject(Part::Payload)))), 401, "JWS.Malformed"),
+        header(HeaderError::Algorithm),
+        header(HeaderError::Type),
+        header(HeaderError::ContentType),
+        header(HeaderError::KeyId),
+        header(HeaderError::Extensions),
+        header(HeaderError::UnknownKeyId),
+        claim(Claim::Issuer, Fault::Missing),
+        claim(Claim::Issuer, Fault::WrongType),
+        claim(Claim::Issuer, Fault::Mismatch),
+        claim(Claim::Subject, Fault::Mismatch),
+        claim(Claim::Audience, Fault::WrongType),
+        claim(Claim::Audience, Fault::Mismatch),
+        claim(Claim::Expiry, Fault::WrongType),
+        claim(Claim::Expiry, Fault::OutOfRange),
+        claim(Claim::Expiry, Fault::Passed),
+        claim(Claim::Expiry, Fault::LifetimeTooLong),
+        claim(Claim::IssuedAt, Fault::NotReached),
+        claim(Claim::NotBefore, Fault::NotReached),
+        claim(Claim::TokenId, Fault::OutOfRange),
+        (jwt(JwtAuthError::Signature), 401, "JWS.InvalidSignature"),
+        (
+            jwt(JwtAuthError::KeysUnavailable { retry_after: Duration::from_millis(1500) }),
+            503,
+            "GenericRecoverableError",
+        ),
+        (Rejection::TooManyWaiting, 503, "GenericRecoverableError"),
+        (Rejection::NotConfigured, 500, "GenericError"),
+        (Rejection::Internal, 500, "GenericError"),
+    ]
+}
+
+fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+    reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn each_rejection_has_the_status_and_code_of_the_standards_table() {
+    for (rejection, status, code) in rejections() {
+        let reply = Refusal::bare(rejection).reply();
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!((reply.status, body["errorCode"].as_str()), (status, Some(code)), "{rejection:?}");
+        assert_eq!(body.as_object().unwrap().len(), 2, "errorCode and errorMessage, nothing else");
+        assert!(!body["errorMessage"].as_str().unwrap().is_empty());
+        assert_eq!(header(&reply, "content-type"), Some("application/json"));
+    }
+}
+
+#[test]
+fn no_two_rejections_have_the_same_message() {
+    let mut messages: Vec<_> = rejections().iter().map(|(rejection, ..)| rejection.message()).collect();
+    let count = messages.len();
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), count);
+}
+
+/// RFC 6750 §3: error_description must not include characters outside %x20-21 / %x23-5B / %x5D-7E.
+#[test]
+fn messages_fit_into_a_challenge() {
+    for (rejection, ..) in rejections() {
+        let message = rejection.message();
+        assert!(
+            message.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn every_401_and_nothing_else_carries_a_challenge() {
+    for (rejection, status, _) in rejections() {
+        let reply = Refusal::bare(rejection).reply();
+        assert_eq!(header(&reply, "www-authenticate").is_some(), status == 401, "{rejection:?}");
+    }
+    let challenge = |rejection| header(&Refusal::bare(rejection).reply(), "www-authenticate").unwrap().to_owned();
+    assert_eq!(
+        challenge(Rejection::JwtAuth(JwtAuthError::Credential(CredentialError::Missing))),
+        "Bearer realm=\"ozone-connect\"",
+        "no error where no credential was sent"
+    );
+    assert_eq!(
+        challenge(Rejection::JwtAuth(JwtAuthError::Signature)),
+        "Bearer realm=\"ozone-connect\", error=\"invalid_token\", \
+         error_description=\"The signature of the token is not by the key that its kid names.\""
+    );
+    assert!(
+        challenge(Rejection::JwtAuth(JwtAuthError::Credential(CredentialError::NotBearer)))
+            .contains("error=\"invalid_request\"")
+    );
+}
+
+#[test]
+fn every_503_and_nothing_else_says_when_to_try_again() {
+    for (rejection, status, _) in rejections() {
+        let reply = Refusal::bare(rejection).reply();
+        assert_eq!(header(&reply, "retry-after").is_some(), status == 503, "{rejection:?}");
+    }
+    for (pause, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (9500, "10")] {
+        let retry_after = Duration::from_millis(pause);
+        let reply = Refusal::bare(Rejection::JwtAuth(JwtAuthError::KeysUnavailable { retry_after })).reply();
+        assert_eq!(header(&reply, "retry-after"), Some(seconds));
+    }
+}
+
+#[test]
+fn a_harmless_interaction_id_is_echoed_and_no_other() {
+    let echoed = |id: &[u8]| {
+        let correlation = Correlation { fapi_interaction_id: Some(id.to_vec()), ..Correlation::default() };
+        let refusal = Refusal::new(Rejection::Internal, Evidence::default(), correlation);
+        header(&refusal.reply(), "x-fapi-interaction-id").map(str::to_owned)
+    };
+    let uuid = "0f6b1a3e-3c58-4f42-9d0c-6e2ab8c1d111";
+    assert_eq!(echoed(uuid.as_bytes()).as_deref(), Some(uuid));
+    let long = [b'a'; MAX_ECHOED + 1];
+    for harmful in [&b""[..], b"a\r\nset-cookie: b", b"a\0", b"a b", b"\xff\xfe", &long] {
+        assert_eq!(echoed(harmful), None);
+    }
+}
+
+#[test]
+fn a_log_line_is_one_json_object_with_all_that_is_known() {
+    let refusal = Refusal::new(
+        Rejection::JwtAuth(JwtAuthError::Signature),
+        Evidence { organisational_unit: Some("233bcd1d".into()), key_id: Some("sig3".into()) },
+        Correlation {
+            request_id: Some(b"r".to_vec()),
+            fapi_interaction_id: Some(b"f".to_vec()),
+            caller_interaction_id: Some(b"c".to_vec()),
+            ozone_interaction_id: Some(b"o".to_vec()),
+        },
+    );
+    let line: Value = serde_json::from_str(&refusal.log_line(NOW)).unwrap();
+    assert_eq!(
+        line,
+        serde_json::json!({
+            "time": "2026-11-21T09:30:00.000Z", "event": "refused", "status": 401, "code": "JWS.InvalidSignature",
+            "reason": "The signature of the token is not by the key that its kid names.",
+            "request_id": "r", "x_fapi_interaction_id": "f", "o3_caller_interaction_id": "c",
+            "o3_ozone_interaction_id": "o", "organisational_unit": "233bcd1d", "kid": "sig3",
+        })
+    );
+}
+
+#[test]
+fn nothing_that_a_caller_sent_can_break_a_log_line() {
+    let hostile = "a\r\nb\u{1b}[31m\"\\\u{0}\u{2028}\u{628}".to_owned() + &"x".repeat(1000);
+    let refusal = Refusal::new(
+        Rejection::Internal,
+        Evidence { organisational_unit: Some(hostile.clone()), key_id: Some(hostile.clone()) },
+        Correlation { request_id: Some(b"\xff\xfe\n".to_vec()), ..Correlation::default() },
+    );
+    let line = refusal.log_line(NOW);
+    assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["request_id"], "???");
+    let kid = line["kid"].as_str().unwrap();
+    assert!(kid.starts_with("a??b?[31m????") && kid.len() == MAX_LOGGED, "{kid}");
+}
+
+#[test]
+fn all_codes_have_the_standards_form_and_are_listed_once() {
+    let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    for code in &codes {
+        let parts: Vec<_> = code.split('.').collect();
+        let generic = ["GenericRecoverableError", "GenericError"].contains(code);
+        let prescribed_form = parts.len() == 2
+            && parts[0].bytes().all(|byte| byte.is_ascii_alphabetic())
+            && parts[1].bytes().all(|byte| byte.is_ascii_alphanumeric());
+        assert!(generic || prescribed_form, "{code}");
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), ErrorCode::ALL.len());
+}

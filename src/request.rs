@@ -1,0 +1,123 @@
+//! What is known of one request, collected once and before anything is decided. Nothing else is read from the gateway.
+
+use crate::peer::PeerFacts;
+use crate::reserved;
+
+/// The most values of one header that are kept. Every rule wants at most one; two prove that there were several.
+const MAX_VALUES: usize = 2;
+
+/// The facts of one request. Byte strings are as the gateway gave them: nothing in here is trusted to be well-formed.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFacts {
+    /// The client certificate, as the gateway saw it.
+    pub peer: PeerFacts,
+    /// The values of `authorization`.
+    pub authorization: Vec<Vec<u8>>,
+    /// The values of `o3-provider-id`.
+    pub provider_id: Vec<Vec<u8>>,
+    /// The values of `o3-aspsp-id`, its deprecated alias (spec §2.5).
+    pub provider_id_alias: Vec<Vec<u8>>,
+    /// Whether the client sent a header that only this filter may set.
+    pub has_reserved_header: bool,
+    /// What ties the request to the logs of others.
+    pub correlation: Correlation,
+}
+
+/// Ids that others gave the request (spec §3). They are only ever logged and echoed.
+#[derive(Debug, Clone, Default)]
+pub struct Correlation {
+    /// The gateway's own id of the request.
+    pub request_id: Option<Vec<u8>>,
+    /// `x-fapi-interaction-id`
+    pub fapi_interaction_id: Option<Vec<u8>>,
+    /// `o3-caller-interaction-id`
+    pub caller_interaction_id: Option<Vec<u8>>,
+    /// `o3-ozone-interaction-id`
+    pub ozone_interaction_id: Option<Vec<u8>>,
+}
+
+impl RequestFacts {
+    /// Notes one header of the request, if it means anything here. `forwarded_header` is the lower-case name of the
+    /// header that carries the client certificate, where one is configured.
+    pub fn note_header(&mut self, name: &[u8], value: &[u8], forwarded_header: Option<&str>) {
+        if reserved::is_reserved(name) {
+            self.has_reserved_header = true;
+        }
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is("authorization") {
+            keep(&mut self.authorization, value);
+        } else if is("o3-provider-id") {
+            keep(&mut self.provider_id, value);
+        } else if is("o3-aspsp-id") {
+            keep(&mut self.provider_id_alias, value);
+        } else if is("x-fapi-interaction-id") {
+            self.correlation.fapi_interaction_id.get_or_insert_with(|| value.to_vec());
+        } else if is("o3-caller-interaction-id") {
+            self.correlation.caller_interaction_id.get_or_insert_with(|| value.to_vec());
+        } else if is("o3-ozone-interaction-id") {
+            self.correlation.ozone_interaction_id.get_or_insert_with(|| value.to_vec());
+        }
+        if forwarded_header.is_some_and(is) {
+            keep(&mut self.peer.forwarded, value);
+        }
+    }
+}
+
+fn keep(values: &mut Vec<Vec<u8>>, value: &[u8]) {
+    if values.len() < MAX_VALUES {
+        values.push(value.to_vec());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(headers: &[(&str, &str)]) -> RequestFacts {
+        let mut facts = RequestFacts::default();
+        for (name, value) in headers {
+            facts.note_header(name.as_bytes(), value.as_bytes(), Some("x-forwarded-client-cert"));
+        }
+        facts
+    }
+
+    #[test]
+    fn each_header_finds_its_place_whatever_its_case() {
+        let facts = facts(&[
+            ("Authorization", "Bearer a"),
+            ("O3-Provider-Id", "p"),
+            ("o3-aspsp-id", "q"),
+            ("X-FAPI-Interaction-ID", "1"),
+            ("o3-caller-interaction-id", "2"),
+            ("o3-ozone-interaction-id", "3"),
+            ("X-Forwarded-Client-Cert", "Subject=\"\""),
+            ("accept", "*/*"),
+        ]);
+        assert_eq!(facts.authorization, [b"Bearer a"]);
+        assert_eq!(facts.provider_id, [b"p"]);
+        assert_eq!(facts.provider_id_alias, [b"q"]);
+        assert_eq!(facts.peer.forwarded, [b"Subject=\"\""]);
+        assert_eq!(facts.correlation.fapi_interaction_id.as_deref(), Some(&b"1"[..]));
+        assert_eq!(facts.correlation.caller_interaction_id.as_deref(), Some(&b"2"[..]));
+        assert_eq!(facts.correlation.ozone_interaction_id.as_deref(), Some(&b"3"[..]));
+        assert!(!facts.has_reserved_header);
+    }
+
+    #[test]
+    fn repetition_is_noticed_and_bounded() {
+        let headers = vec![("authorization", "Bearer a"); 1000];
+        assert_eq!(facts(&headers).authorization.len(), MAX_VALUES);
+    }
+
+    #[test]
+    fn a_reserved_header_is_noticed_in_any_spelling() {
+        assert!(facts(&[("X_Hub_Client-Organisation", "")]).has_reserved_header);
+    }
+
+    #[test]
+    fn a_forwarded_certificate_counts_only_where_it_is_configured() {
+        let mut facts = RequestFacts::default();
+        facts.note_header(b"x-forwarded-client-cert", b"Hash=a", None);
+        assert!(facts.peer.forwarded.is_empty());
+    }
+}

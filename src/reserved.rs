@@ -1,0 +1,57 @@
+//! The identity headers: what the bank's backend learns about the caller, and what no caller may send.
+//!
+//! Backends believe these names, and many read `_` for `-` (CGI turns both into one variable). Not every gateway can
+//! remove a header, so a request that brings one along in any spelling is refused.
+
+/// Which method authenticated the caller: `jwt_auth` or `mtls_only`.
+pub const AUTH_METHOD: &str = "x-hub-auth-method";
+
+/// The `O` of the caller's certificate, in UTF-8.
+pub const ORGANISATION: &str = "x-hub-client-organisation";
+
+/// The `OU` of the caller's certificate, in UTF-8.
+pub const ORGANISATIONAL_UNIT: &str = "x-hub-client-organisational-unit";
+
+/// The `jti` of the caller's token.
+pub const TOKEN_ID: &str = "x-hub-token-id";
+
+/// All identity headers, in lower case.
+pub const IDENTITY_HEADERS: [&str; 4] = [AUTH_METHOD, ORGANISATION, ORGANISATIONAL_UNIT, TOKEN_ID];
+
+/// Whether a backend could take this header name for an identity header: letters in either case, and anything that is
+/// neither letter nor digit for `-`.
+#[must_use]
+pub fn is_reserved(name: &[u8]) -> bool {
+    let same = |byte: u8, reserved: u8| match reserved {
+        b'-' => !byte.is_ascii_alphanumeric(),
+        letter => byte.eq_ignore_ascii_case(&letter),
+    };
+    IDENTITY_HEADERS.iter().any(|reserved| {
+        name.len() == reserved.len() && name.iter().zip(reserved.bytes()).all(|(byte, reserved)| same(*byte, reserved))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_that_a_backend_could_confuse_is_reserved() {
+        for name in IDENTITY_HEADERS {
+            assert!(is_reserved(name.as_bytes()));
+            assert!(is_reserved(name.to_uppercase().as_bytes()));
+            assert!(is_reserved(name.replace('-', "_").as_bytes()));
+            assert!(is_reserved(name.replacen('-', "_", 1).as_bytes()));
+            assert!(is_reserved(name.replace('-', ".").as_bytes()));
+        }
+    }
+
+    #[test]
+    fn other_headers_are_not_reserved() {
+        for name in
+            ["x-hub-signature", "x-hub-auth-methods", "hub-auth-method", "x-hub-auth-metho", "", "authorization"]
+        {
+            assert!(!is_reserved(name.as_bytes()), "{name}");
+        }
+    }
+}
