@@ -1,0 +1,278 @@
+//! The host's functions, each behind a safe one that treats every status but 0 as failure and trusts no pointer that was
+//! not written. All `unsafe` of the crate is here.
+#![allow(unsafe_code, reason = "calls into the host and buffers handed over by it")]
+
+use std::alloc::Layout;
+use std::ptr::null_mut;
+use std::time::Duration;
+
+use crate::header_map;
+use crate::time::UnixTime;
+
+/// What `proxy_on_request_headers` returns to let the request go on.
+pub(super) const CONTINUE: i32 = 0;
+
+/// What `proxy_on_request_headers` returns to hold the request.
+pub(super) const PAUSE: i32 = 1;
+
+const OK: u32 = 0;
+const REQUEST_HEADERS: u32 = 0;
+const CALL_RESPONSE_HEADERS: u32 = 6;
+const CALL_RESPONSE_BODY: u32 = 4;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const REQUEST_STREAM: u32 = 0;
+const COUNTER: u32 = 0;
+const NO_GRPC_STATUS: i32 = -1;
+const REALTIME_CLOCK: u32 = 0;
+const MILLISECOND: u64 = 1_000_000;
+
+mod host {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub(super) fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_header_map_pairs(map: u32, value: *mut *mut u8, value_size: *mut usize) -> u32;
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub(super) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+        pub(super) fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            max_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_http_call(
+            upstream: *const u8,
+            upstream_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            body: *const u8,
+            body_size: usize,
+            trailers: *const u8,
+            trailers_size: usize,
+            timeout_milliseconds: u32,
+            token: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub(super) fn proxy_continue_stream(stream: u32) -> u32;
+        pub(super) fn proxy_set_effective_context(context: u32) -> u32;
+        pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    }
+
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn clock_time_get(clock: u32, precision: u64, nanoseconds: *mut u64) -> u32;
+    }
+}
+
+/// The host refused. Which status it gave makes no difference here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HostError;
+
+/// The message of a log line is for people; nothing is to be done where it cannot be written.
+pub(super) fn log(level: u32, message: &str) {
+    // SAFETY: the host reads `message` during the call only.
+    let _ = unsafe { host::proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+/// The time. `None` where the host has no clock: nothing can be decided then.
+pub(super) fn now() -> Option<UnixTime> {
+    let mut nanoseconds = 0;
+    // SAFETY: the host writes one u64.
+    let status = unsafe { host::clock_time_get(REALTIME_CLOCK, MILLISECOND, &mut nanoseconds) };
+    (status == OK && nanoseconds > 0).then(|| UnixTime::from_nanos(nanoseconds))
+}
+
+/// A property of the request or its connection.
+pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
+    let path = path.join("\0");
+    // SAFETY: the host reads `path` during the call only.
+    received(|value, size| unsafe { host::proxy_get_property(path.as_ptr(), path.len(), value, size) })
+}
+
+/// All headers of the request, to be read with [`header_map::decode`].
+pub(super) fn request_headers() -> Option<Vec<u8>> {
+    // SAFETY: no argument but the two that `received` owns.
+    received(|value, size| unsafe { host::proxy_get_header_map_pairs(REQUEST_HEADERS, value, size) })
+}
+
+/// A header of the answer to the callout that is being reported.
+pub(super) fn call_response_header(name: &str) -> Option<Vec<u8>> {
+    // SAFETY: the host reads `name` during the call only.
+    received(|value, size| unsafe {
+        host::proxy_get_header_map_value(CALL_RESPONSE_HEADERS, name.as_ptr(), name.len(), value, size)
+    })
+}
+
+/// The body of the answer to the callout that is being reported: exactly `size` bytes, or nothing.
+pub(super) fn call_response_body(size: usize) -> Option<Vec<u8>> {
+    buffer(CALL_RESPONSE_BODY, size)
+}
+
+/// The configuration of the plugin: exactly `size` bytes, or nothing.
+pub(super) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
+    buffer(PLUGIN_CONFIGURATION, size)
+}
+
+/// Sets a header of the request, in place of any that it had.
+pub(super) fn replace_request_header(name: &str, value: &str) -> Result<(), HostError> {
+    // SAFETY: the host reads both during the call only.
+    done(unsafe {
+        host::proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Takes a header away from the request; no error if it had none.
+pub(super) fn remove_request_header(name: &str) -> Result<(), HostError> {
+    // SAFETY: the host reads `name` during the call only.
+    done(unsafe { host::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+}
+
+/// Sends an HTTP request without a body and returns the token that its answer will carry.
+pub(super) fn http_call(upstream: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, HostError> {
+    let headers = header_map::encode(headers).ok_or(HostError)?;
+    let trailers = header_map::encode(&[]).ok_or(HostError)?;
+    let timeout = u32::try_from(timeout.as_millis()).map_err(|_| HostError)?;
+    let mut token = 0;
+    // SAFETY: the host reads the slices during the call only and writes one u32.
+    done(unsafe {
+        host::proxy_http_call(
+            upstream.as_ptr(),
+            upstream.len(),
+            headers.as_ptr(),
+            headers.len(),
+            null_mut(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout,
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// Answers the request of the effective context.
+pub(super) fn send_local_response(
+    status: u16,
+    details: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<(), HostError> {
+    let headers = header_map::encode(headers).ok_or(HostError)?;
+    // SAFETY: the host reads the slices during the call only.
+    done(unsafe {
+        host::proxy_send_local_response(
+            status.into(),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+/// Lets the request of the effective context, which was held, go on.
+pub(super) fn continue_request() -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { host::proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Makes the next calls count for another context.
+pub(super) fn set_effective_context(context: u32) -> Result<(), HostError> {
+    // SAFETY: no pointers.
+    done(unsafe { host::proxy_set_effective_context(context) })
+}
+
+/// Asks for `proxy_on_tick` every `period`.
+pub(super) fn set_tick_period(period: Duration) -> Result<(), HostError> {
+    let period = u32::try_from(period.as_millis()).map_err(|_| HostError)?;
+    // SAFETY: no pointers.
+    done(unsafe { host::proxy_set_tick_period_milliseconds(period) })
+}
+
+/// Defines a counter. `None` where the host has no metrics, which some say by writing no id.
+pub(super) fn define_counter(name: &str) -> Option<u32> {
+    let mut id = u32::MAX;
+    // SAFETY: the host reads `name` during the call only and writes one u32.
+    let status = unsafe { host::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut id) };
+    (status == OK && id != u32::MAX).then_some(id)
+}
+
+/// Adds one to a counter.
+pub(super) fn increment_counter(id: u32) {
+    // SAFETY: no pointers. A count that is lost changes no decision.
+    let _ = unsafe { host::proxy_increment_metric(id, 1) };
+}
+
+/// Memory for what the host hands over, or null if there is none left.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    match Layout::from_size_align(size.max(1), 1) {
+        // SAFETY: the size is at least 1.
+        Ok(layout) => unsafe { std::alloc::alloc(layout) },
+        Err(_) => null_mut(),
+    }
+}
+
+/// Runs a call that hands over a buffer. No buffer is no value; an empty one is an empty value.
+fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8>> {
+    let mut value = null_mut();
+    let mut size = 0;
+    let status = call(&mut value, &mut size);
+    if status != OK {
+        return None;
+    }
+    if value.is_null() {
+        return (size == 0).then(Vec::new);
+    }
+    // SAFETY: the host got the buffer from `proxy_on_memory_allocate(size)`, filled it, and hands it over to us. That
+    // function takes at least one byte, of which an empty value initialises none.
+    Some(unsafe { Vec::from_raw_parts(value, size, size.max(1)) })
+}
+
+/// A buffer of the host, if it has exactly `size` bytes.
+fn buffer(kind: u32, size: usize) -> Option<Vec<u8>> {
+    if size == 0 {
+        return Some(Vec::new());
+    }
+    // SAFETY: no argument but the two that `received` owns.
+    received(|value, length| unsafe { host::proxy_get_buffer_bytes(kind, 0, size, value, length) })
+        .filter(|bytes| bytes.len() == size)
+}
+
+fn done(status: u32) -> Result<(), HostError> {
+    if status == OK { Ok(()) } else { Err(HostError) }
+}

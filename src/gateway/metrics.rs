@@ -1,0 +1,49 @@
+//! Counters per outcome, where the gateway has metrics.
+
+use std::collections::BTreeMap;
+
+use crate::reply::ErrorCode;
+
+use super::abi;
+
+/// The ids that the host gave the counters; those that it did not define are not there.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    accepted: Option<u32>,
+    refused: BTreeMap<ErrorCode, u32>,
+    fetched: Option<u32>,
+    not_fetched: Option<u32>,
+}
+
+impl Metrics {
+    pub(super) fn define() -> Self {
+        let refused = |code: ErrorCode| {
+            let name = format!("hub_auth_filter.inbound.refused.{}", code.as_str().replace('.', "_"));
+            abi::define_counter(&name).map(|id| (code, id))
+        };
+        Self {
+            accepted: abi::define_counter("hub_auth_filter.inbound.accepted"),
+            refused: ErrorCode::ALL.into_iter().filter_map(refused).collect(),
+            fetched: abi::define_counter("hub_auth_filter.jwks.fetched"),
+            not_fetched: abi::define_counter("hub_auth_filter.jwks.failed"),
+        }
+    }
+
+    pub(super) fn count_accepted(&self) {
+        increment(self.accepted);
+    }
+
+    pub(super) fn count_refused(&self, code: ErrorCode) {
+        increment(self.refused.get(&code).copied());
+    }
+
+    pub(super) fn count_fetch(&self, succeeded: bool) {
+        increment(if succeeded { self.fetched } else { self.not_fetched });
+    }
+}
+
+fn increment(counter: Option<u32>) {
+    if let Some(id) = counter {
+        abi::increment_counter(id);
+    }
+}

@@ -1,0 +1,12 @@
+//! The only code that knows proxy-wasm (ABI 0.2.1); compiled for wasm alone. It translates and decides nothing.
+//!
+//! It does without the SDK's dispatcher and host calls: those panic when a host returns a status that they do not list,
+//! answers a callout twice, or refuses `proxy_set_effective_context` — and on some gateways a panic lets a request pass.
+
+mod abi;
+mod envoy;
+mod exports;
+mod logger;
+mod metrics;
+mod module;
+mod plugin;

@@ -1,0 +1,77 @@
+//! Everything that lives in one VM: plugins (root contexts) and which request belongs to which.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::reply::{Refusal, Rejection};
+
+use super::abi;
+use super::plugin::{self, Plugin};
+
+thread_local! {
+    static MODULE: RefCell<Module> = RefCell::default();
+}
+
+/// The contexts of this VM.
+#[derive(Debug, Default)]
+pub(super) struct Module {
+    plugins: BTreeMap<u32, Plugin>,
+    requests: BTreeMap<u32, u32>,
+}
+
+/// Hands the module to `act`. `otherwise` is the answer where it is in use, as it is if a host calls back into the VM
+/// from within a host call.
+pub(super) fn with_module<T>(otherwise: T, act: impl FnOnce(&mut Module) -> T) -> T {
+    MODULE.with(|module| match module.try_borrow_mut() {
+        Ok(mut module) => act(&mut module),
+        Err(_) => otherwise,
+    })
+}
+
+impl Module {
+    pub(super) fn create(&mut self, context: u32, parent: u32) {
+        if parent == 0 {
+            self.plugins.insert(context, Plugin::new(context));
+        } else {
+            self.requests.insert(context, parent);
+        }
+    }
+
+    pub(super) fn configure(&mut self, context: u32, size: usize) -> bool {
+        self.plugins.get_mut(&context).is_some_and(|plugin| plugin.configure(size))
+    }
+
+    pub(super) fn tick(&mut self, context: u32) {
+        if let Some(plugin) = self.plugins.get_mut(&context) {
+            plugin.tick();
+        }
+    }
+
+    pub(super) fn request_headers(&mut self, context: u32) -> i32 {
+        match self.plugin_of(context) {
+            Some(plugin) => plugin.request_headers(context),
+            None => {
+                plugin::send(&Refusal::bare(Rejection::NotConfigured));
+                abi::PAUSE
+            }
+        }
+    }
+
+    pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
+        if let Some(plugin) = self.plugins.get_mut(&context) {
+            plugin.call_response(token, body_size);
+        }
+    }
+
+    pub(super) fn delete(&mut self, context: u32) {
+        if let Some(plugin) = self.plugin_of(context) {
+            plugin.request_gone(context);
+        }
+        self.requests.remove(&context);
+        self.plugins.remove(&context);
+    }
+
+    fn plugin_of(&mut self, request: u32) -> Option<&mut Plugin> {
+        self.plugins.get_mut(self.requests.get(&request)?)
+    }
+}
