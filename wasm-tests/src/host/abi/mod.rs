@@ -146,3 +146,74 @@ fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&s
     guest.state_mut().garbage = None;
     ended
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{Gateway, Module, Profile, Request, Upstream};
+
+    /// A module that makes one host call with the same number for every argument, at its start, in a request, and when
+    /// the request ends.
+    fn calling(module: &str, import: &Import, argument: i64) -> Module {
+        let kinds = import.params.chars().map(|kind| if kind == 'l' { "i64" } else { "i32" });
+        let params: String = kinds.clone().map(|kind| format!(" {kind}")).collect();
+        let args: String = kinds
+            .map(|kind| {
+                let number = if kind == "i64" { argument } else { argument << 32 >> 32 };
+                format!(" ({kind}.const {number})")
+            })
+            .collect();
+        let (result, drop) = if wasi::returns(import.name) { ("(result i32)", "drop") } else { ("", "") };
+        Module::from_wat(&format!(
+            r#"(module (import "{module}" "{}" (func $call (param{params}) {result}))
+              (memory (export "memory") 1)
+              (func (export "proxy_abi_version_0_2_1"))
+              (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+              (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $call{args}) {drop} (i32.const 1))
+              (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (call $call{args}) {drop} (i32.const 0))
+              (func (export "proxy_on_log") (param i32) (call $call{args}) {drop}))"#,
+            import.name,
+        ))
+    }
+
+    #[test]
+    fn no_argument_of_any_host_call_traps_the_module_or_panics_the_host() {
+        let wasi = wasi::CALLS.iter().map(|import| ("wasi_snapshot_preview1", import));
+        for (module, import) in proxy_calls().chain(RUNTIME).map(|import| ("env", import)).chain(wasi) {
+            for argument in [0, 1, 7, 65_533, 65_536, i64::from(i32::MAX), -1, i64::MIN] {
+                let gateway = Gateway::new(Profile::envoy())
+                    .upstream("", Upstream::new())
+                    .start(&calling(module, import, argument))
+                    .unwrap_or_else(|failure| panic!("{}({argument}): {failure}", import.name));
+                gateway.send(Request::post("/").body("body"));
+                gateway.settle();
+            }
+        }
+    }
+
+    #[test]
+    fn a_pointer_outside_the_memory_is_a_status() {
+        for (name, code) in [
+            ("proxy_get_property", Status::InvalidMemoryAccess.into()),
+            ("proxy_http_call", Status::InvalidMemoryAccess.into()),
+            ("proxy_send_local_response", Status::InvalidMemoryAccess.into()),
+            ("random_get", Errno::Invalid as u32),
+            ("environ_sizes_get", Errno::Fault as u32),
+        ] {
+            let import = proxy_calls().chain(wasi::CALLS).find(|import| import.name == name).expect("a host call");
+            let module = if import.is_wasi() { "wasi_snapshot_preview1" } else { "env" };
+            let gateway = Gateway::new(Profile::envoy()).start(&calling(module, import, -1)).expect("a start");
+            assert_eq!(gateway.trace()[0].code, code, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_row_is_there_once() {
+        let mut names = names();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,10 @@
+//! The rules of the host itself, each shown with a small module in the text format.
+
+mod callouts;
+mod clock;
+mod faults;
+mod fixture;
+mod requests;
+mod shared;
+mod start;
+mod traps;
