@@ -155,7 +155,8 @@ impl Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        self.stop();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

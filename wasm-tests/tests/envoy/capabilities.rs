@@ -1,0 +1,38 @@
+//! The capability list of the shipped configuration is exactly what the release module calls and offers: with less, a call or
+//! an entry point would silently be missing; with more, the list would not restrict (hosts, §0 and §1).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use wasm_tests::stage::envoy::{Configuration, MODULE};
+use wasmtime::{Engine, ExternType, Module};
+
+/// Envoy finds these without asking the list.
+const NEVER_RESTRICTED: [&str; 3] = ["_initialize", "proxy_on_memory_allocate", "proxy_abi_version_0_2_1"];
+
+/// What an `import` or `export` section may name in the list.
+fn of_the_module() -> BTreeSet<String> {
+    let module = Module::from_file(&Engine::default(), MODULE).expect("the release module: run `make build`");
+    let imports = module.imports().map(|import| import.name().to_owned());
+    let functions = module.exports().filter(|export| matches!(export.ty(), ExternType::Func(_)));
+    let exports = functions.map(|export| export.name().to_owned());
+    imports.chain(exports).filter(|name| !NEVER_RESTRICTED.contains(&name.as_str())).collect()
+}
+
+fn of_the_configuration() -> BTreeSet<String> {
+    let configuration: Value = serde_saphyr::from_str(Configuration::inbound().text()).expect("YAML");
+    let chain = &configuration["static_resources"]["listeners"][0]["filter_chains"][0];
+    let filters = chain["filters"][0]["typed_config"]["http_filters"].as_array().expect("filters");
+    let filter = filters.iter().find(|filter| filter["name"] == "hub_auth_filter").expect("the filter");
+    let vm = &filter["typed_config"]["config"]["vm_config"];
+    let list = &vm["capability_restriction_config"]["allowed_capabilities"];
+    list.as_object().expect("the list").keys().cloned().collect()
+}
+
+#[test]
+fn the_shipped_list_is_exactly_what_the_module_calls_and_offers() {
+    let (module, configuration) = (of_the_module(), of_the_configuration());
+    let missing: Vec<&String> = module.difference(&configuration).collect();
+    let superfluous: Vec<&String> = configuration.difference(&module).collect();
+    assert!(missing.is_empty() && superfluous.is_empty(), "missing: {missing:?}, superfluous: {superfluous:?}");
+}

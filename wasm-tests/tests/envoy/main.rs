@@ -1,0 +1,10 @@
+//! End to end: a real Envoy with the release module and the shipped configuration. One module a topic.
+#![allow(clippy::disallowed_methods, reason = "end-to-end tests run on real clocks")]
+
+mod accepted;
+mod capabilities;
+mod concurrency;
+mod keystore;
+mod peers;
+mod refusals;
+mod start;

@@ -1,0 +1,101 @@
+//! What Envoy itself keeps out with the shipped configuration: callers without a verified certificate, and forged facts about
+//! a caller (spec §2.1; hosts, §1). The last tests take a safeguard away and ask that the next one holds.
+
+use wasm_tests::stage::client::{Outcome, Request};
+use wasm_tests::stage::{Setup, signed_by};
+
+const REQUIRED: &str = "require_client_certificate: true";
+const VERIFIED: &str = "trust_chain_verification: VERIFY_TRUST_CHAIN";
+
+#[tokio::test]
+async fn tls_itself_refuses_whom_the_trust_framework_does_not_vouch_for() {
+    let stage = Setup::new().start().await;
+    let pki = stage.pki;
+    let cases = [
+        ("no certificate", None),
+        ("the Hub's subject from another CA", Some(&pki.stranger)),
+        ("the Hub's subject signed by itself", Some(&pki.self_signed)),
+        ("the Hub's certificate after its end", Some(&pki.expired)),
+        ("a server's certificate", Some(&pki.listener)),
+    ];
+    let request = Request::with_token(&signed_by(&pki.hub));
+    for (what, identity) in cases {
+        let outcome = stage.send(identity, &request).await;
+        assert!(matches!(outcome, Outcome::Refused(_)), "{what}: {outcome:?}");
+    }
+    let stats = stage.envoy.stats("fail_verify").await;
+    let count = |end: &str| stats.iter().find(|(name, _)| name.starts_with("listener.") && name.ends_with(end));
+    assert_eq!(count("fail_verify_no_cert").map(|(_, count)| *count), Some(1), "{stats:?}");
+    assert_eq!(count("fail_verify_error").map(|(_, count)| *count), Some(4), "{stats:?}");
+    assert_eq!(stage.bank.received(), []);
+}
+
+#[tokio::test]
+async fn without_required_certificates_the_filter_still_demands_one() {
+    let stage = Setup::new().edit(REQUIRED, "require_client_certificate: false").start().await;
+    let request = Request::with_token(&signed_by(&stage.pki.hub));
+
+    let reply = stage.send(None, &request).await.reply();
+    assert_eq!((reply.status, reply.error_code().as_deref()), (401, Some("Certificate.Missing")));
+    assert!(matches!(stage.send(Some(&stage.pki.stranger), &request).await, Outcome::Refused(_)));
+    assert_eq!(stage.bank.received(), []);
+
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
+}
+
+#[tokio::test]
+async fn a_forged_client_certificate_header_is_replaced_by_the_real_one() {
+    let stage = Setup::new().start().await;
+    let request = Request::with_token(&signed_by(&stage.pki.hub))
+        .header("x-forwarded-client-cert", r#"Hash=00;Subject="CN=forged""#)
+        .header("X-Forwarded-Client-Cert", r#"Hash=11;Subject="CN=forged""#);
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
+
+    let received = stage.bank.received();
+    let told = received[0].value("x-forwarded-client-cert").expect("one value");
+    assert!(!told.contains("forged") && !told.contains("Hash=00") && !told.contains("Hash=11"), "{told}");
+    assert!(told.contains(&format!("OU={}", stage.pki.hub.subject.organisational_unit)), "{told}");
+    assert!(told.contains("Cert=\"-----BEGIN%20CERTIFICATE-----"), "{told}");
+}
+
+#[tokio::test]
+async fn a_header_name_with_underscores_is_refused() {
+    let stage = Setup::new().start().await;
+    for name in ["x_hub_token_id", "x-hub_auth-method", "X_Forwarded_Client_Cert", "o3_provider_id"] {
+        let request = Request::with_token(&signed_by(&stage.pki.hub)).header(name, "1");
+        assert_eq!(stage.send_as_hub(&request).await.reply().status, 400, "{name}");
+    }
+    assert_eq!(stage.bank.received(), []);
+}
+
+#[tokio::test]
+async fn headers_beyond_the_bounds_are_refused() {
+    let stage = Setup::new().start().await;
+    let right = || Request::with_token(&signed_by(&stage.pki.hub));
+    let many = (0..200).fold(right(), |request, index| request.header(&format!("x-{index}"), "1"));
+    let large = right().header("x-large", "x".repeat(64 * 1024));
+    for (what, request) in [("200 headers", many), ("64 KiB", large)] {
+        assert_eq!(stage.send_as_hub(&request).await.reply().status, 431, "{what}");
+    }
+    assert_eq!(stage.bank.received(), []);
+}
+
+#[tokio::test]
+async fn with_accept_untrusted_a_self_made_hub_certificate_still_does_not_reach_the_bank() {
+    let stage = Setup::new().edit(VERIFIED, "trust_chain_verification: ACCEPT_UNTRUSTED").start().await;
+    let request = Request::with_token(&signed_by(&stage.pki.hub));
+    for (what, identity) in [("another CA", &stage.pki.stranger), ("self-signed", &stage.pki.self_signed)] {
+        assert_eq!(stage.send(Some(identity), &request).await.reply().status, 403, "{what}");
+    }
+    assert_eq!(stage.bank.received(), []);
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
+}
+
+#[tokio::test]
+async fn a_filter_that_envoy_never_calls_lets_nothing_through() {
+    let entry = "                              proxy_on_request_headers: {}\n";
+    let stage = Setup::new().edit(entry, "").start().await;
+    let request = Request::with_token(&signed_by(&stage.pki.hub));
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 403);
+    assert_eq!(stage.bank.received(), []);
+}
