@@ -37,7 +37,10 @@ pub enum Value<'a> {
 
 /// The members of a JSON object in the order in which they were written, each name once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+pub struct Object<'a> {
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
+    repeated: Vec<Cow<'a, str>>,
+}
 
 /// Why bytes are not acceptable JSON. Lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +71,22 @@ impl<'a> Value<'a> {
     /// # Errors
     /// See [`JsonError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        Self::read(bytes, Repetition::Refused)
+    }
+
+    /// Reads exactly one JSON value, for a reader that tells a person about every repeated name instead of stopping at
+    /// the first: of equal members the first stays, and [`Object::repeated`] names the others.
+    ///
+    /// # Errors
+    /// See [`JsonError`]; never [`JsonError::DuplicateMember`].
+    pub fn parse_noting_repetition(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        Self::read(bytes, Repetition::Noted)
+    }
+
+    fn read(bytes: &'a [u8], repetition: Repetition) -> Result<Self, JsonError> {
         let broken = Cell::new(None);
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let value = ValueSeed { depth: 0, broken: &broken }
+        let value = ValueSeed { depth: 0, repetition, broken: &broken }
             .deserialize(&mut deserializer)
             .and_then(|value| deserializer.end().map(|()| value));
         value.map_err(|error| match broken.get() {
@@ -92,7 +108,7 @@ impl<'a> Object<'a> {
     /// The member of this name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Value<'a>> {
-        self.0.iter().find(|(member, _)| member == name).map(|(_, value)| value)
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
     /// The member of this name, if it is a string.
@@ -109,7 +125,12 @@ impl<'a> Object<'a> {
 
     /// All members in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+        self.members.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// The names that were given again, once for each time; see [`Value::parse_noting_repetition`].
+    pub fn repeated(&self) -> impl Iterator<Item = &str> {
+        self.repeated.iter().map(AsRef::as_ref)
     }
 }
 
@@ -134,10 +155,18 @@ enum Bound {
     Members,
 }
 
+/// What to do with a member whose name was there before.
+#[derive(Clone, Copy, PartialEq)]
+enum Repetition {
+    Refused,
+    Noted,
+}
+
 /// Reads one value; `depth` counts the arrays and objects around it.
 #[derive(Clone, Copy)]
 struct ValueSeed<'c> {
     depth: usize,
+    repetition: Repetition,
     broken: &'c Cell<Option<Bound>>,
 }
 
@@ -212,14 +241,19 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         let inner = self.inner()?;
         let mut object = Object::default();
         while let Some(name) = members.next_key_seed(NameSeed)? {
-            if object.contains(&name) {
+            let repeated = object.contains(&name);
+            if repeated && self.repetition == Repetition::Refused {
                 return Err(self.broke(Bound::Unique));
             }
-            if object.0.len() >= MAX_MEMBERS {
+            if object.members.len().saturating_add(object.repeated.len()) >= MAX_MEMBERS {
                 return Err(self.broke(Bound::Members));
             }
             let value = members.next_value_seed(inner)?;
-            object.0.push((name, value));
+            if repeated {
+                object.repeated.push(name);
+            } else {
+                object.members.push((name, value));
+            }
         }
         Ok(Value::Object(object))
     }
@@ -293,6 +327,18 @@ mod tests {
         ] {
             assert!(matches!(Value::parse(text.as_bytes()), Err(JsonError::DuplicateMember { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn repetition_is_noted_where_a_person_is_told_of_it() {
+        let value = Value::parse_noting_repetition(br#"{"a":1,"b":{"c":1,"\u0063":2},"a":2,"a":3}"#).unwrap();
+        let Value::Object(object) = value else { panic!() };
+        assert_eq!(object.member("a"), Some(&Value::Integer(1)));
+        assert_eq!(object.repeated().collect::<Vec<_>>(), ["a", "a"]);
+        let Some(Value::Object(inner)) = object.member("b") else { panic!() };
+        assert_eq!(inner.repeated().collect::<Vec<_>>(), ["c"]);
+        let many = format!("{{{}\"a\":0}}", "\"a\":0,".repeat(MAX_MEMBERS));
+        assert_eq!(Value::parse_noting_repetition(many.as_bytes()), Err(JsonError::TooManyMembers));
     }
 
     #[test]

@@ -3,10 +3,6 @@
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
 
-/// The headers that tell the backend who called. No caller may send one.
-pub const IDENTITY_HEADERS: [&str; 4] =
-    ["x-hub-auth-method", "x-hub-client-organisation", "x-hub-client-organisational-unit", "x-hub-token-id"];
-
 const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], planned: &[] };
 
 /// What an accepted request carries on.
@@ -14,7 +10,7 @@ const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], pla
 pub struct Forward {
     /// What happens to the credential.
     pub authorization: ForwardAuthorization,
-    /// Whether [`IDENTITY_HEADERS`] are set.
+    /// Whether the identity headers ([`crate::reserved`]) are set.
     pub identity_headers: bool,
 }
 

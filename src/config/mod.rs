@@ -7,7 +7,6 @@ mod duration;
 mod errors;
 mod forward;
 mod inbound;
-mod json;
 mod jwks_location;
 mod jwt_auth;
 mod peer;
@@ -17,12 +16,12 @@ mod reader;
 mod tests;
 
 pub use errors::{ConfigError, ConfigErrors};
-pub use forward::{Forward, ForwardAuthorization, IDENTITY_HEADERS};
+pub use forward::{Forward, ForwardAuthorization};
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, JwksLocation, JwksLocationError, JwksUrl, Scheme};
 pub use jwt_auth::JwtAuth;
 
-use json::{Json, JsonError};
+use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};
 
 /// The longest configuration in bytes. The largest sensible one (64 providers, 64 pins) stays below 32 KiB; the bound
@@ -70,7 +69,7 @@ impl Config {
 }
 
 /// The steps before the configuration has paths: a fault here hides all others.
-fn read_tree(bytes: &[u8]) -> Result<Json, String> {
+fn read_tree(bytes: &[u8]) -> Result<Value<'_>, String> {
     if bytes.len() > MAX_CONFIG_BYTES {
         return Err(format!("expected at most {MAX_CONFIG_BYTES} bytes, got {}", bytes.len()));
     }
@@ -89,8 +88,12 @@ fn read_tree(bytes: &[u8]) -> Result<Json, String> {
             "no configuration: expected JSON text (in Envoy a google.protobuf.StringValue), got nothing".to_owned()
         );
     }
-    Json::parse(text).map_err(|error| match error {
-        JsonError::Syntax(fault) => format!("expected JSON, got other text: {fault}"),
-        JsonError::TooDeep(fault) => fault,
+    Value::parse_noting_repetition(text.as_bytes()).map_err(|error| match error {
+        JsonError::Syntax { line, column } => format!("expected JSON, got other text at line {line} column {column}"),
+        JsonError::DuplicateMember { line, column } => {
+            format!("expected each key once, got one again at line {line} column {column}")
+        }
+        JsonError::TooDeep => format!("expected at most {MAX_DEPTH} levels of arrays and objects, got more"),
+        JsonError::TooManyMembers => format!("expected at most {MAX_MEMBERS} keys in an object, got more"),
     })
 }

@@ -2,9 +2,9 @@
 //! Trust Framework passes the CA check, so a configuration without a pin must say aloud that it means to have none.
 
 use super::errors::ConfigErrors;
-use super::forward::IDENTITY_HEADERS;
 use super::reader::{Keys, ListRule, Node, Object, TextRule};
 use crate::peer::{Fingerprint, PeerRules, PeerSource};
+use crate::reserved::is_reserved;
 
 const KEYS: Keys =
     Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], planned: &[] };
@@ -112,7 +112,7 @@ fn read_header_name(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<String
     }
     let name = node.text(&HEADER_NAME, errors)?.to_ascii_lowercase();
     // The caller writes the one, and the filter the others.
-    if name == "authorization" || IDENTITY_HEADERS.contains(&name.as_str()) {
+    if name == "authorization" || is_reserved(name.as_bytes()) {
         return node.refuse_text("another header", "\"authorization\" or an identity header", errors);
     }
     Some(name)

@@ -1,12 +1,11 @@
 //! Typed access to the JSON tree: each read says what is allowed, notes every fault with its path, and goes on, so that
 //! an operator sees all of them at once. `None` always means that a fault was noted.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::duration::DurationRange;
-use super::errors::{ConfigErrors, quoted_key};
-use super::json::Json;
+use super::errors::{ConfigErrors, shown_key};
+use crate::json::{self, Value};
 
 /// The keys of an object.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +41,18 @@ pub(super) struct ListRule {
 /// A value, or its absence, at a path.
 pub(super) struct Node<'a> {
     path: String,
-    json: Option<&'a Json>,
+    json: Option<&'a Value<'a>>,
 }
 
 /// An object whose keys were checked.
 pub(super) struct Object<'a> {
     path: String,
-    members: &'a [(String, Json)],
+    members: &'a json::Object<'a>,
     keys: &'static Keys,
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn root(json: Option<&'a Json>) -> Node<'a> {
+    pub(super) fn root(json: Option<&'a Value<'a>>) -> Node<'a> {
         Node { path: String::new(), json }
     }
 
@@ -62,7 +61,7 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn is_object(&self) -> bool {
-        matches!(self.json, Some(Json::Object(_)))
+        matches!(self.json, Some(Value::Object(_)))
     }
 
     /// Notes a fault here.
@@ -79,7 +78,7 @@ impl<'a> Node<'a> {
     /// A string of any content: for the values that check themselves.
     pub(super) fn string(&self, expected: &str, errors: &mut ConfigErrors) -> Option<&'a str> {
         match self.json {
-            Some(Json::String(text)) => Some(text),
+            Some(Value::Text(text)) => Some(text),
             _ => self.mismatch(expected, errors),
         }
     }
@@ -101,7 +100,7 @@ impl<'a> Node<'a> {
     pub(super) fn boolean(&self, default: bool, errors: &mut ConfigErrors) -> Option<bool> {
         match self.json {
             None => Some(default),
-            Some(Json::Boolean(value)) => Some(*value),
+            Some(Value::Bool(value)) => Some(*value),
             Some(_) => self.mismatch("true or false", errors),
         }
     }
@@ -143,7 +142,7 @@ impl<'a> Node<'a> {
             format!("an array of {min} to {max} {of}")
         };
         let json = match self.json {
-            Some(Json::Array(items)) => items,
+            Some(Value::List(items)) => items,
             None if *min == 0 => return Some(Vec::new()),
             _ => return self.mismatch(&expected, errors),
         };
@@ -169,48 +168,46 @@ impl<'a> Node<'a> {
     /// An object; its unknown, planned and repeated keys are noted at once.
     pub(super) fn object(&self, keys: &'static Keys, errors: &mut ConfigErrors) -> Option<Object<'a>> {
         let members = match self.json {
-            Some(Json::Object(members)) => members,
-            Some(Json::String(text)) if matches!(Json::parse(text), Ok(Json::Object(_))) => {
+            Some(Value::Object(members)) => members,
+            Some(Value::Text(text)) if matches!(Value::parse(text.as_bytes()), Ok(Value::Object(_))) => {
                 self.refuse("expected an object, got a string that holds JSON: it was encoded twice", errors);
                 return None;
             }
             _ => return self.mismatch("an object", errors),
         };
         let object = Object { path: self.path.clone(), members, keys };
-        let mut seen = BTreeSet::new();
-        for (name, _) in members {
-            if !seen.insert(name) {
-                self.refuse(format!("expected each key once, got {} again", quoted_key(name)), errors);
-            } else if keys.planned.contains(&name.as_str()) {
+        for name in members.repeated() {
+            errors.add(&object.path_of(&shown_key(name)), "expected each key once, got it again".to_owned());
+        }
+        for (name, _) in members.iter() {
+            if keys.planned.contains(&name) {
                 errors.add(&object.path_of(name), "not supported yet".to_owned());
-            } else if !keys.supported.contains(&name.as_str()) {
+            } else if !keys.supported.contains(&name) {
                 let allowed = match keys.supported {
                     [] => "no key".to_owned(),
                     supported => list_words(supported, "or"),
                 };
-                self.refuse(format!("expected {allowed}, got the unknown key {}", quoted_key(name)), errors);
+                errors.add(&object.path_of(&shown_key(name)), format!("expected {allowed}, got an unknown key"));
             }
         }
         Some(object)
     }
 
     fn mismatch<T>(&self, expected: &str, errors: &mut ConfigErrors) -> Option<T> {
-        let got = self.json.map_or("nothing", Json::kind);
+        let got = self.json.map_or("nothing", kind);
         self.refuse_text(expected, got, errors)
     }
 }
 
 impl<'a> Object<'a> {
     pub(super) fn member(&self, key: &'static str) -> Node<'a> {
-        let json = self.members.iter().find(|(name, _)| name == key).map(|(_, json)| json);
-        Node { path: self.path_of(key), json }
+        Node { path: self.path_of(key), json: self.members.member(key) }
     }
 
     /// Notes a fault unless exactly one of the known keys is there.
     pub(super) fn exactly_one(&self, errors: &mut ConfigErrors) {
         let known = [self.keys.supported, self.keys.planned].concat();
-        let given: Vec<&str> =
-            known.into_iter().filter(|key| self.members.iter().any(|(name, _)| name == key)).collect();
+        let given: Vec<&str> = known.into_iter().filter(|key| self.members.contains(key)).collect();
         let problem = match given.as_slice() {
             [_] => return,
             [] => format!("expected {}, got nothing", list_words(self.keys.supported, "or")),
@@ -231,5 +228,17 @@ fn list_words(words: &[&str], conjunction: &str) -> String {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} {conjunction} {last}", others.join(", ")),
         None => String::new(),
+    }
+}
+
+/// What a value is, without what it says.
+fn kind(value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Integer(_) | Value::Fraction(_) => "a number",
+        Value::Text(_) => "a string",
+        Value::List(_) => "an array",
+        Value::Object(_) => "an object",
     }
 }

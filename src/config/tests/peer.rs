@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{FINGERPRINT, accepted, faults, with};
-use crate::config::IDENTITY_HEADERS;
 use crate::peer::{Fingerprint, PeerRules, PeerSource};
+use crate::reserved::IDENTITY_HEADERS;
 
 fn peer(value: Value) -> PeerRules {
     accepted(&with("/inbound/peer", value)).inbound.peer
@@ -154,7 +154,7 @@ fn there_is_no_other_source() {
     source_refused(json!({}), ": expected \"forwarded_header\", got nothing");
     source_refused(
         json!({"forwarded_header": {}, "connection": {}}),
-        ": expected \"forwarded_header\", got the unknown key \"connection\"",
+        ".connection: expected \"forwarded_header\", got an unknown key",
     );
 }
 
@@ -165,7 +165,7 @@ fn the_settings_of_a_forwarded_header_are_checked() {
         (json!({"format": "pem"}), ".format: expected \"xfcc\", got another string"),
         (json!({"format": null}), ".format: expected \"xfcc\", got null"),
         (json!({"trust_plaintext_hop": 0}), ".trust_plaintext_hop: expected true or false, got a number"),
-        (json!({"x": 1}), ": expected \"name\", \"format\" or \"trust_plaintext_hop\", got the unknown key \"x\""),
+        (json!({"x": 1}), ".x: expected \"name\", \"format\" or \"trust_plaintext_hop\", got an unknown key"),
     ] {
         source_refused(json!({"forwarded_header": value}), &format!(".forwarded_header{expected}"));
     }

@@ -56,14 +56,13 @@ fn a_byte_order_mark_is_ignored() {
 #[test]
 fn a_syntax_error_has_line_and_column_and_no_excerpt() {
     let fault = only_fault(b"{\n  \"inbound\": s3cret\n}");
-    assert_eq!(fault, "configuration: expected JSON, got other text: expected value at line 2 column 14");
+    assert_eq!(fault, "configuration: expected JSON, got other text at line 2 column 14");
 }
 
 #[test]
 fn deep_nesting_is_refused() {
     let fault = only_fault("[".repeat(1000).as_bytes());
-    let expected = "configuration: expected at most 16 levels of arrays and objects, got more at line 1 column";
-    assert!(fault.starts_with(expected), "{fault}");
+    assert_eq!(fault, "configuration: expected at most 16 levels of arrays and objects, got more");
 }
 
 #[test]
@@ -100,38 +99,38 @@ fn exactly_one_direction_is_configured() {
 #[test]
 fn an_unknown_key_is_named_beside_the_allowed_ones() {
     for (pointer, path, allowed) in [
-        ("", "configuration", "\"inbound\""),
-        ("/inbound", "inbound", "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\" or \"forward\""),
+        ("", "", "\"inbound\""),
+        ("/inbound", "inbound.", "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\" or \"forward\""),
         (
             "/inbound/peer",
-            "inbound.peer",
+            "inbound.peer.",
             "\"organisational_units\", \"fingerprints\", \"allow_unpinned\" or \"source\"",
         ),
-        ("/inbound/auth", "inbound.auth", "\"jwt_auth\" or \"mtls_only\""),
+        ("/inbound/auth", "inbound.auth.", "\"jwt_auth\" or \"mtls_only\""),
         (
             "/inbound/auth/jwt_auth",
-            "inbound.auth.jwt_auth",
+            "inbound.auth.jwt_auth.",
             "\"jwks\", \"upstream\", \"max_age\", \"timeout\", \"refetch_cooldown\", \"clock_skew\", \"max_lifetime\" \
              or \"replay_detection\"",
         ),
-        ("/inbound/auth/jwt_auth/jwks", "inbound.auth.jwt_auth.jwks", "\"environment\", \"url_template\" or \"url\""),
+        ("/inbound/auth/jwt_auth/jwks", "inbound.auth.jwt_auth.jwks.", "\"environment\", \"url_template\" or \"url\""),
     ] {
         let fault = faults(&with(&format!("{pointer}/extra"), json!("s3cret")));
-        assert_eq!(fault, format!("{path}: expected {allowed}, got the unknown key \"extra\""));
+        assert_eq!(fault, format!("{path}extra: expected {allowed}, got an unknown key"));
     }
 }
 
 #[test]
 fn keys_are_unknown_in_another_case() {
     let fault = faults(&with("/inbound/Peer", json!({})));
-    assert!(fault.ends_with("got the unknown key \"Peer\""), "{fault}");
+    assert!(fault.starts_with("inbound.Peer: ") && fault.ends_with("got an unknown key"), "{fault}");
 }
 
 #[test]
 fn an_unknown_key_cannot_forge_a_log_line() {
     let fault = faults(&with(&format!("/inbound/a\ninbound: fine{}", "k".repeat(500)), json!(1)));
     assert_eq!(fault.lines().count(), 1, "{fault}");
-    assert!(fault.ends_with(&format!("got the unknown key \"a?inbound: fine{}...\"", "k".repeat(25))), "{fault}");
+    assert!(fault.starts_with(&format!("inbound.a?inbound: fine{}...: ", "k".repeat(25))), "{fault}");
 }
 
 #[test]
@@ -147,20 +146,20 @@ fn a_repeated_key_is_refused_at_every_depth() {
     let text = EXAMPLE.replacen("\"sandbox\"", "\"sandbox\", \"environment\": \"production\"", 1);
     assert_eq!(
         only_fault(text.as_bytes()),
-        "inbound.auth.jwt_auth.jwks: expected each key once, got \"environment\" again"
+        "inbound.auth.jwt_auth.jwks.environment: expected each key once, got it again"
     );
     for (key, path) in [
-        ("inbound", "configuration"),
-        ("peer", "inbound"),
-        ("source", "inbound.peer"),
-        ("auth", "inbound"),
-        ("jwt_auth", "inbound.auth"),
-        ("timeout", "inbound.auth.jwt_auth"),
-        ("identity_headers", "inbound.forward"),
+        ("inbound", ""),
+        ("peer", "inbound."),
+        ("source", "inbound.peer."),
+        ("auth", "inbound."),
+        ("jwt_auth", "inbound.auth."),
+        ("timeout", "inbound.auth.jwt_auth."),
+        ("identity_headers", "inbound.forward."),
     ] {
         let text = EXAMPLE.replacen(&format!("\"{key}\":"), &format!("\"{key}\": null, \"{key}\":"), 1);
         let errors = Config::parse(text.as_bytes()).unwrap_err().to_string();
-        let fault = format!("{path}: expected each key once, got \"{key}\" again");
+        let fault = format!("{path}{key}: expected each key once, got it again");
         assert!(errors.lines().any(|line| line == fault), "{errors}");
     }
 }
@@ -182,7 +181,7 @@ fn all_faults_are_told_at_once() {
         [
             "outbound",
             "configuration",
-            "inbound",
+            "inbound.extra",
             "inbound.provider_ids[1]",
             "inbound.require_provider_header",
             "inbound.peer.fingerprints[0]",
@@ -201,10 +200,20 @@ fn all_faults_are_told_at_once() {
 #[test]
 fn thousands_of_faults_are_told_in_a_bounded_text() {
     let mut config = least();
-    for index in 0..5_000 {
+    for index in 0..100 {
         config["inbound"][format!("k{index}")] = Value::Null;
     }
     let errors = super::parse(&config).unwrap_err();
-    assert_eq!((errors.iter().count(), errors.omitted()), (50, 4_950));
+    assert_eq!((errors.iter().count(), errors.omitted()), (50, 50));
     assert!(errors.to_string().len() < 20_000);
+}
+
+#[test]
+fn thousands_of_keys_are_too_many() {
+    let mut config = least();
+    for index in 0..5_000 {
+        config["inbound"][format!("k{index}")] = Value::Null;
+    }
+    let fault = super::parse(&config).unwrap_err().to_string();
+    assert_eq!(fault, "configuration: expected at most 128 keys in an object, got more");
 }
