@@ -61,12 +61,15 @@ impl Request {
     }
 }
 
+/// The segments of a property's path.
+type PropertyPath = Vec<Vec<u8>>;
+
 /// What the gateway learned about the client from the TLS handshake.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub(crate) tls: bool,
     pub(crate) certificate: Option<Certificate>,
-    overrides: Vec<(Vec<Vec<u8>>, Option<Vec<u8>>)>,
+    overrides: Vec<(PropertyPath, Option<Vec<u8>>)>,
 }
 
 /// A client certificate that the gateway has verified.
@@ -129,6 +132,6 @@ impl Peer {
     }
 }
 
-fn segments(path: &[&str]) -> Vec<Vec<u8>> {
+fn segments(path: &[&str]) -> PropertyPath {
     path.iter().map(|segment| segment.as_bytes().to_vec()).collect()
 }

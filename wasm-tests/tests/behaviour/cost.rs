@@ -1,0 +1,56 @@
+//! What a request costs, in wasmtime's fuel: a count that is the same on every machine, as a bound against regressions.
+
+use wasm_tests::stage::tokens::Signer;
+
+use super::scene::*;
+
+/// The most fuel that an admitted request may use, keys cached. Nearly all of it is the RSA-2048 verification.
+const ADMITTED: u64 = 9_400_000;
+
+/// The most fuel that a request may use that is refused before its signature: all the rest of the work.
+const REFUSED_BY_CLAIM: u64 = 135_000;
+
+#[test]
+fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_thing() {
+    let gateway = start();
+    send(&gateway, right(&gateway));
+    let exchange = gateway.worker(0).send(right(&gateway));
+    assert_eq!(outcome(&exchange), "admitted");
+    println!("fuel per admitted request: {}", exchange.fuel());
+    assert!(exchange.fuel() < ADMITTED, "{} fuel", exchange.fuel());
+    let mut calls: Vec<_> =
+        exchange.host_calls().iter().map(|call| format!("{} {:?}", call.name, call.subject)).collect();
+    let count = calls.len();
+    calls.sort();
+    calls.dedup();
+    assert_eq!(calls.len(), count, "a host call was made twice: {calls:?}");
+    assert!(count <= 14, "{calls:?}");
+}
+
+#[test]
+fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic() {
+    let gateway = start();
+    let wrong = token(&gateway).claim("aud", "corporate").sign(Signer::Unsigned);
+    let exchange = gateway.worker(0).send(with(&wrong));
+    assert_eq!(outcome(&exchange), "JWS.InvalidClaim");
+    println!("fuel per request refused for a claim: {}", exchange.fuel());
+    assert!(exchange.fuel() < REFUSED_BY_CLAIM, "{} fuel", exchange.fuel());
+}
+
+#[test]
+fn the_cost_does_not_grow_with_traffic() {
+    let gateway = start();
+    send(&gateway, right(&gateway));
+    let cost = || {
+        let exchange = gateway.worker(0).send(right(&gateway));
+        assert_eq!(outcome(&exchange), "admitted");
+        exchange.fuel()
+    };
+    let early = cost();
+    for n in 0..300 {
+        let token = token(&gateway).header("kid", format!("kid-{n}")).sign(Signer::Unsigned);
+        send(&gateway, with(&token));
+    }
+    let late = cost();
+    assert!(late < early + early / 10, "{early} fuel, then {late}");
+}

@@ -1,0 +1,206 @@
+//! Key sets over time: when they are fetched, how long they last, and who waits for them.
+
+use serde_json::json;
+use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Gateway, Module, Upstream};
+use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::tokens::{Signer, SigningKey, jwks};
+
+use super::scene::*;
+
+/// Sends a right request and says what became of it.
+fn ask(gateway: &Gateway) -> String {
+    judge(gateway, right(gateway))
+}
+
+fn with_keystore(answer: Answer) -> Gateway {
+    envoy(&jwt_auth()).upstream(KEYSTORE, publishing(answer)).start(Module::release()).unwrap()
+}
+
+/// A token that the Hub signed with this key.
+fn signed_with(gateway: &Gateway, key: &SigningKey) -> String {
+    token(gateway).header("kid", key.kid.as_str()).sign(Signer::Ps256(key))
+}
+
+#[test]
+fn the_address_and_the_bounds_of_a_fetch_come_from_certificate_and_configuration() {
+    let gateway = start();
+    ask(&gateway);
+    let callouts = gateway.callouts();
+    let callout = callouts.first().unwrap();
+    assert_eq!(callout.upstream, KEYSTORE);
+    for (name, value) in [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "keystore.sandbox.directory.openfinance.ae"),
+        (":path", jwks_path(&hub().subject).as_str()),
+    ] {
+        assert_eq!(callout.headers.text(name).as_deref(), Some(value));
+    }
+    assert_eq!(callout.timeout, Some(seconds(5)));
+}
+
+#[test]
+fn a_hostile_subject_stays_one_segment_of_the_address() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["peer"] = json!({ "allow_unpinned": true });
+    let gateway = envoy(&configuration).start(Module::release()).unwrap();
+    let subject = wasm_tests::stage::pki::Subject::new("Evil", "a/../b?c#d%2e", "..\\x y");
+    let peer = wasm_tests::host::Peer::verified(printed(&subject));
+    let token = wasm_tests::stage::tokens::Token::new(&subject, "k", PROVIDER, gateway.now().as_secs());
+    let request = with(&token.sign(Signer::Ps256(&hub().signing))).peer(peer);
+    assert_eq!(judge(&gateway, request), "GenericRecoverableError", "nobody publishes keys there");
+    assert_eq!(
+        gateway.callouts()[0].headers.text(":path").as_deref(),
+        Some("/a%2F..%2Fb%3Fc%23d%252e/..%5Cx%20y/application.jwks")
+    );
+}
+
+#[test]
+fn many_requests_wait_for_one_fetch_and_are_all_resumed() {
+    let gateway = with_keystore(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let waiting: Vec<Exchange> = (0..50).map(|_| gateway.worker(0).send(right(&gateway))).collect();
+    let wrong = gateway.worker(0).send(with(&signed_with(&gateway, &Pki::shared().next_signing)));
+    assert!(waiting.iter().all(|exchange| outcome(exchange) == "pending"));
+    gateway.advance(seconds(2));
+    assert!(waiting.iter().all(|exchange| outcome(exchange) == "admitted"));
+    assert_eq!(outcome(&wrong), "JWS.InvalidHeader", "each gets its own verdict");
+    assert_eq!(gateway.callouts().len(), 1);
+}
+
+#[test]
+fn a_client_that_goes_away_takes_the_fetch_from_nobody() {
+    let gateway = with_keystore(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let first = gateway.worker(0).send(right(&gateway));
+    let second = gateway.worker(0).send(right(&gateway));
+    gateway.advance(seconds(1));
+    first.disconnect();
+    gateway.advance(seconds(1));
+    assert_eq!(outcome(&second), "admitted");
+    assert!(matches!(gateway.callouts()[0].outcome, CalloutOutcome::Answered(_)));
+}
+
+#[test]
+fn keys_serve_for_ten_minutes_and_a_failing_keystore_never_makes_it_longer() {
+    let gateway = start();
+    assert_eq!(ask(&gateway), "admitted");
+    gateway.upstream(KEYSTORE, Upstream::down());
+    for _ in 0..599 {
+        gateway.advance(seconds(1));
+        assert_eq!(ask(&gateway), "admitted");
+    }
+    gateway.advance(seconds(1));
+    assert_eq!(ask(&gateway), "GenericRecoverableError");
+}
+
+#[test]
+fn keys_in_use_are_refreshed_before_they_end_and_nobody_waits() {
+    let gateway = start();
+    for _ in 0..2400 {
+        let exchange = gateway.worker(0).send(right(&gateway));
+        assert!(gateway.now() <= seconds(1_795_219_200) || outcome(&exchange) == "admitted", "waited");
+        gateway.settle();
+        gateway.advance(seconds(1));
+    }
+    let fetches = gateway.callouts().len();
+    assert!((5..=6).contains(&fetches), "{fetches} fetches in 40 minutes: one per 480 seconds");
+}
+
+#[test]
+fn keys_that_nobody_uses_are_not_refreshed_for_ever() {
+    let gateway = start();
+    ask(&gateway);
+    gateway.advance(seconds(3600));
+    assert!(gateway.callouts().len() <= 2);
+}
+
+#[test]
+fn an_answer_without_usable_keys_gives_none_and_takes_none_away() {
+    let oversize = format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(300 * 1024));
+    let cases = [
+        ("down", Answer::refused()),
+        ("reset", Answer::reset()),
+        ("half an answer", Answer::half()),
+        ("slow", Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(6))),
+        ("never", Answer::never()),
+        ("dripping", Answer::ok(jwks([&hub().signing]).to_string()).body_after(seconds(6))),
+        ("404", Answer::status(404)),
+        ("500 with keys", Answer::status(500).body(jwks([&hub().signing]).to_string())),
+        ("redirect", Answer::status(302).header("location", "https://elsewhere.test/jwks")),
+        ("204", Answer::status(204)),
+        ("HTML", Answer::ok("<!doctype html><title>Sign in</title>")),
+        ("no JSON", Answer::ok("")),
+        ("no keys", Answer::ok(r#"{"keys":[]}"#)),
+        ("oversize", Answer::ok(oversize)),
+        ("a length that lies", Answer::ok(jwks([&hub().signing]).to_string()).header("content-length", "9999")),
+    ];
+    for (case, answer) in cases {
+        let gateway = with_keystore(answer.clone());
+        let exchange = gateway.worker(0).send(right(&gateway));
+        gateway.advance(seconds(5));
+        assert_eq!(outcome(&exchange), "GenericRecoverableError", "{case}");
+
+        let gateway = start();
+        assert_eq!(ask(&gateway), "admitted");
+        gateway.upstream(KEYSTORE, publishing(answer));
+        gateway.advance(seconds(590));
+        assert_eq!(ask(&gateway), "admitted", "{case} took valid keys away");
+    }
+}
+
+#[test]
+fn a_keystore_that_is_back_is_noticed_within_ten_seconds_and_not_stormed_before() {
+    let gateway = envoy(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
+    for _ in 0..600 {
+        assert_eq!(ask(&gateway), "GenericRecoverableError");
+        gateway.advance(std::time::Duration::from_millis(100));
+    }
+    let tries = gateway.callouts().len();
+    assert!((8..=11).contains(&tries), "{tries} tries in 60 seconds");
+    gateway.upstream(KEYSTORE, keystore([&hub().signing]));
+    gateway.advance(seconds(10));
+    assert_eq!(ask(&gateway), "admitted");
+}
+
+#[test]
+fn a_rotated_key_is_found_by_one_extra_fetch() {
+    let gateway = start();
+    assert_eq!(ask(&gateway), "admitted");
+    let next = &Pki::shared().next_signing;
+    gateway.upstream(KEYSTORE, keystore([&hub().signing, next]));
+    assert_eq!(judge(&gateway, with(&signed_with(&gateway, next))), "admitted");
+    assert_eq!(ask(&gateway), "admitted", "the old key still counts");
+    assert_eq!(gateway.callouts().len(), 2);
+}
+
+#[test]
+fn unknown_kids_cause_one_fetch_per_cooldown_whatever_their_number() {
+    let gateway = start();
+    assert_eq!(ask(&gateway), "admitted");
+    for n in 0..600 {
+        let token = token(&gateway).header("kid", format!("kid-{n}")).sign(Signer::Unsigned);
+        assert_eq!(judge(&gateway, with(&token)), "JWS.InvalidHeader");
+        gateway.advance(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(gateway.callouts().len(), 1 + 2, "two cooldowns of 30 seconds");
+}
+
+#[test]
+fn an_upstream_that_the_gateway_does_not_know_is_named_in_the_log() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"]["jwt_auth"]["upstream"] = json!("no-such-cluster");
+    let gateway = envoy(&configuration).start(Module::release()).unwrap();
+    assert_eq!(ask(&gateway), "GenericRecoverableError");
+    assert!(gateway.logs().iter().any(|log| log.text.contains("no-such-cluster")));
+}
+
+#[test]
+fn each_worker_has_its_own_keys() {
+    let gateway = envoy(&jwt_auth()).workers(3).start(Module::release()).unwrap();
+    for worker in 0..3 {
+        let exchange = gateway.worker(worker).send(right(&gateway));
+        gateway.settle();
+        assert_eq!(outcome(&exchange), "admitted");
+    }
+    let workers: Vec<_> = gateway.callouts().iter().map(|callout| callout.worker).collect();
+    assert_eq!(workers, [0, 1, 2]);
+}

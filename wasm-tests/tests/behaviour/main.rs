@@ -1,0 +1,14 @@
+//! How the release module behaves under a proxy-wasm host: one file a topic. `make build` makes the module.
+//!
+//! Rules that need no wasm are tested where they are decided, in the crate itself.
+
+mod admission;
+mod artifact;
+mod configuration;
+mod cost;
+mod forwarded_certificate;
+mod hostile_host;
+mod keys;
+mod records;
+mod refusals;
+mod scene;
