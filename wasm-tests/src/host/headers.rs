@@ -45,18 +45,15 @@ impl Headers {
         self.0.push((name.as_ref().to_ascii_lowercase(), value.as_ref().to_vec()));
     }
 
-    /// Replaces every field of `name` by one, in the place of the first.
+    /// Replaces the one field of `name` in its place, or several of them by one at the end, as Envoy does.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = name.as_ref().to_ascii_lowercase();
-        match self.0.iter().position(|(field, _)| *field == name) {
-            None => self.push(name, value),
-            Some(first) => {
-                self.0[first].1 = value.as_ref().to_vec();
-                let mut index = 0;
-                self.0.retain(|(field, _)| {
-                    index += 1;
-                    *field != name || index - 1 == first
-                });
+        let mut fields = self.0.iter_mut().filter(|(field, _)| *field == name);
+        match (fields.next(), fields.next()) {
+            (Some((_, only)), None) => *only = value.as_ref().to_vec(),
+            _ => {
+                self.remove(&name);
+                self.push(name, value);
             }
         }
     }
@@ -201,9 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn set_keeps_the_place_of_the_first_and_removes_the_others() {
-        let mut headers: Headers = [("a", "1"), ("b", "2"), ("a", "3")].into_iter().collect();
-        headers.set("A", "4");
-        assert_eq!(headers, [("a", "4"), ("b", "2")].into_iter().collect());
+    fn set_changes_the_only_field_in_its_place_and_replaces_several_by_one_at_the_end() {
+        let mut headers: Headers = [("a", "1"), ("b", "2"), ("b", "3"), ("c", "4")].into_iter().collect();
+        headers.set("A", "5");
+        headers.set("B", "6");
+        headers.set("D", "7");
+        assert_eq!(headers, [("a", "5"), ("c", "4"), ("b", "6"), ("d", "7")].into_iter().collect());
     }
 }

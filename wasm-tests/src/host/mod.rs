@@ -28,7 +28,9 @@
 //! ```
 
 mod abi;
+mod builder;
 mod callout;
+mod exchange;
 mod fault;
 mod gateway;
 mod guest;
@@ -42,9 +44,10 @@ mod status;
 mod vm;
 mod world;
 
+pub use builder::{Builder, Reason, StartFailure};
 pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Upstream};
 pub use fault::{Fault, FaultyCall, Garbage};
-pub use gateway::{Builder, Cut, Exchange, Gateway, Outcome, Reason, StartFailure, Worker};
+pub use gateway::{Cut, Exchange, Gateway, Outcome, Worker};
 pub use headers::Headers;
 pub use module::Module;
 pub use profile::{AfterTrap, Dispatch, Facts, Owner, Profile, PropertyQuery};

@@ -85,8 +85,11 @@ pub(crate) struct Stream {
 pub(crate) struct Message {
     pub(crate) headers: Headers,
     pub(crate) headers_at_hand: bool,
+    /// What has arrived and has not gone on.
     pub(crate) body: Vec<u8>,
     pub(crate) body_at_hand: bool,
+    /// What has gone on.
+    pub(crate) sent: Vec<u8>,
 }
 
 /// Something to do to a stream once the VM call has returned.

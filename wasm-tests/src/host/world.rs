@@ -74,6 +74,8 @@ pub(crate) enum Event {
     Queue { vm: u64, root: u32, token: u32 },
     /// The bank's backend answers a request.
     Bank { exchange: usize },
+    /// The gateway ends a request that still waits in the filter.
+    Idle { exchange: usize },
 }
 
 impl Events {
@@ -89,9 +91,10 @@ impl Events {
         (at <= until).then(|| (at, entry.remove()))
     }
 
-    /// The time of the last event that is not a tick.
-    pub(crate) fn last_but_ticks(&self) -> Option<Duration> {
-        self.planned.iter().rev().find(|(_, event)| !matches!(event, Event::Tick { .. })).map(|((at, _), _)| *at)
+    /// The time of the last event that others have sent on its way: not a tick, and no timeout of the gateway.
+    pub(crate) fn last_arrival(&self) -> Option<Duration> {
+        let arrival = |event: &Event| !matches!(event, Event::Tick { .. } | Event::Idle { .. });
+        self.planned.iter().rev().find(|(_, event)| arrival(event)).map(|((at, _), _)| *at)
     }
 }
 

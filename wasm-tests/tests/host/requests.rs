@@ -50,12 +50,15 @@ fn the_module_gets_the_context_the_number_of_headers_and_the_end_of_the_stream()
 }
 
 #[test]
-fn a_paused_request_stays_pending() {
+fn a_paused_request_stays_pending_until_envoys_idle_timeout() {
     for action in ["(i32.const 1)", "(i32.const 2)", "(i32.const 99)"] {
         let gateway = at_request(action);
         let exchange = gateway.send(Request::get("/"));
-        gateway.advance(Duration::from_secs(3600));
+        gateway.advance(Duration::from_secs(299));
         assert_eq!(exchange.outcome(), Outcome::Pending, "{action}");
+        gateway.advance(Duration::from_secs(1));
+        let reply = exchange.reply().expect("a timeout");
+        assert_eq!((reply.status, reply.body.as_slice()), (504, b"stream timeout".as_slice()));
     }
 }
 
@@ -256,16 +259,139 @@ fn a_stream_ends_with_log_done_and_delete() {
     assert_eq!(texts(&gateway), end, "once only");
 }
 
+/// Logs what it sees of each body; puts a `-` before every piece of the request's that it lets go; holds the body of a
+/// request with the header `x-hold` back until its end.
+const BODIES: &str = r#"
+    (global $hold (mut i32) (i32.const 0))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (global.set $hold (i32.eqz (call $get_header (i32.const 0) {"x-hold"} (i32.const 0) (i32.const 4))))
+      (i32.const 0))
+    (func $see (param $buffer i32) (param $size i32) (param $end i32)
+      (call $say_status (local.get $size)) (call $say_status (local.get $end))
+      (drop (call $get_buffer (local.get $buffer) (i32.const 0) (i32.const 99) (i32.const 0) (i32.const 4)))
+      (call $say_value))
+    (func (export "proxy_on_request_body") (param i32) (param $size i32) (param $end i32) (result i32)
+      (call $see (i32.const 0) (local.get $size) (local.get $end))
+      (if (i32.and (global.get $hold) (i32.eqz (local.get $end))) (then (return (i32.const 1))))
+      (call $say_status (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 0) {"-"}))
+      (i32.const 0))
+    (func (export "proxy_on_response_body") (param i32) (param $size i32) (param $end i32) (result i32)
+      (call $see (i32.const 1) (local.get $size) (local.get $end)) (i32.const 0))"#;
+
 #[test]
-fn a_body_passes_the_filter_before_the_bank_sees_anything() {
-    let gateway = running(
-        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
-          (drop (call $get_buffer (i32.const 0) (i32.const 1) (i32.const 9) (i32.const 0) (i32.const 4)))
-          (call $say_value) (call $say_status (local.get 1)) (call $say_status (local.get 2)) (i32.const 1))"#,
-    );
+fn a_body_passes_the_filter_as_bytes_and_then_as_an_end() {
+    let gateway = running(BODIES);
+    gateway.bank(Answer::ok("ok"));
     let exchange = gateway.send(Request::post("/").body("body"));
-    assert_eq!(texts(&gateway), ["ody", "4", "1"]);
-    assert_eq!(exchange.outcome(), Outcome::Pending);
+    let said = texts(&gateway);
+    assert_eq!(said[..8], ["4", "0", "body", "0", "0", "1", "", "0"]);
+    assert_eq!(said[8..], ["2", "0", "ok", "0", "1", ""]);
+    assert_eq!(exchange.upstream_body(), b"-body-");
+    assert_eq!(exchange.response().unwrap().body, b"ok");
+}
+
+#[test]
+fn a_body_that_is_held_back_is_whole_at_its_end() {
+    let gateway = running(BODIES);
+    let exchange = gateway.send(Request::post("/").body("body").header("x-hold", "1"));
+    assert_eq!(texts(&gateway)[..7], ["4", "0", "body", "4", "1", "body", "0"]);
+    assert_eq!(exchange.upstream_body(), b"-body");
+}
+
+#[test]
+fn a_body_of_a_request_that_has_waited_arrives_whole() {
+    let gateway = running(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $continue (i32.const 0))) (i32.const 1))
+        (func (export "proxy_on_request_body") (param i32) (param $size i32) (param $end i32) (result i32)
+          (call $say_status (local.get $size)) (call $say_status (local.get $end)) (i32.const 0))"#,
+    );
+    assert_eq!(gateway.send(Request::post("/").body("body")).upstream_body(), b"body");
+    assert_eq!(texts(&gateway), ["4", "1"]);
+}
+
+#[test]
+fn a_body_can_be_changed_at_its_ends_or_as_a_whole_only() {
+    let attempts = [("0", "0", "0", "+body"), ("0", "9", "0", "+"), ("4", "0", "0", "body+"), ("1", "1", "2", "body")];
+    for (start, length, status, body) in attempts {
+        let gateway = running(&format!(
+            r#"(func (export "proxy_on_request_body") (param i32 i32) (param $end i32) (result i32)
+              (if (local.get $end) (then (return (i32.const 0))))
+              (call $say_status (call $set_buffer (i32.const 0) (i32.const {start}) (i32.const {length}) {{"+"}}))
+              (i32.const 0))"#
+        ));
+        let exchange = gateway.send(Request::post("/").body("body"));
+        assert_eq!((texts(&gateway), exchange.upstream_body()), (vec![status.to_owned()], body.into()));
+    }
+}
+
+#[test]
+#[should_panic(expected = "Envoy would send it twice")]
+fn continuing_a_stream_twice_over_fails_the_test() {
+    at_request("(drop (call $continue (i32.const 0))) (i32.const 0)").send(Request::get("/"));
+}
+
+#[test]
+fn a_reply_without_a_body_has_no_content_type() {
+    let gateway = at_request(
+        r#"(drop (call $reply (i32.const 503) {""} (i32.const 0) (i32.const 0)
+            {map:"content-type=application/json,retry-after=1"} (i32.const -1))) (i32.const 1)"#,
+    );
+    let reply = gateway.send(Request::get("/")).reply().unwrap();
+    assert_eq!(reply.headers, [(":status", "503"), ("retry-after", "1")].into_iter().collect());
+}
+
+#[test]
+fn the_first_of_two_replies_wins() {
+    let gateway =
+        at_request(r#"(call $reject (i32.const 401) {"1"}) (call $reject (i32.const 402) {"2"}) (i32.const 0)"#);
+    assert_eq!(gateway.send(Request::get("/")).reply().unwrap().status, 401);
+}
+
+#[test]
+fn a_reply_wins_over_continuing_after_it() {
+    let gateway =
+        at_request(r#"(call $reject (i32.const 401) {"1"}) (drop (call $continue (i32.const 0))) (i32.const 1)"#);
+    assert_eq!(gateway.send(Request::get("/")).reply().unwrap().status, 401);
+}
+
+#[test]
+fn a_reply_that_passes_the_filter_can_be_replaced_there() {
+    let gateway = running(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (call $reject (i32.const 401) {"1"}) (i32.const 1))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (call $reject (i32.const 502) {"2"}) (i32.const 1))"#,
+    );
+    assert_eq!(gateway.send(Request::get("/")).reply().unwrap().status, 502);
+}
+
+#[test]
+fn a_reply_to_a_request_that_is_at_the_bank_reaches_the_client() {
+    let gateway = running(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32) (param $get i32) (result i32)
+          (if (i32.eqz (local.get $get))
+            (then (drop (call $act_as (i32.const 2))) (call $reject (i32.const 403) {"no"})))
+          (i32.const 0))"#,
+    );
+    gateway.bank(Answer::ok("").after(Duration::from_secs(1)));
+    let exchange = gateway.send(Request::get("/"));
+    gateway.send(Request::post("/").body("x"));
+    assert_eq!(exchange.response().unwrap().status(), 403);
+    assert!(exchange.upstream().is_some() && exchange.reply().is_none());
+}
+
+#[test]
+fn the_requests_headers_stay_at_hand_while_a_reply_passes_the_filter() {
+    let text = r#"(func (export "proxy_on_request_headers") (param i32 i32) (param $get i32) (result i32)
+          (if (i32.eqz (local.get $get)) (then (return (i32.const 0))))
+          (call $reject (i32.const 401) {"no"}) (i32.const 1))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (call $say_header {":path"}) (i32.const 0))"#;
+    let gateway = running(text);
+    gateway.send(Request::get("/"));
+    gateway.send(Request::post("/").body("x"));
+    assert_eq!(texts(&gateway), ["/", "2"], "after a reply, and after the bank's answer");
 }
 
 #[test]
@@ -293,6 +419,50 @@ fn a_reply_in_the_response_replaces_the_banks_answer() {
     assert_eq!(exchange.response().unwrap().status(), 502);
     assert!(exchange.upstream().is_some(), "the bank has seen the request all the same");
     assert_eq!(texts(&gateway), ["response"]);
+}
+
+#[test]
+fn the_map_of_all_headers_can_be_replaced() {
+    let gateway = at_request(
+        r#"(drop (call $set_headers (i32.const 0) {map:":path=/,a=1,a=2"}))
+        (drop (call $headers_size (i32.const 0) (i32.const 8))) (call $say_status (i32.load (i32.const 8)))
+        (i32.const 0)"#,
+    );
+    let sent = gateway.send(Request::get("/old")).upstream().unwrap();
+    assert_eq!(sent, [(":path", "/"), ("a", "1"), ("a", "2")].into_iter().collect());
+    assert_eq!(texts(&gateway), ["10"]);
+}
+
+#[test]
+fn a_property_can_be_set_for_its_stream() {
+    let text = r#"(call $say_property {"mine"})
+        (call $say_status (call $set_property {"mine"} {"value"})) (call $say_property {"mine"})"#;
+    assert_eq!(said_at_request(text, Request::get("/")), ["1", "0", "value"]);
+    let gateway = running(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+          (call $say_status (call $set_property {"mine"} {"value"})) (i32.const 1))"#,
+    );
+    assert_eq!(texts(&gateway), ["1"]);
+}
+
+#[test]
+fn a_closed_stream_has_no_answer() {
+    let gateway = at_request("(drop (call $close (i32.const 0))) (i32.const 1)");
+    assert_eq!(gateway.send(Request::get("/")).outcome(), Outcome::Failed(Cut::Reset));
+}
+
+#[test]
+fn small_calls_answer_as_envoy_does() {
+    let said = said_at_request(
+        r#"(drop (call $log_level (i32.const 8))) (call $say_status (i32.load (i32.const 8)))
+        (call $say_status (call $foreign {"no such"} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+        (call $say_status (call $done))
+        (call $say_status (call $buffer_status (i32.const 6) (i32.const 8) (i32.const 12)))
+        (call $say_status (call $buffer_status (i32.const 4) (i32.const 8) (i32.const 12)))
+        (call $say_status (call $buffer_status (i32.const 9) (i32.const 8) (i32.const 12)))"#,
+        Request::get("/"),
+    );
+    assert_eq!(said, ["2", "1", "1", "0", "1", "2"]);
 }
 
 #[test]
@@ -335,4 +505,20 @@ fn stopping_ends_the_root_contexts() {
     let gateway = envoy().start(&module).unwrap();
     gateway.stop();
     assert_eq!(texts(&gateway), ["done", "delete"]);
+}
+
+#[test]
+fn a_root_context_that_is_not_done_says_so_later() {
+    let gateway = running(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+          (drop (call $tick_every (i32.const 100))) (i32.const 1))
+        (func (export "proxy_on_done") (param i32) (result i32) (call $say {"not yet"}) (i32.const 0))
+        (func (export "proxy_on_tick") (param i32) (call $say_status (call $done)))
+        (func (export "proxy_on_delete") (param i32) (call $say {"delete"}))"#,
+    );
+    gateway.advance(Duration::from_millis(100));
+    gateway.stop();
+    assert_eq!(texts(&gateway), ["1", "not yet"]);
+    gateway.advance(Duration::from_secs(9));
+    assert_eq!(texts(&gateway)[2..], ["0", "delete"]);
 }

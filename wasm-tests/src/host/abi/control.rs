@@ -74,6 +74,7 @@ fn get_property(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn property(guest: &mut Guest<'_>, path: &[u8]) -> Result<Vec<u8>, Status> {
+    // Envoy splits the path at its NULs, and one at the end begins no segment.
     let path = path.strip_suffix(b"\0").unwrap_or(path);
     let segments: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
     let read = guest.world().profile.property;

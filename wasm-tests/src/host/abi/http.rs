@@ -84,7 +84,10 @@ fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
     for (name, value) in additional.iter() {
         super::maps::add_field(&mut headers, joins, name, value);
     }
-    if !body.is_empty() {
+    if body.is_empty() {
+        headers.remove("content-length");
+        headers.remove("content-type");
+    } else {
         headers.set("content-length", body.len().to_string());
         if !headers.has("content-type") {
             headers.push("content-type", "text/plain");

@@ -171,7 +171,7 @@ mod tests {
               (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
               (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $call{args}) {drop} (i32.const 1))
               (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
-                (call $call{args}) {drop} (i32.const 0))
+                (call $call{args}) {drop} (i32.const 1))
               (func (export "proxy_on_log") (param i32) (call $call{args}) {drop}))"#,
             import.name,
         ))
@@ -186,7 +186,7 @@ mod tests {
                     .upstream("", Upstream::new())
                     .start(&calling(module, import, argument))
                     .unwrap_or_else(|failure| panic!("{}({argument}): {failure}", import.name));
-                gateway.send(Request::post("/").body("body"));
+                gateway.send(Request::post("/").body("body")).disconnect();
                 gateway.settle();
             }
         }

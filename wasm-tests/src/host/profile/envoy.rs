@@ -72,6 +72,8 @@ impl Profile {
             unimplemented: &[],
             // `reload_config.backoff.base_interval`; the jitter that Envoy adds (up to one half) is left out.
             after_trap: AfterTrap::Reload(Duration::from_secs(1)),
+            // `stream_idle_timeout` of the connection manager, when it is not configured.
+            idle_timeout: Duration::from_secs(300),
         }
     }
 }
@@ -111,8 +113,7 @@ fn failed(failure: Failure) -> Option<Response> {
         Failure::TimeoutBeforeHeaders => ("504", "upstream request timeout"),
         Failure::Refused => (
             "503",
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, \
-             transport failure reason: delayed connect error: Connection refused",
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
         ),
         Failure::ResetBeforeHeaders => {
             ("503", "upstream connect error or disconnect/reset before headers. reset reason: connection termination")
@@ -129,6 +130,9 @@ fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Status> {
         && let Some((_, value)) = PLUGIN.iter().find(|(known, _)| *known == name)
     {
         return Ok(value.as_bytes().to_vec());
+    }
+    if path == [""] {
+        return Err(Status::SerializationFailure);
     }
     let facts = query.stream.ok_or(Status::NotFound)?;
     match path[..] {

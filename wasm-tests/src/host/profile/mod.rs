@@ -50,6 +50,8 @@ pub struct Profile {
     pub unimplemented: &'static [&'static str],
     /// What a trap leaves behind.
     pub after_trap: AfterTrap,
+    /// How long a request may wait in the filter before the gateway ends it.
+    pub idle_timeout: Duration,
 }
 
 /// Which context a callout belongs to: it gets the callback, and its end cancels the callout.
@@ -61,13 +63,13 @@ pub enum Owner {
     Dispatcher,
 }
 
-/// What a trap leaves behind.
+/// What a trap leaves behind. Either way the trapping request gets 503, those who wait in the same VM keep waiting until
+/// the gateway times them out with 503, and those at the bank get 503 for the bank's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterTrap {
-    /// The trapping request and those waiting in the same VM get 503. A later request gets a fresh VM, if the failed one
-    /// was loaded at least this long ago; until then 503.
+    /// The next request gets a fresh VM, if the failed one was loaded at least this long ago; until then 503.
     Reload(Duration),
-    /// The trapping request gets 503, as does every later one on this worker; those waiting are cut off.
+    /// Every later request on this worker gets 503.
     Dead,
 }
 

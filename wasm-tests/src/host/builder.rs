@@ -1,0 +1,175 @@
+//! Describing a gateway and starting it.
+
+use super::callout::Upstream;
+use super::fault::Fault;
+use super::gateway::Gateway;
+use super::machine::Machine;
+use super::module::Module;
+use super::profile::Profile;
+use super::record::{Level, Log};
+use super::world::{Clock, Events, Settings, SharedData, World};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// When a gateway starts unless told otherwise: 2026-11-21T00:00:00Z.
+const START: Duration = Duration::from_secs(1_795_219_200);
+/// What one call into the module may use: some seconds of computing, so that a module that never ends fails its test.
+const FUEL_LIMIT: u64 = 5_000_000_000;
+
+/// A gateway that has not been started yet.
+pub struct Builder {
+    world: World,
+    workers: usize,
+    expect_traps: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Builder {
+            world: World {
+                profile,
+                settings: Settings {
+                    configuration: Vec::new(),
+                    vm_configuration: Vec::new(),
+                    environment: Vec::new(),
+                    capabilities: None,
+                    log_level: Level::Info,
+                    fuel_limit: FUEL_LIMIT,
+                },
+                clock: Clock { wall: START, monotonic: Duration::from_secs(1000) },
+                events: Events::default(),
+                shared_data: SharedData::default(),
+                queues: Vec::new(),
+                metrics: BTreeMap::new(),
+                upstreams: BTreeMap::new(),
+                callouts: Vec::new(),
+                faults: Vec::new(),
+                random: 1,
+                logs: Vec::new(),
+                host_calls: Vec::new(),
+                vm_calls: Vec::new(),
+            },
+            workers: 1,
+            expect_traps: false,
+        }
+    }
+
+    /// The number of workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The plugin's configuration: text, or any bytes.
+    pub fn configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.world.settings.configuration = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// The VM's configuration.
+    pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.world.settings.vm_configuration = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// An environment variable of the module.
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.world.settings.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// An upstream for callouts; also [`Gateway::upstream`].
+    pub fn upstream(mut self, name: impl Into<String>, upstream: Upstream) -> Self {
+        self.world.upstreams.insert(name.into(), upstream);
+        self
+    }
+
+    /// A fault from the start on; also [`Gateway::fault`].
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.world.faults.push(fault);
+        self
+    }
+
+    /// The wall clock at the start, since the Unix epoch.
+    pub fn start_at(mut self, now: Duration) -> Self {
+        self.world.clock.wall = now;
+        self
+    }
+
+    /// The lowest level that is logged. At first `info`, as in Envoy.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.world.settings.log_level = level;
+        self
+    }
+
+    /// The fuel of one call into the module, beyond which it traps.
+    pub fn fuel_limit(mut self, fuel: u64) -> Self {
+        self.world.settings.fuel_limit = fuel;
+        self
+    }
+
+    /// The seed of WASI's random numbers.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.world.random = seed;
+        self
+    }
+
+    /// Restricts imports and exports to these, as `capability_restriction_config` does.
+    pub fn capabilities<S: Into<String>>(mut self, allowed: impl IntoIterator<Item = S>) -> Self {
+        self.world.settings.capabilities = Some(allowed.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets traps have the consequences that they have in the gateway, instead of failing the test.
+    pub fn expect_traps(mut self) -> Self {
+        self.expect_traps = true;
+        self
+    }
+
+    /// Starts the gateway: each worker loads the module and configures it.
+    pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
+        let world = Rc::new(RefCell::new(self.world));
+        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expect_traps);
+        for _ in 0..self.workers {
+            if let Err(reason) = machine.add_worker() {
+                let logs = world.borrow().logs.clone();
+                return Err(StartFailure { reason, logs });
+            }
+        }
+        Ok(Gateway::of(machine))
+    }
+}
+
+/// Why a gateway refused to start.
+#[derive(Clone, Debug)]
+pub struct StartFailure {
+    /// The reason.
+    pub reason: Reason,
+    /// What the module had logged by then.
+    pub logs: Vec<Log>,
+}
+
+/// The reason of a [`StartFailure`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The module is not one that this gateway can load.
+    CannotLoad(String),
+    /// `proxy_on_vm_start` returned false.
+    VmStartRefused,
+    /// `proxy_on_configure` returned false.
+    ConfigurationRefused,
+    /// The module trapped.
+    Trapped(String),
+}
+
+impl fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the gateway did not start: {:?}", self.reason)?;
+        self.logs.iter().try_for_each(|log| write!(f, "\n  {log}"))
+    }
+}
+
+impl std::error::Error for StartFailure {}
