@@ -57,7 +57,8 @@ impl Builder {
         }
     }
 
-    /// The number of workers.
+    /// The number of workers. Envoy has more VMs: one for its main thread, and one on trial while it starts. Those only
+    /// repeat the start and are left out here.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self

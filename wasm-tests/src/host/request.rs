@@ -61,15 +61,13 @@ impl Request {
     }
 }
 
-/// The segments of a property's path.
-type PropertyPath = Vec<Vec<u8>>;
-
 /// What the gateway learned about the client from the TLS handshake.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub(crate) tls: bool,
     pub(crate) certificate: Option<Certificate>,
-    overrides: Vec<(PropertyPath, Option<Vec<u8>>)>,
+    /// Values by path, its segments joined by NUL; `None` is absent.
+    overrides: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// A client certificate that the gateway has verified.
@@ -115,23 +113,19 @@ impl Peer {
 
     /// Makes the property at `path` have exactly these bytes, whatever the profile says.
     pub fn property(mut self, path: &[&str], value: impl AsRef<[u8]>) -> Self {
-        self.overrides.push((segments(path), Some(value.as_ref().to_vec())));
+        self.overrides.push((path.join("\0").into_bytes(), Some(value.as_ref().to_vec())));
         self
     }
 
     /// Makes the property at `path` absent, whatever the profile says.
     pub fn without_property(mut self, path: &[&str]) -> Self {
-        self.overrides.push((segments(path), None));
+        self.overrides.push((path.join("\0").into_bytes(), None));
         self
     }
 
     /// What [`Peer::property`] or [`Peer::without_property`] said last about this path.
-    pub(crate) fn overridden(&self, path: &[&[u8]]) -> Option<Option<&[u8]>> {
+    pub(crate) fn overridden(&self, path: &[u8]) -> Option<Option<&[u8]>> {
         let (_, value) = self.overrides.iter().rev().find(|(name, _)| name == path)?;
         Some(value.as_deref())
     }
-}
-
-fn segments(path: &[&str]) -> PropertyPath {
-    path.iter().map(|segment| segment.as_bytes().to_vec()).collect()
 }

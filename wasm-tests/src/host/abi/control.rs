@@ -80,7 +80,7 @@ fn property(guest: &mut Guest<'_>, path: &[u8]) -> Result<Vec<u8>, Status> {
     let read = guest.world().profile.property;
     let stream = guest.state_mut().stream();
     if let Some(stream) = &stream {
-        if let Some(overridden) = stream.facts.peer.overridden(&segments) {
+        if let Some(overridden) = stream.facts.peer.overridden(path) {
             return overridden.map(<[u8]>::to_vec).ok_or(Status::NotFound);
         }
         if let Some(value) = stream.properties.get(path) {
