@@ -96,6 +96,7 @@ async fn accept(listener: TcpListener, received: Arc<Mutex<Vec<Received>>>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
+        let _ = stream.set_nodelay(true);
         let received = Arc::clone(&received);
         connections.spawn(async move {
             let service = service_fn(|request| answer(Arc::clone(&received), request));

@@ -163,8 +163,12 @@ impl Drop for Envoy {
 /// The binary: `ENVOY`, or the one that the Makefile installed.
 fn binary() -> PathBuf {
     let named = std::env::var_os("ENVOY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let missing = match &named {
+        Some(path) => format!("ENVOY is {}, which is no file.", path.display()),
+        None => "There is no Envoy: run `make envoy`, or set ENVOY to the path of one.".to_owned(),
+    };
     let path = named.unwrap_or_else(|| PathBuf::from(INSTALLED));
-    assert!(path.is_file(), "There is no Envoy at {}: run `make envoy`, or set ENVOY to a binary.", path.display());
+    assert!(path.is_file(), "{missing}");
     path
 }
 

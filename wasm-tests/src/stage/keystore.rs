@@ -239,6 +239,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
+        let _ = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         connections.spawn(async move {
             let accepting = locked(&state.acceptor).accept(stream);

@@ -76,7 +76,7 @@ impl Setup {
     }
 
     async fn prepare(&self) -> (&'static Pki, TempDir, Keystore, Bank) {
-        assert!(Path::new(MODULE).is_file(), "There is no module at {MODULE}: run `make build`.");
+        assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
         let pki = Pki::shared();
         let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
         write_certificates(pki, files.path());

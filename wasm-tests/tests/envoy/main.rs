@@ -8,3 +8,4 @@ mod keystore;
 mod peers;
 mod refusals;
 mod start;
+mod traps;

@@ -1,11 +1,17 @@
 //! What Envoy itself keeps out with the shipped configuration: callers without a verified certificate, and forged facts about
 //! a caller (spec §2.1; hosts, §1). The last tests take a safeguard away and ask that the next one holds.
 
+use serde_json::Value;
 use wasm_tests::stage::client::{Outcome, Request};
-use wasm_tests::stage::{Setup, signed_by};
+use wasm_tests::stage::{Setup, Stage, signed_by};
 
 const REQUIRED: &str = "require_client_certificate: true";
 const VERIFIED: &str = "trust_chain_verification: VERIFY_TRUST_CHAIN";
+
+/// How many requests the filter let through and Envoy's own role-based access control then refused.
+async fn denied_by_the_last_line(stage: &Stage) -> u64 {
+    stage.envoy.stats("rbac.denied").await["http.ozone_connect.rbac.denied"]
+}
 
 #[tokio::test]
 async fn tls_itself_refuses_whom_the_trust_framework_does_not_vouch_for() {
@@ -81,12 +87,48 @@ async fn headers_beyond_the_bounds_are_refused() {
 }
 
 #[tokio::test]
+async fn a_path_has_one_spelling_for_everybody_behind_envoy() {
+    let stage = Setup::new().start().await;
+    let get =
+        |path: &str| Request::new("GET", path).header("authorization", format!("Bearer {}", signed_by(&stage.pki.hub)));
+    assert_eq!(stage.send_as_hub(&get("//accounts/./x/../1")).await.reply().status, 200);
+    assert_eq!(stage.bank.received()[0].path, "/accounts/1");
+    for path in ["/hello%2F..%2Fpayments", "/a%5Cb"] {
+        assert_eq!(stage.send_as_hub(&get(path)).await.reply().status, 400, "{path}");
+    }
+    assert_eq!(stage.bank.received().len(), 1);
+}
+
+#[tokio::test]
+async fn the_access_log_names_every_caller_and_no_credential() {
+    let mut stage = Setup::new().start().await;
+    let token = signed_by(&stage.pki.hub);
+    let request = Request::with_token(&token).header("x-fapi-interaction-id", "f-1");
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
+    let tpp = Request::with_token(&signed_by(&stage.pki.tpp));
+    assert_eq!(stage.send(Some(&stage.pki.tpp.transport), &tpp).await.reply().status, 403);
+    let _refused = stage.send(Some(&stage.pki.stranger), &request).await;
+    stage.envoy.stop();
+
+    let log = stage.envoy.access_log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 3, "{log}");
+    let told =
+        |status: u64, part: &str| lines.iter().any(|line| line["status"] == status && line.to_string().contains(part));
+    assert!(told(200, &stage.pki.hub.subject.common_name) && told(200, "f-1"), "{log}");
+    assert!(told(403, &stage.pki.tpp.subject.common_name) && told(403, "Certificate.NotAllowed"), "{log}");
+    assert!(log.contains("CERTIFICATE_VERIFY_FAILED"), "{log}");
+    assert!(!log.contains(&token), "a credential is in the access log");
+}
+
+#[tokio::test]
 async fn with_accept_untrusted_a_self_made_hub_certificate_still_does_not_reach_the_bank() {
     let stage = Setup::new().edit(VERIFIED, "trust_chain_verification: ACCEPT_UNTRUSTED").start().await;
     let request = Request::with_token(&signed_by(&stage.pki.hub));
     for (what, identity) in [("another CA", &stage.pki.stranger), ("self-signed", &stage.pki.self_signed)] {
         assert_eq!(stage.send(Some(identity), &request).await.reply().status, 403, "{what}");
     }
+    assert_eq!(denied_by_the_last_line(&stage).await, 2);
     assert_eq!(stage.bank.received(), []);
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
 }
@@ -97,5 +139,6 @@ async fn a_filter_that_envoy_never_calls_lets_nothing_through() {
     let stage = Setup::new().edit(entry, "").start().await;
     let request = Request::with_token(&signed_by(&stage.pki.hub));
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 403);
+    assert_eq!(denied_by_the_last_line(&stage).await, 1);
     assert_eq!(stage.bank.received(), []);
 }

