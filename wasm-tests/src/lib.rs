@@ -4,5 +4,6 @@
 //!   faults: every behaviour that a real gateway shows seldom or slowly can be had at once and exactly.
 //! - [`stage`] runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others.
 
+#[cfg(feature = "host")]
 pub mod host;
 pub mod stage;
