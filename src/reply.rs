@@ -197,7 +197,9 @@ impl Rejection {
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::Peer(error) => error.to_string(),
+            Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
+            Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate can not be used: {fault}."),
+            Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::Provider(error) => provider_message(*error).into(),
             Self::JwtAuth(error) => jwt_auth_message(error),

@@ -1,6 +1,9 @@
 use super::*;
 use crate::jose::compact::Part;
 use crate::json::JsonError;
+use crate::peer::name::NameError;
+use crate::peer::subject::SubjectError;
+use crate::peer::{Malformed, NotPinned};
 use serde_json::Value;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -8,11 +11,17 @@ const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
 /// One rejection of each kind, with the row of spec §3 that it belongs to.
 fn rejections() -> Vec<(Rejection, u16, &'static str)> {
     let jwt = Rejection::JwtAuth;
+    let peer = |fault| (Rejection::Peer(PeerError::Malformed(fault)), 401, "Certificate.Malformed");
     let malformed = |error| jwt(JwtAuthError::Malformed(error));
     let header = |error| (jwt(JwtAuthError::Header(error)), 401, "JWS.InvalidHeader");
     let claim = |claim, fault| (jwt(JwtAuthError::Claims(ClaimsError::Invalid(claim, fault))), 401, "JWS.InvalidClaim");
     vec![
         (Rejection::Peer(PeerError::Missing), 401, "Certificate.Missing"),
+        peer(Malformed::Name(NameError::InvalidEscape)),
+        peer(Malformed::Subject(SubjectError::NotOneOrganisation)),
+        peer(Malformed::SeveralForwardedHeaders),
+        (Rejection::Peer(PeerError::NotPinned(NotPinned::OrganisationalUnit)), 403, "Certificate.NotAllowed"),
+        (Rejection::Peer(PeerError::NotPinned(NotPinned::Fingerprint)), 403, "Certificate.NotAllowed"),
         (jwt(JwtAuthError::SubjectHasNoAddress), 401, "Certificate.Malformed"),
         (Rejection::ReservedHeader, 403, "Header.NotAllowed"),
         (Rejection::Provider(ProviderError::Missing), 403, "Provider.Unknown"),
@@ -71,6 +80,14 @@ fn each_rejection_has_the_status_and_code_of_the_standards_table() {
         assert_eq!(body.as_object().unwrap().len(), 2, "errorCode and errorMessage, nothing else");
         assert!(!body["errorMessage"].as_str().unwrap().is_empty());
         assert_eq!(header(&reply, "content-type"), Some("application/json"));
+    }
+}
+
+#[test]
+fn messages_are_sentences() {
+    for (rejection, ..) in rejections() {
+        let message = rejection.message();
+        assert!(message.starts_with(|first: char| first.is_ascii_uppercase()) && message.ends_with('.'), "{message}");
     }
 }
 
