@@ -146,6 +146,17 @@ mod tests {
 
     const HEADER: &str = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"k"}"#;
 
+    /// The payload, and the signature and modulus of appendix A.2, of RFC 7515.
+    const JOE: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    const A2_SIGNATURE: &str = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2\
+        Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN\
+        9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVr\
+        Bp0igcN_IoypGlUPQGe77Rw";
+    const A2_MODULUS: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d\
+        4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo\
+        7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PA\
+        cDTW9gb54h4FRWyuXpoQ";
+
     fn parse_header(header: &str) -> Result<Header, JwsError> {
         UnverifiedToken::parse(&token(header, "{}", b"")).map(|token| token.header().clone())
     }
@@ -169,20 +180,43 @@ mod tests {
         assert_eq!(token.signing_input, text.rsplit_once('.').unwrap().0);
     }
 
-    /// RFC 7515 appendix A.1 (HS256) and A.2 (RS256) and A.5 (unsecured): well-formed, so they parse; the rules for
-    /// `alg` refuse them later.
+    /// RFC 7515 appendix A.1 (HS256), A.2 (RS256) and A.5 (unsecured): well-formed, so they parse; the rules for `alg`
+    /// refuse them later.
     #[test]
     fn the_examples_of_rfc_7515_parse() {
-        let payload = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let hs256 =
-            format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{payload}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{payload}.cC4hiUPoj9Eetdgtv3hF80EGrhuB");
-        let none = format!("eyJhbGciOiJub25lIn0.{payload}.");
+            format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{JOE}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
+        let none = format!("eyJhbGciOiJub25lIn0.{JOE}.");
         for (text, algorithm) in [(hs256, "HS256"), (rs256, "RS256"), (none, "none")] {
             let token = UnverifiedToken::parse(&text).unwrap();
             assert_eq!(token.header().algorithm.as_deref(), Some(algorithm));
             assert_eq!(token.claims().unwrap().text("iss"), Some("joe"));
         }
+    }
+
+    /// RFC 7515 appendix A.2 is valid, but with the padding of PKCS #1 v1.5: as PS256 it is not.
+    #[test]
+    fn a_signature_with_another_padding_is_not_ps256() {
+        use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+        let text = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
+        let token = UnverifiedToken::parse(&text).unwrap();
+        let (n, e) = (base64url(A2_MODULUS).unwrap(), vec![1, 0, 1]);
+        let theirs = RsaPublicKeyComponents { n: n.as_slice(), e: e.as_slice() };
+        let signing_input = token.signing_input.as_bytes();
+        assert!(
+            theirs.verify(&RSA_PKCS1_2048_8192_SHA256, signing_input, &token.signature).is_ok(),
+            "the RFC's own claim"
+        );
+        assert_eq!(token.verify_ps256(&RsaPublicKey::new(&n, &e).unwrap()), Err(SignatureMismatch));
+    }
+
+    /// RFC 7515 appendix E: an extension that is critical and unknown must be refused.
+    #[test]
+    fn the_negative_test_case_of_rfc_7515_is_noticed() {
+        let text = "eyJhbGciOiJub25lIiwNCiAiY3JpdCI6WyJodHRwOi8vZXhhbXBsZS5jb20vVU5ERUZJTkVEIl0sDQogImh0dHA6Ly9leGFtcGxlLm\
+                    NvbS9VTkRFRklORUQiOnRydWUNCn0.RkFJTA.";
+        assert!(UnverifiedToken::parse(text).unwrap().header().asks_for_extensions);
     }
 
     /// RFC 7515 appendix A.6 and A.7: the JSON serialisations are other formats.

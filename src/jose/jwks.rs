@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// RFC 7517 appendix A.1: an EC key for encryption beside an RSA key; §A.2: private keys.
+    /// RFC 7517 appendix A.1: an EC key for encryption beside an RSA key; A.2: private keys; A.3: symmetric keys.
     #[test]
     fn the_examples_of_rfc_7517() {
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
@@ -222,6 +222,9 @@ mod tests {
         assert_eq!(set(&[ec.clone(), published]).unwrap_err(), JwksError::NoUsableKey);
         assert!(set(&[ec.clone(), rsa]).unwrap().key("2011-04-29").is_some());
         assert_eq!(set(&[ec, private]).unwrap_err(), JwksError::NoUsableKey);
+        // A.3: symmetric keys, which a set for verifiers must never make usable.
+        let symmetric = json!({"kty":"oct","alg":"A128KW","k":"GawgguFyGrWKav7AX4VKUg","kid":"2011-04-29"});
+        assert_eq!(set(&[symmetric]).unwrap_err(), JwksError::NoUsableKey);
     }
 
     #[test]
