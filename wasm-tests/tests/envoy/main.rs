@@ -3,6 +3,7 @@
 
 mod accepted;
 mod capabilities;
+mod certificate_facts;
 mod concurrency;
 mod keystore;
 mod peers;
