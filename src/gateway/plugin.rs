@@ -113,28 +113,35 @@ impl Plugin {
         let now = abi::now().ok_or(Rejection::Internal)?;
         let facts = collect_facts(inbound).ok_or(Rejection::Internal)?;
         let step = inbound.on_request(now, RequestId(request), facts);
-        let mut verdict = step.verdict;
-        if let Some(fetch) = step.fetch {
-            // The callout belongs to the plugin, not to this request: it must outlive a client that goes away, because
-            // others wait for it too.
-            let settled = match abi::set_effective_context(self.context) {
-                Ok(()) => self.dispatch(fetch),
-                Err(HostError) => self.not_dispatched(&fetch),
-            };
-            abi::set_effective_context(request).map_err(|HostError| Rejection::Internal)?;
-            if let Some(settled) = settled {
-                let Settled { report, verdicts } = settled;
-                self.note(report.as_ref());
-                for (id, settled) in verdicts {
-                    if id == RequestId(request) {
-                        verdict = Some(settled);
-                    } else {
-                        self.resume_one(id, settled);
-                    }
-                }
+        let Some(fetch) = step.fetch else { return Ok(step.verdict) };
+        let settled = self.fetch_for(request, fetch);
+        if abi::set_effective_context(request).is_err() {
+            // It can not be answered any more, and must not be let through later either.
+            self.request_gone(request);
+            return Err(Rejection::Internal);
+        }
+        Ok(step.verdict.or(settled))
+    }
+
+    /// Makes a callout on behalf of a request. The verdict on that request, if the host did not take the callout.
+    ///
+    /// The callout belongs to the plugin and not to the request: it must outlive a client that goes away, because others
+    /// wait for it too. Leaves any context in effect.
+    fn fetch_for(&mut self, request: u32, fetch: Fetch) -> Option<Verdict> {
+        let settled = match abi::set_effective_context(self.context) {
+            Ok(()) => self.dispatch(fetch),
+            Err(HostError) => self.not_dispatched(&fetch),
+        }?;
+        self.note(settled.report.as_ref());
+        let mut own = None;
+        for (id, verdict) in settled.verdicts {
+            if id == RequestId(request) {
+                own = Some(verdict);
+            } else {
+                self.resume_one(id, verdict);
             }
         }
-        Ok(verdict)
+        own
     }
 
     /// Makes a callout, in the effective context. What it settled, if the host did not take it.
@@ -149,6 +156,9 @@ impl Plugin {
         ];
         match abi::http_call(upstream, &headers, fetch.timeout) {
             Ok(token) => {
+                // Of several callouts for one address only the last counts: one that the host never reports on is
+                // forgotten here, or such a host could make this map grow.
+                self.callouts.retain(|_, earlier| earlier.url != fetch.url);
                 self.callouts.insert(token, fetch);
                 None
             }

@@ -1,7 +1,7 @@
 //! Key sets over time: when they are fetched, how long they last, and who waits for them.
 
 use serde_json::json;
-use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Gateway, Module, Upstream};
+use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Gateway, Module, Upstream};
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, SigningKey, jwks};
 
@@ -191,6 +191,21 @@ fn an_upstream_that_the_gateway_does_not_know_is_named_in_the_log() {
     let gateway = envoy(&configuration).start(Module::release()).unwrap();
     assert_eq!(ask(&gateway), "GenericRecoverableError");
     assert!(gateway.logs().iter().any(|log| log.text.contains("no-such-cluster")));
+}
+
+/// A host without ticks that says that it made a callout and never comes back to it.
+#[test]
+fn requests_whose_fetch_was_lost_are_answered_with_the_next_one() {
+    let no_ticks = Fault::host_call("proxy_set_tick_period_milliseconds").returns(12_u32);
+    let gateway = envoy(&jwt_auth()).fault(no_ticks).start(Module::release()).unwrap();
+    gateway.fault(Fault::host_call("proxy_http_call").writes_nothing());
+    let lost: Vec<Exchange> = (0..3).map(|_| gateway.worker(0).send(right(&gateway))).collect();
+    gateway.advance(seconds(11));
+    assert!(lost.iter().all(|exchange| outcome(exchange) == "pending"));
+    gateway.heal();
+    gateway.fault(Fault::host_call("proxy_http_call").returns(10_u32));
+    assert_eq!(ask(&gateway), "GenericRecoverableError", "the one that finds out");
+    assert!(lost.iter().all(|exchange| outcome(exchange) == "GenericRecoverableError"), "{lost:?}");
 }
 
 #[test]
