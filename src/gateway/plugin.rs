@@ -125,13 +125,9 @@ impl Plugin {
 
     /// Makes a callout on behalf of a request. The verdict on that request, if the host did not take the callout.
     ///
-    /// The callout belongs to the plugin and not to the request: it must outlive a client that goes away, because others
-    /// wait for it too. Leaves any context in effect.
+    /// Leaves any context in effect.
     fn fetch_for(&mut self, request: u32, fetch: Fetch) -> Option<Verdict> {
-        let settled = match abi::set_effective_context(self.context) {
-            Ok(()) => self.dispatch(fetch),
-            Err(HostError) => self.not_dispatched(&fetch),
-        }?;
+        let settled = self.dispatch(fetch)?;
         self.note(settled.report.as_ref());
         let mut own = None;
         for (id, verdict) in settled.verdicts {
@@ -144,7 +140,8 @@ impl Plugin {
         own
     }
 
-    /// Makes a callout, in the effective context. What it settled, if the host did not take it.
+    /// Makes a callout, in the plugin's own context: it must outlive a client that goes away, because others wait for it
+    /// too. What it settled, if the host did not take it.
     fn dispatch(&mut self, fetch: Fetch) -> Option<Settled> {
         let upstream = self.inbound.as_ref().and_then(Inbound::upstream)?;
         let headers = [
@@ -154,7 +151,9 @@ impl Plugin {
             (":path", fetch.url.path()),
             ("accept", "application/jwk-set+json, application/json"),
         ];
-        match abi::http_call(upstream, &headers, fetch.timeout) {
+        let call =
+            abi::set_effective_context(self.context).and_then(|()| abi::http_call(upstream, &headers, fetch.timeout));
+        match call {
             Ok(token) => {
                 // Of several callouts for one address only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
