@@ -313,7 +313,9 @@ mod tests {
 
     #[test]
     fn the_audience_names_us_alone_or_among_others() {
-        for audience in [json!("retail"), json!(["retail"]), json!(["corporate", "retail"])] {
+        for audience in
+            [json!("retail"), json!(["retail"]), json!(["corporate", "retail"]), json!(["retail", "corporate"])]
+        {
             assert_eq!(check(|claims| claims["aud"] = audience), Ok(()));
         }
         for audience in

@@ -261,6 +261,19 @@ fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict()
 }
 
 #[test]
+fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
+    let mut inbound = inbound(|config| config["peer"]["organisational_units"] = json!(["233bcd1d", "second"]));
+    let mut second_hub = bearer(&token(|claims| claims["sub"] = json!("second")));
+    second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
+    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
+    let second = inbound.on_request(NOW, RequestId(2), second_hub).fetch.expect("another address, another fetch");
+    let settled = inbound.on_answer(NOW, first.id, &first.url, &Answer::default());
+    assert_eq!(settled.verdicts.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1]);
+    let settled = inbound.on_answer(NOW, second.id, &second.url, &published("sig3"));
+    assert_eq!((settled.verdicts[0].0, code(&settled.verdicts[0].1)), (RequestId(2), "admitted"));
+}
+
+#[test]
 fn a_request_that_went_away_gets_no_verdict_and_its_fetch_serves_the_others() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
