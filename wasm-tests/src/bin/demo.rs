@@ -6,6 +6,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use wasm_tests::stage::client::{Outcome, Reply, Request};
 use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, Party};
@@ -291,9 +292,11 @@ async fn run() -> ExitCode {
         }
     );
     println!("Ctrl-C stops it and removes the files.");
+    let mut terminated = signal(SignalKind::terminate()).expect("a signal handler");
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => break,
+            _ = terminated.recv() => break,
             () = sleep(Duration::from_secs(60)) => write_tokens(&stage),
         }
     }
