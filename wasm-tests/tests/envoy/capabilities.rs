@@ -1,5 +1,5 @@
 //! The capability list of the shipped configuration is exactly what the release module calls and offers: with less, a call or
-//! an entry point would silently be missing; with more, the list would not restrict (hosts, §0 and §1).
+//! an entry point would silently be missing; with more, the list would not restrict.
 
 use std::collections::BTreeSet;
 

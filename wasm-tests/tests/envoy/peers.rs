@@ -1,5 +1,5 @@
 //! What Envoy itself keeps out with the shipped configuration: callers without a verified certificate, and forged facts about
-//! a caller (spec §2.1; hosts, §1). The last tests take a safeguard away and ask that the next one holds.
+//! a caller (spec §2.1). The last tests take a safeguard away and ask that the next one holds.
 
 use serde_json::Value;
 use wasm_tests::stage::client::{Outcome, Request};

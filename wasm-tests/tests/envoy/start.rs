@@ -1,4 +1,4 @@
-//! With a bad configuration Envoy does not start, and its log says why (style §7; hosts, §1).
+//! With a bad configuration Envoy does not start, and its log says why.
 
 use wasm_tests::stage::Setup;
 

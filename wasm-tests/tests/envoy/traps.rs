@@ -1,4 +1,4 @@
-//! What the shipped configuration does with a filter that traps (`failure_policy`; hosts, §1). The release module must never
+//! What the shipped configuration does with a filter that traps (`failure_policy`). The release module must never
 //! trap, so a small module stands in for it here.
 
 use std::fs;
