@@ -95,6 +95,8 @@ fn ok_without_a_value_and_values_that_are_garbage_do_no_harm() {
             Garbage::OverlongCount,
             Garbage::OverlongName,
             Garbage::Bytes(vec![0xff; 70_000]),
+            // A count whose eightfold, the length of the sizes, is 0 in 32 bits.
+            Garbage::Bytes(vec![0, 0, 0, 0x20, 0, 0, 0, 0]),
         ];
         for garbage in garbage {
             for at_start in [true, false] {
