@@ -44,8 +44,9 @@ impl Plugin {
         match Config::parse(&configuration) {
             Ok(config) => self.start(Inbound::new(config.inbound)),
             Err(errors) => {
-                for error in errors.iter() {
-                    log::error!("hub-auth-filter: configuration refused: {error}");
+                // Line by line, because the text also says how many more errors it leaves out.
+                for line in errors.to_string().lines() {
+                    log::error!("hub-auth-filter: configuration refused: {line}");
                 }
                 return false;
             }

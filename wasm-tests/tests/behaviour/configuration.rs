@@ -27,6 +27,16 @@ fn a_wrong_configuration_stops_the_gateway_with_every_error_in_the_log() {
 }
 
 #[test]
+fn errors_that_are_too_many_to_show_are_counted_in_the_log() {
+    let mut configuration = jwt_auth();
+    for n in 0..60 {
+        configuration["inbound"][format!("extra-{n}")] = json!(null);
+    }
+    let log = log_of(&refused(configuration.to_string()));
+    assert!(log.lines().last().is_some_and(|line| line.contains("10 more errors are not shown")), "{log}");
+}
+
+#[test]
 fn what_is_planned_is_refused_by_name() {
     for (change, path) in [
         (json!({ "outbound": {} }), "outbound"),
