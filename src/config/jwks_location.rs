@@ -145,11 +145,6 @@ impl JwksLocation {
         if fixed { Err(JwksLocationError::PlaceholderMissing) } else { Ok(location) }
     }
 
-    /// Whether a caller's subject must have a common name.
-    pub fn needs_common_name(&self) -> bool {
-        self.path.contains(&Piece::CommonName)
-    }
-
     /// `host:port`: how Kong and APISIX name the host to call.
     pub fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
