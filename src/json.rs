@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// The deepest nesting of arrays and objects that is read. Tokens need 2, key sets 4 and configurations 7; a bound keeps
+/// The deepest nesting of arrays and objects that is read. Tokens and keys need 3, configurations 7; a bound keeps
 /// the recursion far from the end of a VM's stack.
 pub const MAX_DEPTH: usize = 16;
 
