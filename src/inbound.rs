@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::auth::jwt_auth::Credential;
 use crate::auth::{Accepted, JwtAuth, NeedsKeys, Outcome};
-use crate::config::{self, Forward, ForwardAuthorization, JwksUrl};
+use crate::config::{self, Forward, ForwardAuthorization, HttpUrl};
 use crate::keys::{Answer, Attempt, Fetch, FetchError, FetchId, FetchReport};
 use crate::peer::{PeerCertificate, PeerSource, Subject};
 use crate::provider;
@@ -87,7 +87,7 @@ enum Method {
 
 #[derive(Debug)]
 struct Waiting {
-    url: JwksUrl,
+    url: HttpUrl,
     facts: RequestFacts,
 }
 
@@ -156,12 +156,12 @@ impl Inbound {
     }
 
     /// Takes the answer to a fetch and decides on every request that waited for it.
-    pub fn on_answer(&mut self, now: UnixTime, fetch: FetchId, url: &JwksUrl, answer: &Answer) -> Settled {
+    pub fn on_answer(&mut self, now: UnixTime, fetch: FetchId, url: &HttpUrl, answer: &Answer) -> Settled {
         self.settle(now, fetch, url, answer.key_set())
     }
 
     /// Takes it that a fetch could not be made, and decides on every request that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, fetch: FetchId, url: &JwksUrl) -> Settled {
+    pub fn on_not_dispatched(&mut self, now: UnixTime, fetch: FetchId, url: &HttpUrl) -> Settled {
         self.settle(now, fetch, url, Err(FetchError::NotDispatched))
     }
 
@@ -184,7 +184,7 @@ impl Inbound {
         &mut self,
         now: UnixTime,
         fetch: FetchId,
-        url: &JwksUrl,
+        url: &HttpUrl,
         result: Result<crate::jose::KeySet, FetchError>,
     ) -> Settled {
         let Method::JwtAuth(jwt_auth) = &mut self.method else { return Settled::default() };

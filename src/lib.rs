@@ -4,6 +4,7 @@
 //! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
 
 pub mod auth;
+pub mod callout;
 pub mod claims;
 pub mod config;
 pub mod header_map;
@@ -17,6 +18,7 @@ pub mod reply;
 pub mod request;
 pub mod reserved;
 pub mod rsa;
+pub mod shared_data;
 pub mod time;
 
 #[cfg(target_family = "wasm")]

@@ -2,7 +2,7 @@
 //! key that is published under the address that this certificate's subject names.
 
 use crate::claims::{AcceptedClaims, ClaimRules, ClaimsError};
-use crate::config::{self, JwksUrl};
+use crate::config::{self, HttpUrl};
 use crate::jose::{Header, JwsError, UnverifiedToken};
 use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
 use crate::peer::Subject;
@@ -123,7 +123,7 @@ impl JwtAuth {
         }
     }
 
-    fn jwks_url(&self, subject: &Subject) -> Result<JwksUrl, JwtAuthError> {
+    fn jwks_url(&self, subject: &Subject) -> Result<HttpUrl, JwtAuthError> {
         self.settings
             .jwks
             .expand(subject.organisational_unit(), subject.common_name())

@@ -26,7 +26,7 @@ pub struct Accepted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedsKeys {
     /// The key set.
-    pub url: crate::config::JwksUrl,
+    pub url: crate::config::HttpUrl,
     /// The fetch to make, unless one is under way.
     pub fetch: Option<crate::keys::Fetch>,
 }

@@ -61,9 +61,9 @@ enum Piece {
     CommonName,
 }
 
-/// The URL of one JWKS.
+/// A checked URL to make a callout to: `https`, or `http` to this machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct JwksUrl {
+pub struct HttpUrl {
     text: String,
     scheme: Scheme,
     authority: String,
@@ -154,7 +154,7 @@ impl JwksLocation {
     ///
     /// # Errors
     /// When a value is missing or empty, would climb in the path, or makes the URL too long.
-    pub fn expand(&self, organisational_unit: &str, common_name: Option<&str>) -> Result<JwksUrl, ExpandError> {
+    pub fn expand(&self, organisational_unit: &str, common_name: Option<&str>) -> Result<HttpUrl, ExpandError> {
         let mut path = String::new();
         for piece in &self.path {
             match piece {
@@ -175,11 +175,19 @@ impl JwksLocation {
         if text.len() > MAX_URL_BYTES {
             return Err(ExpandError::TooLong);
         }
-        Ok(JwksUrl { text, scheme: self.scheme, authority, path })
+        Ok(HttpUrl { text, scheme: self.scheme, authority, path })
     }
 }
 
-impl JwksUrl {
+impl HttpUrl {
+    /// Reads a URL without placeholders.
+    ///
+    /// # Errors
+    /// See [`JwksLocation::fixed`].
+    pub fn parse(url: &str) -> Result<HttpUrl, JwksLocationError> {
+        JwksLocation::fixed(url)?.expand("", None).map_err(JwksLocationError::Expansion)
+    }
+
     /// `https`, or `http` to this machine.
     pub fn scheme(&self) -> Scheme {
         self.scheme

@@ -18,7 +18,7 @@ mod tests;
 pub use errors::{ConfigError, ConfigErrors};
 pub use forward::{Forward, ForwardAuthorization};
 pub use inbound::{Auth, Inbound};
-pub use jwks_location::{Environment, ExpandError, JwksLocation, JwksLocationError, JwksUrl, Scheme};
+pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
 pub use jwt_auth::JwtAuth;
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};

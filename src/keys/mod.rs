@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::JwksUrl;
+use crate::config::HttpUrl;
 use crate::jose::jwks::MAX_SET_LENGTH;
 use crate::jose::{JwksError, KeySet};
 use crate::rsa::RsaPublicKey;
@@ -42,7 +42,7 @@ pub struct KeyPolicy {
 #[derive(Debug)]
 pub struct KeyCache {
     policy: KeyPolicy,
-    entries: BTreeMap<JwksUrl, Entry>,
+    entries: BTreeMap<HttpUrl, Entry>,
     last_fetch: FetchId,
 }
 
@@ -56,7 +56,7 @@ pub struct Fetch {
     /// To be given back with the result.
     pub id: FetchId,
     /// Where the key set is.
-    pub url: JwksUrl,
+    pub url: HttpUrl,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -109,7 +109,7 @@ pub struct FetchReport {
     /// Which fetch it was.
     pub fetch: FetchId,
     /// Where from.
-    pub url: JwksUrl,
+    pub url: HttpUrl,
     /// How many usable keys came, or why none did.
     pub result: Result<usize, FetchError>,
     /// How long until the next try, after a failure.
@@ -126,7 +126,7 @@ impl KeyCache {
     }
 
     /// Looks for the key `key_id` of the set at `url`.
-    pub fn lookup(&mut self, now: UnixTime, url: &JwksUrl, key_id: &str, attempt: Attempt) -> Lookup<'_> {
+    pub fn lookup(&mut self, now: UnixTime, url: &HttpUrl, key_id: &str, attempt: Attempt) -> Lookup<'_> {
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
                 return Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
@@ -163,7 +163,7 @@ impl KeyCache {
         &mut self,
         now: UnixTime,
         fetch: FetchId,
-        url: &JwksUrl,
+        url: &HttpUrl,
         result: Result<KeySet, FetchError>,
     ) -> Option<FetchReport> {
         let entry = self.entries.get_mut(url).filter(|entry| entry.is_flight(fetch))?;
@@ -203,8 +203,8 @@ impl KeyCache {
 
     /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`].
     #[must_use]
-    pub fn lost(&self, now: UnixTime) -> Vec<(FetchId, JwksUrl)> {
-        let lost = |(url, entry): (&JwksUrl, &Entry)| Some((entry.lost_flight(now, &self.policy)?, url.clone()));
+    pub fn lost(&self, now: UnixTime) -> Vec<(FetchId, HttpUrl)> {
+        let lost = |(url, entry): (&HttpUrl, &Entry)| Some((entry.lost_flight(now, &self.policy)?, url.clone()));
         self.entries.iter().filter_map(lost).collect()
     }
 
@@ -255,7 +255,7 @@ impl fmt::Display for FetchError {
     }
 }
 
-fn start(last_fetch: &mut FetchId, entry: &mut Entry, url: &JwksUrl, now: UnixTime, policy: &KeyPolicy) -> Fetch {
+fn start(last_fetch: &mut FetchId, entry: &mut Entry, url: &HttpUrl, now: UnixTime, policy: &KeyPolicy) -> Fetch {
     let id = FetchId(last_fetch.0.wrapping_add(1));
     *last_fetch = id;
     entry.started(now, id);

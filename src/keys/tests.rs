@@ -13,7 +13,7 @@ fn at(seconds: u64) -> UnixTime {
     T0.after(Duration::from_secs(seconds))
 }
 
-fn url(organisational_unit: &str) -> JwksUrl {
+fn url(organisational_unit: &str) -> HttpUrl {
     let template = JwksLocation::template("https://keystore.test/{OU}/application.jwks").unwrap();
     template.expand(organisational_unit, None).unwrap()
 }

@@ -1,0 +1,225 @@
+//! Callouts: HTTP requests that the gateway makes for the filter, and what came back (spec §2.3, §2.4).
+//!
+//! Only a complete answer with status 200 counts. A gateway caps neither the time that a dripping server takes nor the
+//! length of what it sends, and may call half an answer complete, so all of that is checked here.
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::config::HttpUrl;
+
+/// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
+pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
+
+/// A callout to be made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callout {
+    /// Tells it from earlier callouts on the same topic; to be given back with the answer.
+    pub id: CalloutId,
+    /// What is asked about; to be given back with the answer.
+    pub topic: Topic,
+    /// The request to make.
+    pub request: Request,
+}
+
+/// Tells one callout from another on the same topic, so that the answer to one that was given up is not taken for its
+/// successor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct CalloutId(u64);
+
+/// What a callout asks about, and what requests wait to learn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// The key set at an address.
+    KeySet(HttpUrl),
+    /// The state of an access token.
+    Token(TokenDigest),
+}
+
+/// The SHA-256 of an access token, which stands for it wherever the token itself must not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenDigest([u8; 32]);
+
+/// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The gateway's name for the server: in Envoy a cluster, elsewhere `host:port`.
+    pub upstream: String,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Where to.
+    pub url: HttpUrl,
+    /// Headers beside those that follow from the URL.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The answer to a callout, as the gateway gives it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// `:status`; absent where no answer came.
+    pub status: Option<Vec<u8>>,
+    /// `content-length`, where it was sent.
+    pub content_length: Option<Vec<u8>>,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Body {
+    /// It was announced and could not be read.
+    #[default]
+    Unreadable,
+    /// It is longer than [`MAX_ANSWER_LENGTH`], and was not read.
+    TooLong,
+    /// It was read.
+    Read(Vec<u8>),
+}
+
+/// Why a callout brought no answer that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalloutError {
+    /// The gateway did not take the callout: a wrong `upstream`, most likely.
+    NotDispatched,
+    /// No answer: timeout, reset, refused, TLS failure.
+    NoAnswer,
+    /// A status other than 200.
+    Status(u16),
+    /// Fewer or more bytes than the answer announced.
+    Incomplete,
+    /// More than [`MAX_ANSWER_LENGTH`] bytes.
+    TooLong,
+}
+
+impl CalloutId {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+impl TokenDigest {
+    /// Of this token.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+}
+
+impl Answer {
+    /// The body of a complete answer with status 200.
+    ///
+    /// # Errors
+    /// See [`CalloutError`].
+    pub fn complete(&self) -> Result<&[u8], CalloutError> {
+        let status = self.status.as_deref().and_then(decimal).ok_or(CalloutError::NoAnswer)?;
+        if status != 200 {
+            return Err(CalloutError::Status(u16::try_from(status).unwrap_or(u16::MAX)));
+        }
+        let body = match &self.body {
+            Body::Unreadable => return Err(CalloutError::Incomplete),
+            Body::TooLong => return Err(CalloutError::TooLong),
+            Body::Read(body) if body.len() > MAX_ANSWER_LENGTH => return Err(CalloutError::TooLong),
+            Body::Read(body) => body,
+        };
+        // A server that closes early can look complete to the gateway.
+        if let Some(announced) = &self.content_length
+            && decimal(announced) != Some(body.len())
+        {
+            return Err(CalloutError::Incomplete);
+        }
+        Ok(body)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for CalloutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDispatched => f.write_str("the gateway refused the callout"),
+            Self::NoAnswer => f.write_str("no answer"),
+            Self::Status(status) => write!(f, "status {status} instead of 200"),
+            Self::Incomplete => f.write_str("the answer is not complete"),
+            Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER_LENGTH} bytes"),
+        }
+    }
+}
+
+/// A decimal number of ASCII digits.
+fn decimal(text: &[u8]) -> Option<usize> {
+    if text.iter().all(u8::is_ascii_digit) { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: &str, content_length: Option<&str>) -> Result<usize, CalloutError> {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let body = Body::Read(bytes("0123456789"));
+        let answer = Answer { status: Some(bytes(status)), content_length: content_length.map(bytes), body };
+        answer.complete().map(<[u8]>::len)
+    }
+
+    #[test]
+    fn a_complete_answer_is_taken() {
+        assert_eq!(answer("200", None), Ok(10));
+        assert_eq!(answer("200", Some("10")), Ok(10));
+    }
+
+    #[test]
+    fn any_other_status_is_refused() {
+        for (status, error) in [
+            ("201", CalloutError::Status(201)),
+            ("206", CalloutError::Status(206)),
+            ("304", CalloutError::Status(304)),
+            ("302", CalloutError::Status(302)),
+            ("503", CalloutError::Status(503)),
+            ("99999999", CalloutError::Status(u16::MAX)),
+            ("", CalloutError::NoAnswer),
+            ("2e2", CalloutError::NoAnswer),
+            ("+200", CalloutError::NoAnswer),
+        ] {
+            assert_eq!(answer(status, None), Err(error), "{status}");
+        }
+        assert_eq!(Answer::default().complete(), Err(CalloutError::NoAnswer));
+    }
+
+    #[test]
+    fn an_answer_of_another_length_than_announced_is_incomplete() {
+        for length in ["11", "9", "0", "x", ""] {
+            assert_eq!(answer("200", Some(length)), Err(CalloutError::Incomplete), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_was_not_read_or_is_too_long_does_not_count() {
+        let with = |body| Answer { status: Some(b"200".to_vec()), content_length: None, body };
+        assert_eq!(with(Body::Unreadable).complete(), Err(CalloutError::Incomplete));
+        assert_eq!(with(Body::TooLong).complete(), Err(CalloutError::TooLong));
+        assert!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH])).complete().is_ok());
+        assert_eq!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH + 1])).complete(), Err(CalloutError::TooLong));
+    }
+
+    #[test]
+    fn a_request_does_not_print_what_may_be_secret() {
+        let url = crate::config::HttpUrl::parse("https://as.example/introspect").unwrap();
+        let headers = vec![("authorization", "Basic c2VjcmV0".to_owned())];
+        let body = b"token=secret".to_vec();
+        let request = Request { upstream: "as".into(), method: "POST", url, headers, body, timeout: Duration::ZERO };
+        let printed = format!("{request:?}");
+        assert!(!printed.contains("c2VjcmV0") && !printed.contains("secret"), "{printed}");
+    }
+}

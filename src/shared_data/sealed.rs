@@ -1,0 +1,100 @@
+//! The envelope of a shared value: says whose it is and proves that it is whole.
+//!
+//! Hosts may find a value by a hash of its name only, and may show half of a write. So the full name stands in the value,
+//! under a SHA-256 of everything. That guards against accidents; whoever can write shared data on purpose is inside the
+//! gateway already.
+
+use sha2::{Digest, Sha256};
+
+/// Marks a value of this filter, and its layout.
+const MAGIC: &[u8; 8] = b"haf-v1\r\n";
+
+const DIGEST_LENGTH: usize = 32;
+
+/// Why a value can not be used under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsealed {
+    /// It is not a whole value of this filter.
+    Damaged,
+    /// It is whole, and belongs to another name.
+    Foreign,
+}
+
+/// The value to store under `key`.
+#[must_use]
+pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
+    [MAGIC, digest(key, payload).as_slice(), &key_length(key), key.as_bytes(), payload].concat()
+}
+
+/// The payload of a value that was found under `key`.
+///
+/// # Errors
+/// See [`Unsealed`].
+pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unsealed> {
+    let (owner, payload) = parts(value).ok_or(Unsealed::Damaged)?;
+    if owner == key { Ok(payload) } else { Err(Unsealed::Foreign) }
+}
+
+/// The name and the payload of a whole value.
+fn parts(value: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = value.strip_prefix(MAGIC)?;
+    let (stored_digest, rest) = rest.split_at_checked(DIGEST_LENGTH)?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (owner, payload) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+    let owner = std::str::from_utf8(owner).ok()?;
+    (stored_digest == digest(owner, payload)).then_some((owner, payload))
+}
+
+fn digest(key: &str, payload: &[u8]) -> [u8; DIGEST_LENGTH] {
+    let mut hash = Sha256::new();
+    hash.update(key_length(key));
+    hash.update(key);
+    hash.update(payload);
+    hash.finalize().into()
+}
+
+fn key_length(key: &str) -> [u8; 4] {
+    // Our keys have a few dozen bytes.
+    u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_was_sealed_opens_under_its_name_alone() {
+        let value = seal("a", b"payload");
+        assert_eq!(open("a", &value), Ok(&b"payload"[..]));
+        assert_eq!(open("b", &value), Err(Unsealed::Foreign));
+        assert_eq!(open("a", &seal("a", b"")), Ok(&b""[..]));
+    }
+
+    #[test]
+    fn the_border_between_name_and_payload_is_part_of_the_proof() {
+        assert_ne!(seal("ab", b"c"), seal("a", b"bc"));
+        assert_eq!(open("a", &seal("ab", b"c")), Err(Unsealed::Foreign));
+    }
+
+    #[test]
+    fn half_a_value_and_a_value_with_one_bit_changed_are_damaged() {
+        let value = seal("a", b"payload");
+        for length in 0..value.len() {
+            assert_eq!(open("a", &value[..length]), Err(Unsealed::Damaged), "{length} bytes");
+        }
+        for byte in 0..value.len() {
+            let mut changed = value.clone();
+            changed[byte] ^= 1;
+            assert_eq!(open("a", &changed), Err(Unsealed::Damaged), "byte {byte}");
+        }
+        assert_eq!(open("a", b"somebody else's"), Err(Unsealed::Damaged));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_values_never_open(value in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(open("a", &value).is_err());
+        }
+    }
+}
