@@ -157,7 +157,7 @@ impl Inbound {
 
     /// Takes the answer to a fetch and decides on every request that waited for it.
     pub fn on_answer(&mut self, now: UnixTime, fetch: FetchId, url: &HttpUrl, answer: &Answer) -> Settled {
-        self.settle(now, fetch, url, answer.key_set())
+        self.settle(now, fetch, url, answer.key_set(&[crate::jose::Algorithm::Ps256]))
     }
 
     /// Takes it that a fetch could not be made, and decides on every request that waited for it.

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod callout;
 pub mod claims;
 pub mod config;
+pub mod ecdsa;
 pub mod header_map;
 pub mod inbound;
 pub mod jose;

@@ -1,19 +1,26 @@
-//! What the unit tests share: keys and tokens made by AWS-LC, an implementation of RSA that is not the one under test.
+//! What the unit tests share: keys and tokens made by AWS-LC, whose RSA and ECDSA are not those under test.
 
 use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// A key that signs test tokens.
+/// An RSA key that signs test tokens.
 pub(crate) struct SigningKey(KeyPair);
+
+/// A P-256 key that signs test tokens.
+pub(crate) struct EcSigningKey(EcdsaKeyPair);
 
 static FIRST: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeySize::Rsa2048));
 static SECOND: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeySize::Rsa2048));
+static FIRST_EC: LazyLock<EcSigningKey> = LazyLock::new(EcSigningKey::generate);
+static SECOND_EC: LazyLock<EcSigningKey> = LazyLock::new(EcSigningKey::generate);
 
 impl SigningKey {
     /// The key that tests use where one is enough.
@@ -30,9 +37,19 @@ impl SigningKey {
         Self(KeyPair::generate(size).unwrap())
     }
 
+    /// As `PS256` does.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_padded(&RSA_PSS_SHA256, message)
+    }
+
+    /// As `RS256` does.
+    pub(crate) fn sign_rs256(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_padded(&RSA_PKCS1_SHA256, message)
+    }
+
+    fn sign_padded(&self, padding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.0.public_modulus_len()];
-        self.0.sign(&RSA_PSS_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
+        self.0.sign(padding, &SystemRandom::new(), message, &mut signature).unwrap();
         signature
     }
 
@@ -52,12 +69,59 @@ impl SigningKey {
         json!({ "keys": [self.jwk(key_id)] }).to_string().into_bytes()
     }
 
-    /// A compact JWS over header and payload as they are written.
+    /// A compact JWS over header and payload as they are written, signed as `PS256`.
     pub(crate) fn token(&self, header: &str, payload: &str) -> String {
-        let signing_input = format!("{}.{}", b64(header.as_bytes()), b64(payload.as_bytes()));
-        let signature = b64(&self.sign(signing_input.as_bytes()));
-        format!("{signing_input}.{signature}")
+        signed(header, payload, |message| self.sign(message))
     }
+
+    /// The same, signed as `RS256`.
+    pub(crate) fn token_rs256(&self, header: &str, payload: &str) -> String {
+        signed(header, payload, |message| self.sign_rs256(message))
+    }
+}
+
+impl EcSigningKey {
+    /// The key that tests use where one is enough.
+    pub(crate) fn first() -> &'static Self {
+        &FIRST_EC
+    }
+
+    /// Another key.
+    pub(crate) fn second() -> &'static Self {
+        &SECOND_EC
+    }
+
+    fn generate() -> Self {
+        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
+    }
+
+    /// As `ES256` does.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
+
+    /// x and y.
+    pub(crate) fn coordinates(&self) -> (Vec<u8>, Vec<u8>) {
+        let point = self.0.public_key().as_ref();
+        assert_eq!((point.len(), point[0]), (65, 4), "an uncompressed point");
+        (point[1..33].to_vec(), point[33..].to_vec())
+    }
+
+    pub(crate) fn jwk(&self, key_id: &str) -> Value {
+        let (x, y) = self.coordinates();
+        json!({ "kty": "EC", "crv": "P-256", "kid": key_id, "x": b64(&x), "y": b64(&y) })
+    }
+
+    /// A compact JWS over header and payload as they are written, signed as `ES256`.
+    pub(crate) fn token(&self, header: &str, payload: &str) -> String {
+        signed(header, payload, |message| self.sign(message))
+    }
+}
+
+fn signed(header: &str, payload: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let signing_input = format!("{}.{}", b64(header.as_bytes()), b64(payload.as_bytes()));
+    let signature = b64(&sign(signing_input.as_bytes()));
+    format!("{signing_input}.{signature}")
 }
 
 /// A compact JWS with any bytes for a signature.

@@ -3,7 +3,7 @@
 
 use crate::claims::{AcceptedClaims, ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
-use crate::jose::{Header, JwsError, UnverifiedToken};
+use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
 use crate::peer::Subject;
 use crate::time::UnixTime;
@@ -111,7 +111,7 @@ impl JwtAuth {
             max_lifetime: self.settings.max_lifetime,
         };
         let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
-        match self.keys.lookup(now, &url, &key_id, attempt) {
+        match self.keys.lookup(now, &url, &key_id, Algorithm::Ps256, attempt) {
             Lookup::Found(key) => {
                 let claims = token.verify_ps256(key).map_err(|_| JwtAuthError::Signature)?;
                 Ok(Outcome::Accepted(accepted(&claims)))
@@ -138,7 +138,7 @@ fn accepted(claims: &AcceptedClaims) -> Accepted {
 /// The `kid` of a header that is exactly as the standard's table wants it.
 fn required_key_id(header: &Header) -> Result<&str, HeaderError> {
     let is = |member: &Option<String>, value| member.as_deref() == Some(value);
-    if !is(&header.algorithm, "PS256") {
+    if !is(&header.algorithm, Algorithm::Ps256.name()) {
         return Err(HeaderError::Algorithm);
     }
     if !is(&header.object_type, "JOSE") {

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::jose::{JwsError, UnverifiedToken};
+use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey};
 use crate::json::{Object, Value};
-use crate::rsa::{RsaPublicKey, SignatureMismatch};
+use crate::rsa::SignatureMismatch;
 use crate::time::UnixTime;
 
 /// The longest `jti`, in bytes. It becomes a request header for the bank and, with replay detection, a stored key.
@@ -161,8 +161,8 @@ impl CheckedToken<'_> {
     ///
     /// # Errors
     /// [`SignatureMismatch`].
-    pub fn verify_ps256(self, key: &RsaPublicKey) -> Result<AcceptedClaims, SignatureMismatch> {
-        self.token.verify_ps256(key)?;
+    pub fn verify_ps256(self, key: &VerificationKey) -> Result<AcceptedClaims, SignatureMismatch> {
+        self.token.verify(Algorithm::Ps256, key)?;
         Ok(AcceptedClaims(self.claims))
     }
 }
@@ -406,7 +406,9 @@ mod tests {
     fn claims_are_accepted_only_with_their_signature() {
         let text = SigningKey::first().token("{}", &claims().to_string());
         let checked = || RULES.check(UnverifiedToken::parse(&text).unwrap(), UnixTime::from_secs(NOW)).unwrap();
-        let key = |key: &SigningKey| RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap();
+        let key = |key: &SigningKey| {
+            VerificationKey::from(crate::rsa::RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap())
+        };
         let accepted = checked().verify_ps256(&key(SigningKey::first())).unwrap();
         assert_eq!(accepted.token_id(), "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e");
         assert_eq!(checked().verify_ps256(&key(SigningKey::second())), Err(SignatureMismatch));

@@ -3,9 +3,9 @@
 //! What parses here is well-formed and nothing more: the signature is still unverified.
 
 use crate::json::{JsonError, Object, Value};
-use crate::rsa::{RsaPublicKey, SignatureMismatch};
+use crate::rsa::SignatureMismatch;
 
-use super::base64url;
+use super::{Algorithm, VerificationKey, base64url};
 
 /// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -102,12 +102,12 @@ impl<'a> UnverifiedToken<'a> {
         object(Part::Payload, &self.payload)
     }
 
-    /// Verifies the signature as `PS256`, whatever the header says: callers check `alg` first.
+    /// Verifies the signature with this algorithm, whatever the header says: callers check `alg` first.
     ///
     /// # Errors
-    /// [`SignatureMismatch`].
-    pub fn verify_ps256(&self, key: &RsaPublicKey) -> Result<(), SignatureMismatch> {
-        key.verify_ps256(self.signing_input.as_bytes(), &self.signature)
+    /// [`SignatureMismatch`], also for a key that may not verify this algorithm.
+    pub fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), SignatureMismatch> {
+        key.verify(algorithm, self.signing_input.as_bytes(), &self.signature)
     }
 }
 
@@ -141,12 +141,14 @@ fn object(part: Part, json: &[u8]) -> Result<Object<'_>, JwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{b64, token};
+    use crate::ecdsa::P256PublicKey;
+    use crate::rsa::RsaPublicKey;
+    use crate::testing::{EcSigningKey, SigningKey, b64, token};
     use proptest::prelude::*;
 
     const HEADER: &str = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"k"}"#;
 
-    /// The payload, and the signature and modulus of appendix A.2, of RFC 7515.
+    /// The payload, the signature and the modulus of appendix A.2, and the signature and the point of A.3, of RFC 7515.
     const JOE: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     const A2_SIGNATURE: &str = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2\
         Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN\
@@ -156,6 +158,10 @@ mod tests {
         4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo\
         7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PA\
         cDTW9gb54h4FRWyuXpoQ";
+
+    const A3_SIGNATURE: &str = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    const A3_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    const A3_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 
     fn parse_header(header: &str) -> Result<Header, JwsError> {
         UnverifiedToken::parse(&token(header, "{}", b"")).map(|token| token.header().clone())
@@ -195,20 +201,40 @@ mod tests {
         }
     }
 
-    /// RFC 7515 appendix A.2 is valid, but with the padding of PKCS #1 v1.5: as PS256 it is not.
+    /// RFC 7515 appendix A.2 and A.3.
     #[test]
-    fn a_signature_with_another_padding_is_not_ps256() {
-        use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-        let text = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
-        let token = UnverifiedToken::parse(&text).unwrap();
-        let (n, e) = (base64url(A2_MODULUS).unwrap(), vec![1, 0, 1]);
-        let theirs = RsaPublicKeyComponents { n: n.as_slice(), e: e.as_slice() };
-        let signing_input = token.signing_input.as_bytes();
-        assert!(
-            theirs.verify(&RSA_PKCS1_2048_8192_SHA256, signing_input, &token.signature).is_ok(),
-            "the RFC's own claim"
-        );
-        assert_eq!(token.verify_ps256(&RsaPublicKey::new(&n, &e).unwrap()), Err(SignatureMismatch));
+    fn the_signatures_of_rfc_7515_verify_with_their_own_algorithm_alone() {
+        let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
+        let rsa = RsaPublicKey::new(&base64url(A2_MODULUS).unwrap(), &[1, 0, 1]).unwrap();
+        let es256 = format!("eyJhbGciOiJFUzI1NiJ9.{JOE}.{A3_SIGNATURE}");
+        let ec = P256PublicKey::new(&base64url(A3_X).unwrap(), &base64url(A3_Y).unwrap()).unwrap();
+        let (rsa, ec) = (VerificationKey::from(rsa), VerificationKey::from(ec));
+        for (text, own) in [(rs256, Algorithm::Rs256), (es256, Algorithm::Es256)] {
+            let token = UnverifiedToken::parse(&text).unwrap();
+            for algorithm in Algorithm::ALL {
+                let verified = [&rsa, &ec].into_iter().any(|key| token.verify(algorithm, key).is_ok());
+                assert_eq!(verified, algorithm == own, "{} as {}", own.name(), algorithm.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_verifies_with_the_algorithm_that_signed_it_whatever_its_header_says() {
+        let rsa = SigningKey::first();
+        let key = VerificationKey::from(RsaPublicKey::new(&rsa.modulus(), &rsa.exponent()).unwrap());
+        let (x, y) = EcSigningKey::first().coordinates();
+        let ec_key = VerificationKey::from(P256PublicKey::new(&x, &y).unwrap());
+        for (text, own) in [
+            (rsa.token(HEADER, "{}"), Algorithm::Ps256),
+            (rsa.token_rs256(HEADER, "{}"), Algorithm::Rs256),
+            (EcSigningKey::first().token(HEADER, "{}"), Algorithm::Es256),
+        ] {
+            let token = UnverifiedToken::parse(&text).unwrap();
+            for algorithm in Algorithm::ALL {
+                let verified = [&key, &ec_key].into_iter().any(|key| token.verify(algorithm, key).is_ok());
+                assert_eq!(verified, algorithm == own, "{} as {}", own.name(), algorithm.name());
+            }
+        }
     }
 
     /// RFC 7515 appendix E: an extension that is critical and unknown must be refused.

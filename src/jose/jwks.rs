@@ -1,18 +1,19 @@
-//! JWK sets (RFC 7517 §5): which of the keys that somebody published may verify a PS256 signature.
+//! JWK sets (RFC 7517 §5): which of the keys that somebody published may verify which signatures.
 //!
 //! A set holds foreign, old and broken keys too. Each is skipped by itself (RFC 7517 §5), so that one of them never takes
-//! the good ones away; what remains is found by `kid` alone.
+//! the good ones away; what remains is found by `kid` and algorithm.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::ecdsa::P256PublicKey;
 use crate::json::{Object, Value};
 use crate::rsa::RsaPublicKey;
 
-use super::base64url;
 use super::compact::is_key_id;
+use super::{Algorithm, PublicKey, VerificationKey, base64url, to_base64url};
 
 /// The largest key set that is read, in bytes. Trust Framework keys carry `x5c` and have 2 to 3 KB each.
 pub const MAX_SET_LENGTH: usize = 256 * 1024;
@@ -20,12 +21,36 @@ pub const MAX_SET_LENGTH: usize = 256 * 1024;
 /// The most keys that are kept of one set; the rest is ignored.
 pub const MAX_KEYS: usize = 64;
 
-/// The members that only a private key has (RFC 7518 §6.3.2). A key that was published with one is not secret any more.
+/// The members that only a private key has (RFC 7518 §6.2.2, §6.3.2). A key that was published with one is not secret any
+/// more.
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-/// Public keys for PS256 by their `kid`; never empty.
+/// The `crv` of P-256 (RFC 7518 §6.2.1.1).
+const P256_CURVE: &str = "P-256";
+
+/// Public keys that may verify an accepted algorithm; never empty.
 #[derive(Debug)]
-pub struct KeySet(BTreeMap<String, RsaPublicKey>);
+pub struct KeySet {
+    accepted: Vec<Algorithm>,
+    keys: BTreeMap<String, SameId>,
+}
+
+/// The keys of one `kid`, which keys of different types may share (RFC 7517 §4.5).
+#[derive(Debug, Default)]
+struct SameId {
+    rsa: Claimed,
+    p256: Claimed,
+}
+
+/// The key of one `kid` and type.
+#[derive(Debug, Default)]
+enum Claimed {
+    #[default]
+    Never,
+    Once(VerificationKey),
+    /// Several keys claim the id, so that it names none of them.
+    Often,
+}
 
 /// Why a body gives no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,42 +59,119 @@ pub enum JwksError {
     TooLong,
     /// Not a JSON object with exactly one array `keys`.
     NotASet,
-    /// No key of the set may verify PS256.
+    /// No key of the set may verify an accepted algorithm.
     NoUsableKey,
 }
 
 impl KeySet {
-    /// Reads a JWK set and keeps the keys that may verify a PS256 signature: `kty` RSA with a `kid`, 2048 to 4096 bits,
-    /// public, and allowed to verify with PS256 as far as `use`, `key_ops` and `alg` say anything. A `kid` that several
-    /// of them claim names none of them.
+    /// Reads a JWK set and keeps the keys that may verify an accepted algorithm: `kty` RSA with 2048 to 4096 bits or `kty`
+    /// EC on P-256, with a `kid`, public, and allowed to verify as far as `use`, `key_ops` and `alg` say anything. A `kid`
+    /// that several of them of one type claim names none of these.
     ///
     /// # Errors
     /// See [`JwksError`].
-    pub fn parse(body: &[u8]) -> Result<Self, JwksError> {
+    pub fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
         if body.len() > MAX_SET_LENGTH {
             return Err(JwksError::TooLong);
         }
-        let published = published_keys(body)?;
-        let mut keys: BTreeMap<String, Option<RsaPublicKey>> = BTreeMap::new();
-        for (key_id, key) in published.into_iter().filter_map(usable_key).take(MAX_KEYS) {
-            // A second claim to a kid leaves None behind, so that a third one cannot bring it back.
-            keys.entry(key_id).and_modify(|known| *known = None).or_insert(Some(key));
+        let usable = published_keys(body)?.into_iter().filter_map(|jwk| usable_key(jwk, accepted));
+        let mut keys: BTreeMap<String, SameId> = BTreeMap::new();
+        for (key_id, key) in usable.take(MAX_KEYS) {
+            keys.entry(key_id).or_default().of_type_of(key.public()).claim(key);
         }
-        let keys: BTreeMap<_, _> = keys.into_iter().filter_map(|(kid, key)| Some((kid, key?))).collect();
-        if keys.is_empty() { Err(JwksError::NoUsableKey) } else { Ok(Self(keys)) }
+        let set = Self { accepted: accepted.to_vec(), keys };
+        if set.len() == 0 { Err(JwksError::NoUsableKey) } else { Ok(set) }
     }
 
-    /// The key of this id.
+    /// The key of this id that may verify this algorithm. There is none for an algorithm that is not accepted.
     #[must_use]
-    pub fn key(&self, key_id: &str) -> Option<&RsaPublicKey> {
-        self.0.get(key_id)
+    pub fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
+        if !self.accepted.contains(&algorithm) {
+            return None;
+        }
+        self.keys.get(key_id)?.iter().find(|key| key.may_verify(algorithm))
     }
 
     /// How many keys there are: 1 to [`MAX_KEYS`].
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.values().flat_map(SameId::iter).count()
+    }
+
+    /// The set as a JWK set of the members that matter here: [`KeySet::parse`] makes the same set of it.
+    #[must_use]
+    pub fn to_jwks(&self) -> String {
+        let keys = self.keys.iter().flat_map(|(key_id, keys)| keys.iter().map(|key| Jwk::of(key_id, key)));
+        let set = JwkSet { keys: keys.collect() };
+        // Strings always serialise; were that ever to change, an empty text is no set.
+        serde_json::to_string(&set).unwrap_or_default()
+    }
+}
+
+impl SameId {
+    fn of_type_of(&mut self, key: &PublicKey) -> &mut Claimed {
+        match key {
+            PublicKey::Rsa(_) => &mut self.rsa,
+            PublicKey::P256(_) => &mut self.p256,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &VerificationKey> {
+        [&self.rsa, &self.p256].into_iter().filter_map(|claimed| match claimed {
+            Claimed::Once(key) => Some(key),
+            Claimed::Never | Claimed::Often => None,
+        })
+    }
+}
+
+impl Claimed {
+    /// A second claim leaves [`Claimed::Often`] behind, so that a third one cannot bring a key back.
+    fn claim(&mut self, key: VerificationKey) {
+        *self = match self {
+            Claimed::Never => Claimed::Once(key),
+            Claimed::Once(_) | Claimed::Often => Claimed::Often,
+        };
+    }
+}
+
+/// A JWK set to be written.
+#[derive(Serialize)]
+struct JwkSet<'a> {
+    keys: Vec<Jwk<'a>>,
+}
+
+/// A JWK to be written.
+#[derive(Serialize)]
+struct Jwk<'a> {
+    kid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<&'static str>,
+    #[serde(flatten)]
+    key: KeyMembers,
+}
+
+/// The members that depend on `kty`.
+#[derive(Serialize)]
+#[serde(tag = "kty")]
+enum KeyMembers {
+    #[serde(rename = "RSA")]
+    Rsa { n: String, e: String },
+    #[serde(rename = "EC")]
+    P256 { crv: &'static str, x: String, y: String },
+}
+
+impl<'a> Jwk<'a> {
+    fn of(kid: &'a str, key: &VerificationKey) -> Self {
+        let members = match key.public() {
+            PublicKey::Rsa(key) => {
+                KeyMembers::Rsa { n: to_base64url(&key.modulus()), e: to_base64url(&key.exponent()) }
+            }
+            PublicKey::P256(key) => {
+                KeyMembers::P256 { crv: P256_CURVE, x: to_base64url(key.x()), y: to_base64url(key.y()) }
+            }
+        };
+        Self { kid, alg: key.restriction().map(Algorithm::name), key: members }
     }
 }
 
@@ -87,29 +189,43 @@ fn published_keys(body: &[u8]) -> Result<Vec<&RawValue>, JwksError> {
     serde_json::from_slice::<JwkSet<'_>>(body).map(|set| set.keys).map_err(|_| JwksError::NotASet)
 }
 
-/// The key and its id, if it may verify PS256.
-fn usable_key(json: &RawValue) -> Option<(String, RsaPublicKey)> {
+/// The key and its id, if it may verify an accepted algorithm.
+fn usable_key(json: &RawValue, accepted: &[Algorithm]) -> Option<(String, VerificationKey)> {
     let Ok(Value::Object(jwk)) = Value::parse(json.get().as_bytes()) else { return None };
-    if jwk.text("kty") != Some("RSA") || PRIVATE_MEMBERS.iter().any(|member| jwk.contains(member)) {
-        return None;
-    }
-    if !may_verify_ps256(&jwk) {
+    if PRIVATE_MEMBERS.iter().any(|member| jwk.contains(member)) || !may_verify_signatures(&jwk) {
         return None;
     }
     let key_id = jwk.text("kid").filter(|kid| is_key_id(kid))?;
-    let key = RsaPublicKey::new(&unsigned(&jwk, "n")?, &unsigned(&jwk, "e")?).ok()?;
-    Some((key_id.to_owned(), key))
+    let key = public_key(&jwk)?;
+    let key = match jwk.member("alg") {
+        None => key,
+        Some(name) => key.restricted_to(Algorithm::from_name(name.as_text()?)?),
+    };
+    let usable = accepted.iter().any(|algorithm| key.may_verify(*algorithm));
+    usable.then(|| (key_id.to_owned(), key))
 }
 
-/// Whether `use` (RFC 7517 §4.2), `key_ops` (§4.3) and `alg` (§4.4), where they are given, allow to verify with PS256.
-fn may_verify_ps256(jwk: &Object<'_>) -> bool {
-    let absent_or = |name, value| jwk.member(name).is_none_or(|member| member.as_text() == Some(value));
+/// Whether `use` (RFC 7517 §4.2) and `key_ops` (§4.3), where they are given, allow to verify signatures.
+fn may_verify_signatures(jwk: &Object<'_>) -> bool {
+    let for_signatures = jwk.member("use").is_none_or(|usage| usage.as_text() == Some("sig"));
     let operations = match jwk.member("key_ops") {
         None => true,
         Some(Value::List(operations)) => operations.iter().any(|operation| operation.as_text() == Some("verify")),
         Some(_) => false,
     };
-    absent_or("use", "sig") && absent_or("alg", "PS256") && operations
+    for_signatures && operations
+}
+
+/// The public key of a JWK (RFC 7518 §6).
+fn public_key(jwk: &Object<'_>) -> Option<VerificationKey> {
+    match jwk.text("kty")? {
+        "RSA" => RsaPublicKey::new(&unsigned(jwk, "n")?, &unsigned(jwk, "e")?).ok().map(Into::into),
+        "EC" if jwk.text("crv") == Some(P256_CURVE) => {
+            let coordinate = |name| base64url(jwk.text(name)?);
+            P256PublicKey::new(&coordinate("x")?, &coordinate("y")?).ok().map(Into::into)
+        }
+        _ => None,
+    }
 }
 
 /// A Base64urlUInt (RFC 7518 §2): big-endian, in as few bytes as possible.
@@ -118,180 +234,4 @@ fn unsigned(jwk: &Object<'_>, name: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{SigningKey, b64};
-    use proptest::prelude::*;
-    use serde_json::{Value as Json, json};
-
-    fn set(keys: &[Json]) -> Result<KeySet, JwksError> {
-        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
-    }
-
-    /// A good key with id `k`, changed by `change`.
-    fn jwk(change: impl FnOnce(&mut Json)) -> Json {
-        let mut jwk = SigningKey::first().jwk("k");
-        change(&mut jwk);
-        jwk
-    }
-
-    #[test]
-    fn a_key_is_found_by_its_id() {
-        let set = set(&[SigningKey::first().jwk("a"), SigningKey::second().jwk("b")]).unwrap();
-        assert_eq!(set.len(), 2);
-        for (kid, key) in [("a", SigningKey::first()), ("b", SigningKey::second())] {
-            set.key(kid).unwrap().verify_ps256(b"m", &key.sign(b"m")).unwrap();
-        }
-        assert!(set.key("c").is_none());
-    }
-
-    #[test]
-    fn the_trust_frameworks_extra_members_do_not_matter() {
-        let key = jwk(|jwk| {
-            jwk["x5c"] = json!([b64(&[0; 2000])]);
-            jwk["x5t#S256"] = json!("x");
-            jwk["x5dn"] = json!("CN=a");
-            jwk["use"] = json!("sig");
-            jwk["alg"] = json!("PS256");
-            jwk["key_ops"] = json!(["sign", "verify"]);
-        });
-        assert!(set(&[key]).is_ok());
-    }
-
-    #[test]
-    fn a_key_that_must_not_verify_ps256_is_skipped() {
-        type Change = Box<dyn FnOnce(&mut Json)>;
-        let e = |e: &[u8]| json!(b64(e));
-        let cases: Vec<(&str, Change)> = vec![
-            ("EC", Box::new(|jwk| jwk["kty"] = json!("EC"))),
-            ("kty in other case", Box::new(|jwk| jwk["kty"] = json!("rsa"))),
-            ("no kty", Box::new(|jwk| drop(jwk.as_object_mut().unwrap().remove("kty")))),
-            ("no kid", Box::new(|jwk| drop(jwk.as_object_mut().unwrap().remove("kid")))),
-            ("kid is a number", Box::new(|jwk| jwk["kid"] = json!(1))),
-            ("kid is empty", Box::new(|jwk| jwk["kid"] = json!(""))),
-            ("for encryption", Box::new(|jwk| jwk["use"] = json!("enc"))),
-            ("use is null", Box::new(|jwk| jwk["use"] = Json::Null)),
-            ("only signs", Box::new(|jwk| jwk["key_ops"] = json!(["sign"]))),
-            ("key_ops is text", Box::new(|jwk| jwk["key_ops"] = json!("verify"))),
-            ("for RS256", Box::new(|jwk| jwk["alg"] = json!("RS256"))),
-            ("for PS512", Box::new(|jwk| jwk["alg"] = json!("PS512"))),
-            ("no n", Box::new(|jwk| drop(jwk.as_object_mut().unwrap().remove("n")))),
-            ("n is padded", Box::new(|jwk| jwk["n"] = json!(format!("{}==", jwk["n"].as_str().unwrap())))),
-            (
-                "n starts with zero",
-                Box::new(|jwk| jwk["n"] = json!(b64(&[&[0][..], &SigningKey::first().modulus()].concat()))),
-            ),
-            ("n is 1024 bits", Box::new(|jwk| jwk["n"] = json!(b64(&[0xff; 128])))),
-            ("n is 4104 bits", Box::new(|jwk| jwk["n"] = json!(b64(&[0xff; 513])))),
-            ("n is even", Box::new(|jwk| jwk["n"] = json!(b64(&[0xfe; 256])))),
-            ("e is 1", Box::new(move |jwk| jwk["e"] = e(&[1]))),
-            ("e is even", Box::new(move |jwk| jwk["e"] = e(&[1, 0, 0]))),
-            ("e has 34 bits", Box::new(move |jwk| jwk["e"] = e(&[2, 0, 0, 0, 1]))),
-            ("e is empty", Box::new(move |jwk| jwk["e"] = e(&[]))),
-            ("not an object", Box::new(|jwk| *jwk = json!("key"))),
-            ("null", Box::new(|jwk| *jwk = Json::Null)),
-        ];
-        for (name, change) in cases {
-            let key = jwk(change);
-            assert_eq!(set(std::slice::from_ref(&key)).unwrap_err(), JwksError::NoUsableKey, "{name}");
-            let mixed = set(&[key, SigningKey::second().jwk("good")]).unwrap();
-            assert!(mixed.key("good").is_some() && mixed.len() == 1, "{name} takes a good key away");
-        }
-    }
-
-    #[test]
-    fn a_key_published_with_a_private_member_is_skipped() {
-        for member in PRIVATE_MEMBERS {
-            assert_eq!(set(&[jwk(|jwk| jwk[member] = json!("AQAB"))]).unwrap_err(), JwksError::NoUsableKey, "{member}");
-        }
-    }
-
-    /// RFC 7517 appendix A.1: an EC key for encryption beside an RSA key; A.2: private keys; A.3: symmetric keys.
-    #[test]
-    fn the_examples_of_rfc_7517() {
-        let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
-        let ec = json!({"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"enc","kid":"1"});
-        let rsa = json!({"kty":"RSA","n":n,"e":"AQAB","kid":"2011-04-29"});
-        let mut published = rsa.clone();
-        published["alg"] = json!("RS256");
-        let mut private = rsa.clone();
-        private["d"] = json!(
-            "X4cTteJY_gn4FYPsXB8rdXix5vwsg1FLN5E3EaG6RJoVH-HLLKD9M7dx5oo7GURknchnrRweUkC7hT5fJLM0WbFAKNLWY2vv7B6NqXSzUvxT0_YSfqij"
-        );
-        // As printed, A.1 says alg RS256: not for us.
-        assert_eq!(set(&[ec.clone(), published]).unwrap_err(), JwksError::NoUsableKey);
-        assert!(set(&[ec.clone(), rsa]).unwrap().key("2011-04-29").is_some());
-        assert_eq!(set(&[ec, private]).unwrap_err(), JwksError::NoUsableKey);
-        // A.3: symmetric keys, which a set for verifiers must never make usable.
-        let symmetric = json!({"kty":"oct","alg":"A128KW","k":"GawgguFyGrWKav7AX4VKUg","kid":"2011-04-29"});
-        assert_eq!(set(&[symmetric]).unwrap_err(), JwksError::NoUsableKey);
-    }
-
-    #[test]
-    fn a_kid_that_several_keys_claim_names_none_of_them() {
-        let twice = [SigningKey::first().jwk("k"), SigningKey::second().jwk("k"), SigningKey::second().jwk("other")];
-        let keys = set(&twice).unwrap();
-        assert!(keys.key("k").is_none());
-        assert!(keys.key("other").is_some());
-        let thrice = [twice[0].clone(), twice[1].clone(), twice[0].clone()];
-        assert_eq!(set(&thrice).unwrap_err(), JwksError::NoUsableKey);
-    }
-
-    /// RFC 7517 §4.5: keys of different kinds may share a kid.
-    #[test]
-    fn a_skipped_key_does_not_claim_its_kid() {
-        let encryption = jwk(|jwk| jwk["use"] = json!("enc"));
-        assert!(set(&[encryption, SigningKey::first().jwk("k")]).unwrap().key("k").is_some());
-    }
-
-    #[test]
-    fn a_key_with_duplicate_members_is_skipped_alone() {
-        let good = SigningKey::first().jwk("good").to_string();
-        let broken = format!("{},\"kid\":\"evil\"}}", SigningKey::second().jwk("k").to_string().trim_end_matches('}'));
-        let overflow = r#"{"kty":"RSA","x":1e999}"#;
-        let keys = KeySet::parse(format!("{{\"keys\":[{broken},{overflow},{good}]}}").as_bytes()).unwrap();
-        assert!(keys.key("good").is_some() && keys.len() == 1);
-    }
-
-    #[test]
-    fn what_is_not_a_set_is_refused() {
-        let one = SigningKey::first().jwk("k");
-        for body in [
-            String::new(),
-            "<!doctype html><title>Sign in</title>".into(),
-            "[]".into(),
-            format!("[[{one}]]"),
-            "{}".into(),
-            r#"{"keys":{}}"#.into(),
-            r#"{"keys":null}"#.into(),
-            one.to_string(),
-            format!(r#"{{"keys":[{one}],"keys":[]}}"#),
-            format!(r#"{{"keys":[{one}]"#),
-            format!(r#"{{"keys":[{one}]}}{{}}"#),
-        ] {
-            assert_eq!(KeySet::parse(body.as_bytes()).unwrap_err(), JwksError::NotASet, "{body}");
-        }
-        assert_eq!(set(&[]).unwrap_err(), JwksError::NoUsableKey);
-    }
-
-    #[test]
-    fn the_bodys_length_and_the_number_of_keys_are_bounded() {
-        let body = |length: usize| {
-            let set = json!({ "keys": [SigningKey::first().jwk("k")] }).to_string();
-            format!("{set}{}", " ".repeat(length - set.len()))
-        };
-        assert!(KeySet::parse(body(MAX_SET_LENGTH).as_bytes()).is_ok());
-        assert_eq!(KeySet::parse(body(MAX_SET_LENGTH + 1).as_bytes()).unwrap_err(), JwksError::TooLong);
-        let many: Vec<_> = (0..=MAX_KEYS).map(|n| SigningKey::first().jwk(&format!("{n:03}"))).collect();
-        let kept = set(&many).unwrap();
-        assert_eq!(kept.len(), MAX_KEYS);
-        assert!(kept.key("000").is_some() && kept.key("064").is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bodies_never_panic(body in "\\{\"keys\":\\[[ -~]{0,200}\\]\\}|[ -~]{0,200}") {
-            let _ = KeySet::parse(body.as_bytes());
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,15 @@
-//! JOSE as far as the filter needs it: compact JWS (RFC 7515), JWK sets (RFC 7517), PS256 (RFC 7518 §3.5).
+//! JOSE as far as the filter needs it: compact JWS (RFC 7515), JWK sets (RFC 7517), and the algorithms PS256, ES256 and
+//! RS256 (RFC 7518 §3).
 
+pub mod algorithm;
 pub mod compact;
 pub mod jwks;
+pub mod key;
 
+pub use algorithm::Algorithm;
 pub use compact::{Header, JwsError, UnverifiedToken};
 pub use jwks::{JwksError, KeySet};
+pub use key::{PublicKey, VerificationKey};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,14 +20,20 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// Encodes as [`base64url`] decodes.
+fn to_base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::base64url;
+    use super::{base64url, to_base64url};
 
     #[test]
     fn base64url_is_canonical_or_refused() {
         // RFC 7515 appendix C
         assert_eq!(base64url("A-z_4ME"), Some(vec![3, 236, 255, 224, 193]));
+        assert_eq!(to_base64url(&[3, 236, 255, 224, 193]), "A-z_4ME");
         assert_eq!(base64url(""), Some(vec![]));
         for text in ["A-z_4ME=", "A+z/4ME", "A-z_4MF", "A", "A-z_ 4ME", "A-z_4ME\n", "A-z_4M\u{c9}"] {
             assert_eq!(base64url(text), None, "{text:?}");

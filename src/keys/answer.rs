@@ -1,6 +1,6 @@
 //! What came back for a fetch: only a complete answer with status 200 and a usable key set in it is one.
 
-use crate::jose::{JwksError, KeySet};
+use crate::jose::{Algorithm, JwksError, KeySet};
 
 use super::FetchError;
 
@@ -28,11 +28,11 @@ pub enum Body {
 }
 
 impl Answer {
-    /// The key set in the answer.
+    /// The key set in the answer, of keys that may verify an accepted algorithm.
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub fn key_set(&self) -> Result<KeySet, FetchError> {
+    pub fn key_set(&self, accepted: &[Algorithm]) -> Result<KeySet, FetchError> {
         let status = self.status.as_deref().and_then(decimal).ok_or(FetchError::NoAnswer)?;
         if status != 200 {
             return Err(FetchError::Status(u16::try_from(status).unwrap_or(u16::MAX)));
@@ -48,7 +48,7 @@ impl Answer {
         {
             return Err(FetchError::Incomplete);
         }
-        KeySet::parse(body).map_err(FetchError::Unusable)
+        KeySet::parse(body, accepted).map_err(FetchError::Unusable)
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
             content_length: content_length.map(bytes),
             body: Body::Read(body.to_vec()),
         }
-        .key_set()
+        .key_set(&[Algorithm::Ps256])
         .map(|keys| keys.len())
     }
 
@@ -96,7 +96,7 @@ mod tests {
         ] {
             assert_eq!(answer(status, None, &body), Err(error), "{status}");
         }
-        assert_eq!(Answer::default().key_set().map(|_| ()).unwrap_err(), FetchError::NoAnswer);
+        assert_eq!(Answer::default().key_set(&[Algorithm::Ps256]).map(|_| ()).unwrap_err(), FetchError::NoAnswer);
     }
 
     #[test]
@@ -106,7 +106,11 @@ mod tests {
             assert_eq!(answer("200", Some(&length.to_string()), &body), Err(FetchError::Incomplete));
         }
         assert_eq!(answer("200", Some("x"), &body), Err(FetchError::Incomplete));
-        let unread = |body| Answer { status: Some(b"200".to_vec()), content_length: None, body }.key_set().map(|_| ());
+        let unread = |body| {
+            Answer { status: Some(b"200".to_vec()), content_length: None, body }
+                .key_set(&[Algorithm::Ps256])
+                .map(|_| ())
+        };
         assert_eq!(unread(Body::Unreadable), Err(FetchError::Incomplete));
         assert_eq!(unread(Body::TooLong), Err(FetchError::Unusable(JwksError::TooLong)));
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::jose::KeySet;
-use crate::rsa::RsaPublicKey;
+use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
 use super::{FetchId, KeyPolicy, LOST_AFTER};
@@ -44,8 +43,8 @@ impl Entry {
         self.last_used
     }
 
-    pub(super) fn key(&self, key_id: &str) -> Option<&RsaPublicKey> {
-        self.keys.as_ref().and_then(|(keys, _)| keys.key(key_id))
+    pub(super) fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
+        self.keys.as_ref().and_then(|(keys, _)| keys.key(key_id, algorithm))
     }
 
     /// How long the keys are still valid. A set from the future (the clock was set back) has no known age: zero.

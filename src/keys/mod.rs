@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use crate::config::HttpUrl;
 use crate::jose::jwks::MAX_SET_LENGTH;
-use crate::jose::{JwksError, KeySet};
-use crate::rsa::RsaPublicKey;
+use crate::jose::{Algorithm, JwksError, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
 pub use answer::{Answer, Body};
@@ -74,7 +73,7 @@ pub enum Attempt {
 #[derive(Debug)]
 pub enum Lookup<'a> {
     /// The key.
-    Found(&'a RsaPublicKey),
+    Found(&'a VerificationKey),
     /// There are valid keys, and this one is not among them.
     UnknownKeyId,
     /// Wait for a fetch that is under way.
@@ -125,8 +124,15 @@ impl KeyCache {
         Self { policy, entries: BTreeMap::new(), last_fetch: FetchId::default() }
     }
 
-    /// Looks for the key `key_id` of the set at `url`.
-    pub fn lookup(&mut self, now: UnixTime, url: &HttpUrl, key_id: &str, attempt: Attempt) -> Lookup<'_> {
+    /// Looks for the key `key_id` of the set at `url` that may verify `algorithm`.
+    pub fn lookup(
+        &mut self,
+        now: UnixTime,
+        url: &HttpUrl,
+        key_id: &str,
+        algorithm: Algorithm,
+        attempt: Attempt,
+    ) -> Lookup<'_> {
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
                 return Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
@@ -138,7 +144,7 @@ impl KeyCache {
         };
         entry.used(now);
         let valid = entry.has_valid_keys(now, self.policy.max_age);
-        let known = valid && entry.key(key_id).is_some();
+        let known = valid && entry.key(key_id, algorithm).is_some();
         if !known {
             if attempt == Attempt::First && entry.is_fetching(now, &self.policy) {
                 return Lookup::Wait;
@@ -153,7 +159,7 @@ impl KeyCache {
                 return Lookup::Unavailable { retry_after: entry.retry_after(now) };
             }
         }
-        entry.key(key_id).map_or(Lookup::UnknownKeyId, Lookup::Found)
+        entry.key(key_id, algorithm).map_or(Lookup::UnknownKeyId, Lookup::Found)
     }
 
     /// Takes the result of a fetch. `None` if it was given up before and does not count any more.
@@ -249,7 +255,7 @@ impl fmt::Display for FetchError {
             FetchError::Unusable(JwksError::TooLong) => write!(f, "the answer is longer than {MAX_SET_LENGTH} bytes"),
             FetchError::Unusable(JwksError::NotASet) => f.write_str("the answer is not a JWK set"),
             FetchError::Unusable(JwksError::NoUsableKey) => {
-                f.write_str("the JWK set has no RSA key that may verify PS256")
+                f.write_str("the JWK set has no key that may verify an accepted algorithm")
             }
         }
     }

@@ -20,7 +20,7 @@ fn url(organisational_unit: &str) -> HttpUrl {
 
 fn keys(ids: &[&str]) -> KeySet {
     let keys: Vec<_> = ids.iter().map(|id| SigningKey::first().jwk(id)).collect();
-    KeySet::parse(serde_json::json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+    KeySet::parse(serde_json::json!({ "keys": keys }).to_string().as_bytes(), &[Algorithm::Ps256]).unwrap()
 }
 
 /// A cache with short names for what the tests do with it.
@@ -49,7 +49,7 @@ impl Bench {
     }
 
     fn says_to(&mut self, now: UnixTime, key_id: &str, attempt: Attempt) -> String {
-        match self.0.lookup(now, &url("hub"), key_id, attempt) {
+        match self.0.lookup(now, &url("hub"), key_id, Algorithm::Ps256, attempt) {
             Lookup::Found(_) => "key".into(),
             Lookup::UnknownKeyId => "unknown".into(),
             Lookup::Wait => "wait".into(),
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     fn expect_fetch(&mut self, second: u64, key_id: &str) -> FetchId {
-        match self.0.lookup(at(second), &url("hub"), key_id, Attempt::First) {
+        match self.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, Attempt::First) {
             Lookup::Fetch(fetch) => fetch.id,
             other => panic!("a fetch was expected, not {other:?}"),
         }
@@ -89,7 +89,7 @@ fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
 #[test]
 fn a_fetch_says_where_and_for_how_long() {
     let mut cache = KeyCache::new(POLICY);
-    let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Attempt::First) else { panic!() };
+    let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, Attempt::First) else { panic!() };
     assert_eq!(fetch.url.as_str(), "https://keystore.test/hub/application.jwks");
     assert_eq!(fetch.timeout, POLICY.timeout);
 }
@@ -173,7 +173,9 @@ fn ten_thousand_unknown_key_ids_cause_one_fetch_per_cooldown() {
     let mut fetches = 0;
     for n in 0..10_000_u64 {
         let second = n / 100;
-        if let Lookup::Fetch(fetch) = bench.0.lookup(at(second), &url("hub"), &format!("kid-{n}"), Attempt::First) {
+        if let Lookup::Fetch(fetch) =
+            bench.0.lookup(at(second), &url("hub"), &format!("kid-{n}"), Algorithm::Ps256, Attempt::First)
+        {
             fetches += 1;
             bench.finish(second, fetch.id, Ok(keys(&["a"]))).unwrap();
         }
@@ -248,12 +250,14 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
     let mut cache = KeyCache::new(POLICY);
     for n in 0..MAX_SETS {
         let url = url(&format!("ou-{n}"));
-        let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Attempt::First) else { panic!() };
+        let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, Attempt::First) else {
+            panic!()
+        };
         cache.finish(at(n as u64), fetch.id, &url, Ok(keys(&["a"])));
     }
     let now = at(100);
-    assert!(matches!(cache.lookup(now, &url("ou-0"), "a", Attempt::First), Lookup::Found(_)));
-    assert!(matches!(cache.lookup(now, &url("one-more"), "a", Attempt::First), Lookup::Fetch(_)));
+    assert!(matches!(cache.lookup(now, &url("ou-0"), "a", Algorithm::Ps256, Attempt::First), Lookup::Found(_)));
+    assert!(matches!(cache.lookup(now, &url("one-more"), "a", Algorithm::Ps256, Attempt::First), Lookup::Fetch(_)));
     assert_eq!(cache.entries.len(), MAX_SETS);
     assert!(cache.entries.contains_key(&url("ou-0")), "it was just used");
     assert!(!cache.entries.contains_key(&url("ou-1")), "it was not");
@@ -263,9 +267,15 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
 fn a_set_that_requests_wait_for_is_not_pushed_out() {
     let mut cache = KeyCache::new(POLICY);
     for n in 0..MAX_SETS {
-        assert!(matches!(cache.lookup(T0, &url(&format!("ou-{n}")), "a", Attempt::First), Lookup::Fetch(_)));
+        assert!(matches!(
+            cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, Attempt::First),
+            Lookup::Fetch(_)
+        ));
     }
-    assert!(matches!(cache.lookup(T0, &url("one-more"), "a", Attempt::First), Lookup::Unavailable { .. }));
+    assert!(matches!(
+        cache.lookup(T0, &url("one-more"), "a", Algorithm::Ps256, Attempt::First),
+        Lookup::Unavailable { .. }
+    ));
     assert_eq!(cache.entries.len(), MAX_SETS);
 }
 

