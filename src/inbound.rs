@@ -1,25 +1,34 @@
-//! The request machine for Hub → bank: facts in, a verdict out, or a fetch that must come first.
+//! The request machine for Hub → bank: facts in, a verdict out, or a callout that must come first.
 //!
 //! Checks run cheapest first: certificate, pin, headers, credential, claims, key, signature. A request either gets its
-//! verdict at once or waits for keys, at most once; nothing leaves here undecided.
+//! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::auth::jwt_auth::Credential;
-use crate::auth::{Accepted, JwtAuth, NeedsKeys, Outcome};
-use crate::config::{self, Forward, ForwardAuthorization, HttpUrl};
-use crate::keys::{Answer, Attempt, Fetch, FetchError, FetchId, FetchReport};
+use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Outcome};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
+use crate::config::{self, Forward, ForwardAuthorization};
+use crate::keys::Attempt;
 use crate::peer::{PeerCertificate, PeerSource, Subject};
 use crate::provider;
 use crate::reply::{Refusal, Rejection};
 use crate::request::RequestFacts;
 use crate::reserved;
+use crate::shared_data::SharedData;
 use crate::time::UnixTime;
 
-/// The most requests that wait for keys in one worker. Each keeps its facts, mostly a token of under 8 KiB.
+/// The most requests that wait for callouts in one worker. Each keeps its facts, mostly a token of under 8 KiB.
 pub const MAX_WAITING: usize = 1024;
 
-/// The inbound direction: its configuration, the keys that it knows and the requests that wait for some.
+/// How often time is looked at: background fetches are not urgent.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
+pub const SHORT_TICK: Duration = Duration::from_millis(20);
+
+/// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
 #[derive(Debug)]
 pub struct Inbound {
     config: config::Inbound,
@@ -35,8 +44,8 @@ pub struct RequestId(pub u32);
 #[derive(Debug)]
 #[must_use]
 pub struct Step {
-    /// A fetch to make, whatever happens to this request.
-    pub fetch: Option<Fetch>,
+    /// A callout to make, whatever happens to this request.
+    pub callout: Option<Callout>,
     /// The verdict; `None` to hold the request until [`Settled`] has one for it.
     pub verdict: Option<Verdict>,
 }
@@ -59,12 +68,12 @@ pub struct Admission {
     pub set: Vec<(&'static str, String)>,
 }
 
-/// What the end of a fetch brought about.
+/// What the end of a callout brought about.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Settled {
     /// What to log of it.
-    pub report: Option<FetchReport>,
+    pub report: Option<CalloutReport>,
     /// The requests that waited for it.
     pub verdicts: Vec<(RequestId, Verdict)>,
 }
@@ -73,45 +82,29 @@ pub struct Settled {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Tick {
-    /// Fetches to make in the background.
-    pub fetches: Vec<Fetch>,
-    /// Fetches that were given up.
-    pub lost: Vec<Settled>,
-}
-
-#[derive(Debug)]
-enum Method {
-    MtlsOnly,
-    JwtAuth(Box<JwtAuth>),
+    /// Callouts to make in the background.
+    pub callouts: Vec<Callout>,
+    /// What was given up, and what other workers have settled.
+    pub settled: Vec<Settled>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    url: HttpUrl,
+    topic: Topic,
     facts: RequestFacts,
-}
-
-/// What became known of the caller on the way to a verdict, for the log.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Evidence {
-    pub(crate) organisational_unit: Option<String>,
-    pub(crate) key_id: Option<String>,
 }
 
 /// What the checks of one request came to.
 enum Decision {
     Admitted(Admission),
-    NeedsKeys(NeedsKeys),
+    Needs(Needs),
 }
 
 impl Inbound {
-    /// The direction with this configuration and nothing known yet.
+    /// The direction with this configuration and nothing known yet. `shared` is what the gateway's workers share.
     #[must_use]
-    pub fn new(config: config::Inbound) -> Self {
-        let method = match &config.auth {
-            config::Auth::MtlsOnly => Method::MtlsOnly,
-            config::Auth::JwtAuth(settings) => Method::JwtAuth(Box::new(JwtAuth::new(settings.clone()))),
-        };
+    pub fn new(config: config::Inbound, shared: &Rc<dyn SharedData>) -> Self {
+        let method = Method::new(&config.auth, shared);
         Self { config, method, waiting: BTreeMap::new() }
     }
 
@@ -130,39 +123,35 @@ impl Inbound {
         !self.config.peer.fingerprints.is_empty()
     }
 
-    /// The gateway's name for where key sets are fetched, if any ever are.
-    #[must_use]
-    pub fn upstream(&self) -> Option<&str> {
-        match &self.config.auth {
-            config::Auth::MtlsOnly => None,
-            config::Auth::JwtAuth(settings) => Some(&settings.upstream),
-        }
+    /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
+    pub fn tick_period(&mut self) -> Option<Duration> {
+        if self.method.awaits_others() { Some(SHORT_TICK) } else { self.method.needs_ticks().then_some(TICK) }
     }
 
     /// Decides on a new request.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
         let mut evidence = Evidence::default();
         match self.decide(now, &facts, Attempt::First, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => Step { fetch: None, verdict: Some(Verdict::Admit(admission)) },
-            Err(rejection) => Step { fetch: None, verdict: Some(refuse(rejection, evidence, &facts)) },
-            Ok(Decision::NeedsKeys(needs)) if self.waiting.len() < MAX_WAITING => {
-                self.waiting.insert(id, Waiting { url: needs.url, facts });
-                Step { fetch: needs.fetch, verdict: None }
+            Ok(Decision::Admitted(admission)) => Step { callout: None, verdict: Some(Verdict::Admit(admission)) },
+            Err(rejection) => Step { callout: None, verdict: Some(refuse(rejection, evidence, &facts)) },
+            Ok(Decision::Needs(needs)) if self.waiting.len() < MAX_WAITING => {
+                self.waiting.insert(id, Waiting { topic: needs.topic, facts });
+                Step { callout: needs.callout, verdict: None }
             }
-            Ok(Decision::NeedsKeys(needs)) => {
-                Step { fetch: needs.fetch, verdict: Some(refuse(Rejection::TooManyWaiting, evidence, &facts)) }
+            Ok(Decision::Needs(needs)) => {
+                Step { callout: needs.callout, verdict: Some(refuse(Rejection::TooManyWaiting, evidence, &facts)) }
             }
         }
     }
 
-    /// Takes the answer to a fetch and decides on every request that waited for it.
-    pub fn on_answer(&mut self, now: UnixTime, fetch: FetchId, url: &HttpUrl, answer: &Answer) -> Settled {
-        self.settle(now, fetch, url, answer.key_set(&[crate::jose::Algorithm::Ps256]))
+    /// Takes the answer to a callout and decides on every request that waited for it.
+    pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
+        self.settle(now, id, topic, answer.complete())
     }
 
-    /// Takes it that a fetch could not be made, and decides on every request that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, fetch: FetchId, url: &HttpUrl) -> Settled {
-        self.settle(now, fetch, url, Err(FetchError::NotDispatched))
+    /// Takes it that a callout could not be made, and decides on every request that waited for it.
+    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
+        self.settle(now, id, topic, Err(CalloutError::NotDispatched))
     }
 
     /// Forgets a request that has gone away.
@@ -170,37 +159,35 @@ impl Inbound {
         self.waiting.remove(&id);
     }
 
-    /// Says what time alone brings about. To be called about once a second.
+    /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
     pub fn on_tick(&mut self, now: UnixTime) -> Tick {
-        let Method::JwtAuth(jwt_auth) = &mut self.method else { return Tick::default() };
-        let lost = jwt_auth.keys().lost(now);
-        let lost = lost.into_iter().map(|(fetch, url)| self.settle(now, fetch, &url, Err(FetchError::NoAnswer)));
-        let lost = lost.collect();
-        let Method::JwtAuth(jwt_auth) = &mut self.method else { return Tick::default() };
-        Tick { fetches: jwt_auth.keys().due(now), lost }
+        let lost = self.method.lost(now);
+        let mut settled: Vec<_> =
+            lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
+        let Due { callouts, settled: topics } = self.method.due(now);
+        settled.extend(topics.iter().map(|topic| Settled { report: None, verdicts: self.release(now, topic) }));
+        Tick { callouts, settled }
     }
 
-    fn settle(
-        &mut self,
-        now: UnixTime,
-        fetch: FetchId,
-        url: &HttpUrl,
-        result: Result<crate::jose::KeySet, FetchError>,
-    ) -> Settled {
-        let Method::JwtAuth(jwt_auth) = &mut self.method else { return Settled::default() };
-        let Some(report) = jwt_auth.keys().finish(now, fetch, url, result) else { return Settled::default() };
-        let ids: Vec<_> = self.waiting.iter().filter(|(_, waiting)| waiting.url == *url).map(|(id, _)| *id).collect();
-        let verdicts = ids.into_iter().filter_map(|id| Some((id, self.decide_after_fetch(now, id)?))).collect();
-        Settled { report: Some(report), verdicts }
+    fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
+        let Some(report) = self.method.finish(now, id, topic, answer) else { return Settled::default() };
+        Settled { report: Some(report), verdicts: self.release(now, topic) }
     }
 
-    fn decide_after_fetch(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
+    /// Decides on every request that waited for this.
+    fn release(&mut self, now: UnixTime, topic: &Topic) -> Vec<(RequestId, Verdict)> {
+        let waited = self.waiting.iter().filter(|(_, waiting)| waiting.topic == *topic);
+        let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| Some((id, self.decide_after_callout(now, id)?))).collect()
+    }
+
+    fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
         let Waiting { facts, .. } = self.waiting.remove(&id)?;
         let mut evidence = Evidence::default();
-        let verdict = match self.decide(now, &facts, Attempt::AfterFetch, &mut evidence) {
+        let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {
             Ok(Decision::Admitted(admission)) => Verdict::Admit(admission),
-            // A request waits once, and the key cache keeps to that; were it ever to say otherwise, this is a fault.
-            Ok(Decision::NeedsKeys(_)) => refuse(Rejection::Internal, evidence, &facts),
+            // A request waits once, and the caches keep to that; were it ever to say otherwise, this is a fault.
+            Ok(Decision::Needs(_)) => refuse(Rejection::Internal, evidence, &facts),
             Err(rejection) => refuse(rejection, evidence, &facts),
         };
         Some(verdict)
@@ -226,29 +213,14 @@ impl Inbound {
             &facts.provider_id_alias,
         )
         .map_err(Rejection::Provider)?;
-        let outcome = match &mut self.method {
-            Method::MtlsOnly => Outcome::Accepted(Accepted { credential_id: None }),
-            Method::JwtAuth(jwt_auth) => {
-                let credential = Credential { subject, authorization: &facts.authorization, audiences: &audiences };
-                let mut note_key_id = |key_id: &str| evidence.key_id = Some(key_id.to_owned());
-                jwt_auth.authenticate(now, credential, attempt, &mut note_key_id).map_err(Rejection::JwtAuth)?
-            }
-        };
-        Ok(match outcome {
-            Outcome::NeedsKeys(needs) => Decision::NeedsKeys(needs),
+        let credential =
+            Credential { certificate: &certificate, authorization: &facts.authorization, audiences: &audiences };
+        Ok(match self.method.authenticate(now, credential, attempt, evidence)? {
+            Outcome::Needs(needs) => Decision::Needs(needs),
             Outcome::Accepted(accepted) => {
                 Decision::Admitted(Admission::new(&self.config.forward, self.method.name(), subject, accepted))
             }
         })
-    }
-}
-
-impl Method {
-    fn name(&self) -> &'static str {
-        match self {
-            Method::MtlsOnly => "mtls_only",
-            Method::JwtAuth(_) => "jwt_auth",
-        }
     }
 }
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::auth::jwt_auth::HeaderError;
-use crate::auth::{CredentialError, JwtAuthError};
+use crate::auth::{CredentialError, Evidence, JwtAuthError};
 use crate::claims::{Claim, ClaimsError, Fault};
-use crate::inbound::Evidence;
 use crate::jose::JwsError;
 use crate::peer::PeerError;
 use crate::provider::ProviderError;

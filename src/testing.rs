@@ -1,5 +1,8 @@
 //! What the unit tests share: keys and tokens made by AWS-LC, whose RSA and ECDSA are not those under test.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -10,6 +13,8 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+
+use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
 
 /// An RSA key that signs test tokens.
 pub(crate) struct SigningKey(KeyPair);
@@ -122,6 +127,54 @@ fn signed(header: &str, payload: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> Strin
     let signing_input = format!("{}.{}", b64(header.as_bytes()), b64(payload.as_bytes()));
     let signature = b64(&sign(signing_input.as_bytes()));
     format!("{signing_input}.{signature}")
+}
+
+/// What workers share, in memory. Clones are the same memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedMemory(Rc<RefCell<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    values: BTreeMap<String, (Vec<u8>, u32)>,
+    writes: u32,
+    fails: bool,
+}
+
+impl SharedMemory {
+    /// Makes every access fail from now on, or none.
+    pub(crate) fn fail(&self, fails: bool) {
+        self.0.borrow_mut().fails = fails;
+    }
+
+    /// Changes every value behind the workers' backs.
+    pub(crate) fn change_all(&self, change: impl Fn(&mut Vec<u8>)) {
+        self.0.borrow_mut().values.values_mut().for_each(|(value, _)| change(value));
+    }
+}
+
+impl SharedData for SharedMemory {
+    fn read(&self, key: &str) -> Result<Option<Stored>, Unavailable> {
+        let memory = self.0.borrow();
+        if memory.fails {
+            return Err(Unavailable);
+        }
+        let stored = |(value, version): &(Vec<u8>, u32)| Stored { value: value.clone(), version: Version(*version) };
+        Ok(memory.values.get(key).map(stored))
+    }
+
+    fn write(&self, key: &str, value: &[u8], seen: Option<Version>) -> Result<Written, Unavailable> {
+        let mut memory = self.0.borrow_mut();
+        if memory.fails {
+            return Err(Unavailable);
+        }
+        if memory.values.get(key).map(|(_, version)| Version(*version)) != seen {
+            return Ok(Written::Conflict);
+        }
+        memory.writes += 1;
+        let version = memory.writes;
+        memory.values.insert(key.to_owned(), (value.to_vec(), version));
+        Ok(Written::Done)
+    }
 }
 
 /// A compact JWS with any bytes for a signature.

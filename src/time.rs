@@ -19,6 +19,15 @@ impl UnixTime {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// From milliseconds since the epoch.
+    #[must_use]
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
     /// Milliseconds since the epoch.
     #[must_use]
     pub fn as_millis(self) -> u64 {

@@ -1,31 +1,24 @@
 //! JWT Auth (spec §2.4): a PS256 token whose `iss` and `sub` are the `O` and `OU` of the peer certificate, verified with a
 //! key that is published under the address that this certificate's subject names.
 
+use std::rc::Rc;
+
+use crate::callout::Topic;
 use crate::claims::{AcceptedClaims, ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
 use crate::peer::Subject;
+use crate::shared_data::SharedData;
 use crate::time::UnixTime;
 
-use super::{Accepted, CredentialError, NeedsKeys, Outcome, bearer};
+use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer};
 
 /// The method JWT Auth, with the keys that it knows.
 #[derive(Debug)]
 pub struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
-}
-
-/// What a request brings that this method looks at.
-#[derive(Debug, Clone, Copy)]
-pub struct Credential<'a> {
-    /// The subject of the peer certificate, which was verified.
-    pub subject: &'a Subject,
-    /// The values of `Authorization`.
-    pub authorization: &'a [Vec<u8>],
-    /// The provider ids of which the token's `aud` must name one.
-    pub audiences: &'a [&'a str],
 }
 
 /// Why a token is not accepted.
@@ -68,15 +61,17 @@ pub enum HeaderError {
 }
 
 impl JwtAuth {
-    /// The method with these settings and no keys yet.
+    /// The method with these settings and no keys yet. `shared` is what it shares with other workers.
     #[must_use]
-    pub fn new(settings: config::JwtAuth) -> Self {
+    pub fn new(settings: config::JwtAuth, shared: &Rc<dyn SharedData>) -> Self {
         let policy = KeyPolicy {
+            upstream: settings.upstream.clone(),
+            algorithms: vec![Algorithm::Ps256],
             max_age: settings.max_age,
             timeout: settings.timeout,
             refetch_cooldown: settings.refetch_cooldown,
         };
-        Self { settings, keys: KeyCache::new(policy) }
+        Self { settings, keys: KeyCache::new(policy, Rc::clone(shared)) }
     }
 
     /// The keys that are known.
@@ -84,7 +79,7 @@ impl JwtAuth {
         &mut self.keys
     }
 
-    /// Decides on a credential. `note_key_id` is told the `kid` as soon as it is known, for the log.
+    /// Decides on a credential, and notes the token's `kid` in `evidence`.
     ///
     /// # Errors
     /// See [`JwtAuthError`]: the first check that failed, cheapest first.
@@ -93,15 +88,13 @@ impl JwtAuth {
         now: UnixTime,
         credential: Credential<'_>,
         attempt: Attempt,
-        note_key_id: &mut dyn FnMut(&str),
+        evidence: &mut Evidence,
     ) -> Result<Outcome, JwtAuthError> {
-        let subject = credential.subject;
+        let subject = credential.certificate.subject();
         let url = self.jwks_url(subject)?;
         let token = bearer::token(credential.authorization).map_err(JwtAuthError::Credential)?;
         let token = UnverifiedToken::parse(token).map_err(JwtAuthError::Malformed)?;
-        if let Some(key_id) = &token.header().key_id {
-            note_key_id(key_id);
-        }
+        evidence.key_id.clone_from(&token.header().key_id);
         let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?.to_owned();
         let rules = ClaimRules {
             issuer: subject.organisation(),
@@ -117,8 +110,8 @@ impl JwtAuth {
                 Ok(Outcome::Accepted(accepted(&claims)))
             }
             Lookup::UnknownKeyId => Err(JwtAuthError::Header(HeaderError::UnknownKeyId)),
-            Lookup::Wait => Ok(Outcome::NeedsKeys(NeedsKeys { url, fetch: None })),
-            Lookup::Fetch(fetch) => Ok(Outcome::NeedsKeys(NeedsKeys { url, fetch: Some(fetch) })),
+            Lookup::Wait => Ok(Outcome::Needs(Needs { topic: Topic::KeySet(url), callout: None })),
+            Lookup::Fetch(fetch) => Ok(Outcome::Needs(Needs { topic: Topic::KeySet(url), callout: Some(fetch) })),
             Lookup::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
         }
     }
@@ -138,7 +131,7 @@ fn accepted(claims: &AcceptedClaims) -> Accepted {
 /// The `kid` of a header that is exactly as the standard's table wants it.
 fn required_key_id(header: &Header) -> Result<&str, HeaderError> {
     let is = |member: &Option<String>, value| member.as_deref() == Some(value);
-    if !is(&header.algorithm, Algorithm::Ps256.name()) {
+    if !is(&header.algorithm, "PS256") {
         return Err(HeaderError::Algorithm);
     }
     if !is(&header.object_type, "JOSE") {

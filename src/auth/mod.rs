@@ -3,30 +3,197 @@
 pub mod bearer;
 pub mod jwt_auth;
 
+use std::fmt;
+use std::rc::Rc;
+
+use crate::callout::{Callout, CalloutError, CalloutId, Topic};
+use crate::config;
+use crate::keys::{self, Attempt, FetchReport, KeyCache};
+use crate::peer::PeerCertificate;
+use crate::reply::Rejection;
+use crate::shared_data::SharedData;
+use crate::time::UnixTime;
+
 pub use bearer::CredentialError;
 pub use jwt_auth::{JwtAuth, JwtAuthError};
+
+/// The configured method, with what it has learned.
+#[derive(Debug)]
+pub enum Method {
+    /// Nothing beyond mutual TLS and pinning (spec §2.1).
+    MtlsOnly,
+    /// JWT Auth (spec §2.4).
+    JwtAuth(Box<JwtAuth>),
+}
+
+/// What a request brings that methods look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential<'a> {
+    /// The peer certificate, which was verified and is pinned.
+    pub certificate: &'a PeerCertificate,
+    /// The values of `Authorization`.
+    pub authorization: &'a [Vec<u8>],
+    /// The provider ids of which a token's `aud` must name one.
+    pub audiences: &'a [&'a str],
+}
 
 /// What a method says to a request.
 #[derive(Debug)]
 pub enum Outcome {
     /// The caller is who the certificate says.
     Accepted(Accepted),
-    /// Keys are needed first.
-    NeedsKeys(NeedsKeys),
+    /// The answer to a callout is needed first.
+    Needs(Needs),
 }
 
 /// A credential that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The id of the credential, for the bank's backend: the token's `jti`.
+    /// The id of the credential, for the bank's backend: a token's `jti`, an API key's id.
     pub credential_id: Option<String>,
 }
 
 /// What a request waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NeedsKeys {
-    /// The key set.
-    pub url: crate::config::HttpUrl,
-    /// The fetch to make, unless one is under way.
-    pub fetch: Option<crate::keys::Fetch>,
+pub struct Needs {
+    /// What has to be known.
+    pub topic: Topic,
+    /// The callout to make, unless one is under way.
+    pub callout: Option<Callout>,
+}
+
+/// What became known of the caller on the way to a verdict, for the log.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The `OU` of the certificate.
+    pub organisational_unit: Option<String>,
+    /// The `kid` of the token.
+    pub key_id: Option<String>,
+    /// The id of the API key.
+    pub api_key: Option<String>,
+}
+
+/// What came of a callout, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CalloutReport {
+    /// A key set was fetched, or not.
+    Keys(FetchReport),
+}
+
+/// What time alone brought about.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Callouts to make in the background.
+    pub callouts: Vec<Callout>,
+    /// Topics on which another worker has learned what can be learned now.
+    pub settled: Vec<Topic>,
+}
+
+impl Method {
+    /// The method that is configured. `shared` is what it shares with other workers.
+    #[must_use]
+    pub fn new(auth: &config::Auth, shared: &Rc<dyn SharedData>) -> Self {
+        match auth {
+            config::Auth::MtlsOnly => Self::MtlsOnly,
+            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), shared))),
+        }
+    }
+
+    /// Its name in `x-hub-auth-method`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MtlsOnly => "mtls_only",
+            Self::JwtAuth(_) => "jwt_auth",
+        }
+    }
+
+    /// Decides on a credential, and notes in `evidence` what the log should know.
+    ///
+    /// # Errors
+    /// The first check that failed, cheapest first.
+    pub fn authenticate(
+        &mut self,
+        now: UnixTime,
+        credential: Credential<'_>,
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Outcome, Rejection> {
+        match self {
+            Self::MtlsOnly => Ok(Outcome::Accepted(Accepted { credential_id: None })),
+            Self::JwtAuth(method) => {
+                method.authenticate(now, credential, attempt, evidence).map_err(Rejection::JwtAuth)
+            }
+        }
+    }
+
+    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    pub fn finish(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        topic: &Topic,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutReport> {
+        match topic {
+            Topic::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::Keys),
+            Topic::Token(_) => None,
+        }
+    }
+
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Method::finish`].
+    pub fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, Topic)> {
+        let lost = self.keys().map(|keys| keys.lost(now)).unwrap_or_default();
+        lost.into_iter().map(|(id, url)| (id, Topic::KeySet(url))).collect()
+    }
+
+    /// What time alone brings about.
+    pub fn due(&mut self, now: UnixTime) -> Due {
+        let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
+        Due { callouts: fetches, settled: ended_elsewhere.into_iter().map(Topic::KeySet).collect() }
+    }
+
+    /// Whether time alone ever brings anything about.
+    #[must_use]
+    pub fn needs_ticks(&self) -> bool {
+        !matches!(self, Self::MtlsOnly)
+    }
+
+    /// Whether requests may wait for what another worker learns.
+    pub fn awaits_others(&mut self) -> bool {
+        self.keys().is_some_and(|keys| keys.awaits_others())
+    }
+
+    fn keys(&mut self) -> Option<&mut KeyCache> {
+        match self {
+            Self::MtlsOnly => None,
+            Self::JwtAuth(method) => Some(method.keys()),
+        }
+    }
+}
+
+impl CalloutReport {
+    /// Which callout it was.
+    #[must_use]
+    pub fn callout(&self) -> CalloutId {
+        match self {
+            Self::Keys(report) => report.fetch,
+        }
+    }
+
+    /// Whether it brought what was asked for.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        match self {
+            Self::Keys(report) => report.result.is_ok(),
+        }
+    }
+}
+
+impl fmt::Display for CalloutReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(report) => report.fmt(f),
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(super) const CONTINUE: i32 = 0;
 pub(super) const PAUSE: i32 = 1;
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 const REQUEST_HEADERS: u32 = 0;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
@@ -25,6 +27,11 @@ const COUNTER: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 const REALTIME_CLOCK: u32 = 0;
 const MILLISECOND: u64 = 1_000_000;
+
+/// More environment variables, or longer ones in all, are not read: a gateway hands over a few.
+const MAX_VARIABLES: usize = 1024;
+/// See [`MAX_VARIABLES`].
+const MAX_ENVIRONMENT: usize = 1024 * 1024;
 
 mod host {
     #[link(wasm_import_module = "env")]
@@ -71,6 +78,20 @@ mod host {
             timeout_milliseconds: u32,
             token: *mut u32,
         ) -> u32;
+        pub(super) fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        pub(super) fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *const u8,
+            value_size: usize,
+            cas: u32,
+        ) -> u32;
         pub(super) fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -91,12 +112,25 @@ mod host {
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
         pub(super) fn clock_time_get(clock: u32, precision: u64, nanoseconds: *mut u64) -> u32;
+        pub(super) fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
+        pub(super) fn environ_get(pointers: *mut usize, text: *mut u8) -> u32;
     }
 }
 
 /// The host refused. Which status it gave makes no difference here.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HostError;
+
+/// What came of an access to shared data.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SharedDataError {
+    /// There is no value.
+    NotFound,
+    /// The value has another version by now.
+    Changed,
+    /// Anything else.
+    Failed,
+}
 
 /// The message of a log line is for people; nothing is to be done where it cannot be written.
 pub(super) fn log(level: u32, message: &str) {
@@ -110,6 +144,24 @@ pub(super) fn now() -> Option<UnixTime> {
     // SAFETY: the host writes one u64.
     let status = unsafe { host::clock_time_get(REALTIME_CLOCK, MILLISECOND, &mut nanoseconds) };
     (status == OK && nanoseconds > 0).then(|| UnixTime::from_nanos(nanoseconds))
+}
+
+/// The environment variables that the gateway hands to the module: `NAME=value` each. (`std::env` would end the process
+/// where the host refuses.)
+pub(super) fn environment() -> Vec<String> {
+    let (mut count, mut size) = (0, 0);
+    // SAFETY: the host writes two numbers.
+    let status = unsafe { host::environ_sizes_get(&mut count, &mut size) };
+    if status != OK || count > MAX_VARIABLES || size > MAX_ENVIRONMENT {
+        return Vec::new();
+    }
+    let (mut pointers, mut text) = (vec![0; count], vec![0; size]);
+    // SAFETY: the host writes as many pointers and bytes as it said before. The pointers are not followed.
+    let status = unsafe { host::environ_get(pointers.as_mut_ptr(), text.as_mut_ptr()) };
+    if status != OK {
+        return Vec::new();
+    }
+    text.split(|byte| *byte == 0).filter_map(|entry| String::from_utf8(entry.to_vec()).ok()).collect()
 }
 
 /// A property of the request or its connection.
@@ -157,8 +209,13 @@ pub(super) fn remove_request_header(name: &str) -> Result<(), HostError> {
     done(unsafe { host::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
 }
 
-/// Sends an HTTP request without a body and returns the token that its answer will carry.
-pub(super) fn http_call(upstream: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, HostError> {
+/// Sends an HTTP request and returns the token that its answer will carry.
+pub(super) fn http_call(
+    upstream: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: Duration,
+) -> Result<u32, HostError> {
     let headers = header_map::encode(headers).ok_or(HostError)?;
     let trailers = header_map::encode(&[]).ok_or(HostError)?;
     let timeout = u32::try_from(timeout.as_millis()).map_err(|_| HostError)?;
@@ -170,8 +227,8 @@ pub(super) fn http_call(upstream: &str, headers: &[(&str, &str)], timeout: Durat
             upstream.len(),
             headers.as_ptr(),
             headers.len(),
-            null_mut(),
-            0,
+            body.as_ptr(),
+            body.len(),
             trailers.as_ptr(),
             trailers.len(),
             timeout,
@@ -214,6 +271,32 @@ pub(super) fn continue_request() -> Result<(), HostError> {
 pub(super) fn set_effective_context(context: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { host::proxy_set_effective_context(context) })
+}
+
+/// A value that all workers see, with its version.
+pub(super) fn shared_data(key: &str) -> Result<(Vec<u8>, u32), SharedDataError> {
+    let mut version = 0;
+    let mut status = OK;
+    // SAFETY: the host reads `key` during the call only and writes one u32 beside what `received` owns.
+    let value = received(|value, size| {
+        status = unsafe { host::proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &mut version) };
+        status
+    });
+    match value {
+        Some(value) => Ok((value, version)),
+        None if status == NOT_FOUND => Err(SharedDataError::NotFound),
+        None => Err(SharedDataError::Failed),
+    }
+}
+
+/// Sets a value that all workers see, if it still has this version.
+pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> Result<(), SharedDataError> {
+    // SAFETY: the host reads both during the call only.
+    match unsafe { host::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) } {
+        OK => Ok(()),
+        CAS_MISMATCH => Err(SharedDataError::Changed),
+        _ => Err(SharedDataError::Failed),
+    }
 }
 
 /// Asks for `proxy_on_tick` every `period`.

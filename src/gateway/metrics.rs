@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::auth::CalloutReport;
 use crate::reply::ErrorCode;
 
 use super::abi;
@@ -37,8 +38,11 @@ impl Metrics {
         increment(self.refused.get(&code).copied());
     }
 
-    pub(super) fn count_fetch(&self, succeeded: bool) {
-        increment(if succeeded { self.fetched } else { self.not_fetched });
+    pub(super) fn count_callout(&self, report: &CalloutReport) {
+        match (report, report.is_success()) {
+            (CalloutReport::Keys(_), true) => increment(self.fetched),
+            (CalloutReport::Keys(_), false) => increment(self.not_fetched),
+        }
     }
 }
 

@@ -10,3 +10,4 @@ mod logger;
 mod metrics;
 mod module;
 mod plugin;
+mod shared_data;

@@ -1,22 +1,22 @@
 //! One plugin: translates what the host calls into events of [`Inbound`], and its verdicts and fetches into host calls.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::auth::CalloutReport;
+use crate::callout::{Answer, Body, Callout, CalloutId, MAX_ANSWER_LENGTH, Topic};
+use crate::config::{self, Config};
 use crate::header_map;
-use crate::inbound::{Admission, Inbound, RequestId, Settled, Verdict};
-use crate::jose::jwks::MAX_SET_LENGTH;
-use crate::keys::{Answer, Body, Fetch, FetchReport};
+use crate::inbound::{Admission, Inbound, RequestId, Settled, TICK, Verdict};
 use crate::reply::{Refusal, Rejection};
 use crate::request::RequestFacts;
+use crate::shared_data::{NoSharedData, SharedData};
 
 use super::abi::{self, HostError};
 use super::envoy;
 use super::metrics::Metrics;
-
-/// How often the key cache is asked what is due.
-const TICK_PERIOD: Duration = Duration::from_secs(1);
+use super::shared_data::HostSharedData;
 
 /// A plugin (root context) and the callouts that it made.
 #[derive(Debug)]
@@ -24,13 +24,15 @@ pub(super) struct Plugin {
     context: u32,
     /// Absent until a valid configuration came; every request is refused then.
     inbound: Option<Inbound>,
-    callouts: BTreeMap<u32, Fetch>,
+    callouts: BTreeMap<u32, (CalloutId, Topic)>,
+    /// The tick period that the host was given last.
+    tick_period: Option<Duration>,
     metrics: Metrics,
 }
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, inbound: None, callouts: BTreeMap::new(), metrics: Metrics::default() }
+        Self { context, inbound: None, callouts: BTreeMap::new(), tick_period: None, metrics: Metrics::default() }
     }
 
     /// Takes the configuration. `false`, with every error in the log, if it is not valid.
@@ -42,7 +44,7 @@ impl Plugin {
             return false;
         };
         match Config::parse(&configuration) {
-            Ok(config) => self.start(Inbound::new(config.inbound)),
+            Ok(config) => self.start(config.inbound),
             Err(errors) => {
                 // Line by line, because the text also says how many more errors it leaves out.
                 for line in errors.to_string().lines() {
@@ -69,14 +71,14 @@ impl Plugin {
 
     /// Takes the answer to a callout and decides on every request that waited for it.
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
-        let Some(fetch) = self.callouts.remove(&token) else { return };
+        let Some((id, topic)) = self.callouts.remove(&token) else { return };
         let answer = Answer {
             status: abi::call_response_header(":status"),
             content_length: abi::call_response_header("content-length"),
             body: read_body(body_size),
         };
         let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
-        let settled = inbound.on_answer(now, fetch.id, &fetch.url, &answer);
+        let settled = inbound.on_answer(now, id, &topic, &answer);
         self.resume(settled);
     }
 
@@ -84,13 +86,14 @@ impl Plugin {
     pub(super) fn tick(&mut self) {
         let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
         let tick = inbound.on_tick(now);
-        for settled in tick.lost {
+        for settled in tick.settled {
             self.resume(settled);
         }
-        for fetch in tick.fetches {
-            let settled = self.dispatch(fetch).unwrap_or_default();
+        for callout in tick.callouts {
+            let settled = self.dispatch(callout).unwrap_or_default();
             self.resume(settled);
         }
+        self.adjust_ticks();
     }
 
     /// Forgets a request that has ended.
@@ -100,12 +103,29 @@ impl Plugin {
         }
     }
 
-    fn start(&mut self, inbound: Inbound) {
+    fn start(&mut self, config: config::Inbound) {
         self.metrics = Metrics::define();
-        if inbound.upstream().is_some() && abi::set_tick_period(TICK_PERIOD).is_err() {
+        // Workers that share key sets wait for each other, and only a timer ends that.
+        let has_timer = abi::set_tick_period(TICK).is_ok();
+        let shared: Rc<dyn SharedData> = if has_timer { Rc::new(HostSharedData) } else { Rc::new(NoSharedData) };
+        let mut inbound = Inbound::new(config, &shared);
+        if inbound.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
         }
+        self.tick_period = has_timer.then_some(TICK);
         self.inbound = Some(inbound);
+    }
+
+    /// Has the host call as often as is wanted now. Leaves any context in effect.
+    fn adjust_ticks(&mut self) {
+        let Some(wanted) = self.inbound.as_mut().and_then(Inbound::tick_period) else { return };
+        if self.tick_period.is_none_or(|period| period == wanted) {
+            return;
+        }
+        let set = abi::set_effective_context(self.context).and_then(|()| abi::set_tick_period(wanted));
+        if set.is_ok() {
+            self.tick_period = Some(wanted);
+        }
     }
 
     /// The verdict on a new request, or `None` to hold it.
@@ -114,8 +134,11 @@ impl Plugin {
         let now = abi::now().ok_or(Rejection::Internal)?;
         let facts = collect_facts(inbound).ok_or(Rejection::Internal)?;
         let step = inbound.on_request(now, RequestId(request), facts);
-        let Some(fetch) = step.fetch else { return Ok(step.verdict) };
-        let settled = self.fetch_for(request, fetch);
+        if step.verdict.is_some() && step.callout.is_none() {
+            return Ok(step.verdict);
+        }
+        self.adjust_ticks();
+        let settled = step.callout.and_then(|callout| self.call_out_for(request, callout));
         if abi::set_effective_context(request).is_err() {
             // It can not be answered any more, and must not be let through later either.
             self.request_gone(request);
@@ -127,8 +150,8 @@ impl Plugin {
     /// Makes a callout on behalf of a request. The verdict on that request, if the host did not take the callout.
     ///
     /// Leaves any context in effect.
-    fn fetch_for(&mut self, request: u32, fetch: Fetch) -> Option<Verdict> {
-        let settled = self.dispatch(fetch)?;
+    fn call_out_for(&mut self, request: u32, callout: Callout) -> Option<Verdict> {
+        let settled = self.dispatch(callout)?;
         self.note(settled.report.as_ref());
         let mut own = None;
         for (id, verdict) in settled.verdicts {
@@ -143,37 +166,35 @@ impl Plugin {
 
     /// Makes a callout, in the plugin's own context: it must outlive a client that goes away, because others wait for it
     /// too. What it settled, if the host did not take it.
-    fn dispatch(&mut self, fetch: Fetch) -> Option<Settled> {
-        let upstream = self.inbound.as_ref().and_then(Inbound::upstream)?;
-        let headers = [
-            (":method", "GET"),
-            (":scheme", fetch.url.scheme().as_str()),
-            (":authority", fetch.url.authority()),
-            (":path", fetch.url.path()),
-            ("accept", "application/jwk-set+json, application/json"),
+    fn dispatch(&mut self, callout: Callout) -> Option<Settled> {
+        let Callout { id, topic, request } = callout;
+        let url = &request.url;
+        let mut headers = vec![
+            (":method", request.method),
+            (":scheme", url.scheme().as_str()),
+            (":authority", url.authority()),
+            (":path", url.path()),
         ];
-        let call =
-            abi::set_effective_context(self.context).and_then(|()| abi::http_call(upstream, &headers, fetch.timeout));
+        headers.extend(request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let call = abi::set_effective_context(self.context)
+            .and_then(|()| abi::http_call(&request.upstream, &headers, &request.body, request.timeout));
         match call {
             Ok(token) => {
-                // Of several callouts for one address only the last counts: one that the host never reports on is
+                // Of several callouts on one topic only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
-                self.callouts.retain(|_, earlier| earlier.url != fetch.url);
-                self.callouts.insert(token, fetch);
+                self.callouts.retain(|_, (_, earlier)| *earlier != topic);
+                self.callouts.insert(token, (id, topic));
                 None
             }
             Err(HostError) => {
+                let upstream = &request.upstream;
                 log::error!(
                     "hub-auth-filter: the gateway refused a callout to the upstream \"{upstream}\"; is it defined?"
                 );
-                self.not_dispatched(&fetch)
+                let now = abi::now()?;
+                Some(self.inbound.as_mut()?.on_not_dispatched(now, id, &topic))
             }
         }
-    }
-
-    fn not_dispatched(&mut self, fetch: &Fetch) -> Option<Settled> {
-        let now = abi::now()?;
-        Some(self.inbound.as_mut()?.on_not_dispatched(now, fetch.id, &fetch.url))
     }
 
     /// Carries out the verdicts on requests that were held.
@@ -219,11 +240,10 @@ impl Plugin {
         abi::PAUSE
     }
 
-    fn note(&mut self, report: Option<&FetchReport>) {
+    fn note(&mut self, report: Option<&CalloutReport>) {
         let Some(report) = report else { return };
-        self.callouts.retain(|_, fetch| fetch.id != report.fetch);
-        self.metrics.count_fetch(report.result.is_ok());
-        if report.result.is_ok() {
+        self.metrics.count_callout(report);
+        if report.is_success() {
             log::info!("{report}");
         } else {
             log::warn!("{report}");
@@ -255,7 +275,7 @@ fn collect_facts(inbound: &Inbound) -> Option<RequestFacts> {
 }
 
 fn read_body(size: usize) -> Body {
-    if size > MAX_SET_LENGTH {
+    if size > MAX_ANSWER_LENGTH {
         return Body::TooLong;
     }
     abi::call_response_body(size).map_or(Body::Unreadable, Body::Read)

@@ -1,6 +1,7 @@
 use super::*;
-use crate::keys::Body;
+use crate::callout::Body;
 use crate::peer::PeerFacts;
+use crate::shared_data::NoSharedData;
 use crate::testing::SigningKey;
 use serde_json::{Value as Json, json};
 
@@ -15,7 +16,9 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
         "auth": { "jwt_auth": { "jwks": { "environment": "sandbox" }, "upstream": "keystore" } },
     } });
     change(&mut config["inbound"]);
-    Inbound::new(crate::config::Config::parse(config.to_string().as_bytes()).unwrap().inbound)
+    let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
+    let shared: Rc<dyn SharedData> = Rc::new(NoSharedData);
+    Inbound::new(config.inbound, &shared)
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {
@@ -59,15 +62,15 @@ fn code(verdict: &Verdict) -> &'static str {
 /// The verdict on a request that needs no fetch.
 fn at_once(inbound: &mut Inbound, facts: RequestFacts) -> &'static str {
     let step = inbound.on_request(NOW, RequestId(1), facts);
-    assert!(step.fetch.is_none());
+    assert!(step.callout.is_none());
     code(&step.verdict.expect("a verdict at once"))
 }
 
 /// The verdict on a request, with the Hub's keys published where they belong.
 fn with_keys(inbound: &mut Inbound, facts: RequestFacts) -> Verdict {
     let step = inbound.on_request(NOW, RequestId(7), facts);
-    let Some(fetch) = step.fetch else { return step.verdict.unwrap() };
-    let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &published("sig3"));
+    let Some(fetch) = step.callout else { return step.verdict.unwrap() };
+    let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
     assert_eq!(settled.verdicts.len(), 1);
     settled.verdicts.remove(0).1
 }
@@ -99,7 +102,7 @@ fn keys_are_fetched_from_the_address_that_the_certificate_names() {
     let step = inbound(|_| ()).on_request(NOW, RequestId(1), bearer(&token(|_| ())));
     assert!(step.verdict.is_none());
     assert_eq!(
-        step.fetch.unwrap().url.as_str(),
+        step.callout.unwrap().request.url.as_str(),
         "https://keystore.sandbox.directory.openfinance.ae/233bcd1d/abc123/application.jwks"
     );
 }
@@ -251,10 +254,10 @@ fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict()
     let forged = token(|_| ());
     let forged = format!("{}.AAAA", forged.rsplit_once('.').unwrap().0);
     let third = inbound.on_request(NOW, RequestId(3), bearer(&forged));
-    assert!(second.fetch.is_none() && third.fetch.is_none(), "one fetch for all");
+    assert!(second.callout.is_none() && third.callout.is_none(), "one fetch for all");
     assert!(second.verdict.is_none() && third.verdict.is_none());
-    let fetch = first.fetch.unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &published("sig3"));
+    let fetch = first.callout.unwrap();
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
     let verdicts: Vec<_> = settled.verdicts.iter().map(|(id, verdict)| (id.0, code(verdict))).collect();
     assert_eq!(verdicts, [(1, "admitted"), (2, "admitted"), (3, "JWS.InvalidSignature")]);
     assert!(inbound.waiting.is_empty());
@@ -265,21 +268,21 @@ fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
     let mut inbound = inbound(|config| config["peer"]["organisational_units"] = json!(["233bcd1d", "second"]));
     let mut second_hub = bearer(&token(|claims| claims["sub"] = json!("second")));
     second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
-    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
-    let second = inbound.on_request(NOW, RequestId(2), second_hub).fetch.expect("another address, another fetch");
-    let settled = inbound.on_answer(NOW, first.id, &first.url, &Answer::default());
+    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let second = inbound.on_request(NOW, RequestId(2), second_hub).callout.expect("another address, another fetch");
+    let settled = inbound.on_answer(NOW, first.id, &first.topic, &Answer::default());
     assert_eq!(settled.verdicts.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1]);
-    let settled = inbound.on_answer(NOW, second.id, &second.url, &published("sig3"));
+    let settled = inbound.on_answer(NOW, second.id, &second.topic, &published("sig3"));
     assert_eq!((settled.verdicts[0].0, code(&settled.verdicts[0].1)), (RequestId(2), "admitted"));
 }
 
 #[test]
 fn a_request_that_went_away_gets_no_verdict_and_its_fetch_serves_the_others() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
     let _ = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ())));
     inbound.on_gone(RequestId(1));
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &published("sig3"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
     assert_eq!(settled.verdicts.len(), 1);
     assert_eq!(settled.verdicts[0].0, RequestId(2));
 }
@@ -292,8 +295,8 @@ fn without_keys_the_caller_is_told_to_try_again() {
         Answer { status: Some(b"200".to_vec()), body: Body::Read(b"<html>".to_vec()), ..Answer::default() },
     ] {
         let mut inbound = inbound(|_| ());
-        let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
-        let settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &answer);
+        let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+        let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &answer);
         assert_eq!(code(&settled.verdicts[0].1), "GenericRecoverableError");
         assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "GenericRecoverableError", "no fetch in the pause");
     }
@@ -302,29 +305,30 @@ fn without_keys_the_caller_is_told_to_try_again() {
 #[test]
 fn a_callout_that_the_gateway_refuses_ends_the_wait() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
-    let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.url);
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.topic);
     assert_eq!(code(&settled.verdicts[0].1), "GenericRecoverableError");
-    assert_eq!(settled.report.unwrap().result, Err(FetchError::NotDispatched));
+    let report = settled.report.unwrap();
+    assert!(!report.is_success() && report.to_string().contains("the gateway refused the callout"), "{report}");
 }
 
 #[test]
 fn an_unknown_kid_is_refused_after_one_refresh() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &published("another"));
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("another"));
     assert_eq!(code(&settled.verdicts[0].1), "JWS.InvalidHeader");
-    let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).fetch.expect("one extra fetch");
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.url, &published("sig3"));
+    let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).callout.expect("one extra fetch");
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
     assert_eq!(code(&settled.verdicts[0].1), "admitted", "the key was new");
 }
 
 #[test]
 fn a_token_that_expires_while_it_waits_is_refused() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).fetch.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
     let later = NOW.after(std::time::Duration::from_secs(41));
-    let settled = inbound.on_answer(later, fetch.id, &fetch.url, &published("sig3"));
+    let settled = inbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
     assert_eq!(code(&settled.verdicts[0].1), "JWS.InvalidClaim");
 }
 
@@ -345,17 +349,17 @@ fn a_fetch_that_nobody_reports_on_is_given_up_and_its_requests_are_answered() {
     let mut inbound = inbound(|_| ());
     let _ = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ())));
     let patience = NOW.after(std::time::Duration::from_secs(10));
-    assert!(inbound.on_tick(patience).lost.is_empty());
+    assert!(inbound.on_tick(patience).settled.is_empty());
     let tick = inbound.on_tick(patience.after(std::time::Duration::from_millis(1)));
-    assert_eq!(code(&tick.lost[0].verdicts[0].1), "GenericRecoverableError");
+    assert_eq!(code(&tick.settled[0].verdicts[0].1), "GenericRecoverableError");
 }
 
 #[test]
 fn time_refreshes_keys_in_use() {
     let mut inbound = inbound(|_| ());
     assert_eq!(code(&with_keys(&mut inbound, bearer(&token(|_| ())))), "admitted");
-    assert!(inbound.on_tick(NOW.after(std::time::Duration::from_secs(479))).fetches.is_empty());
-    assert_eq!(inbound.on_tick(NOW.after(std::time::Duration::from_secs(480))).fetches.len(), 1);
+    assert!(inbound.on_tick(NOW.after(std::time::Duration::from_secs(479))).callouts.is_empty());
+    assert_eq!(inbound.on_tick(NOW.after(std::time::Duration::from_secs(480))).callouts.len(), 1);
 }
 
 #[test]

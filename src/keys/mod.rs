@@ -3,20 +3,22 @@
 //! A state machine without clock and network. It says that a fetch is due; somebody else does it and reports the result.
 //! Expiry is absolute: a set that could not be refreshed ends 10 minutes after it was fetched, whatever happens.
 
-mod answer;
 mod entry;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic};
 use crate::config::HttpUrl;
-use crate::jose::jwks::MAX_SET_LENGTH;
 use crate::jose::{Algorithm, JwksError, KeySet, VerificationKey};
+use crate::shared_data::SharedData;
 use crate::time::UnixTime;
 
-pub use answer::{Answer, Body};
 use entry::Entry;
+use shared::{Claim, Reason, SharedKeys};
 
 /// The most key sets that are kept. With pinned organisational units there is one per Hub; the bound matters only where
 /// any participant of the Trust Framework may call.
@@ -29,6 +31,10 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 /// How keys are kept and fetched.
 #[derive(Debug, Clone)]
 pub struct KeyPolicy {
+    /// The gateway's name for the server that has them.
+    pub upstream: String,
+    /// The algorithms that a key may be used with; other keys of a set are ignored.
+    pub algorithms: Vec<Algorithm>,
     /// How long a set is used after it was fetched.
     pub max_age: Duration,
     /// How long a fetch may take.
@@ -42,31 +48,17 @@ pub struct KeyPolicy {
 pub struct KeyCache {
     policy: KeyPolicy,
     entries: BTreeMap<HttpUrl, Entry>,
-    last_fetch: FetchId,
+    last_fetch: CalloutId,
+    shared: SharedKeys,
 }
 
-/// Tells one fetch from another, so that the answer to one that was given up is not taken for its successor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct FetchId(u64);
-
-/// A fetch to be made now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// To be given back with the result.
-    pub id: FetchId,
-    /// Where the key set is.
-    pub url: HttpUrl,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// Whether a request has already waited for a fetch. It waits once: what it finds then is final.
+/// Whether a request has already waited for a callout. It waits once: what it finds then is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// It asks for the first time.
     First,
-    /// A fetch has ended since.
-    AfterFetch,
+    /// A callout has ended since.
+    AfterCallout,
 }
 
 /// What the cache says to a request for a key.
@@ -76,10 +68,10 @@ pub enum Lookup<'a> {
     Found(&'a VerificationKey),
     /// There are valid keys, and this one is not among them.
     UnknownKeyId,
-    /// Wait for a fetch that is under way.
+    /// Wait for a fetch that is under way, here or in another worker.
     Wait,
     /// Make this fetch and wait for it.
-    Fetch(Fetch),
+    Fetch(Callout),
     /// There are no valid keys, and none can be had before this time has passed.
     Unavailable {
         /// When to try again.
@@ -90,23 +82,26 @@ pub enum Lookup<'a> {
 /// Why a fetch gave no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchError {
-    /// The gateway did not take the callout: a wrong `upstream`, most likely.
-    NotDispatched,
-    /// No answer: timeout, reset, refused, TLS failure.
-    NoAnswer,
-    /// A status other than 200.
-    Status(u16),
-    /// Fewer or more bytes than the answer announced.
-    Incomplete,
+    /// No answer that counts.
+    Callout(CalloutError),
     /// Not a usable key set.
     Unusable(JwksError),
+}
+
+/// What time alone brought about.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Fetches to make in the background.
+    pub fetches: Vec<Callout>,
+    /// The addresses whose fetch by another worker has ended.
+    pub ended_elsewhere: Vec<HttpUrl>,
 }
 
 /// What a result changed, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchReport {
     /// Which fetch it was.
-    pub fetch: FetchId,
+    pub fetch: CalloutId,
     /// Where from.
     pub url: HttpUrl,
     /// How many usable keys came, or why none did.
@@ -118,13 +113,14 @@ pub struct FetchReport {
 }
 
 impl KeyCache {
-    /// An empty cache.
+    /// An empty cache, which shares what it learns with other workers where `data` can be shared.
     #[must_use]
-    pub fn new(policy: KeyPolicy) -> Self {
-        Self { policy, entries: BTreeMap::new(), last_fetch: FetchId::default() }
+    pub fn new(policy: KeyPolicy, data: Rc<dyn SharedData>) -> Self {
+        let shared = SharedKeys::new(data, &policy);
+        Self { policy, entries: BTreeMap::new(), last_fetch: CalloutId::default(), shared }
     }
 
-    /// Looks for the key `key_id` of the set at `url` that may verify `algorithm`.
+    /// Looks for a key of the set at `url` to verify a signature of this algorithm with.
     pub fn lookup(
         &mut self,
         now: UnixTime,
@@ -133,31 +129,27 @@ impl KeyCache {
         algorithm: Algorithm,
         attempt: Attempt,
     ) -> Lookup<'_> {
+        const NO_ROOM: Lookup<'static> = Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
-                return Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
+                return NO_ROOM;
             }
             self.entries.insert(url.clone(), Entry::new(now));
         }
-        let Some(entry) = self.entries.get_mut(url) else {
-            return Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
-        };
+        let max_age = self.policy.max_age;
+        let Some(entry) = self.entries.get_mut(url) else { return NO_ROOM };
         entry.used(now);
-        let valid = entry.has_valid_keys(now, self.policy.max_age);
-        let known = valid && entry.key(key_id, algorithm).is_some();
-        if !known {
-            if attempt == Attempt::First && entry.is_fetching(now, &self.policy) {
-                return Lookup::Wait;
+        if attempt == Attempt::First && !(entry.has_valid_keys(now, max_age) && entry.key(key_id, algorithm).is_some())
+        {
+            match self.obtain(now, url, key_id, algorithm) {
+                Obtained::Nothing => {}
+                Obtained::Wait => return Lookup::Wait,
+                Obtained::Fetch(fetch) => return Lookup::Fetch(fetch),
             }
-            let may_fetch = attempt == Attempt::First
-                && entry.may_try(now)
-                && (!valid || entry.take_extra_fetch(now, self.policy.refetch_cooldown));
-            if may_fetch {
-                return Lookup::Fetch(start(&mut self.last_fetch, entry, url, now, &self.policy));
-            }
-            if !valid {
-                return Lookup::Unavailable { retry_after: entry.retry_after(now) };
-            }
+        }
+        let Some(entry) = self.entries.get(url) else { return NO_ROOM };
+        if !entry.has_valid_keys(now, max_age) {
+            return Lookup::Unavailable { retry_after: entry.retry_after(now) };
         }
         entry.key(key_id, algorithm).map_or(Lookup::UnknownKeyId, Lookup::Found)
     }
@@ -168,50 +160,108 @@ impl KeyCache {
     pub fn finish(
         &mut self,
         now: UnixTime,
-        fetch: FetchId,
+        fetch: CalloutId,
         url: &HttpUrl,
-        result: Result<KeySet, FetchError>,
+        answer: Result<&[u8], CalloutError>,
     ) -> Option<FetchReport> {
         let entry = self.entries.get_mut(url).filter(|entry| entry.is_flight(fetch))?;
-        let summary = match result {
+        entry.landed();
+        let keys = answer
+            .map_err(FetchError::Callout)
+            .and_then(|body| KeySet::parse(body, &self.policy.algorithms).map_err(FetchError::Unusable));
+        let result = match keys {
             Ok(keys) => {
                 let count = keys.len();
+                self.shared.publish(now, url, &keys);
+                self.shared.release(url, None);
                 entry.succeeded(now, keys);
                 Ok(count)
             }
             Err(error) => {
-                entry.failed(now, self.policy.refetch_cooldown);
+                self.shared.release(url, Some(entry.failed(now, self.policy.refetch_cooldown)));
                 Err(error)
             }
         };
         Some(FetchReport {
             fetch,
             url: url.clone(),
-            result: summary,
+            result,
             retry_after: entry.retry_after(now),
             cached_for: entry.valid_for(now, self.policy.max_age),
         })
     }
 
-    /// What time alone brings about, to be called about once a second: fetches that are now due in the background, for
-    /// sets in use that have passed 80 % of their life.
-    pub fn due(&mut self, now: UnixTime) -> Vec<Fetch> {
+    /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
+    /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
+    /// it [awaits others](KeyCache::awaits_others).
+    pub fn due(&mut self, now: UnixTime) -> Due {
         let policy = &self.policy;
         self.entries.retain(|_, entry| entry.is_worth_keeping(now, policy));
-        let mut fetches = Vec::new();
+        let mut due = Due::default();
         for (url, entry) in &mut self.entries {
-            if entry.wants_refresh(now, policy) {
-                fetches.push(start(&mut self.last_fetch, entry, url, now, policy));
+            if entry.is_fetched_elsewhere() {
+                if has_ended(&self.shared, entry, url, now, policy) {
+                    due.ended_elsewhere.push(url.clone());
+                }
+            } else if entry.wants_refresh(now, policy)
+                && !adopt(&self.shared, entry, url, now)
+                && let Claim::Granted { failures } = self.shared.claim(now, url, Reason::Age, policy)
+            {
+                due.fetches.push(start(&mut self.last_fetch, entry, url, now, policy, failures));
             }
         }
-        fetches
+        due
     }
 
     /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`].
     #[must_use]
-    pub fn lost(&self, now: UnixTime) -> Vec<(FetchId, HttpUrl)> {
+    pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, HttpUrl)> {
         let lost = |(url, entry): (&HttpUrl, &Entry)| Some((entry.lost_flight(now, &self.policy)?, url.clone()));
         self.entries.iter().filter_map(lost).collect()
+    }
+
+    /// Looks for a missing key: in what other workers fetched, and then, if it may, at its source.
+    fn obtain(&mut self, now: UnixTime, url: &HttpUrl, key_id: &str, algorithm: Algorithm) -> Obtained {
+        let policy = &self.policy;
+        let Some(entry) = self.entries.get_mut(url) else { return Obtained::Nothing };
+        if entry.is_fetching(now, policy) && !entry.is_fetched_elsewhere() {
+            return Obtained::Wait;
+        }
+        if adopt(&self.shared, entry, url, now) && entry.key(key_id, algorithm).is_some() {
+            return Obtained::Nothing;
+        }
+        if entry.is_fetching(now, policy) {
+            return Obtained::Wait;
+        }
+        let valid = entry.has_valid_keys(now, policy.max_age);
+        if !entry.may_try(now) || valid && entry.is_cooling(now, policy.refetch_cooldown) {
+            return Obtained::Nothing;
+        }
+        let reason = if valid { Reason::UnknownKeyId } else { Reason::Age };
+        match self.shared.claim(now, url, reason, policy) {
+            Claim::Granted { failures } => {
+                if valid {
+                    entry.cool(now);
+                }
+                Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, failures))
+            }
+            Claim::Busy(until) => {
+                entry.started_elsewhere(until);
+                Obtained::Wait
+            }
+            Claim::TooSoon(not_before) => {
+                if !valid {
+                    entry.pause(not_before);
+                }
+                Obtained::Nothing
+            }
+        }
+    }
+
+    /// Whether a fetch of another worker is awaited, which only [`KeyCache::due`] notices the end of.
+    #[must_use]
+    pub fn awaits_others(&self) -> bool {
+        self.entries.values().any(Entry::is_fetched_elsewhere)
     }
 
     /// Makes room for one more set, at the cost of the one that was used longest ago. Sets that are being fetched stay,
@@ -248,24 +298,75 @@ impl fmt::Display for FetchReport {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FetchError::NotDispatched => f.write_str("the gateway refused the callout"),
-            FetchError::NoAnswer => f.write_str("no answer"),
-            FetchError::Status(status) => write!(f, "status {status} instead of 200"),
-            FetchError::Incomplete => f.write_str("the answer is not complete"),
-            FetchError::Unusable(JwksError::TooLong) => write!(f, "the answer is longer than {MAX_SET_LENGTH} bytes"),
+            FetchError::Callout(error) => error.fmt(f),
+            FetchError::Unusable(JwksError::TooLong) => CalloutError::TooLong.fmt(f),
             FetchError::Unusable(JwksError::NotASet) => f.write_str("the answer is not a JWK set"),
-            FetchError::Unusable(JwksError::NoUsableKey) => {
-                f.write_str("the JWK set has no key that may verify an accepted algorithm")
-            }
+            FetchError::Unusable(JwksError::NoUsableKey) => f.write_str("the JWK set has no key that may be used"),
         }
     }
 }
 
-fn start(last_fetch: &mut FetchId, entry: &mut Entry, url: &HttpUrl, now: UnixTime, policy: &KeyPolicy) -> Fetch {
-    let id = FetchId(last_fetch.0.wrapping_add(1));
+/// What came of the search for a missing key.
+enum Obtained {
+    /// What there is now is all that can be had.
+    Nothing,
+    Wait,
+    Fetch(Callout),
+}
+
+/// Takes over the set of another worker, if it is newer and still valid.
+fn adopt(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTime) -> bool {
+    match shared.newer_set(now, url, entry.fetched()) {
+        Some((keys, fetched)) => {
+            entry.succeeded(fetched, keys);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Whether the fetch of another worker has ended, with whatever result; takes the result over.
+fn has_ended(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTime, policy: &KeyPolicy) -> bool {
+    let ended = match shared.is_taken(now, url, policy) {
+        Ok(()) => !entry.is_fetching(now, policy),
+        Err(pause) => {
+            if let Some(not_before) = pause {
+                entry.pause(not_before);
+            }
+            true
+        }
+    };
+    // The set is published before the turn is given back.
+    let adopted = adopt(shared, entry, url, now);
+    if ended || adopted {
+        entry.landed();
+    }
+    ended || adopted
+}
+
+fn start(
+    last_fetch: &mut CalloutId,
+    entry: &mut Entry,
+    url: &HttpUrl,
+    now: UnixTime,
+    policy: &KeyPolicy,
+    failures: u32,
+) -> Callout {
+    let id = last_fetch.next();
     *last_fetch = id;
-    entry.started(now, id);
-    Fetch { id, url: url.clone(), timeout: policy.timeout }
+    entry.started(now, id, failures);
+    Callout {
+        id,
+        topic: Topic::KeySet(url.clone()),
+        request: Request {
+            upstream: policy.upstream.clone(),
+            method: "GET",
+            url: url.clone(),
+            headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
+            body: Vec::new(),
+            timeout: policy.timeout,
+        },
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,25 @@
 use super::*;
 use crate::config::JwksLocation;
-use crate::testing::SigningKey;
+use crate::shared_data::NoSharedData;
+use crate::testing::{SharedMemory, SigningKey};
 
 const T0: UnixTime = UnixTime::from_secs(1_795_253_400);
-const POLICY: KeyPolicy = KeyPolicy {
-    max_age: Duration::from_secs(600),
-    timeout: Duration::from_secs(5),
-    refetch_cooldown: Duration::from_secs(30),
-};
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_AGE: Duration = Duration::from_secs(600);
+
+fn policy() -> KeyPolicy {
+    KeyPolicy {
+        upstream: "keystore".into(),
+        algorithms: vec![Algorithm::Ps256],
+        max_age: MAX_AGE,
+        timeout: TIMEOUT,
+        refetch_cooldown: Duration::from_secs(30),
+    }
+}
+
+fn alone() -> KeyCache {
+    KeyCache::new(policy(), Rc::new(NoSharedData))
+}
 
 fn at(seconds: u64) -> UnixTime {
     T0.after(Duration::from_secs(seconds))
@@ -18,9 +30,10 @@ fn url(organisational_unit: &str) -> HttpUrl {
     template.expand(organisational_unit, None).unwrap()
 }
 
-fn keys(ids: &[&str]) -> KeySet {
+/// A key set with one key under each of these ids.
+fn keys(ids: &[&str]) -> Vec<u8> {
     let keys: Vec<_> = ids.iter().map(|id| SigningKey::first().jwk(id)).collect();
-    KeySet::parse(serde_json::json!({ "keys": keys }).to_string().as_bytes(), &[Algorithm::Ps256]).unwrap()
+    serde_json::json!({ "keys": keys }).to_string().into_bytes()
 }
 
 /// A cache with short names for what the tests do with it.
@@ -28,7 +41,7 @@ struct Bench(KeyCache);
 
 impl Bench {
     fn new() -> Self {
-        Self(KeyCache::new(POLICY))
+        Self(alone())
     }
 
     /// A cache that fetched keys `a` and `b` for `hub` at second 0.
@@ -45,7 +58,7 @@ impl Bench {
     }
 
     fn says_after_fetch(&mut self, second: u64, key_id: &str) -> String {
-        self.says_to(at(second), key_id, Attempt::AfterFetch)
+        self.says_to(at(second), key_id, Attempt::AfterCallout)
     }
 
     fn says_to(&mut self, now: UnixTime, key_id: &str, attempt: Attempt) -> String {
@@ -58,23 +71,23 @@ impl Bench {
         }
     }
 
-    fn expect_fetch(&mut self, second: u64, key_id: &str) -> FetchId {
+    fn expect_fetch(&mut self, second: u64, key_id: &str) -> CalloutId {
         match self.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, Attempt::First) {
             Lookup::Fetch(fetch) => fetch.id,
             other => panic!("a fetch was expected, not {other:?}"),
         }
     }
 
-    fn finish(&mut self, second: u64, fetch: FetchId, result: Result<KeySet, FetchError>) -> Option<FetchReport> {
-        self.0.finish(at(second), fetch, &url("hub"), result)
+    fn finish(&mut self, second: u64, fetch: CalloutId, answer: Result<Vec<u8>, CalloutError>) -> Option<FetchReport> {
+        self.0.finish(at(second), fetch, &url("hub"), answer.as_deref().map_err(|error| *error))
     }
 
-    fn fail(&mut self, second: u64, fetch: FetchId) -> FetchReport {
-        self.finish(second, fetch, Err(FetchError::NoAnswer)).unwrap()
+    fn fail(&mut self, second: u64, fetch: CalloutId) -> FetchReport {
+        self.finish(second, fetch, Err(CalloutError::NoAnswer)).unwrap()
     }
 
-    fn refreshes(&mut self, second: u64) -> Vec<FetchId> {
-        self.0.due(at(second)).into_iter().map(|fetch| fetch.id).collect()
+    fn refreshes(&mut self, second: u64) -> Vec<CalloutId> {
+        self.0.due(at(second)).fetches.into_iter().map(|fetch| fetch.id).collect()
     }
 }
 
@@ -88,17 +101,19 @@ fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
 
 #[test]
 fn a_fetch_says_where_and_for_how_long() {
-    let mut cache = KeyCache::new(POLICY);
+    let mut cache = alone();
     let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, Attempt::First) else { panic!() };
-    assert_eq!(fetch.url.as_str(), "https://keystore.test/hub/application.jwks");
-    assert_eq!(fetch.timeout, POLICY.timeout);
+    assert_eq!(fetch.topic, Topic::KeySet(url("hub")));
+    assert_eq!(fetch.request.url.as_str(), "https://keystore.test/hub/application.jwks");
+    assert_eq!(fetch.request.upstream, "keystore");
+    assert_eq!(fetch.request.timeout, TIMEOUT);
 }
 
 #[test]
 fn fetched_keys_are_valid_for_exactly_their_age() {
     let mut bench = Bench::with_keys();
     assert_eq!(bench.says(0, "a"), "key");
-    let last_millisecond = T0.after(POLICY.max_age - Duration::from_millis(1));
+    let last_millisecond = T0.after(MAX_AGE - Duration::from_millis(1));
     assert_eq!(bench.says_to(last_millisecond, "a", Attempt::First), "key");
     assert_eq!(bench.says(600, "a"), "fetch");
 }
@@ -122,7 +137,7 @@ fn a_failed_answer_does_not_replace_valid_keys_and_a_good_one_does() {
     let mut bench = Bench::with_keys();
     bench.says(490, "a");
     let fetch = bench.refreshes(490)[0];
-    let report = bench.finish(490, fetch, Err(FetchError::Unusable(JwksError::NoUsableKey))).unwrap();
+    let report = bench.finish(490, fetch, Ok(b"{\"keys\":[]}".to_vec())).unwrap();
     assert_eq!(report.cached_for, Duration::from_secs(110));
     assert_eq!(bench.says(491, "a"), "key");
     let fetch = bench.refreshes(500)[0];
@@ -219,7 +234,7 @@ fn an_answer_counts_once_and_only_for_its_own_fetch() {
     let second = bench.expect_fetch(12, "a");
     assert!(bench.finish(12, first, Ok(keys(&["a"]))).is_none(), "a late answer to a fetch that was given up");
     assert!(bench.finish(12, second, Ok(keys(&["a"]))).is_some());
-    assert!(bench.0.finish(at(12), second, &url("other"), Ok(keys(&["a"]))).is_none(), "another address");
+    assert!(bench.0.finish(at(12), second, &url("other"), Ok(&keys(&["a"]))).is_none(), "another address");
 }
 
 #[test]
@@ -247,13 +262,13 @@ fn a_clock_that_was_set_back_makes_keys_of_unknown_age_invalid() {
 
 #[test]
 fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
-    let mut cache = KeyCache::new(POLICY);
+    let mut cache = alone();
     for n in 0..MAX_SETS {
         let url = url(&format!("ou-{n}"));
         let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, Attempt::First) else {
             panic!()
         };
-        cache.finish(at(n as u64), fetch.id, &url, Ok(keys(&["a"])));
+        cache.finish(at(n as u64), fetch.id, &url, Ok(&keys(&["a"])));
     }
     let now = at(100);
     assert!(matches!(cache.lookup(now, &url("ou-0"), "a", Algorithm::Ps256, Attempt::First), Lookup::Found(_)));
@@ -265,7 +280,7 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
 
 #[test]
 fn a_set_that_requests_wait_for_is_not_pushed_out() {
-    let mut cache = KeyCache::new(POLICY);
+    let mut cache = alone();
     for n in 0..MAX_SETS {
         assert!(matches!(
             cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, Attempt::First),
@@ -284,7 +299,7 @@ fn a_report_says_what_happened_and_what_follows() {
     let mut bench = Bench::new();
     let fetch = bench.expect_fetch(0, "a");
     assert_eq!(
-        bench.finish(0, fetch, Err(FetchError::Status(503))).unwrap().to_string(),
+        bench.finish(0, fetch, Err(CalloutError::Status(503))).unwrap().to_string(),
         "hub-auth-filter: no keys from https://keystore.test/hub/application.jwks: status 503 instead of 200; \
          no valid keys are cached; next try in 1 s or later"
     );
@@ -293,4 +308,151 @@ fn a_report_says_what_happened_and_what_follows() {
         bench.finish(1, fetch, Ok(keys(&["a", "b"]))).unwrap().to_string(),
         "hub-auth-filter: fetched 2 keys from https://keystore.test/hub/application.jwks"
     );
+}
+
+/// Workers that share what they learn.
+struct Workers(Vec<Bench>, SharedMemory);
+
+impl Workers {
+    fn new(count: usize) -> Self {
+        let memory = SharedMemory::default();
+        let worker = |_| Bench(KeyCache::new(policy(), Rc::new(memory.clone())));
+        Self((0..count).map(worker).collect(), memory)
+    }
+
+    /// Workers of which the first fetched keys `a` and `b` at second 0.
+    fn with_keys(count: usize) -> Self {
+        let mut workers = Self::new(count);
+        let fetch = workers.0[0].expect_fetch(0, "a");
+        workers.0[0].finish(0, fetch, Ok(keys(&["a", "b"]))).unwrap();
+        workers
+    }
+
+    /// What every worker says to a lookup at this second.
+    fn say(&mut self, second: u64, key_id: &str) -> Vec<String> {
+        self.0.iter_mut().map(|worker| worker.says(second, key_id)).collect()
+    }
+}
+
+#[test]
+fn of_sixteen_workers_one_fetches_and_the_others_wait_for_what_it_gets() {
+    let mut workers = Workers::new(16);
+    let fetch = workers.0[0].expect_fetch(0, "a");
+    assert_eq!(workers.say(0, "a"), ["wait"; 16]);
+    assert_eq!(workers.0[1].0.due(at(0)).ended_elsewhere, []);
+    workers.0[0].finish(1, fetch, Ok(keys(&["a"]))).unwrap();
+    for worker in &mut workers.0[1..] {
+        assert_eq!(worker.0.due(at(1)).ended_elsewhere, [url("hub")], "those that wait are told, and once");
+        assert_eq!(worker.0.due(at(1)).ended_elsewhere, []);
+    }
+    assert_eq!(workers.say(1, "a"), ["key"; 16]);
+}
+
+#[test]
+fn a_set_of_another_worker_ends_when_it_would_have_ended_there() {
+    let mut workers = Workers::with_keys(2);
+    assert_eq!(workers.say(599, "a"), ["key"; 2]);
+    assert_eq!(workers.say(600, "a"), ["fetch", "wait"]);
+}
+
+#[test]
+fn one_worker_refreshes_for_all() {
+    let mut workers = Workers::with_keys(8);
+    workers.say(470, "a");
+    let refreshes: Vec<_> = workers.0.iter_mut().map(|worker| worker.refreshes(480)).collect();
+    assert_eq!(refreshes.iter().flatten().count(), 1);
+    workers.0[0].finish(481, refreshes[0][0], Ok(keys(&["a"]))).unwrap();
+    for worker in &mut workers.0 {
+        assert_eq!(worker.refreshes(481), []);
+        assert_eq!(worker.says(1080, "a"), "key", "the new set has replaced the old one everywhere");
+    }
+}
+
+#[test]
+fn unknown_key_ids_cause_one_extra_fetch_per_cooldown_in_all_workers_together() {
+    let mut workers = Workers::with_keys(3);
+    workers.say(0, "a");
+    let fetch = workers.0[0].expect_fetch(1, "new");
+    assert_eq!(workers.say(1, "new"), ["wait"; 3]);
+    workers.0[0].finish(2, fetch, Ok(keys(&["a", "new"]))).unwrap();
+    assert_eq!(workers.say(2, "new"), ["key"; 3], "the others find it in the set that came");
+    workers.0.iter_mut().for_each(|worker| drop(worker.0.due(at(2))));
+    assert_eq!(workers.say(30, "newer"), ["unknown"; 3]);
+    assert_eq!(workers.say(31, "newer"), ["fetch", "wait", "wait"]);
+}
+
+#[test]
+fn a_keystore_that_fails_is_asked_once_per_pause_by_all_workers_together() {
+    let mut workers = Workers::new(3);
+    let mut second = 0;
+    for (n, pause) in [1, 2, 4, 8, 10, 10].into_iter().enumerate() {
+        let fetch = workers.0[n % 3].expect_fetch(second, "a");
+        assert_eq!(workers.say(second, "a"), ["wait"; 3]);
+        assert_eq!(workers.0[n % 3].fail(second, fetch).retry_after.as_secs(), pause);
+        for (other, worker) in workers.0.iter_mut().enumerate().filter(|(other, _)| *other != n % 3) {
+            assert_eq!(worker.0.due(at(second)).ended_elsewhere, [url("hub")], "worker {other}");
+            assert_eq!(worker.says_after_fetch(second, "a"), format!("unavailable {pause}"));
+        }
+        assert_eq!(workers.say(second + pause - 1, "a"), ["unavailable 1"; 3]);
+        second += pause;
+    }
+}
+
+#[test]
+fn a_worker_that_dies_while_it_fetches_holds_the_others_up_no_longer_than_a_fetch_may_take() {
+    let mut workers = Workers::new(2);
+    workers.0[0].expect_fetch(0, "a");
+    assert_eq!(workers.0[1].says(0, "a"), "wait");
+    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    assert_eq!(workers.0[1].0.due(at(patience - 1)).ended_elsewhere, []);
+    assert_eq!(workers.0[1].0.due(at(patience)).ended_elsewhere, [url("hub")]);
+    assert_eq!(workers.0[1].says(patience, "a"), "fetch");
+}
+
+#[test]
+fn a_damaged_or_foreign_set_is_ignored() {
+    for change in [
+        |value: &mut Vec<u8>| value.truncate(100),
+        |value: &mut Vec<u8>| value[60] ^= 1,
+        |value: &mut Vec<u8>| *value = b"somebody else's".to_vec(),
+        |value: &mut Vec<u8>| *value = crate::shared_data::sealed::seal("another name", b"payload"),
+        |value: &mut Vec<u8>| value.clear(),
+    ] {
+        let mut workers = Workers::with_keys(2);
+        workers.1.change_all(change);
+        assert_eq!(workers.0[1].says(1, "a"), "fetch");
+        assert_eq!(workers.0[0].says(1, "a"), "key", "the worker that fetched keeps its own");
+    }
+}
+
+#[test]
+fn a_set_from_the_future_is_ignored() {
+    let mut workers = Workers::new(2);
+    let fetch = workers.0[0].expect_fetch(100, "a");
+    workers.0[0].finish(100, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!(workers.0[1].says(98, "a"), "fetch");
+}
+
+#[test]
+fn sets_are_not_shared_with_those_that_ask_another_server_or_for_other_algorithms() {
+    let mut workers = Workers::with_keys(1);
+    for policy in [
+        KeyPolicy { upstream: "another".into(), ..policy() },
+        KeyPolicy { algorithms: vec![Algorithm::Ps256, Algorithm::Es256], ..policy() },
+    ] {
+        let mut other = Bench(KeyCache::new(policy, Rc::new(workers.1.clone())));
+        assert_eq!(other.says(1, "a"), "fetch");
+    }
+    assert_eq!(workers.say(1, "a"), ["key"]);
+}
+
+#[test]
+fn where_sharing_fails_each_worker_fetches_for_itself() {
+    let mut workers = Workers::new(3);
+    workers.1.fail(true);
+    assert_eq!(workers.say(0, "a"), ["fetch"; 3]);
+    workers.1.fail(false);
+    let mut workers = Workers::with_keys(2);
+    workers.1.fail(true);
+    assert_eq!(workers.say(1, "a"), ["key", "fetch"]);
 }

@@ -167,7 +167,7 @@ fn a_harmless_interaction_id_is_echoed_and_no_other() {
 fn a_log_line_is_one_json_object_with_all_that_is_known() {
     let refusal = Refusal::new(
         Rejection::JwtAuth(JwtAuthError::Signature),
-        Evidence { organisational_unit: Some("233bcd1d".into()), key_id: Some("sig3".into()) },
+        Evidence { organisational_unit: Some("233bcd1d".into()), key_id: Some("sig3".into()), ..Evidence::default() },
         Correlation {
             request_id: Some(b"r".to_vec()),
             fapi_interaction_id: Some(b"f".to_vec()),
@@ -192,7 +192,7 @@ fn nothing_that_a_caller_sent_can_break_a_log_line() {
     let hostile = "a\r\nb\u{1b}[31m\"\\\u{0}\u{2028}\u{628}".to_owned() + &"x".repeat(1000);
     let refusal = Refusal::new(
         Rejection::Internal,
-        Evidence { organisational_unit: Some(hostile.clone()), key_id: Some(hostile.clone()) },
+        Evidence { organisational_unit: Some(hostile.clone()), key_id: Some(hostile.clone()), ..Evidence::default() },
         Correlation { request_id: Some(b"\xff\xfe\n".to_vec()), ..Correlation::default() },
     );
     let line = refusal.log_line(NOW);

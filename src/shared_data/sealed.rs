@@ -6,10 +6,15 @@
 
 use sha2::{Digest, Sha256};
 
+use super::{SharedData, Written};
+
 /// Marks a value of this filter, and its layout.
 const MAGIC: &[u8; 8] = b"haf-v1\r\n";
 
 const DIGEST_LENGTH: usize = 32;
+
+/// How often a change is tried. Each conflict means that another worker has got on.
+const ATTEMPTS: usize = 32;
 
 /// Why a value can not be used under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +38,38 @@ pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
 pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unsealed> {
     let (owner, payload) = parts(value).ok_or(Unsealed::Damaged)?;
     if owner == key { Ok(payload) } else { Err(Unsealed::Foreign) }
+}
+
+/// What to do with a value.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// Store this payload in its place.
+    Write(Vec<u8>, T),
+    /// Leave it as it is.
+    Leave(T),
+}
+
+/// Changes the value under `key`: `change` is given the payload, if there is a whole one, and is asked again when
+/// another worker has written meanwhile. A damaged value counts as none. `None` when the gateway does not play along, the
+/// value belongs to another name, or other workers were always faster.
+pub fn update<T>(data: &dyn SharedData, key: &str, mut change: impl FnMut(Option<&[u8]>) -> Change<T>) -> Option<T> {
+    for _ in 0..ATTEMPTS {
+        let stored = data.read(key).ok()?;
+        let payload = match stored.as_ref().map(|stored| open(key, &stored.value)) {
+            None | Some(Err(Unsealed::Damaged)) => None,
+            Some(Err(Unsealed::Foreign)) => return None,
+            Some(Ok(payload)) => Some(payload),
+        };
+        let (payload, outcome) = match change(payload) {
+            Change::Leave(outcome) => return Some(outcome),
+            Change::Write(payload, outcome) => (payload, outcome),
+        };
+        let version = stored.as_ref().map(|stored| stored.version);
+        if data.write(key, &seal(key, &payload), version).ok()? == Written::Done {
+            return Some(outcome);
+        }
+    }
+    None
 }
 
 /// The name and the payload of a whole value.

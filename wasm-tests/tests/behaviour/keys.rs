@@ -219,3 +219,60 @@ fn each_worker_has_its_own_keys() {
     let workers: Vec<_> = gateway.callouts().iter().map(|callout| callout.worker).collect();
     assert_eq!(workers, [0, 1, 2]);
 }
+
+/// Eight workers with a keystore that takes two seconds.
+fn eight_workers() -> Gateway {
+    let slow = Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2));
+    envoy(&jwt_auth()).workers(8).upstream(KEYSTORE, publishing(slow)).start(Module::release()).unwrap()
+}
+
+/// Sends a right request to every worker and waits for all.
+fn ask_all(gateway: &Gateway) -> Vec<String> {
+    let sent: Vec<Exchange> = (0..8).map(|worker| gateway.worker(worker).send(right(gateway))).collect();
+    gateway.settle();
+    gateway.advance(seconds(1));
+    sent.iter().map(outcome).collect()
+}
+
+#[test]
+fn eight_workers_fetch_once_and_once_more_per_refresh() {
+    let gateway = eight_workers();
+    assert_eq!(ask_all(&gateway), ["admitted"; 8]);
+    assert_eq!(gateway.callouts().len(), 1, "a cold start of eight workers");
+    for round in 1..=3 {
+        gateway.advance(seconds(400));
+        assert_eq!(ask_all(&gateway), ["admitted"; 8]);
+        gateway.advance(seconds(100));
+        assert_eq!(gateway.callouts().len(), 1 + round, "a refresh at 80 % of the life of the set");
+    }
+}
+
+#[test]
+fn a_worker_that_sees_its_first_request_late_uses_what_the_others_fetched_for_the_rest_of_its_life() {
+    let gateway = eight_workers();
+    gateway.worker(0).send(right(&gateway));
+    gateway.settle();
+    let fetched = gateway.now();
+    gateway.upstream(KEYSTORE, Upstream::down());
+    gateway.set_clock(fetched + seconds(599));
+    let late = gateway.worker(7).send(right(&gateway));
+    assert_eq!(outcome(&late), "admitted", "at once, although the keystore is down");
+    gateway.set_clock(fetched + seconds(600));
+    assert_eq!(outcome(&gateway.worker(6).send(right(&gateway))), "pending", "the set has ended");
+}
+
+#[test]
+fn a_shared_set_that_is_damaged_or_foreign_is_not_used() {
+    use wasm_tests::host::Garbage;
+    for garbage in [Garbage::Truncated, Garbage::Null, Garbage::Bytes(b"{\"keys\":[]}".to_vec())] {
+        let gateway = eight_workers();
+        gateway.worker(0).send(right(&gateway));
+        gateway.settle();
+        gateway.fault(Fault::host_call("proxy_get_shared_data").hands_out(garbage.clone()));
+        let second = gateway.worker(1).send(right(&gateway));
+        assert_eq!(outcome(&second), "pending", "{garbage:?}");
+        gateway.settle();
+        assert_eq!(outcome(&second), "admitted", "it has fetched for itself");
+        assert_eq!(gateway.callouts().len(), 2);
+    }
+}

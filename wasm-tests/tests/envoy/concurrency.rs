@@ -52,12 +52,27 @@ async fn forty_requests_wait_for_one_fetch_and_all_are_accepted() {
 }
 
 #[tokio::test]
-async fn every_worker_fetches_for_itself_and_only_once() {
-    let stage = Setup::new().workers(3).start().await;
+async fn four_workers_fetch_once_together() {
+    let stage = Setup::new().workers(4).start().await;
     stage.keystore.behave(SLOW);
-    let connections = connections(&stage, 30).await;
-    assert_eq!(statuses(send_all(&stage, connections)).await, [200; 30]);
-    assert_eq!(stage.keystore.fetches().len(), 3);
+    let opened = connections(&stage, 40).await;
+    assert_eq!(statuses(send_all(&stage, opened)).await, [200; 40]);
+    assert_eq!(stage.keystore.fetches().len(), 1, "requests of all workers wait for the one fetch");
+    let opened = connections(&stage, 40).await;
+    assert_eq!(statuses(send_all(&stage, opened)).await, [200; 40]);
+    assert_eq!(stage.keystore.fetches().len(), 1, "no worker fetches for itself later");
+}
+
+#[tokio::test]
+async fn when_the_one_fetch_for_four_workers_fails_all_that_wait_are_answered() {
+    let stage = Setup::new().workers(4).start().await;
+    stage.keystore.behave(SLOW);
+    let opened = connections(&stage, 20).await;
+    let sending = send_all(&stage, opened);
+    until_the_keystore_was_asked(&stage, 1).await;
+    stage.keystore.down().await;
+    assert_eq!(statuses(sending).await, [503; 20]);
+    assert_eq!(stage.bank.received(), []);
 }
 
 #[tokio::test]
