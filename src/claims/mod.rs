@@ -1,7 +1,10 @@
-//! The claims of a JWT Auth token (spec §2.4; RFC 7519 §4.1), and the chain of types that proves what was checked:
-//! `UnverifiedToken` → [`CheckedToken`] (its claims are right, its signature unknown) → [`AcceptedClaims`].
+//! The claims of tokens: those of JWT Auth here (spec §2.4; RFC 7519 §4.1), those of access tokens in [`access_token`];
+//! and the chain of types that proves what was checked of a JWT Auth token: `UnverifiedToken` → [`CheckedToken`] (its
+//! claims are right, its signature unknown) → [`AcceptedClaims`].
 //!
 //! Claims need no key, so they are looked at before the signature. Nothing of a token is used until both are right.
+
+pub mod access_token;
 
 use std::time::Duration;
 
@@ -58,7 +61,7 @@ pub enum ClaimsError {
     Invalid(Claim, Fault),
 }
 
-/// A claim of a JWT Auth token (spec §2.4).
+/// A claim of a token, or what an introspection response says in its place (RFC 7662 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// `iss`
@@ -75,7 +78,17 @@ pub enum Claim {
     NotBefore,
     /// `jti`
     TokenId,
+    /// `scope`, of access tokens
+    Scope,
+    /// `cnf`, of access tokens
+    Confirmation,
+    /// `token_type`, of introspection responses
+    TokenType,
 }
+
+/// Which claim is not as it must be, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InvalidClaim(Claim, Fault);
 
 /// What is wrong with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +97,8 @@ pub enum Fault {
     Missing,
     /// It has another JSON type.
     WrongType,
-    /// A time before 1970 or after 9999; an empty or overlong id; an id with control characters.
+    /// A time before 1970 or after 9999; an empty or overlong id; an id with control characters; a thumbprint that is
+    /// not the base64url of 32 bytes.
     OutOfRange,
     /// It names somebody else.
     Mismatch,
@@ -106,53 +120,25 @@ impl ClaimRules<'_> {
         Ok(CheckedToken { token, claims })
     }
 
-    fn check_members(&self, members: &Object<'_>, now: UnixTime) -> Result<Claims, ClaimsError> {
+    fn check_members(&self, members: &Object<'_>, now: UnixTime) -> Result<Claims, InvalidClaim> {
         equals(members, Claim::Issuer, self.issuer)?;
         equals(members, Claim::Subject, self.subject)?;
-        self.check_audience(required(members, Claim::Audience)?)?;
-
-        let expiry = time(required(members, Claim::Expiry)?, Claim::Expiry)?;
-        if now > expiry.after(self.clock_skew) {
-            return Err(ClaimsError::Invalid(Claim::Expiry, Fault::Passed));
+        let audiences = audiences(required(members, Claim::Audience)?)?;
+        if !audiences.iter().any(|audience| self.audiences.contains(audience)) {
+            return Err(InvalidClaim(Claim::Audience, Fault::Mismatch));
         }
+        let expiry = time(required(members, Claim::Expiry)?, Claim::Expiry)?;
+        check_not_passed(expiry, self.clock_skew, now)?;
         let issued_at = time(required(members, Claim::IssuedAt)?, Claim::IssuedAt)?;
-        self.check_reached(issued_at, Claim::IssuedAt, now)?;
+        check_reached(issued_at, Claim::IssuedAt, self.clock_skew, now)?;
         if expiry > issued_at.after(self.max_lifetime) {
-            return Err(ClaimsError::Invalid(Claim::Expiry, Fault::LifetimeTooLong));
+            return Err(InvalidClaim(Claim::Expiry, Fault::LifetimeTooLong));
         }
         if let Some(not_before) = members.member(Claim::NotBefore.name()) {
-            self.check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, now)?;
+            check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, self.clock_skew, now)?;
         }
-
-        let token_id = text(required(members, Claim::TokenId)?, Claim::TokenId)?;
-        if token_id.is_empty() || token_id.len() > MAX_JTI_LENGTH || token_id.chars().any(char::is_control) {
-            return Err(ClaimsError::Invalid(Claim::TokenId, Fault::OutOfRange));
-        }
+        let token_id = token_id(required(members, Claim::TokenId)?)?;
         Ok(Claims { token_id: token_id.to_owned() })
-    }
-
-    /// `aud` is one string or an array of strings (RFC 7519 §4.1.3) of which one names us.
-    fn check_audience(&self, audience: &Value<'_>) -> Result<(), ClaimsError> {
-        let is_ours = |text: &str| self.audiences.contains(&text);
-        let ours = match audience {
-            Value::Text(text) => is_ours(text),
-            Value::List(list) => {
-                let mut ours = false;
-                for member in list {
-                    ours |= is_ours(text(member, Claim::Audience)?);
-                }
-                ours
-            }
-            _ => return Err(ClaimsError::Invalid(Claim::Audience, Fault::WrongType)),
-        };
-        if ours { Ok(()) } else { Err(ClaimsError::Invalid(Claim::Audience, Fault::Mismatch)) }
-    }
-
-    fn check_reached(&self, start: UnixTime, claim: Claim, now: UnixTime) -> Result<(), ClaimsError> {
-        if now.after(self.clock_skew) < start {
-            return Err(ClaimsError::Invalid(claim, Fault::NotReached));
-        }
-        Ok(())
     }
 }
 
@@ -187,37 +173,67 @@ impl Claim {
             Claim::IssuedAt => "iat",
             Claim::NotBefore => "nbf",
             Claim::TokenId => "jti",
+            Claim::Scope => "scope",
+            Claim::Confirmation => "cnf",
+            Claim::TokenType => "token_type",
         }
     }
 }
 
-fn required<'m, 'a>(members: &'m Object<'a>, claim: Claim) -> Result<&'m Value<'a>, ClaimsError> {
-    members.member(claim.name()).ok_or(ClaimsError::Invalid(claim, Fault::Missing))
-}
-
-fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, ClaimsError> {
-    value.as_text().ok_or(ClaimsError::Invalid(claim, Fault::WrongType))
-}
-
-fn equals(members: &Object<'_>, claim: Claim, expected: &str) -> Result<(), ClaimsError> {
-    if text(required(members, claim)?, claim)? == expected {
-        Ok(())
-    } else {
-        Err(ClaimsError::Invalid(claim, Fault::Mismatch))
+impl From<InvalidClaim> for ClaimsError {
+    fn from(InvalidClaim(claim, fault): InvalidClaim) -> Self {
+        Self::Invalid(claim, fault)
     }
 }
 
+fn required<'m, 'a>(members: &'m Object<'a>, claim: Claim) -> Result<&'m Value<'a>, InvalidClaim> {
+    members.member(claim.name()).ok_or(InvalidClaim(claim, Fault::Missing))
+}
+
+fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, InvalidClaim> {
+    value.as_text().ok_or(InvalidClaim(claim, Fault::WrongType))
+}
+
+fn equals(members: &Object<'_>, claim: Claim, expected: &str) -> Result<(), InvalidClaim> {
+    if text(required(members, claim)?, claim)? == expected { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
+}
+
+/// `aud` is one string or an array of strings (RFC 7519 §4.1.3).
+fn audiences<'v>(value: &'v Value<'_>) -> Result<Vec<&'v str>, InvalidClaim> {
+    match value {
+        Value::List(list) => list.iter().map(|member| text(member, Claim::Audience)).collect(),
+        one => Ok(vec![text(one, Claim::Audience)?]),
+    }
+}
+
+/// A `jti` that fits into a header and a log line.
+fn token_id<'v>(value: &'v Value<'_>) -> Result<&'v str, InvalidClaim> {
+    let id = text(value, Claim::TokenId)?;
+    let usable = !id.is_empty() && id.len() <= MAX_JTI_LENGTH && !id.chars().any(char::is_control);
+    if usable { Ok(id) } else { Err(InvalidClaim(Claim::TokenId, Fault::OutOfRange)) }
+}
+
 /// A NumericDate (RFC 7519 §2): seconds since 1970, which may have a fraction.
-fn time(value: &Value<'_>, claim: Claim) -> Result<UnixTime, ClaimsError> {
+fn time(value: &Value<'_>, claim: Claim) -> Result<UnixTime, InvalidClaim> {
     let since_epoch = match value {
         Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
         Value::Fraction(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
-        _ => return Err(ClaimsError::Invalid(claim, Fault::WrongType)),
+        _ => return Err(InvalidClaim(claim, Fault::WrongType)),
     };
     since_epoch
         .filter(|time| *time <= MAX_NUMERIC_DATE)
         .map(|time| UnixTime::from_secs(0).after(time))
-        .ok_or(ClaimsError::Invalid(claim, Fault::OutOfRange))
+        .ok_or(InvalidClaim(claim, Fault::OutOfRange))
+}
+
+/// `exp` is invalid if now > exp + skew (spec §2.4).
+fn check_not_passed(expiry: UnixTime, skew: Duration, now: UnixTime) -> Result<(), InvalidClaim> {
+    if now > expiry.after(skew) { Err(InvalidClaim(Claim::Expiry, Fault::Passed)) } else { Ok(()) }
+}
+
+/// `iat` and `nbf` are invalid if now < claim − skew (spec §2.4).
+fn check_reached(start: UnixTime, claim: Claim, skew: Duration, now: UnixTime) -> Result<(), InvalidClaim> {
+    if now.after(skew) < start { Err(InvalidClaim(claim, Fault::NotReached)) } else { Ok(()) }
 }
 
 #[cfg(test)]

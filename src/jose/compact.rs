@@ -23,13 +23,13 @@ pub struct UnverifiedToken<'a> {
 }
 
 /// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). A member that is not a string counts as
-/// absent, as every rule wants a string there. `jku`, `jwk`, `x5u` and `x5c` are not read at all: a token never chooses
-/// the key that it is verified with.
+/// absent, as every rule wants a string there; only `typ` does not, which some tokens may leave out. `jku`, `jwk`, `x5u`
+/// and `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// `alg`: the signature algorithm.
     pub algorithm: Option<String>,
-    /// `typ`: the type of the whole object.
+    /// `typ`: the type of the whole object; the empty text if it is not a string.
     pub object_type: Option<String>,
     /// `cty`: the type of the payload.
     pub content_type: Option<String>,
@@ -117,7 +117,7 @@ impl Header {
         let text = |name| members.text(name).map(str::to_owned);
         Ok(Self {
             algorithm: text("alg"),
-            object_type: text("typ"),
+            object_type: members.member("typ").map(|value| value.as_text().unwrap_or_default().to_owned()),
             content_type: text("cty"),
             key_id: members.text("kid").filter(|kid| is_key_id(kid)).map(str::to_owned),
             asks_for_extensions: members.contains("crit") || members.contains("b64"),
@@ -311,11 +311,17 @@ mod tests {
     }
 
     #[test]
-    fn members_of_another_type_count_as_absent() {
+    fn members_of_another_type_count_as_absent_but_for_typ() {
         let header = parse_header(r#"{"alg":["PS256"],"typ":1,"cty":null,"kid":{"a":"b"}}"#).unwrap();
         assert_eq!(
             header,
-            Header { algorithm: None, object_type: None, content_type: None, key_id: None, asks_for_extensions: false }
+            Header {
+                algorithm: None,
+                object_type: Some(String::new()),
+                content_type: None,
+                key_id: None,
+                asks_for_extensions: false
+            }
         );
     }
 

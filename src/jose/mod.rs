@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Decodes base64url without padding (RFC 7515 §2). Padding, white space, foreign characters and non-zero trailing bits
 /// are refused, so that no two texts stand for the same bytes.
-fn base64url(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 

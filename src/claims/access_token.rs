@@ -1,0 +1,264 @@
+//! What an access token must say (spec §2.3), whether it says so itself as a JWT (RFC 9068 §4) or its authorisation
+//! server does in an introspection response (RFC 7662 §2.2): one set of facts, and one set of rules for them.
+//!
+//! Facts are read first, so that those of a response can be kept and held to the rules again at each use.
+
+use std::time::Duration;
+
+use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey, base64url};
+use crate::json::{Object, Value};
+use crate::peer::Fingerprint;
+use crate::rsa::SignatureMismatch;
+use crate::time::UnixTime;
+
+use super::{Claim, Fault, InvalidClaim};
+
+/// The member of `cnf` that binds a token to a certificate (RFC 8705 §3.1).
+const CERTIFICATE_THUMBPRINT: &str = "x5t#S256";
+
+/// What an access token says, or its authorisation server says of it. Nobody has judged it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessTokenFacts {
+    issuer: Option<String>,
+    audiences: Option<Vec<String>>,
+    expiry: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    issued_at: Option<UnixTime>,
+    scopes: Vec<String>,
+    thumbprint: Option<[u8; 32]>,
+    token_id: Option<String>,
+}
+
+/// What an introspection response says (RFC 7662 §2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Introspected {
+    /// The token is active.
+    Active(AccessTokenFacts),
+    /// The token is expired, revoked, somebody else's or no token at all. The server does not say which.
+    Inactive,
+    /// The token is active, and what else is said of it can not be right.
+    Invalid(AccessTokenFault),
+}
+
+/// What an access token must say.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessTokenRules<'a> {
+    /// `iss`, where it is known. It is mandatory then.
+    pub issuer: Option<&'a str>,
+    /// `aud`, where it is known. It is mandatory then, and must name this one.
+    pub audience: Option<&'a str>,
+    /// The scopes of which each must be granted.
+    pub scopes: &'a [String],
+    /// Whether a token without `exp` is refused.
+    pub needs_expiry: bool,
+    /// How far the issuer's clock and ours may differ.
+    pub clock_skew: Duration,
+    /// Which certificate the token must be bound to.
+    pub binding: Binding,
+}
+
+/// Which certificate a token must be bound to (RFC 8705 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// None: whoever has the token may use it.
+    NotRequired,
+    /// The peer's, whose fingerprint is known if the gateway gives it.
+    PeerCertificate(Option<Fingerprint>),
+}
+
+/// A JWT access token whose claims are right but for its scopes. Its signature has not been verified.
+#[derive(Debug)]
+pub struct CheckedAccessToken<'a> {
+    token: UnverifiedToken<'a>,
+    facts: AccessTokenFacts,
+}
+
+/// Why an access token is not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessTokenFault {
+    /// The payload is not a JSON object.
+    Malformed(JwsError),
+    /// A claim is not as it must be.
+    Invalid(Claim, Fault),
+    /// It is not bound to any certificate.
+    NotBound,
+    /// It is bound to another certificate.
+    BoundToAnother,
+    /// It must be bound to the peer's certificate, and the gateway does not say which that is.
+    FingerprintUnknown,
+    /// It is right, and does not have every scope that is needed.
+    ScopeMissing,
+}
+
+impl AccessTokenFacts {
+    /// Reads the claims of a JWT access token (RFC 9068 §2.2).
+    ///
+    /// # Errors
+    /// [`AccessTokenFault::Invalid`] for a claim of the wrong kind.
+    pub fn from_claims(members: &Object<'_>) -> Result<Self, AccessTokenFault> {
+        Ok(Self::read(members)?)
+    }
+
+    /// `exp`: from when on the token does not count.
+    #[must_use]
+    pub fn expiry(&self) -> Option<UnixTime> {
+        self.expiry
+    }
+
+    /// `jti`, if there is one: 1 to [`super::MAX_JTI_LENGTH`] bytes without control characters.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.token_id.as_deref()
+    }
+
+    fn read(members: &Object<'_>) -> Result<Self, InvalidClaim> {
+        let text = |claim: Claim| members.member(claim.name()).map(|value| super::text(value, claim)).transpose();
+        let time = |claim: Claim| members.member(claim.name()).map(|value| super::time(value, claim)).transpose();
+        let audiences = members.member(Claim::Audience.name()).map(super::audiences).transpose()?;
+        let token_id = members.member(Claim::TokenId.name()).map(super::token_id).transpose()?;
+        Ok(Self {
+            issuer: text(Claim::Issuer)?.map(str::to_owned),
+            audiences: audiences.map(|audiences| audiences.into_iter().map(str::to_owned).collect()),
+            expiry: time(Claim::Expiry)?,
+            not_before: time(Claim::NotBefore)?,
+            issued_at: time(Claim::IssuedAt)?,
+            scopes: scopes(text(Claim::Scope)?.unwrap_or_default()),
+            thumbprint: members.member(Claim::Confirmation.name()).map(thumbprint).transpose()?.flatten(),
+            token_id: token_id.map(str::to_owned),
+        })
+    }
+}
+
+impl Introspected {
+    /// Reads an introspection response. `None` if it does not say whether the token is active.
+    #[must_use]
+    pub fn read(members: &Object<'_>) -> Option<Self> {
+        match members.member("active")? {
+            Value::Bool(false) => Some(Self::Inactive),
+            Value::Bool(true) => {
+                let facts = check_token_type(members).and_then(|()| AccessTokenFacts::read(members));
+                Some(facts.map_or_else(|fault| Self::Invalid(fault.into()), Self::Active))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl AccessTokenRules<'_> {
+    /// Checks the claims of a JWT access token at the time `now`, all but its scopes: only who has a valid token learns
+    /// that it does not allow enough.
+    ///
+    /// # Errors
+    /// See [`AccessTokenFault`]: the first check that failed.
+    pub fn check_token<'t>(
+        &self,
+        token: UnverifiedToken<'t>,
+        now: UnixTime,
+    ) -> Result<CheckedAccessToken<'t>, AccessTokenFault> {
+        let facts = AccessTokenFacts::from_claims(&token.claims().map_err(AccessTokenFault::Malformed)?)?;
+        self.check_validity(&facts, now)?;
+        Ok(CheckedAccessToken { token, facts })
+    }
+
+    /// Checks everything at the time `now`.
+    ///
+    /// # Errors
+    /// See [`AccessTokenFault`]: the first check that failed.
+    pub fn check(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
+        self.check_validity(facts, now)?;
+        self.check_scopes(facts)
+    }
+
+    /// Checks that every scope that is needed was granted.
+    ///
+    /// # Errors
+    /// [`AccessTokenFault::ScopeMissing`].
+    pub fn check_scopes(&self, facts: &AccessTokenFacts) -> Result<(), AccessTokenFault> {
+        let granted = self.scopes.iter().all(|needed| facts.scopes.contains(needed));
+        if granted { Ok(()) } else { Err(AccessTokenFault::ScopeMissing) }
+    }
+
+    fn check_validity(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
+        self.check_claims(facts, now)?;
+        self.check_binding(facts)
+    }
+
+    fn check_claims(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), InvalidClaim> {
+        if let Some(expected) = self.issuer {
+            let issuer = facts.issuer.as_deref().ok_or(InvalidClaim(Claim::Issuer, Fault::Missing))?;
+            if issuer != expected {
+                return Err(InvalidClaim(Claim::Issuer, Fault::Mismatch));
+            }
+        }
+        if let Some(expected) = self.audience {
+            let audiences = facts.audiences.as_ref().ok_or(InvalidClaim(Claim::Audience, Fault::Missing))?;
+            if !audiences.iter().any(|audience| audience == expected) {
+                return Err(InvalidClaim(Claim::Audience, Fault::Mismatch));
+            }
+        }
+        match facts.expiry {
+            Some(expiry) => super::check_not_passed(expiry, self.clock_skew, now)?,
+            None if self.needs_expiry => return Err(InvalidClaim(Claim::Expiry, Fault::Missing)),
+            None => {}
+        }
+        for (start, claim) in [(facts.issued_at, Claim::IssuedAt), (facts.not_before, Claim::NotBefore)] {
+            if let Some(start) = start {
+                super::check_reached(start, claim, self.clock_skew, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_binding(&self, facts: &AccessTokenFacts) -> Result<(), AccessTokenFault> {
+        let Binding::PeerCertificate(fingerprint) = self.binding else { return Ok(()) };
+        let fingerprint = fingerprint.ok_or(AccessTokenFault::FingerprintUnknown)?;
+        match &facts.thumbprint {
+            None => Err(AccessTokenFault::NotBound),
+            Some(thumbprint) if thumbprint == fingerprint.as_bytes() => Ok(()),
+            Some(_) => Err(AccessTokenFault::BoundToAnother),
+        }
+    }
+}
+
+impl CheckedAccessToken<'_> {
+    /// Verifies the signature, which makes the claims true.
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`].
+    pub fn verify(self, algorithm: Algorithm, key: &VerificationKey) -> Result<AccessTokenFacts, SignatureMismatch> {
+        self.token.verify(algorithm, key)?;
+        Ok(self.facts)
+    }
+}
+
+impl From<InvalidClaim> for AccessTokenFault {
+    fn from(InvalidClaim(claim, fault): InvalidClaim) -> Self {
+        Self::Invalid(claim, fault)
+    }
+}
+
+/// `scope` is a list of words with a space between each two (RFC 6749 §3.3).
+fn scopes(text: &str) -> Vec<String> {
+    text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// The certificate thumbprint in `cnf`. A `cnf` without one binds the token to something else.
+fn thumbprint(confirmation: &Value<'_>) -> Result<Option<[u8; 32]>, InvalidClaim> {
+    let invalid = |fault| InvalidClaim(Claim::Confirmation, fault);
+    let Value::Object(members) = confirmation else { return Err(invalid(Fault::WrongType)) };
+    let Some(thumbprint) = members.member(CERTIFICATE_THUMBPRINT) else { return Ok(None) };
+    let text = super::text(thumbprint, Claim::Confirmation)?;
+    let bytes = base64url(text).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Some).ok_or(invalid(Fault::OutOfRange))
+}
+
+/// `token_type`, where it is said, is Bearer in any case (RFC 6749 §7.1): a token of another type proves more than this
+/// filter could check.
+fn check_token_type(members: &Object<'_>) -> Result<(), InvalidClaim> {
+    let Some(token_type) = members.member(Claim::TokenType.name()) else { return Ok(()) };
+    let is_bearer = super::text(token_type, Claim::TokenType)?.eq_ignore_ascii_case("bearer");
+    if is_bearer { Ok(()) } else { Err(InvalidClaim(Claim::TokenType, Fault::Mismatch)) }
+}
+
+#[cfg(test)]
+mod tests;
