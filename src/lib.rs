@@ -10,6 +10,7 @@ pub mod config;
 pub mod ecdsa;
 pub mod header_map;
 pub mod inbound;
+pub mod introspection;
 pub mod jose;
 pub mod json;
 pub mod keys;
