@@ -1,5 +1,6 @@
 //! The methods of authentication, one file each (spec §2). Mutual TLS and pinning have been checked before any of them.
 
+pub mod api_key;
 pub mod bearer;
 pub mod jwt_auth;
 
@@ -14,6 +15,7 @@ use crate::reply::Rejection;
 use crate::shared_data::SharedData;
 use crate::time::UnixTime;
 
+pub use api_key::{ApiKey, ApiKeyError};
 pub use bearer::CredentialError;
 pub use jwt_auth::{JwtAuth, JwtAuthError};
 

@@ -2,6 +2,7 @@
 //! A configuration that exists has passed every rule, so nothing later in a request has to ask again.
 //! JSON as in RFC 8259, but duplicate members, unknown keys and deep nesting are refused.
 
+mod api_key;
 mod authority;
 mod duration;
 mod errors;
@@ -15,6 +16,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
 pub use errors::{ConfigError, ConfigErrors};
 pub use forward::{Forward, ForwardAuthorization};
 pub use inbound::{Auth, Inbound};

@@ -1,0 +1,162 @@
+//! The API key (spec §2.2): a shared secret in a header, known here by its SHA-256 digest. Several keys are valid at once
+//! while one takes over from another.
+//!
+//! A key's digest is compared with all that are configured, in constant time, valid now or not: how long a refusal takes
+//! says neither how many keys there are nor which came close.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
+
+use crate::config::{self, KeyDigest, KeyId};
+use crate::time::UnixTime;
+
+/// The longest header value that is looked at, in bytes. A key of 256 bits has 64 characters in hexadecimal.
+pub const MAX_VALUE_BYTES: usize = 8 * 1024;
+
+/// How long before its end the last key is worth a warning: onboarding another takes weeks.
+const WARN_BEFORE_END: Duration = Duration::from_hours(30 * 24);
+
+/// How often that warning is worth a log line.
+const WARN_AGAIN_AFTER: Duration = Duration::from_hours(24);
+
+/// The method API key, with what it has told the log.
+#[derive(Debug)]
+pub struct ApiKey {
+    settings: config::ApiKey,
+    used: BTreeSet<KeyId>,
+    warned: Option<UnixTime>,
+}
+
+/// Why a key is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApiKeyError {
+    /// The header is not there.
+    Missing,
+    /// It has several values, whether in several headers or joined by a comma.
+    Several,
+    /// Its value is longer than [`MAX_VALUE_BYTES`].
+    TooLong,
+    /// It does not start with the scheme that is configured.
+    OtherScheme,
+    /// There is no key in it.
+    Empty,
+    /// The key is none that is configured.
+    Unknown,
+    /// This key is not valid yet.
+    NotYetValid(KeyId),
+    /// This key is no longer valid.
+    Expired(KeyId),
+}
+
+impl ApiKeyError {
+    /// Which key was presented, where it is one that is configured: for the log, and for nobody who calls.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        match self {
+            Self::NotYetValid(id) | Self::Expired(id) => Some(id),
+            Self::Missing | Self::Several | Self::TooLong | Self::OtherScheme | Self::Empty | Self::Unknown => None,
+        }
+    }
+}
+
+impl ApiKey {
+    /// The method with these settings.
+    #[must_use]
+    pub fn new(settings: config::ApiKey) -> Self {
+        Self { settings, used: BTreeSet::new(), warned: None }
+    }
+
+    /// The lower-case name of the header that carries the key.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.settings.header
+    }
+
+    /// Decides on the values of that header: which key it is.
+    ///
+    /// # Errors
+    /// See [`ApiKeyError`].
+    pub fn authenticate(&self, now: UnixTime, values: &[Vec<u8>]) -> Result<&KeyId, ApiKeyError> {
+        let value = match values {
+            [] => return Err(ApiKeyError::Missing),
+            [value] => value.as_slice(),
+            _ => return Err(ApiKeyError::Several),
+        };
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(ApiKeyError::TooLong);
+        }
+        let key = match &self.settings.scheme {
+            None => value,
+            Some(scheme) => after_scheme(value, scheme).ok_or(ApiKeyError::OtherScheme)?,
+        };
+        if key.is_empty() {
+            return Err(ApiKeyError::Empty);
+        }
+        let position = position_of(&KeyDigest::of(key), self.settings.keys.iter().map(|known| &known.digest));
+        let Some(known) = self.settings.keys.get(position) else {
+            // Gateways join repeated headers with a comma. A key may contain one, so this is asked only now.
+            return Err(if value.contains(&b',') { ApiKeyError::Several } else { ApiKeyError::Unknown });
+        };
+        if known.not_before.is_some_and(|start| now < start) {
+            return Err(ApiKeyError::NotYetValid(known.id.clone()));
+        }
+        if known.expires.is_some_and(|end| now >= end) {
+            return Err(ApiKeyError::Expired(known.id.clone()));
+        }
+        Ok(&known.id)
+    }
+
+    /// Whether this worker accepts this key for the first time, so that the log can tell which one is in use.
+    pub fn first_use(&mut self, id: &KeyId) -> bool {
+        self.used.insert(id.clone())
+    }
+
+    /// A warning when the last key ends within 30 days, or has ended.
+    #[must_use]
+    pub fn ending(&self, now: UnixTime) -> Option<String> {
+        let ends = self.settings.keys.iter().map(|key| Some((key.expires?, &key.id)));
+        let (end, id) = ends.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        let date = end.to_rfc3339();
+        if now >= end {
+            Some(format!("the last API key, {id}, ended at {date}: every request is refused"))
+        } else if now.until(end) <= WARN_BEFORE_END {
+            Some(format!("the last API key, {id}, ends at {date}: agree on another with the API Hub and configure it"))
+        } else {
+            None
+        }
+    }
+
+    /// The same warning, unless it was given in the last 24 hours.
+    pub fn warning_due(&mut self, now: UnixTime) -> Option<String> {
+        let warning = self.ending(now)?;
+        // A clock that was set back must not silence the warning until it has caught up.
+        let is_due = self.warned.and_then(|then| now.since(then)).is_none_or(|ago| ago >= WARN_AGAIN_AFTER);
+        is_due.then(|| {
+            self.warned = Some(now);
+            warning
+        })
+    }
+}
+
+/// What follows `scheme`, in any case, and one or more spaces. Nothing, if something else stands there.
+fn after_scheme<'v>(value: &'v [u8], scheme: &str) -> Option<&'v [u8]> {
+    let (start, rest) = value.split_at_checked(scheme.len())?;
+    if !start.eq_ignore_ascii_case(scheme.as_bytes()) || !matches!(rest, [] | [b' ', ..]) {
+        return None;
+    }
+    rest.get(rest.iter().take_while(|byte| **byte == b' ').count()..)
+}
+
+/// The position of the digest that is the same, beyond the last if none is. Looks at every one, whatever it found before.
+fn position_of<'d>(digest: &KeyDigest, known: impl Iterator<Item = &'d KeyDigest>) -> usize {
+    let mut position = u32::MAX;
+    for (here, other) in (0_u32..).zip(known) {
+        position.conditional_assign(&here, other.ct_eq(digest));
+    }
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;
