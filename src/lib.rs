@@ -9,6 +9,7 @@ pub mod claims;
 pub mod config;
 pub mod ecdsa;
 pub mod header_map;
+pub mod health;
 pub mod inbound;
 pub mod introspection;
 pub mod jose;

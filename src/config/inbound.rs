@@ -3,14 +3,15 @@
 
 use super::errors::ConfigErrors;
 use super::forward::Forward;
+use super::health_checks::HealthChecks;
 use super::jwt_auth::JwtAuth;
 use super::peer;
 use super::reader::{Keys, ListRule, Node, TextRule};
 use crate::peer::PeerRules;
 
 const KEYS: Keys = Keys {
-    supported: &["provider_ids", "require_provider_header", "peer", "auth", "forward"],
-    planned: &["service_initiation", "health_checks", "response_token"],
+    supported: &["provider_ids", "require_provider_header", "peer", "auth", "health_checks", "forward"],
+    planned: &["service_initiation", "response_token"],
 };
 
 const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "mtls_only"], planned: &["api_key", "client_credentials"] };
@@ -39,6 +40,8 @@ pub struct Inbound {
     pub peer: PeerRules,
     /// How the caller is authenticated beyond mutual TLS.
     pub auth: Auth,
+    /// Whether health checks are answered here.
+    pub health_checks: Option<HealthChecks>,
     /// What an accepted request carries on.
     pub forward: Forward,
 }
@@ -66,12 +69,16 @@ impl Inbound {
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
         let auth = read_auth(&object.member("auth"), errors);
+        let health_checks = object.member("health_checks");
+        let health_checks =
+            if health_checks.is_absent() { Some(None) } else { HealthChecks::read(&health_checks, errors).map(Some) };
         let forward = Forward::read(&object.member("forward"), errors);
         Some(Inbound {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
             peer: peer?,
             auth: auth?,
+            health_checks: health_checks?,
             forward: forward?,
         })
     }

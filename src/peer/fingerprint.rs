@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 use super::hex;
 
 const OCTETS: usize = 32;
@@ -14,6 +16,11 @@ const COLON_SEPARATED: usize = OCTETS * 3 - 1;
 pub struct Fingerprint([u8; OCTETS]);
 
 impl Fingerprint {
+    /// The fingerprint of the certificate with this DER.
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
+    }
+
     /// Reads 64 hexadecimal digits of either case, with a colon between every two octets or with none at all.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, FingerprintError> {
         let text = text.as_ref();

@@ -17,6 +17,7 @@ pub const MAX_HEADER_BYTES: usize = 60 * 1024;
 pub struct ForwardedCertificate {
     subject: Vec<u8>,
     fingerprint: Option<Fingerprint>,
+    certificate: Option<Vec<u8>>,
 }
 
 impl ForwardedCertificate {
@@ -41,6 +42,7 @@ impl ForwardedCertificate {
         Ok(Self {
             subject: element.subject.ok_or(ForwardedError::NoSubject)?.to_vec(),
             fingerprint: element.fingerprint,
+            certificate: element.cert.map(<[u8]>::to_vec),
         })
     }
 
@@ -52,6 +54,11 @@ impl ForwardedCertificate {
     /// SHA-256 of the certificate, if the proxy sent it.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// The certificate in PEM, percent-encoded, if the proxy sent it: text of that alphabet, and not looked at further.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 }
 
@@ -112,8 +119,8 @@ enum Value<'a> {
 struct Element<'a> {
     subject: Option<&'a [u8]>,
     fingerprint: Option<Fingerprint>,
-    cert: bool,
-    chain: bool,
+    cert: Option<&'a [u8]>,
+    chain: Option<&'a [u8]>,
     peer_text: bool,
 }
 
@@ -127,8 +134,8 @@ impl<'a> Element<'a> {
             }
             _ if self.peer_text => return Err(ForwardedError::KeyAfterPeerText),
             Key::Hash => self.fingerprint.replace(parse_hash(value)?).is_some(),
-            Key::Cert => std::mem::replace(&mut self.cert, check_url_encoded(value)?),
-            Key::Chain => std::mem::replace(&mut self.chain, check_url_encoded(value)?),
+            Key::Cert => self.cert.replace(url_encoded(value)?).is_some(),
+            Key::Chain => self.chain.replace(url_encoded(value)?).is_some(),
             Key::Subject => match value {
                 Value::Quoted(subject) => self.subject.replace(subject).is_some(),
                 Value::Bare(_) => return Err(ForwardedError::InvalidPair),
@@ -145,11 +152,11 @@ fn parse_hash(value: Value<'_>) -> Result<Fingerprint, ForwardedError> {
     }
 }
 
-/// Cert and Chain are quoted and percent-encoded (RFC 3986 §2.1), and not looked at further. True, for the keys seen.
-fn check_url_encoded(value: Value<'_>) -> Result<bool, ForwardedError> {
+/// Cert and Chain are quoted and percent-encoded (RFC 3986 §2.1).
+fn url_encoded(value: Value<'_>) -> Result<&[u8], ForwardedError> {
     let unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'%' | b'-' | b'.' | b'_' | b'~');
     match value {
-        Value::Quoted(pem) if pem.iter().all(unreserved) => Ok(true),
+        Value::Quoted(pem) if pem.iter().all(unreserved) => Ok(pem),
         _ => Err(ForwardedError::InvalidPair),
     }
 }

@@ -5,12 +5,14 @@ mod hex;
 
 pub mod fingerprint;
 pub mod forwarded;
+pub mod leaf;
 pub mod name;
 pub mod subject;
 
 use std::fmt;
 
 pub use fingerprint::Fingerprint;
+pub use leaf::LeafCertificate;
 pub use subject::Subject;
 
 use fingerprint::FingerprintError;

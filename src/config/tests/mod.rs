@@ -1,5 +1,6 @@
 //! The rules of the whole configuration, as an operator meets them: text in, a configuration or its faults out.
 
+mod health_checks;
 mod inbound;
 mod jwt_auth;
 mod peer;
@@ -29,6 +30,7 @@ const EXAMPLE: &str = r#"{ "inbound": {
         "replay_detection": "off"
       }
     },
+    "health_checks": {"base_path": "/"},
     "forward": {"authorization": "remove", "identity_headers": true}
 } }"#;
 

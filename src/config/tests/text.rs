@@ -100,7 +100,11 @@ fn exactly_one_direction_is_configured() {
 fn an_unknown_key_is_named_beside_the_allowed_ones() {
     for (pointer, path, allowed) in [
         ("", "", "\"inbound\""),
-        ("/inbound", "inbound.", "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\" or \"forward\""),
+        (
+            "/inbound",
+            "inbound.",
+            "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\", \"health_checks\" or \"forward\"",
+        ),
         (
             "/inbound/peer",
             "inbound.peer.",
@@ -135,7 +139,7 @@ fn an_unknown_key_cannot_forge_a_log_line() {
 
 #[test]
 fn what_later_releases_bring_is_not_supported_yet() {
-    for key in ["service_initiation", "health_checks", "response_token"] {
+    for key in ["service_initiation", "response_token"] {
         let fault = faults(&with(&format!("/inbound/{key}"), json!({"key": "s3cret"})));
         assert_eq!(fault, format!("inbound.{key}: not supported yet"));
     }

@@ -35,6 +35,17 @@ fn the_headers_that_envoy_1_40_sets_are_read() {
 }
 
 #[test]
+fn the_certificate_is_given_as_it_is_written() {
+    let certificate =
+        |header: &str| parse(header).unwrap().certificate().map(|pem| String::from_utf8_lossy(pem).into_owned());
+    assert_eq!(
+        certificate(r#"Cert="-----BEGIN%20A%2b";Chain="c";Subject="O=a""#).as_deref(),
+        Some("-----BEGIN%20A%2b")
+    );
+    assert_eq!(certificate(r#"Chain="c";Subject="O=a""#), None);
+}
+
+#[test]
 fn the_subjects_own_escapes_are_left_to_the_name() {
     for subject in [
         r#"CN=x,OU=\ b,O=\ #Sp \"quo\\te\;\<a\>\+b=c\ ,C=AE"#,

@@ -41,7 +41,7 @@ fn what_is_planned_is_refused_by_name() {
     for (change, path) in [
         (json!({ "outbound": {} }), "outbound"),
         (json!({ "inbound": { "auth": { "api_key": {} } } }), "inbound.auth.api_key"),
-        (json!({ "inbound": { "health_checks": {} } }), "inbound.health_checks"),
+        (json!({ "inbound": { "response_token": {} } }), "inbound.response_token"),
     ] {
         let log = log_of(&refused(change.to_string()));
         let line = log.lines().find(|line| line.contains(&format!("{path}:"))).unwrap_or_else(|| panic!("{log}"));

@@ -1,0 +1,112 @@
+//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, and the names in it
+//! (RFC 5280 §4.1.2.4) printed as gateways print them. Nothing here says that anybody vouches for the certificate.
+
+mod print;
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use der::Decode as _;
+use x509_cert::Certificate;
+
+use super::fingerprint::Fingerprint;
+use super::hex;
+
+/// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
+pub const MAX_PEM_BYTES: usize = 16 * 1024;
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END: &[u8] = b"-----END CERTIFICATE-----";
+
+/// A certificate that was read, and not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafCertificate {
+    fingerprint: Fingerprint,
+    certificate: Certificate,
+}
+
+impl LeafCertificate {
+    /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`.
+    pub fn from_url_encoded_pem(text: &[u8]) -> Result<Self, LeafError> {
+        // Every octet may be written as three.
+        if text.len() > MAX_PEM_BYTES * 3 {
+            return Err(LeafError::TooLong);
+        }
+        Self::from_pem(&percent_decoded(text).ok_or(LeafError::NotUrlEncoded)?)
+    }
+
+    /// Reads PEM of exactly one certificate.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
+        if pem.len() > MAX_PEM_BYTES {
+            return Err(LeafError::TooLong);
+        }
+        let body = pem.trim_ascii().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END));
+        // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
+        let body: Vec<u8> =
+            body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let der = STANDARD.decode(body).map_err(|_| LeafError::NotPem)?;
+        let certificate = Certificate::from_der(&der).map_err(|_| LeafError::NotACertificate)?;
+        Ok(Self { fingerprint: Fingerprint::of(&der), certificate })
+    }
+
+    /// SHA-256 of the certificate.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The name of its issuer.
+    pub fn issuer(&self) -> String {
+        print::name(self.certificate.tbs_certificate().issuer())
+    }
+
+    /// Its own name.
+    pub fn subject(&self) -> String {
+        print::name(self.certificate.tbs_certificate().subject())
+    }
+}
+
+/// Why a text is not one certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafError {
+    /// It is longer than [`MAX_PEM_BYTES`].
+    TooLong,
+    /// A `%` is not followed by two hexadecimal digits.
+    NotUrlEncoded,
+    /// It is not the PEM of exactly one certificate.
+    NotPem,
+    /// What the PEM holds is not a certificate in DER.
+    NotACertificate,
+}
+
+impl fmt::Display for LeafError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "the certificate is too long",
+            Self::NotUrlEncoded => "the certificate is not percent-encoded",
+            Self::NotPem => "the certificate is not the PEM of one certificate",
+            Self::NotACertificate => "the certificate is not one in DER",
+        })
+    }
+}
+
+impl std::error::Error for LeafError {}
+
+fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        if *first != b'%' {
+            octets.push(*first);
+            rest = after;
+            continue;
+        }
+        let ([high, low], after) = after.split_first_chunk::<2>()?;
+        octets.push(hex::octet(*high, *low)?);
+        rest = after;
+    }
+    Some(octets)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use proptest::prelude::*;
+
+use super::{LeafCertificate, LeafError, MAX_PEM_BYTES};
+
+/// Made and printed by OpenSSL 3.0.19, its option `-nameopt RFC2253`. The key of its issuer is gone.
+const LEAF: &str = "-----BEGIN CERTIFICATE-----
+MIIBczCCARkCAQcwCgYIKoZIzj0EAwIwSTELMAkGA1UEBhMCQUUxGDAWBgNVBAoM
+D1RydXN0IEZyYW1ld29yazELMAkGA1UECwwCQ0ExEzARBgNVBAMMCklzc3Vpbmcg
+Q0EwIBcNMjYxMTIyMDEwODQzWhgPMjEyNjEwMjkwMTA4NDNaMEAxCzAJBgNVBAYT
+AkFFMRUwEwYDVQQKDAxIdWIgT3BlcmF0b3IxDDAKBgNVBAsMA2h1YjEMMAoGA1UE
+AwwDYWJjMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEc+Z2d00SKzebiqiFVYfS
+YqUnhzPWpp9bJpPHvPl+Hdb/rDSwR/cNx3UllyL3XGaJR9R2LpJfFoZ8E7kv10eh
+rDAKBggqhkjOPQQDAgNIADBFAiEA/nY/A+8JGzM6dUFPgjgfkfdJ6gT/dSE24ivT
+oGf+pmwCID9x8HrwbNwHXqFKYaubcvDStZULFTonuQG1EYfsWno4
+-----END CERTIFICATE-----";
+const LEAF_FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
+
+/// Likewise, signed by itself, with everything in its name that needs an escape.
+const STRANGE: &str = "-----BEGIN CERTIFICATE-----
+MIICxjCCAm0CFHmsLVX+vH0Sf0sfnjid8HVJnK1PMAoGCCqGSM49BAMCMIHkMQsw
+CQYDVQQGEwJBRTETMBEGA1UECgwK2KjZhtmDLCAiQTEeMAoGA1UEAxMDdHdvMBAG
+A1UECwwJI29uZStDTj14MQswCQYDVQQFEwI0MjEVMBMGA1UEBwwM2KPYqNmI2LjY
+qNmKMRowGAYJKoZIhvcNAQkBFgthQGIuZXhhbXBsZTEXMBUGCgmSJomT8ixkARkW
+B2V4YW1wbGUxEjAQBgoJkiaJk/IsZAEBEwJ1MTEVMBMGCSsGAQQBg7IDARMGb3Bh
+cXVlMQ4wDAYDVQQREwUwMDAwMDEMMAoGA1UEDBMDYT1iMCAXDTI2MTEyMjAxMDkx
+NVoYDzIxMjYxMDI5MDEwOTE1WjCB5DELMAkGA1UEBhMCQUUxEzARBgNVBAoMCtio
+2YbZgywgIkExHjAKBgNVBAMTA3R3bzAQBgNVBAsMCSNvbmUrQ049eDELMAkGA1UE
+BRMCNDIxFTATBgNVBAcMDNij2KjZiNi42KjZijEaMBgGCSqGSIb3DQEJARYLYUBi
+LmV4YW1wbGUxFzAVBgoJkiaJk/IsZAEZFgdleGFtcGxlMRIwEAYKCZImiZPyLGQB
+ARMCdTExFTATBgkrBgEEAYOyAwETBm9wYXF1ZTEOMAwGA1UEERMFMDAwMDAxDDAK
+BgNVBAwTA2E9YjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGzbkwNdTBh9e3sL
+HvG0r67P/dc18/kVBwBlgpzFEL7nU6ooCkUOFTU/avENOu4K1RQaKuTxm4RmpcC9
+YoEjfjowCgYIKoZIzj0EAwIDRwAwRAIgO0r+0Zc/INC2WTtkbPtY3dLooc1abdyC
+vVid+gX4hpUCIBJB4ijh/+UQ+yAxpBPq/UUegM681yLOBpKwF7NAlnZ7
+-----END CERTIFICATE-----";
+const STRANGE_NAME: &str = r#"title=a=b,postalCode=00000,1.3.6.1.4.1.55555.1=#13066F7061717565,UID=u1,DC=example,emailAddress=a@b.example,L=\D8\A3\D8\A8\D9\88\D8\B8\D8\A8\D9\8A,serialNumber=42,OU=\#one\+CN=x+CN=two,O=\D8\A8\D9\86\D9\83\, \"A,C=AE"#;
+
+/// As Envoy writes it into `x-forwarded-client-cert`.
+fn url_encoded(pem: &str) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    pem.bytes()
+        .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn read(pem: &str) -> Result<LeafCertificate, LeafError> {
+    LeafCertificate::from_pem(pem.as_bytes())
+}
+
+#[test]
+fn a_certificate_says_who_issued_it_to_whom() {
+    let leaf = read(LEAF).unwrap();
+    assert_eq!(leaf.issuer(), "CN=Issuing CA,OU=CA,O=Trust Framework,C=AE");
+    assert_eq!(leaf.subject(), "CN=abc,OU=hub,O=Hub Operator,C=AE");
+    assert_eq!(leaf.fingerprint().to_string(), LEAF_FINGERPRINT);
+}
+
+#[test]
+fn names_are_printed_as_openssl_prints_them() {
+    let strange = read(STRANGE).unwrap();
+    assert_eq!(strange.issuer(), STRANGE_NAME);
+    assert_eq!(strange.subject(), STRANGE_NAME);
+}
+
+#[test]
+fn pem_is_read_with_any_white_space_between_its_lines_and_around() {
+    for pem in [LEAF.replace('\n', "\r\n"), LEAF.replace('\n', "\n\t"), LEAF.replace('\n', ""), format!("\n{LEAF}\n")] {
+        assert_eq!(read(&pem), read(LEAF), "{pem}");
+    }
+}
+
+#[test]
+fn url_encoded_pem_is_read() {
+    let encoded = url_encoded(LEAF);
+    for text in [&encoded, &encoded.replace("%2B", "%2b"), &LEAF.to_owned()] {
+        assert_eq!(LeafCertificate::from_url_encoded_pem(text.as_bytes()), read(LEAF));
+    }
+    for text in ["%", "%2", "%2g", "%%20", &format!("{encoded}%0")] {
+        assert_eq!(LeafCertificate::from_url_encoded_pem(text.as_bytes()), Err(LeafError::NotUrlEncoded), "{text}");
+    }
+    // RFC 3986: a plus sign is a plus sign, and a space only in HTML forms.
+    assert!(
+        LEAF.contains('+') && LeafCertificate::from_url_encoded_pem(encoded.replace("%2B", "+").as_bytes()).is_ok()
+    );
+}
+
+#[test]
+fn anything_but_the_pem_of_one_certificate_is_refused() {
+    let body = LEAF.trim_start_matches("-----BEGIN CERTIFICATE-----").trim_end_matches("-----END CERTIFICATE-----");
+    for pem in [
+        "",
+        "-----BEGIN CERTIFICATE-----",
+        body,
+        &format!("{LEAF}\n{STRANGE}"),
+        &format!("{LEAF}{LEAF}"),
+        &format!("text\n{LEAF}"),
+        &format!("{LEAF}\ntext"),
+        &LEAF.replace("CERTIFICATE", "PUBLIC KEY"),
+        &LEAF.replacen("MII", "M.I", 1),
+        &LEAF.replacen("MII", "M=I", 1),
+    ] {
+        assert_eq!(read(pem), Err(LeafError::NotPem), "{pem}");
+    }
+}
+
+#[test]
+fn pem_that_holds_no_certificate_is_refused() {
+    let cut = LEAF.lines().enumerate().filter(|(number, _)| *number != 2).map(|(_, line)| line).collect::<Vec<_>>();
+    for pem in [
+        "-----BEGIN CERTIFICATE----------END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----",
+        &cut.join("\n"),
+        &LEAF.replacen("MII", "MIJ", 1),
+    ] {
+        assert_eq!(read(pem), Err(LeafError::NotACertificate), "{pem}");
+    }
+}
+
+#[test]
+fn pem_is_read_up_to_its_bound_and_not_beyond() {
+    let padded = |length: usize| format!("{LEAF}{}", " ".repeat(length - LEAF.len()));
+    assert!(read(&padded(MAX_PEM_BYTES)).is_ok());
+    assert_eq!(read(&padded(MAX_PEM_BYTES + 1)), Err(LeafError::TooLong));
+    let encoded = "%20".repeat(MAX_PEM_BYTES) + "x";
+    assert_eq!(LeafCertificate::from_url_encoded_pem(encoded.as_bytes()), Err(LeafError::TooLong));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(text in prop::collection::vec(any::<u8>(), 0..100)) {
+        let _ = LeafCertificate::from_url_encoded_pem(&text);
+    }
+
+    #[test]
+    fn a_damaged_certificate_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        use base64::Engine as _;
+        let body: String = STRANGE.lines().filter(|line| !line.starts_with('-')).collect();
+        let mut der = super::STANDARD.decode(body).unwrap();
+        let at = at.index(der.len());
+        der[at] = byte;
+        let pem = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", super::STANDARD.encode(der));
+        if let Ok(certificate) = read(&pem) {
+            prop_assert!(certificate.issuer().is_ascii() && certificate.subject().is_ascii());
+        }
+    }
+}
