@@ -17,6 +17,7 @@ pub mod json;
 pub mod keys;
 pub mod peer;
 pub mod provider;
+pub mod replay;
 pub mod reply;
 pub mod request;
 pub mod reserved;
