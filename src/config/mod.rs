@@ -24,7 +24,7 @@ pub use forward::{Forward, ForwardAuthorization};
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
-pub use jwt_auth::JwtAuth;
+pub use jwt_auth::{JwtAuth, Replay};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};

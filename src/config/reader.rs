@@ -27,6 +27,17 @@ pub(super) struct TextRule {
     pub(super) allows: fn(char) -> bool,
 }
 
+/// What a whole number may be, and its value when it is left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IntegerRange {
+    /// The smallest.
+    pub(super) min: usize,
+    /// The largest.
+    pub(super) max: usize,
+    /// When the setting is left out.
+    pub(super) default: usize,
+}
+
 /// How many items a list may have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListRule {
@@ -115,6 +126,25 @@ impl<'a> Node<'a> {
             Ok(duration) => Some(duration),
             Err(fault) => self.refuse_text(&expected, &fault.to_string(), errors),
         }
+    }
+
+    pub(super) fn integer(&self, range: &IntegerRange, errors: &mut ConfigErrors) -> Option<usize> {
+        let IntegerRange { min, max, default } = *range;
+        let expected = format!("a whole number from {min} to {max} such as {default}");
+        let got = match self.json {
+            None => return Some(default),
+            Some(Value::Integer(number)) => match usize::try_from(*number) {
+                Ok(number) if (min..=max).contains(&number) => return Some(number),
+                // What is too large for the machine is also above the range.
+                Ok(number) if number < min => "a smaller one",
+                Err(_) if *number < 0 => "a smaller one",
+                _ => "a larger one",
+            },
+            // 1.0 and 1e3 too: whether they are whole depends on who rounds them.
+            Some(Value::Fraction(_)) => "a number with a fraction or an exponent",
+            Some(_) => return self.mismatch(&expected, errors),
+        };
+        self.refuse_text(&expected, got, errors)
     }
 
     /// One of some words.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, faults, with, without};
-use crate::config::{Auth, JwtAuth};
+use crate::config::{Auth, JwtAuth, Replay};
+use crate::replay::ReplayScope;
 
 fn jwt_auth(key: &str, value: Value) -> JwtAuth {
     let config = accepted(&with(&format!("/inbound/auth/jwt_auth/{key}"), value));
@@ -21,7 +22,7 @@ fn refused(key: &str, value: Value, expected: &str) {
 
 #[test]
 fn the_defaults_are_those_of_the_standard_and_the_design() {
-    let JwtAuth { jwks: _, upstream, max_age, timeout, refetch_cooldown, clock_skew, max_lifetime } =
+    let JwtAuth { jwks: _, upstream, max_age, timeout, refetch_cooldown, clock_skew, max_lifetime, replay } =
         jwt_auth("replay_detection", json!("off"));
     assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
     assert_eq!(max_age, Duration::from_secs(600));
@@ -29,6 +30,7 @@ fn the_defaults_are_those_of_the_standard_and_the_design() {
     assert_eq!(refetch_cooldown, Duration::from_secs(30));
     assert_eq!(clock_skew, Duration::from_secs(10));
     assert_eq!(max_lifetime, Duration::from_secs(300));
+    assert_eq!(replay, None);
 }
 
 #[test]
@@ -77,13 +79,76 @@ fn each_duration_is_read_into_its_own_field() {
     assert_eq!(seconds, [2, 3, 4, 5, 6].map(Duration::from_secs));
 }
 
+/// The method with these two settings, `null` for one that is left out.
+fn replay(detection: Value, capacity: Value) -> Value {
+    let mut method = json!({"jwks": {"environment": "sandbox"}});
+    for (key, value) in [("replay_detection", detection), ("replay_capacity", capacity)] {
+        if !value.is_null() {
+            method[key] = value;
+        }
+    }
+    with("/inbound/auth", json!({"jwt_auth": method}))
+}
+
 #[test]
-fn replay_detection_is_off_and_the_planned_kinds_are_not_supported_yet() {
-    let expected = ": expected \"off\", got a word that is not supported yet";
-    refused("replay_detection", json!("worker"), expected);
-    refused("replay_detection", json!("gateway"), expected);
-    refused("replay_detection", json!("on"), ": expected \"off\", \"worker\" or \"gateway\", got another string");
-    refused("replay_detection", json!(false), ": expected \"off\", \"worker\" or \"gateway\", got true or false");
+fn replay_detection_is_off_or_of_a_worker_or_of_the_gateway() {
+    let (worker, gateway) = (ReplayScope::Worker, ReplayScope::Gateway);
+    for (detection, capacity, expected) in [
+        (json!(null), json!(null), None),
+        (json!("off"), json!(null), None),
+        (json!("worker"), json!(null), Some(Replay { scope: worker, capacity: 100_000 })),
+        (json!("gateway"), json!(null), Some(Replay { scope: gateway, capacity: 100_000 })),
+        (json!("worker"), json!(1), Some(Replay { scope: worker, capacity: 1 })),
+        (json!("gateway"), json!(1_000_000), Some(Replay { scope: gateway, capacity: 1_000_000 })),
+    ] {
+        let Auth::JwtAuth(read) = accepted(&replay(detection, capacity)).inbound.auth else { panic!() };
+        assert_eq!(read.replay, expected);
+    }
+    for (value, got) in [
+        (json!("on"), "another string"),
+        (json!("Worker"), "another string"),
+        (json!(false), "true or false"),
+        (json!(null), "null"),
+    ] {
+        refused("replay_detection", value, &format!(": expected \"off\", \"worker\" or \"gateway\", got {got}"));
+    }
+}
+
+#[test]
+fn the_replay_capacity_is_a_whole_number_within_its_range() {
+    for (value, got) in [
+        ("0", "a smaller one"),
+        ("-1", "a smaller one"),
+        ("-9223372036854775808", "a smaller one"),
+        ("1000001", "a larger one"),
+        ("4294967297", "a larger one"),
+        ("18446744073709551615", "a larger one"),
+        ("100000.0", "a number with a fraction or an exponent"),
+        ("0.5", "a number with a fraction or an exponent"),
+        ("1e5", "a number with a fraction or an exponent"),
+        ("18446744073709551616", "a number with a fraction or an exponent"),
+        ("\"100000\"", "a string"),
+        ("null", "null"),
+        ("[1]", "an array"),
+    ] {
+        let text = replay(json!("worker"), json!("PLACE")).to_string().replace("\"PLACE\"", value);
+        let faults = crate::config::Config::parse(text.as_bytes()).expect_err(value).to_string();
+        let expected = "expected a whole number from 1 to 1000000 such as 100000";
+        assert_eq!(faults, format!("inbound.auth.jwt_auth.replay_capacity: {expected}, got {got}"));
+    }
+}
+
+#[test]
+fn a_replay_capacity_without_replay_detection_is_a_mistake() {
+    for detection in [json!(null), json!("off")] {
+        assert_eq!(
+            faults(&replay(detection, json!(1_000))),
+            "inbound.auth.jwt_auth.replay_capacity: \
+             expected nothing without \"replay_detection\", got a setting for it"
+        );
+    }
+    let both = faults(&replay(json!("s3cret"), json!(0)));
+    assert_eq!(both.lines().count(), 2, "{both}");
 }
 
 #[test]

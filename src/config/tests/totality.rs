@@ -12,6 +12,8 @@ const SECRET: &str = "s3cret-VALUE/7f3a";
 fn samples() -> Vec<Value> {
     let mut pinned: Value = serde_json::from_str(EXAMPLE).unwrap();
     pinned["inbound"]["peer"]["fingerprints"] = json!([FINGERPRINT]);
+    pinned["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("gateway");
+    pinned["inbound"]["auth"]["jwt_auth"]["replay_capacity"] = json!(1_000);
     pinned["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({"url_template": "https://a.example/{OU}/{CN}"});
     let mut forwarded: Value = serde_json::from_str(EXAMPLE).unwrap();
     forwarded["inbound"]["peer"]["source"] =
@@ -68,7 +70,7 @@ fn for_each_replacement(replacements: &[Value], mut check: impl FnMut(&Value, &s
 #[test]
 fn a_value_of_the_wrong_kind_anywhere_is_refused_at_its_path() {
     let mut checked = 0;
-    for_each_replacement(&[json!(null), json!(12345)], |changed, pointer| {
+    for_each_replacement(&[json!(null), json!(-12345)], |changed, pointer| {
         let errors = parse(changed).expect_err(pointer);
         let path = path_of(pointer);
         let below = [format!("{path}."), format!("{path}[")];
@@ -123,6 +125,9 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "timeout",
         "5s",
         "upstream",
+        "replay_detection",
+        "gateway",
+        "replay_capacity",
         "forward",
         "authorization",
         "keep",
