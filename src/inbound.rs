@@ -4,7 +4,6 @@
 //! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Outcome};
@@ -16,7 +15,7 @@ use crate::provider;
 use crate::reply::{Refusal, Rejection};
 use crate::request::RequestFacts;
 use crate::reserved;
-use crate::shared_data::SharedData;
+use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 /// The most requests that wait for callouts in one worker. Each keeps its facts, mostly a token of under 8 KiB.
@@ -101,10 +100,10 @@ enum Decision {
 }
 
 impl Inbound {
-    /// The direction with this configuration and nothing known yet. `shared` is what the gateway's workers share.
+    /// The direction with this configuration and nothing known yet. `sharing` is what the gateway offers.
     #[must_use]
-    pub fn new(config: config::Inbound, shared: &Rc<dyn SharedData>) -> Self {
-        let method = Method::new(&config.auth, shared);
+    pub fn new(config: config::Inbound, sharing: &Sharing) -> Self {
+        let method = Method::new(&config.auth, sharing);
         Self { config, method, waiting: BTreeMap::new() }
     }
 

@@ -14,6 +14,7 @@ use crate::claims::{Claim, ClaimsError, Fault};
 use crate::jose::JwsError;
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
+use crate::replay::ReplayError;
 use crate::request::Correlation;
 use crate::time::UnixTime;
 
@@ -158,11 +159,17 @@ impl Rejection {
                 ErrorCode::JwsMalformed
             }
             Self::JwtAuth(JwtAuthError::Header(_)) => ErrorCode::JwsInvalidHeader,
-            Self::JwtAuth(JwtAuthError::Claims(ClaimsError::Invalid(..))) => ErrorCode::JwsInvalidClaim,
+            Self::JwtAuth(
+                JwtAuthError::Claims(ClaimsError::Invalid(..)) | JwtAuthError::Replay(ReplayError::Replayed),
+            ) => ErrorCode::JwsInvalidClaim,
             Self::JwtAuth(JwtAuthError::Signature) => ErrorCode::JwsInvalidSignature,
-            Self::JwtAuth(JwtAuthError::KeysUnavailable { .. }) | Self::TooManyWaiting => {
-                ErrorCode::GenericRecoverableError
-            }
+            Self::JwtAuth(
+                JwtAuthError::KeysUnavailable { .. }
+                | JwtAuthError::Replay(
+                    ReplayError::Full { .. } | ReplayError::Forgotten { .. } | ReplayError::Unavailable,
+                ),
+            )
+            | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
             Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
         }
     }
@@ -170,8 +177,13 @@ impl Rejection {
     /// How long the caller should wait before the next try, where waiting helps.
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::JwtAuth(JwtAuthError::KeysUnavailable { retry_after }) => Some(*retry_after),
-            Self::TooManyWaiting => Some(Duration::from_secs(1)),
+            Self::JwtAuth(
+                JwtAuthError::KeysUnavailable { retry_after }
+                | JwtAuthError::Replay(ReplayError::Full { retry_after } | ReplayError::Forgotten { retry_after }),
+            ) => Some(*retry_after),
+            Self::JwtAuth(JwtAuthError::Replay(ReplayError::Unavailable)) | Self::TooManyWaiting => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -224,6 +236,12 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.rejection.code()
+    }
+
+    /// Whether the memory of replay detection had no room left, which an operator should know of.
+    #[must_use]
+    pub fn is_replay_memory_full(&self) -> bool {
+        matches!(self.rejection, Rejection::JwtAuth(JwtAuthError::Replay(ReplayError::Full { .. })))
     }
 
     /// The response for the caller.
@@ -332,6 +350,13 @@ fn jwt_auth_message(error: &JwtAuthError) -> String {
         JwtAuthError::Header(error) => header_message(*error).into(),
         JwtAuthError::Claims(ClaimsError::Invalid(claim, fault)) => claim_message(*claim, *fault),
         JwtAuthError::Signature => "The signature of the token is not by the key that its kid names.".into(),
+        JwtAuthError::Replay(ReplayError::Replayed) => "The token was used before: its jti is not unique.".into(),
+        JwtAuthError::Replay(ReplayError::Full { .. }) => {
+            "As many tokens as can be remembered were used and are still valid. Try again.".into()
+        }
+        JwtAuthError::Replay(ReplayError::Forgotten { .. } | ReplayError::Unavailable) => {
+            "It can not be found out now whether the token was used before. Try again with a new one.".into()
+        }
         JwtAuthError::SubjectHasNoAddress => {
             "The subject of the client certificate does not name exactly one CN that a key set can be published under."
                 .into()

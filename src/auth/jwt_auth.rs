@@ -4,12 +4,13 @@
 use std::rc::Rc;
 
 use crate::callout::Topic;
-use crate::claims::{AcceptedClaims, ClaimRules, ClaimsError};
+use crate::claims::{ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
 use crate::peer::Subject;
-use crate::shared_data::SharedData;
+use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
+use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer};
@@ -19,6 +20,7 @@ use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bea
 pub struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
+    replay: Option<ReplayGuard>,
 }
 
 /// Why a token is not accepted.
@@ -34,6 +36,8 @@ pub enum JwtAuthError {
     Claims(ClaimsError),
     /// Its signature is not by the key that it names.
     Signature,
+    /// It is right, and was used before, or it is not known whether it was.
+    Replay(ReplayError),
     /// The certificate's subject gives no address to fetch keys from.
     SubjectHasNoAddress,
     /// Keys are needed to decide and can not be had now.
@@ -61,9 +65,9 @@ pub enum HeaderError {
 }
 
 impl JwtAuth {
-    /// The method with these settings and no keys yet. `shared` is what it shares with other workers.
+    /// The method with these settings and no keys yet. `sharing` is what the gateway offers.
     #[must_use]
-    pub fn new(settings: config::JwtAuth, shared: &Rc<dyn SharedData>) -> Self {
+    pub fn new(settings: config::JwtAuth, sharing: &Sharing) -> Self {
         let policy = KeyPolicy {
             upstream: settings.upstream.clone(),
             algorithms: vec![Algorithm::Ps256],
@@ -71,7 +75,11 @@ impl JwtAuth {
             timeout: settings.timeout,
             refetch_cooldown: settings.refetch_cooldown,
         };
-        Self { settings, keys: KeyCache::new(policy, Rc::clone(shared)) }
+        let longest_life = settings.max_lifetime.saturating_add(settings.clock_skew.saturating_mul(2));
+        let replay = settings.replay.map(|config::Replay { scope, capacity }| {
+            ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&sharing.data))
+        });
+        Self { settings, keys: KeyCache::new(policy, sharing.for_waiting()), replay }
     }
 
     /// The keys that are known.
@@ -107,7 +115,12 @@ impl JwtAuth {
         match self.keys.lookup(now, &url, &key_id, Algorithm::Ps256, attempt) {
             Lookup::Found(key) => {
                 let claims = token.verify_ps256(key).map_err(|_| JwtAuthError::Signature)?;
-                Ok(Outcome::Accepted(accepted(&claims)))
+                if let Some(guard) = &mut self.replay {
+                    let identity =
+                        TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
+                    guard.admit(now, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
+                }
+                Ok(Outcome::Accepted(Accepted { credential_id: Some(claims.token_id().to_owned()) }))
             }
             Lookup::UnknownKeyId => Err(JwtAuthError::Header(HeaderError::UnknownKeyId)),
             Lookup::Wait => Ok(Outcome::Needs(Needs { topic: Topic::KeySet(url), callout: None })),
@@ -122,10 +135,6 @@ impl JwtAuth {
             .expand(subject.organisational_unit(), subject.common_name())
             .map_err(|_| JwtAuthError::SubjectHasNoAddress)
     }
-}
-
-fn accepted(claims: &AcceptedClaims) -> Accepted {
-    Accepted { credential_id: Some(claims.token_id().to_owned()) }
 }
 
 /// The `kid` of a header that is exactly as the standard's table wants it.

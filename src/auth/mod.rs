@@ -5,14 +5,13 @@ pub mod bearer;
 pub mod jwt_auth;
 
 use std::fmt;
-use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutError, CalloutId, Topic};
 use crate::config;
 use crate::keys::{self, Attempt, FetchReport, KeyCache};
 use crate::peer::PeerCertificate;
 use crate::reply::Rejection;
-use crate::shared_data::SharedData;
+use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 pub use api_key::{ApiKey, ApiKeyError};
@@ -92,12 +91,12 @@ pub struct Due {
 }
 
 impl Method {
-    /// The method that is configured. `shared` is what it shares with other workers.
+    /// The method that is configured. `sharing` is what the gateway offers.
     #[must_use]
-    pub fn new(auth: &config::Auth, shared: &Rc<dyn SharedData>) -> Self {
+    pub fn new(auth: &config::Auth, sharing: &Sharing) -> Self {
         match auth {
             config::Auth::MtlsOnly => Self::MtlsOnly,
-            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), shared))),
+            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), sharing))),
         }
     }
 

@@ -50,6 +50,7 @@ pub struct AcceptedClaims(Claims);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claims {
     token_id: String,
+    valid_until: UnixTime,
 }
 
 /// Why claims are not right.
@@ -129,6 +130,7 @@ impl ClaimRules<'_> {
         }
         let expiry = time(required(members, Claim::Expiry)?, Claim::Expiry)?;
         check_not_passed(expiry, self.clock_skew, now)?;
+        let valid_until = expiry.after(self.clock_skew);
         let issued_at = time(required(members, Claim::IssuedAt)?, Claim::IssuedAt)?;
         check_reached(issued_at, Claim::IssuedAt, self.clock_skew, now)?;
         if expiry > issued_at.after(self.max_lifetime) {
@@ -138,7 +140,7 @@ impl ClaimRules<'_> {
             check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, self.clock_skew, now)?;
         }
         let token_id = token_id(required(members, Claim::TokenId)?)?;
-        Ok(Claims { token_id: token_id.to_owned() })
+        Ok(Claims { token_id: token_id.to_owned(), valid_until })
     }
 }
 
@@ -158,6 +160,12 @@ impl AcceptedClaims {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
+    }
+
+    /// The last moment at which the token is accepted: `exp` and the clock skew.
+    #[must_use]
+    pub fn valid_until(&self) -> UnixTime {
+        self.0.valid_until
     }
 }
 

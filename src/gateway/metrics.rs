@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::auth::CalloutReport;
-use crate::reply::ErrorCode;
+use crate::reply::{ErrorCode, Refusal};
 
 use super::abi;
 
@@ -14,6 +14,7 @@ pub(super) struct Metrics {
     refused: BTreeMap<ErrorCode, u32>,
     fetched: Option<u32>,
     not_fetched: Option<u32>,
+    replay_full: Option<u32>,
 }
 
 impl Metrics {
@@ -27,6 +28,7 @@ impl Metrics {
             refused: ErrorCode::ALL.into_iter().filter_map(refused).collect(),
             fetched: abi::define_counter("hub_auth_filter.jwks.fetched"),
             not_fetched: abi::define_counter("hub_auth_filter.jwks.failed"),
+            replay_full: abi::define_counter("hub_auth_filter.replay.full"),
         }
     }
 
@@ -34,8 +36,11 @@ impl Metrics {
         increment(self.accepted);
     }
 
-    pub(super) fn count_refused(&self, code: ErrorCode) {
-        increment(self.refused.get(&code).copied());
+    pub(super) fn count_refused(&self, refusal: &Refusal) {
+        increment(self.refused.get(&refusal.code()).copied());
+        if refusal.is_replay_memory_full() {
+            increment(self.replay_full);
+        }
     }
 
     pub(super) fn count_callout(&self, report: &CalloutReport) {

@@ -11,7 +11,7 @@ use crate::header_map;
 use crate::inbound::{Admission, Inbound, RequestId, Settled, TICK, Verdict};
 use crate::reply::{Refusal, Rejection};
 use crate::request::RequestFacts;
-use crate::shared_data::{NoSharedData, SharedData};
+use crate::shared_data::Sharing;
 
 use super::abi::{self, HostError};
 use super::envoy;
@@ -105,10 +105,8 @@ impl Plugin {
 
     fn start(&mut self, config: config::Inbound) {
         self.metrics = Metrics::define();
-        // Workers that share key sets wait for each other, and only a timer ends that.
         let has_timer = abi::set_tick_period(TICK).is_ok();
-        let shared: Rc<dyn SharedData> = if has_timer { Rc::new(HostSharedData) } else { Rc::new(NoSharedData) };
-        let mut inbound = Inbound::new(config, &shared);
+        let mut inbound = Inbound::new(config, &Sharing { data: Rc::new(HostSharedData), has_timer });
         if inbound.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
         }
@@ -235,7 +233,7 @@ impl Plugin {
     }
 
     fn refuse(&self, refusal: &Refusal) -> i32 {
-        self.metrics.count_refused(refusal.code());
+        self.metrics.count_refused(refusal);
         send(refusal);
         abi::PAUSE
     }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::callout::Body;
 use crate::peer::PeerFacts;
-use crate::shared_data::NoSharedData;
 use crate::testing::SigningKey;
 use serde_json::{Value as Json, json};
 
@@ -17,8 +16,7 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    let shared: Rc<dyn SharedData> = Rc::new(NoSharedData);
-    Inbound::new(config.inbound, &shared)
+    Inbound::new(config.inbound, &Sharing::nothing())
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {
