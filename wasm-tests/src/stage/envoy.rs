@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::authorisation_server::GATEWAY_SECRET;
 use super::client;
 
 /// The shipped configuration.
@@ -40,6 +41,20 @@ impl Configuration {
     pub fn replace(self, from: &str, to: &str) -> Self {
         assert_eq!(self.0.matches(from).count(), 1, "inbound.yaml must have this place exactly once: {from}");
         Self(self.0.replacen(from, to, 1))
+    }
+
+    /// With the comment that begins with this text made a part of the file, to its last line.
+    #[must_use]
+    pub fn uncomment(self, first: &str) -> Self {
+        let start = format!("# {first}");
+        assert_eq!(self.0.matches(&start).count(), 1, "inbound.yaml must have this comment exactly once: {first}");
+        let mut inside = false;
+        let uncommented = |line: &str| {
+            let text = line.trim_start();
+            inside = text.starts_with('#') && (inside || text.starts_with(&start));
+            if inside { line.replacen("# ", "", 1) } else { line.to_owned() }
+        };
+        Self(self.0.split_inclusive('\n').map(uncommented).collect())
     }
 
     /// The YAML.
@@ -187,6 +202,7 @@ fn spawn(directory: &Path, configuration: &Configuration, workers: u32) -> (Chil
         .arg("--admin-address-path")
         .arg(&files.admin_address)
         .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
+        .env("INTROSPECTION_SECRET", GATEWAY_SECRET)
         .stdin(Stdio::null())
         .stdout(File::create(&files.access_log).expect("a writable directory"))
         .stderr(File::create(&files.log).expect("a writable directory"))

@@ -8,8 +8,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod authorisation_server;
 pub mod bank;
 pub mod client;
 pub mod envoy;
@@ -17,19 +19,29 @@ pub mod keystore;
 pub mod pki;
 pub mod tokens;
 
+use authorisation_server::AuthorisationServer;
 use bank::Bank;
 use client::{Connection, Outcome, Request};
 use envoy::{Configuration, Envoy, MODULE};
 use keystore::Keystore;
-use pki::{HUB_UNIT, Identity, KEYSTORE_NAME, Party, Pki};
+use pki::{AUTHORISATION_SERVER_NAME, HUB_UNIT, Identity, KEYSTORE_NAME, Party, Pki};
 use tokens::{Signer, Token, jwks, now};
 
 /// The bank's provider id in the shipped configuration: the `aud` of a right token.
 pub const PROVIDER_ID: &str = "retail";
 
+/// The shipped method of authentication.
+const JWT_AUTH: &str = r#""auth": {
+                                  "jwt_auth": {
+                                    "jwks": {"environment": "sandbox"},
+                                    "upstream": "keystore"
+                                  }
+                                }"#;
+
 /// What is to be set up.
 pub struct Setup {
     workers: u32,
+    authorisation_server: bool,
     edits: Vec<(String, String)>,
 }
 
@@ -37,13 +49,20 @@ impl Setup {
     /// The shipped configuration on one worker thread, so that there is one key cache.
     #[must_use]
     pub fn new() -> Self {
-        Self { workers: 1, edits: Vec::new() }
+        Self { workers: 1, authorisation_server: false, edits: Vec::new() }
     }
 
     /// So many worker threads.
     #[must_use]
     pub fn workers(mut self, workers: u32) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// With the bank's authorisation server, and the parts of the shipped configuration that are only for it.
+    #[must_use]
+    pub fn authorisation_server(mut self) -> Self {
+        self.authorisation_server = true;
         self
     }
 
@@ -60,22 +79,28 @@ impl Setup {
         self.edit(&format!(r#"["{HUB_UNIT}"]"#), &format!(r#"["{HUB_UNIT}", "{unit}"]"#))
     }
 
+    /// The shipped method of authentication replaced by this one.
+    #[must_use]
+    pub fn auth(self, method: &Value) -> Self {
+        self.edit(JWT_AUTH, &format!("\"auth\": {method}"))
+    }
+
     /// Starts everything. Every party's keys are published.
     pub async fn start(self) -> Stage {
-        let (pki, files, keystore, bank) = self.prepare().await;
-        let configuration = self.configuration(files.path(), keystore.address(), bank.address());
-        let envoy = Envoy::start(files.path(), &configuration, self.workers).await;
-        Stage { envoy, keystore, bank, pki, files }
+        let parties = self.prepare().await;
+        let configuration = self.configuration(&parties);
+        let envoy = Envoy::start(parties.files.path(), &configuration, self.workers).await;
+        let Parties { pki, files, keystore, authorisation_server, bank } = parties;
+        Stage { envoy, keystore, authorisation_server, bank, pki, files }
     }
 
     /// Starts Envoy where it ought to refuse: its exit code and its log.
     pub async fn refusal(self) -> (Option<i32>, String) {
-        let (_, files, keystore, bank) = self.prepare().await;
-        let configuration = self.configuration(files.path(), keystore.address(), bank.address());
-        Envoy::refusal(files.path(), &configuration).await
+        let parties = self.prepare().await;
+        Envoy::refusal(parties.files.path(), &self.configuration(&parties)).await
     }
 
-    async fn prepare(&self) -> (&'static Pki, TempDir, Keystore, Bank) {
+    async fn prepare(&self) -> Parties {
         assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
         let pki = Pki::shared();
         let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
@@ -84,24 +109,35 @@ impl Setup {
         for party in [&pki.hub, &pki.arabic_hub, &pki.tpp, &pki.other_bank] {
             keystore.publish(&party.subject, jwks([&party.signing]));
         }
-        (pki, files, keystore, Bank::start().await)
+        let mut authorisation_server = None;
+        if self.authorisation_server {
+            authorisation_server = Some(AuthorisationServer::start(pki, files.path()).await);
+        }
+        Parties { pki, files, keystore, authorisation_server, bank: Bank::start().await }
     }
 
     /// The shipped file with addresses, ports and paths of the stage, and then the edits.
-    fn configuration(&self, files: &Path, keystore: SocketAddr, bank: SocketAddr) -> Configuration {
+    fn configuration(&self, parties: &Parties) -> Configuration {
         let at = |address: SocketAddr| format!("address: {}, port_value: {}", address.ip(), address.port());
-        let file = |name| files.join(name).display().to_string();
+        let file = |name| parties.files.path().join(name).display().to_string();
         let free_port = at(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let stage = Configuration::inbound()
+        let mut stage = Configuration::inbound()
             .replace("address: 127.0.0.1, port_value: 9901", &free_port)
             .replace("address: 0.0.0.0, port_value: 8443", &free_port)
             .replace("/etc/envoy/tls/s4-chain.pem", &file("s4-chain.pem"))
             .replace("/etc/envoy/tls/s4-key.pem", &file("s4-key.pem"))
             .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
             .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
-            .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(keystore))
+            .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()))
             .replace("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
-            .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(bank));
+            .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(parties.bank.address()));
+        if let Some(server) = &parties.authorisation_server {
+            stage = stage
+                .uncomment("- name: authorisation_server")
+                .uncomment("environment_variables:")
+                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(server.address()))
+                .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
+        }
         self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to))
     }
 }
@@ -112,12 +148,22 @@ impl Default for Setup {
     }
 }
 
+/// Everybody but Envoy.
+struct Parties {
+    pki: &'static Pki,
+    files: TempDir,
+    keystore: Keystore,
+    authorisation_server: Option<AuthorisationServer>,
+    bank: Bank,
+}
+
 /// A running stage. Dropping it stops everything.
 pub struct Stage {
     /// The gateway. The first field, so that it stops before what it depends on.
     pub envoy: Envoy,
     /// The Trust Framework's keystore.
     pub keystore: Keystore,
+    authorisation_server: Option<AuthorisationServer>,
     /// The bank's backend.
     pub bank: Bank,
     /// Everybody's certificates and keys.
@@ -126,6 +172,12 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The bank's authorisation server, if the stage was set up with one.
+    #[must_use]
+    pub fn authorisation_server(&self) -> &AuthorisationServer {
+        self.authorisation_server.as_ref().expect("a stage with Setup::authorisation_server")
+    }
+
     /// Opens a connection with this client certificate.
     ///
     /// # Errors

@@ -5,6 +5,9 @@
 
 use std::sync::OnceLock;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
@@ -21,6 +24,8 @@ pub const ARABIC_HUB_UNIT: &str = "5f8c1f0e-3b0a-4d55-9a55-0c8f2f1f7a10";
 pub const LISTENER_NAME: &str = "ozone-connect.bank.example";
 /// The host name that `inbound.yaml` demands of the sandbox keystore.
 pub const KEYSTORE_NAME: &str = "keystore.sandbox.directory.openfinance.ae";
+/// The host name that `inbound.yaml` demands of the bank's authorisation server.
+pub const AUTHORISATION_SERVER_NAME: &str = "as.bank.example";
 
 /// A subject as the Trust Framework writes it, `C=AE` left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// SHA-256 of the leaf in base64url: the `x5t#S256` of a token that is bound to it (RFC 8705 §3.1).
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, &self.chain[0]))
+    }
+
     /// The private key for rustls.
     #[must_use]
     pub fn key(&self) -> PrivateKeyDer<'static> {
@@ -109,6 +120,8 @@ pub struct Pki {
     pub listener: Identity,
     /// What the keystore presents, from the public CA.
     pub keystore: Identity,
+    /// What the bank's authorisation server presents, from the public CA.
+    pub authorisation_server: Identity,
     /// A certificate of the public CA for another host.
     pub other_host: Identity,
     /// A certificate with the keystore's name from a CA that nobody trusts.
@@ -179,6 +192,7 @@ impl Pki {
             next_signing: signing_key(&hub.subject, &issuing, "sig3-2026-11"),
             listener: server(&[LISTENER_NAME, "localhost", "127.0.0.1"], &issuing),
             keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &public),
+            authorisation_server: server(&[AUTHORISATION_SERVER_NAME, "127.0.0.1"], &public),
             other_host: server(&["keystore.example", "127.0.0.1"], &public),
             false_keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &nobody),
             stranger: client(&hub.subject, &nobody, 2049),
@@ -197,7 +211,7 @@ impl Pki {
         self.root.pem() + &self.issuing.pem()
     }
 
-    /// The public roots that the keystore's certificate is checked against, PEM.
+    /// The public roots that the certificates of keystore and authorisation server are checked against, PEM.
     #[must_use]
     pub fn public_roots(&self) -> String {
         self.public.pem()
@@ -207,6 +221,12 @@ impl Pki {
     #[must_use]
     pub fn root(&self) -> CertificateDer<'static> {
         self.root.der().clone()
+    }
+
+    /// The root for clients of the authorisation server.
+    #[must_use]
+    pub fn public_root(&self) -> CertificateDer<'static> {
+        self.public.der().clone()
     }
 
     /// A transport certificate for any subject, from the issuing CA.

@@ -1,5 +1,6 @@
 //! Requests that reach the bank, and what it then knows of their caller (spec §2.4, the `x-hub-*` headers).
 
+use serde_json::json;
 use wasm_tests::stage::client::Request;
 use wasm_tests::stage::keystore::Fetch;
 use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, KEYSTORE_NAME, Subject};
@@ -98,8 +99,7 @@ async fn the_scheme_is_case_insensitive() {
 
 #[tokio::test]
 async fn mtls_only_lets_the_pinned_hub_through_without_a_token() {
-    let jwt_auth = "\"jwt_auth\": {\n                                    \"jwks\": {\"environment\": \"sandbox\"},\n                                    \"upstream\": \"keystore\"\n                                  }";
-    let stage = Setup::new().edit(jwt_auth, r#""mtls_only": {}"#).start().await;
+    let stage = Setup::new().auth(&json!({"mtls_only": {}})).start().await;
 
     assert_eq!(stage.send_as_hub(&Request::new("GET", "/accounts")).await.reply().status, 200);
     assert_eq!(stage.bank.received()[0].value("x-hub-auth-method"), Some("mtls_only"));
