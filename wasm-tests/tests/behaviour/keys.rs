@@ -208,6 +208,20 @@ fn requests_whose_fetch_was_lost_are_answered_with_the_next_one() {
     assert!(lost.iter().all(|exchange| outcome(exchange) == "GenericRecoverableError"), "{lost:?}");
 }
 
+/// Eight workers with a keystore that takes two seconds.
+fn eight_workers() -> Gateway {
+    let slow = Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2));
+    envoy(&jwt_auth()).workers(8).upstream(KEYSTORE, publishing(slow)).start(Module::release()).unwrap()
+}
+
+/// Sends a right request to every worker and waits for all.
+fn ask_all(gateway: &Gateway) -> Vec<String> {
+    let sent: Vec<Exchange> = (0..8).map(|worker| gateway.worker(worker).send(right(gateway))).collect();
+    gateway.settle();
+    gateway.advance(seconds(1));
+    sent.iter().map(outcome).collect()
+}
+
 #[test]
 fn eight_workers_fetch_once_and_once_more_per_refresh() {
     let gateway = eight_workers();
