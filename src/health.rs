@@ -9,6 +9,7 @@ use crate::config;
 use crate::peer::forwarded::ForwardedCertificate;
 use crate::peer::name::MAX_NAME_BYTES;
 use crate::peer::{Fingerprint, LeafCertificate, PeerFacts, PeerSource};
+use crate::reply::Reply;
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
 const MAX_HOST_BYTES: usize = 255;
@@ -19,17 +20,6 @@ pub struct HealthChecks {
     hello: String,
     hello_mtls: String,
     echo_cert: String,
-}
-
-/// The answer to a health check: a complete HTTP response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthReply {
-    /// The status: 200 or 401.
-    pub status: u16,
-    /// The headers, names in lower case.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body, in JSON.
-    pub body: String,
 }
 
 impl HealthChecks {
@@ -54,7 +44,7 @@ impl HealthChecks {
         host: Option<&[u8]>,
         facts: &PeerFacts,
         source: &PeerSource,
-    ) -> Option<HealthReply> {
+    ) -> Option<Reply> {
         if method != b"GET" {
             return None;
         }
@@ -212,15 +202,15 @@ fn host_name(host: &[u8]) -> Option<&str> {
     port.bytes().all(|byte| byte.is_ascii_digit()).then_some(name)
 }
 
-fn ok(body: &impl Serialize) -> HealthReply {
-    HealthReply { status: 200, headers: headers(), body: to_json(body) }
+fn ok(body: &impl Serialize) -> Reply {
+    Reply { status: 200, headers: headers(), body: to_json(body) }
 }
 
-fn unauthorised(message: &str) -> HealthReply {
+fn unauthorised(message: &str) -> Reply {
     let mut headers = headers();
     // RFC 9110 §15.5.2 wants a challenge, though no credential helps here. It is the one of the other 401 answers.
     headers.push(("www-authenticate", "Bearer realm=\"ozone-connect\"".to_owned()));
-    HealthReply { status: 401, headers, body: to_json(&Error { error_message: message }) }
+    Reply { status: 401, headers, body: to_json(&Error { error_message: message }) }
 }
 
 fn headers() -> Vec<(&'static str, String)> {

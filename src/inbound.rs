@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Outcome};
 use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
 use crate::config::{self, Forward, ForwardAuthorization};
+use crate::health::HealthChecks;
 use crate::keys::Attempt;
 use crate::peer::{PeerCertificate, PeerSource, Subject};
 use crate::provider;
-use crate::reply::{Refusal, Rejection};
-use crate::request::RequestFacts;
+use crate::reply::{Refusal, Rejection, Reply};
+use crate::request::{ConfiguredHeaders, RequestFacts};
 use crate::reserved;
 use crate::shared_data::Sharing;
 use crate::time::UnixTime;
@@ -32,6 +33,8 @@ pub const SHORT_TICK: Duration = Duration::from_millis(20);
 pub struct Inbound {
     config: config::Inbound,
     method: Method,
+    headers: ConfiguredHeaders,
+    health_checks: Option<HealthChecks>,
     waiting: BTreeMap<RequestId, Waiting>,
 }
 
@@ -56,6 +59,8 @@ pub enum Verdict {
     Admit(Admission),
     /// Answer it here.
     Refuse(Box<Refusal>),
+    /// Answer it here, because it was meant for the filter itself.
+    Answer(Box<Reply>),
 }
 
 /// What to change in a request before it goes to the bank.
@@ -104,22 +109,26 @@ impl Inbound {
     #[must_use]
     pub fn new(config: config::Inbound, sharing: &Sharing) -> Self {
         let method = Method::new(&config.auth, sharing);
-        Self { config, method, waiting: BTreeMap::new() }
+        let forwarded_certificate = match &config.peer.source {
+            PeerSource::ForwardedHeader { name, .. } => Some(name.clone()),
+            // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
+            PeerSource::Connection => config.health_checks.as_ref().map(|_| "x-forwarded-client-cert".to_owned()),
+        };
+        let headers = ConfiguredHeaders { forwarded_certificate, api_key: None };
+        let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
+        Self { config, method, headers, health_checks, waiting: BTreeMap::new() }
     }
 
-    /// The lower-case name of the header that carries the client certificate, where one is configured.
+    /// The headers that mean something by this configuration, beside those that always do.
     #[must_use]
-    pub fn forwarded_header(&self) -> Option<&str> {
-        match &self.config.peer.source {
-            PeerSource::Connection => None,
-            PeerSource::ForwardedHeader { name, .. } => Some(name),
-        }
+    pub fn configured_headers(&self) -> &ConfiguredHeaders {
+        &self.headers
     }
 
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
     pub fn needs_fingerprint(&self) -> bool {
-        !self.config.peer.fingerprints.is_empty()
+        !self.config.peer.fingerprints.is_empty() || self.health_checks.is_some()
     }
 
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
@@ -129,6 +138,9 @@ impl Inbound {
 
     /// Decides on a new request.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+        if let Some(reply) = self.answer_health_check(&facts) {
+            return Step { callout: None, verdict: Some(Verdict::Answer(Box::new(reply))) };
+        }
         let mut evidence = Evidence::default();
         match self.decide(now, &facts, Attempt::First, &mut evidence) {
             Ok(Decision::Admitted(admission)) => Step { callout: None, verdict: Some(Verdict::Admit(admission)) },
@@ -166,6 +178,11 @@ impl Inbound {
         let Due { callouts, settled: topics } = self.method.due(now);
         settled.extend(topics.iter().map(|topic| Settled { report: None, verdicts: self.release(now, topic) }));
         Tick { callouts, settled }
+    }
+
+    fn answer_health_check(&self, facts: &RequestFacts) -> Option<Reply> {
+        let source = &self.config.peer.source;
+        self.health_checks.as_ref()?.answer(&facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
     }
 
     fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {

@@ -76,11 +76,11 @@ pub struct Refusal {
 /// A complete HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The status: 401, 403, 500 or 503.
+    /// The status: 200 for a health check, else 401, 403, 500 or 503.
     pub status: u16,
     /// The headers, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body: an Ozone Connect error.
+    /// The body: JSON.
     pub body: String,
 }
 

@@ -11,8 +11,16 @@ const MAX_VALUES: usize = 2;
 pub struct RequestFacts {
     /// The client certificate, as the gateway saw it.
     pub peer: PeerFacts,
+    /// `:method`
+    pub method: Vec<u8>,
+    /// `:path`, with the query.
+    pub path: Vec<u8>,
+    /// The host that the caller asked for: `:authority` or `host`.
+    pub host: Option<Vec<u8>>,
     /// The values of `authorization`.
     pub authorization: Vec<Vec<u8>>,
+    /// The values of the header that carries the API key, where one is configured and is not `authorization`.
+    pub api_key: Vec<Vec<u8>>,
     /// The values of `o3-provider-id`.
     pub provider_id: Vec<Vec<u8>>,
     /// The values of `o3-aspsp-id`, its deprecated alias (spec §2.5).
@@ -36,10 +44,18 @@ pub struct Correlation {
     pub ozone_interaction_id: Option<Vec<u8>>,
 }
 
+/// The headers that mean something only by configuration, in lower case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfiguredHeaders {
+    /// The one that carries the client certificate.
+    pub forwarded_certificate: Option<String>,
+    /// The one that carries the API key, unless that is `authorization`.
+    pub api_key: Option<String>,
+}
+
 impl RequestFacts {
-    /// Notes one header of the request, if it means anything here. `forwarded_header` is the lower-case name of the
-    /// header that carries the client certificate, where one is configured.
-    pub fn note_header(&mut self, name: &[u8], value: &[u8], forwarded_header: Option<&str>) {
+    /// Notes one header of the request, if it means anything here.
+    pub fn note_header(&mut self, name: &[u8], value: &[u8], configured: &ConfiguredHeaders) {
         if reserved::is_reserved(name) {
             self.has_reserved_header = true;
         }
@@ -50,6 +66,12 @@ impl RequestFacts {
             keep(&mut self.provider_id, value);
         } else if is("o3-aspsp-id") {
             keep(&mut self.provider_id_alias, value);
+        } else if name == b":method" {
+            self.method = value.to_vec();
+        } else if name == b":path" {
+            self.path = value.to_vec();
+        } else if name == b":authority" || is("host") {
+            self.host.get_or_insert_with(|| value.to_vec());
         } else if is("x-fapi-interaction-id") {
             self.correlation.fapi_interaction_id.get_or_insert_with(|| value.to_vec());
         } else if is("o3-caller-interaction-id") {
@@ -57,8 +79,11 @@ impl RequestFacts {
         } else if is("o3-ozone-interaction-id") {
             self.correlation.ozone_interaction_id.get_or_insert_with(|| value.to_vec());
         }
-        if forwarded_header.is_some_and(is) {
+        if configured.forwarded_certificate.as_deref().is_some_and(is) {
             keep(&mut self.peer.forwarded, value);
+        }
+        if configured.api_key.as_deref().is_some_and(is) {
+            keep(&mut self.api_key, value);
         }
     }
 }
@@ -74,9 +99,13 @@ mod tests {
     use super::*;
 
     fn facts(headers: &[(&str, &str)]) -> RequestFacts {
+        let configured = ConfiguredHeaders {
+            forwarded_certificate: Some("x-forwarded-client-cert".into()),
+            api_key: Some("x-api-key".into()),
+        };
         let mut facts = RequestFacts::default();
         for (name, value) in headers {
-            facts.note_header(name.as_bytes(), value.as_bytes(), Some("x-forwarded-client-cert"));
+            facts.note_header(name.as_bytes(), value.as_bytes(), &configured);
         }
         facts
     }
@@ -84,7 +113,11 @@ mod tests {
     #[test]
     fn each_header_finds_its_place_whatever_its_case() {
         let facts = facts(&[
+            (":method", "GET"),
+            (":path", "/accounts?page=1"),
+            (":authority", "bank.test"),
             ("Authorization", "Bearer a"),
+            ("X-API-Key", "k"),
             ("O3-Provider-Id", "p"),
             ("o3-aspsp-id", "q"),
             ("X-FAPI-Interaction-ID", "1"),
@@ -93,7 +126,10 @@ mod tests {
             ("X-Forwarded-Client-Cert", "Subject=\"\""),
             ("accept", "*/*"),
         ]);
+        assert_eq!((facts.method.as_slice(), facts.path.as_slice()), (&b"GET"[..], &b"/accounts?page=1"[..]));
+        assert_eq!(facts.host.as_deref(), Some(&b"bank.test"[..]));
         assert_eq!(facts.authorization, [b"Bearer a"]);
+        assert_eq!(facts.api_key, [b"k"]);
         assert_eq!(facts.provider_id, [b"p"]);
         assert_eq!(facts.provider_id_alias, [b"q"]);
         assert_eq!(facts.peer.forwarded, [b"Subject=\"\""]);
@@ -115,9 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_certificate_counts_only_where_it_is_configured() {
+    fn a_forwarded_certificate_and_an_api_key_count_only_where_they_are_configured() {
         let mut facts = RequestFacts::default();
-        facts.note_header(b"x-forwarded-client-cert", b"Hash=a", None);
-        assert!(facts.peer.forwarded.is_empty());
+        for name in [&b"x-forwarded-client-cert"[..], b"x-api-key"] {
+            facts.note_header(name, b"a", &ConfiguredHeaders::default());
+        }
+        assert!(facts.peer.forwarded.is_empty() && facts.api_key.is_empty());
     }
 }

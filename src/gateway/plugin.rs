@@ -9,7 +9,7 @@ use crate::callout::{Answer, Body, Callout, CalloutId, MAX_ANSWER_LENGTH, Topic}
 use crate::config::{self, Config};
 use crate::header_map;
 use crate::inbound::{Admission, Inbound, RequestId, Settled, TICK, Verdict};
-use crate::reply::{Refusal, Rejection};
+use crate::reply::{Refusal, Rejection, Reply};
 use crate::request::RequestFacts;
 use crate::shared_data::Sharing;
 
@@ -65,6 +65,10 @@ impl Plugin {
                 Err(HostError) => self.refuse(&Refusal::bare(Rejection::Internal)),
             },
             Ok(Some(Verdict::Refuse(refusal))) => self.refuse(&refusal),
+            Ok(Some(Verdict::Answer(reply))) => {
+                send_reply(&reply, "health_check");
+                abi::PAUSE
+            }
             Err(rejection) => self.refuse(&Refusal::bare(rejection)),
         }
     }
@@ -213,6 +217,7 @@ impl Plugin {
             Verdict::Refuse(refusal) => {
                 self.refuse(&refusal);
             }
+            Verdict::Answer(reply) => send_reply(&reply, "health_check"),
             Verdict::Admit(admission) => {
                 if self.admit(&admission).and_then(|()| abi::continue_request()).is_err() {
                     self.refuse(&Refusal::bare(Rejection::Internal));
@@ -251,13 +256,16 @@ impl Plugin {
 
 /// Answers the request of the effective context with a refusal, and logs it.
 pub(super) fn send(refusal: &Refusal) {
-    let reply = refusal.reply();
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let sent = abi::send_local_response(reply.status, refusal.code().as_str(), &headers, &reply.body);
+    send_reply(&refusal.reply(), refusal.code().as_str());
     if let Some(now) = abi::now() {
         log::warn!("{}", refusal.log_line(now));
     }
-    if sent.is_err() {
+}
+
+/// Answers the request of the effective context. `details` are for the gateway's own access log.
+fn send_reply(reply: &Reply, details: &str) {
+    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if abi::send_local_response(reply.status, details, &headers, &reply.body).is_err() {
         log::error!("hub-auth-filter: the gateway did not take a response; the request stays held");
     }
 }
@@ -266,7 +274,7 @@ fn collect_facts(inbound: &Inbound) -> Option<RequestFacts> {
     let mut facts = RequestFacts { peer: envoy::peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     let headers = abi::request_headers()?;
     for (name, value) in header_map::decode(&headers)? {
-        facts.note_header(name, value, inbound.forwarded_header());
+        facts.note_header(name, value, inbound.configured_headers());
     }
     facts.correlation.request_id = envoy::request_id();
     Some(facts)

@@ -1,6 +1,7 @@
 use super::*;
 use crate::callout::Body;
 use crate::peer::PeerFacts;
+use crate::request::ConfiguredHeaders;
 use crate::testing::SigningKey;
 use serde_json::{Value as Json, json};
 
@@ -37,7 +38,7 @@ fn hub(headers: &[(&str, &str)]) -> RequestFacts {
         ..RequestFacts::default()
     };
     for (name, value) in headers {
-        facts.note_header(name.as_bytes(), value.as_bytes(), None);
+        facts.note_header(name.as_bytes(), value.as_bytes(), &ConfiguredHeaders::default());
     }
     facts
 }
@@ -54,6 +55,7 @@ fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Admit(_) => "admitted",
         Verdict::Refuse(refusal) => refusal.code().as_str(),
+        Verdict::Answer(_) => "answered",
     }
 }
 
