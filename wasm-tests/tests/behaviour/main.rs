@@ -7,6 +7,7 @@ mod artifact;
 mod configuration;
 mod cost;
 mod forwarded_certificate;
+mod health_checks;
 mod hostile_host;
 mod keys;
 mod records;

@@ -6,6 +6,7 @@ mod authorisation_server;
 mod capabilities;
 mod certificate_facts;
 mod concurrency;
+mod health_checks;
 mod keystore;
 mod peers;
 mod refusals;
