@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod bearer;
 pub mod jwt_auth;
+pub mod service_initiation;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use crate::time::UnixTime;
 pub use api_key::{ApiKey, ApiKeyError};
 pub use bearer::CredentialError;
 pub use jwt_auth::{JwtAuth, JwtAuthError};
+pub use service_initiation::ServiceInitiation;
 
 /// The configured method, with what it has learned.
 #[derive(Debug)]

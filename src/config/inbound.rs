@@ -7,11 +7,20 @@ use super::health_checks::HealthChecks;
 use super::jwt_auth::JwtAuth;
 use super::peer;
 use super::reader::{Keys, ListRule, Node, TextRule};
+use super::service_initiation::ServiceInitiation;
 use crate::peer::PeerRules;
 
 const KEYS: Keys = Keys {
-    supported: &["provider_ids", "require_provider_header", "peer", "auth", "health_checks", "forward"],
-    planned: &["service_initiation", "response_token"],
+    supported: &[
+        "provider_ids",
+        "require_provider_header",
+        "peer",
+        "auth",
+        "service_initiation",
+        "health_checks",
+        "forward",
+    ],
+    planned: &["response_token"],
 };
 
 const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "mtls_only"], planned: &["api_key", "client_credentials"] };
@@ -40,6 +49,8 @@ pub struct Inbound {
     pub peer: PeerRules,
     /// How the caller is authenticated beyond mutual TLS.
     pub auth: Auth,
+    /// Which requests may bring a token that only the backend can check.
+    pub service_initiation: Option<ServiceInitiation>,
     /// Whether health checks are answered here.
     pub health_checks: Option<HealthChecks>,
     /// What an accepted request carries on.
@@ -69,19 +80,36 @@ impl Inbound {
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
         let auth = read_auth(&object.member("auth"), errors);
-        let health_checks = object.member("health_checks");
-        let health_checks =
-            if health_checks.is_absent() { Some(None) } else { HealthChecks::read(&health_checks, errors).map(Some) };
+        let service_initiation = optional(&object.member("service_initiation"), errors, ServiceInitiation::read);
+        let health_checks = optional(&object.member("health_checks"), errors, HealthChecks::read);
         let forward = Forward::read(&object.member("forward"), errors);
+        if forward.is_some_and(|forward| !forward.identity_headers) && !object.member("service_initiation").is_absent()
+        {
+            object.member("service_initiation").refuse(
+                "expected \"identity_headers\": true in \"forward\" beside it, got false: without them the backend can not \
+                 tell that such a request is not verified",
+                errors,
+            );
+        }
         Some(Inbound {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
             peer: peer?,
             auth: auth?,
+            service_initiation: service_initiation?,
             health_checks: health_checks?,
             forward: forward?,
         })
     }
+}
+
+/// A part that may be left out: `Some(None)` then.
+fn optional<'a, T>(
+    node: &Node<'a>,
+    errors: &mut ConfigErrors,
+    read: fn(&Node<'a>, &mut ConfigErrors) -> Option<T>,
+) -> Option<Option<T>> {
+    if node.is_absent() { Some(None) } else { read(node, errors).map(Some) }
 }
 
 fn read_auth(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Auth> {

@@ -15,6 +15,7 @@ mod path;
 mod peer;
 mod protobuf;
 mod reader;
+mod service_initiation;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
 pub use jwt_auth::{JwtAuth, Replay};
+pub use service_initiation::{AllowedRequest, ServiceInitiation};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};

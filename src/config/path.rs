@@ -44,6 +44,11 @@ pub(super) fn is_unreserved(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~".contains(character)
 }
 
+/// What RFC 3986 §3.3 allows in a segment, but for `%`.
+pub(super) fn is_segment_character(character: char) -> bool {
+    is_unreserved(character) || "!$&'()*+,;=:@".contains(character)
+}
+
 impl fmt::Display for PathFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -89,9 +94,15 @@ mod tests {
 
     #[test]
     fn only_the_allowed_characters_may_stand_in_a_segment() {
-        for character in "?#%\\ \"<>[]^`{|}\u{7f}\0\n\u{628}!$&'()*+,;=:@".chars() {
+        for character in "?#%\\ \"<>[]^`{|}\u{7f}\0\n\u{628}".chars() {
             let path = format!("/a{character}");
             assert_eq!(check(&path, is_unreserved), Err(PathFault::OtherCharacters), "{character:?}");
+            assert_eq!(check(&path, is_segment_character), Err(PathFault::OtherCharacters), "{character:?}");
+        }
+        for character in "!$&'()*+,;=:@".chars() {
+            let path = format!("/a{character}");
+            assert_eq!(check(&path, is_unreserved), Err(PathFault::OtherCharacters), "{character:?}");
+            assert_eq!(check(&path, is_segment_character), Ok(()), "{character:?}");
         }
     }
 }

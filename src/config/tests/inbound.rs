@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use super::{EXAMPLE, accepted, faults, least, with, without};
-use crate::config::{Auth, Config, Environment, Forward, ForwardAuthorization, Inbound, JwksLocation};
+use crate::config::{AllowedRequest, Auth, Config, Environment, Forward, ForwardAuthorization, Inbound, JwksLocation};
 use crate::peer::{PeerRules, PeerSource};
 
 #[test]
 fn the_example_of_the_design_is_a_configuration() {
     let Config { inbound } = Config::parse(EXAMPLE.as_bytes()).unwrap();
-    let Inbound { provider_ids, require_provider_header, peer, auth, health_checks, forward } = inbound;
+    let Inbound { provider_ids, require_provider_header, peer, auth, service_initiation, health_checks, forward } =
+        inbound;
     assert_eq!(provider_ids, ["retail"]);
     assert!(!require_provider_header);
     let PeerRules { organisational_units, fingerprints, allow_unpinned, source } = peer;
@@ -19,6 +20,8 @@ fn the_example_of_the_design_is_a_configuration() {
     let Auth::JwtAuth(jwt_auth) = auth else { panic!() };
     assert_eq!(jwt_auth.jwks, JwksLocation::of_environment(Environment::Sandbox));
     assert_eq!(jwt_auth.upstream, "keystore");
+    let [AllowedRequest { method, path }] = service_initiation.unwrap().allow.try_into().unwrap();
+    assert_eq!((method.as_str(), path.as_str()), ("POST", "/payments"));
     assert_eq!(health_checks.unwrap().base_path(), "");
     assert_eq!(forward, Forward { authorization: ForwardAuthorization::Remove, identity_headers: true });
 }
@@ -28,7 +31,9 @@ fn what_the_example_spells_out_is_the_default() {
     let mut example: serde_json::Value = serde_json::from_str(EXAMPLE).unwrap();
     example["inbound"]["auth"]["jwt_auth"].as_object_mut().unwrap().remove("upstream");
     example["inbound"]["peer"]["organisational_units"] = json!(["hub"]);
-    assert_eq!(accepted(&example), accepted(&with("/inbound/health_checks", json!({}))));
+    let mut least = with("/inbound/health_checks", json!({}));
+    least["inbound"]["service_initiation"] = example["inbound"]["service_initiation"].clone();
+    assert_eq!(accepted(&example), accepted(&least));
 }
 
 #[test]

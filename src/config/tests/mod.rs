@@ -4,6 +4,7 @@ mod health_checks;
 mod inbound;
 mod jwt_auth;
 mod peer;
+mod service_initiation;
 mod text;
 mod totality;
 
@@ -30,6 +31,7 @@ const EXAMPLE: &str = r#"{ "inbound": {
         "replay_detection": "off"
       }
     },
+    "service_initiation": {"allow": [{"method": "POST", "path": "/payments"}]},
     "health_checks": {"base_path": "/"},
     "forward": {"authorization": "remove", "identity_headers": true}
 } }"#;
