@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Outcome};
+use crate::auth::service_initiation::{ServiceInitiation, is_opaque_token};
+use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
 use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
 use crate::config::{self, Forward, ForwardAuthorization};
 use crate::health::HealthChecks;
@@ -35,6 +36,7 @@ pub struct Inbound {
     method: Method,
     headers: ConfiguredHeaders,
     health_checks: Option<HealthChecks>,
+    service_initiation: Option<ServiceInitiation>,
     waiting: BTreeMap<RequestId, Waiting>,
 }
 
@@ -67,7 +69,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// Headers to take away.
-    pub remove: &'static [&'static str],
+    pub remove: Vec<String>,
     /// Headers to set.
     pub set: Vec<(&'static str, String)>,
 }
@@ -114,9 +116,10 @@ impl Inbound {
             // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
             PeerSource::Connection => config.health_checks.as_ref().map(|_| "x-forwarded-client-cert".to_owned()),
         };
-        let headers = ConfiguredHeaders { forwarded_certificate, api_key: None };
+        let headers = ConfiguredHeaders { forwarded_certificate, api_key: method.own_header().map(str::to_owned) };
         let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
-        Self { config, method, headers, health_checks, waiting: BTreeMap::new() }
+        let service_initiation = config.service_initiation.clone().map(ServiceInitiation::new);
+        Self { config, method, headers, health_checks, service_initiation, waiting: BTreeMap::new() }
     }
 
     /// The headers that mean something by this configuration, beside those that always do.
@@ -134,6 +137,11 @@ impl Inbound {
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
     pub fn tick_period(&mut self) -> Option<Duration> {
         if self.method.awaits_others() { Some(SHORT_TICK) } else { self.method.needs_ticks().then_some(TICK) }
+    }
+
+    /// What the log should be told now, beside refusals.
+    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+        self.method.notices(now)
     }
 
     /// Decides on a new request.
@@ -229,32 +237,61 @@ impl Inbound {
             &facts.provider_id_alias,
         )
         .map_err(Rejection::Provider)?;
-        let credential =
-            Credential { certificate: &certificate, authorization: &facts.authorization, audiences: &audiences };
+        let credential = Credential {
+            certificate: &certificate,
+            authorization: &facts.authorization,
+            api_key: &facts.api_key,
+            audiences: &audiences,
+        };
+        if self.is_service_initiation(now, facts, credential) {
+            return Ok(Decision::Admitted(Admission::unverified(subject)));
+        }
         Ok(match self.method.authenticate(now, credential, attempt, evidence)? {
             Outcome::Needs(needs) => Decision::Needs(needs),
             Outcome::Accepted(accepted) => {
-                Decision::Admitted(Admission::new(&self.config.forward, self.method.name(), subject, accepted))
+                Decision::Admitted(Admission::new(&self.config.forward, &self.method, subject, accepted))
             }
         })
+    }
+
+    /// Whether the request brings a token that only the bank's backend can check, where that is allowed (spec §2.6).
+    fn is_service_initiation(&self, now: UnixTime, facts: &RequestFacts, credential: Credential<'_>) -> bool {
+        let Some(service_initiation) = &self.service_initiation else { return false };
+        service_initiation.allows(&facts.method, &facts.path)
+            && bearer::token(&facts.authorization)
+                .is_ok_and(|token| is_opaque_token(token) && !self.method.claims(now, token, credential))
     }
 }
 
 impl Admission {
-    fn new(forward: &Forward, method: &str, subject: &Subject, accepted: Accepted) -> Self {
+    fn new(forward: &Forward, method: &Method, subject: &Subject, accepted: Accepted) -> Self {
         let mut set = Vec::new();
         if forward.identity_headers {
-            set.push((reserved::AUTH_METHOD, method.to_owned()));
-            set.push((reserved::ORGANISATION, subject.organisation().to_owned()));
-            set.push((reserved::ORGANISATIONAL_UNIT, subject.organisational_unit().to_owned()));
+            set = identity(method.name(), subject);
             set.extend(accepted.credential_id.map(|id| (reserved::TOKEN_ID, id)));
         }
-        let remove: &[&str] = match forward.authorization {
-            ForwardAuthorization::Remove => &["authorization"],
-            ForwardAuthorization::Keep => &[],
+        let remove = match forward.authorization {
+            // The method's own header too: whatever a caller proves itself with ends here.
+            ForwardAuthorization::Remove => {
+                method.own_header().into_iter().chain(["authorization"]).map(str::to_owned).collect()
+            }
+            ForwardAuthorization::Keep => Vec::new(),
         };
         Self { remove, set }
     }
+
+    /// Of a request whose token only the backend can check: it gets the token, and is told that nobody has.
+    fn unverified(subject: &Subject) -> Self {
+        Self { remove: Vec::new(), set: identity(reserved::UNVERIFIED_SERVICE_INITIATION, subject) }
+    }
+}
+
+fn identity(method: &str, subject: &Subject) -> Vec<(&'static str, String)> {
+    vec![
+        (reserved::AUTH_METHOD, method.to_owned()),
+        (reserved::ORGANISATION, subject.organisation().to_owned()),
+        (reserved::ORGANISATIONAL_UNIT, subject.organisational_unit().to_owned()),
+    ]
 }
 
 fn refuse(rejection: Rejection, evidence: Evidence, facts: &RequestFacts) -> Verdict {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::auth::jwt_auth::HeaderError;
-use crate::auth::{CredentialError, Evidence, JwtAuthError};
+use crate::auth::{ApiKeyError, CredentialError, Evidence, JwtAuthError};
 use crate::claims::{Claim, ClaimsError, Fault};
 use crate::jose::JwsError;
 use crate::peer::PeerError;
@@ -28,7 +28,7 @@ const MAX_ECHOED: usize = 128;
 const REALM: &str = "ozone-connect";
 
 /// Why a request is not let through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
     /// No acceptable client certificate.
     Peer(PeerError),
@@ -36,6 +36,8 @@ pub enum Rejection {
     ReservedHeader,
     /// It is not known which provider the request is for.
     Provider(ProviderError),
+    /// The API key was not accepted.
+    ApiKey(ApiKeyError),
     /// JWT Auth did not accept it.
     JwtAuth(JwtAuthError),
     /// As many requests as the filter holds are waiting for keys.
@@ -56,6 +58,7 @@ pub enum ErrorCode {
     CredentialMissing,
     CredentialMalformed,
     HeaderNotAllowed,
+    ApiKeyInvalid,
     JwsMalformed,
     JwsInvalidHeader,
     JwsInvalidSignature,
@@ -86,13 +89,14 @@ pub struct Reply {
 
 impl ErrorCode {
     /// All codes, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::CertificateMissing,
         Self::CertificateMalformed,
         Self::CertificateNotAllowed,
         Self::CredentialMissing,
         Self::CredentialMalformed,
         Self::HeaderNotAllowed,
+        Self::ApiKeyInvalid,
         Self::JwsMalformed,
         Self::JwsInvalidHeader,
         Self::JwsInvalidSignature,
@@ -112,6 +116,7 @@ impl ErrorCode {
             Self::CredentialMissing => "Credential.Missing",
             Self::CredentialMalformed => "Credential.Malformed",
             Self::HeaderNotAllowed => "Header.NotAllowed",
+            Self::ApiKeyInvalid => "ApiKey.Invalid",
             Self::JwsMalformed => "JWS.Malformed",
             Self::JwsInvalidHeader => "JWS.InvalidHeader",
             Self::JwsInvalidSignature => "JWS.InvalidSignature",
@@ -130,6 +135,7 @@ impl ErrorCode {
             | Self::CertificateMalformed
             | Self::CredentialMissing
             | Self::CredentialMalformed
+            | Self::ApiKeyInvalid
             | Self::JwsMalformed
             | Self::JwsInvalidHeader
             | Self::JwsInvalidSignature
@@ -153,6 +159,11 @@ impl Rejection {
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
             Self::ReservedHeader => ErrorCode::HeaderNotAllowed,
             Self::Provider(_) => ErrorCode::ProviderUnknown,
+            Self::ApiKey(ApiKeyError::Unknown | ApiKeyError::NotYetValid(_) | ApiKeyError::Expired(_)) => {
+                ErrorCode::ApiKeyInvalid
+            }
+            Self::ApiKey(ApiKeyError::Missing) => ErrorCode::CredentialMissing,
+            Self::ApiKey(_) => ErrorCode::CredentialMalformed,
             Self::JwtAuth(JwtAuthError::Credential(CredentialError::Missing)) => ErrorCode::CredentialMissing,
             Self::JwtAuth(JwtAuthError::Credential(_)) => ErrorCode::CredentialMalformed,
             Self::JwtAuth(JwtAuthError::Malformed(_) | JwtAuthError::Claims(ClaimsError::Malformed(_))) => {
@@ -213,6 +224,7 @@ impl Rejection {
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::Provider(error) => provider_message(*error).into(),
+            Self::ApiKey(error) => api_key_message(error).into(),
             Self::JwtAuth(error) => jwt_auth_message(error),
             Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
             Self::NotConfigured => "The gateway's authentication has no valid configuration.".into(),
@@ -277,6 +289,8 @@ impl Refusal {
             organisational_unit: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             kid: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            api_key: Option<String>,
         }
         let code = self.code();
         let from_bytes = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
@@ -293,6 +307,7 @@ impl Refusal {
             o3_ozone_interaction_id: from_bytes(&self.correlation.ozone_interaction_id),
             organisational_unit: from_text(&self.evidence.organisational_unit),
             kid: from_text(&self.evidence.key_id),
+            api_key: from_text(&self.evidence.api_key),
         })
     }
 
@@ -343,6 +358,19 @@ fn provider_message(error: ProviderError) -> &'static str {
     }
 }
 
+fn api_key_message(error: &ApiKeyError) -> &'static str {
+    match error {
+        ApiKeyError::Missing => "The API key is missing.",
+        ApiKeyError::Several => "The header of the API key has more than one value.",
+        ApiKeyError::TooLong => "The header of the API key is too long.",
+        ApiKeyError::OtherScheme => "The header of the API key does not start with the scheme that was agreed on.",
+        ApiKeyError::Empty => "The header of the API key is empty.",
+        ApiKeyError::Unknown => "The API key is not known.",
+        ApiKeyError::NotYetValid(_) => "The API key is not valid yet.",
+        ApiKeyError::Expired(_) => "The API key has expired.",
+    }
+}
+
 fn jwt_auth_message(error: &JwtAuthError) -> String {
     match error {
         JwtAuthError::Credential(error) => credential_message(*error).into(),
@@ -354,8 +382,11 @@ fn jwt_auth_message(error: &JwtAuthError) -> String {
         JwtAuthError::Replay(ReplayError::Full { .. }) => {
             "As many tokens as can be remembered were used and are still valid. Try again.".into()
         }
-        JwtAuthError::Replay(ReplayError::Forgotten { .. } | ReplayError::Unavailable) => {
-            "It can not be found out now whether the token was used before. Try again with a new one.".into()
+        JwtAuthError::Replay(ReplayError::Forgotten { .. }) => {
+            "It is not known any more whether the token was used before. Try again with a new one.".into()
+        }
+        JwtAuthError::Replay(ReplayError::Unavailable) => {
+            "It can not be found out now whether the token was used before. Try again.".into()
         }
         JwtAuthError::SubjectHasNoAddress => {
             "The subject of the client certificate does not name exactly one CN that a key set can be published under."

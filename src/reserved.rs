@@ -3,8 +3,12 @@
 //! Backends believe these names, and many read `_` for `-` (CGI turns both into one variable). Not every gateway can
 //! remove a header, so a request that brings one along in any spelling is refused.
 
-/// Which method authenticated the caller: `jwt_auth` or `mtls_only`.
+/// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or
+/// [`UNVERIFIED_SERVICE_INITIATION`].
 pub const AUTH_METHOD: &str = "x-hub-auth-method";
+
+/// Instead of a method, where a service initiation token was passed on that only the backend can check (spec §2.6).
+pub const UNVERIFIED_SERVICE_INITIATION: &str = "unverified_service_initiation";
 
 /// The `O` of the caller's certificate, in UTF-8.
 pub const ORGANISATION: &str = "x-hub-client-organisation";
@@ -12,7 +16,7 @@ pub const ORGANISATION: &str = "x-hub-client-organisation";
 /// The `OU` of the caller's certificate, in UTF-8.
 pub const ORGANISATIONAL_UNIT: &str = "x-hub-client-organisational-unit";
 
-/// The `jti` of the caller's token.
+/// The id of the credential: the `jti` of the caller's token, or the id of its API key.
 pub const TOKEN_ID: &str = "x-hub-token-id";
 
 /// All identity headers, in lower case.

@@ -12,6 +12,10 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use crate::config::{self, KeyDigest, KeyId};
 use crate::time::UnixTime;
 
+use super::{Credential, Notice};
+
+const AUTHORIZATION: &str = "authorization";
+
 /// The longest header value that is looked at, in bytes. A key of 256 bits has 64 characters in hexadecimal.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024;
 
@@ -26,6 +30,7 @@ const WARN_AGAIN_AFTER: Duration = Duration::from_hours(24);
 pub struct ApiKey {
     settings: config::ApiKey,
     used: BTreeSet<KeyId>,
+    announced: BTreeSet<KeyId>,
     warned: Option<UnixTime>,
 }
 
@@ -65,13 +70,32 @@ impl ApiKey {
     /// The method with these settings.
     #[must_use]
     pub fn new(settings: config::ApiKey) -> Self {
-        Self { settings, used: BTreeSet::new(), warned: None }
+        Self { settings, used: BTreeSet::new(), announced: BTreeSet::new(), warned: None }
     }
 
     /// The lower-case name of the header that carries the key.
     #[must_use]
     pub fn header(&self) -> &str {
         &self.settings.header
+    }
+
+    /// The values of that header in a request.
+    #[must_use]
+    pub fn values<'c>(&self, credential: Credential<'c>) -> &'c [Vec<u8>] {
+        if self.header() == AUTHORIZATION { credential.authorization } else { credential.api_key }
+    }
+
+    /// Whether a request brings a key of this method, be it valid or not: in the method's own header anything, in
+    /// `Authorization`, where other credentials may stand, one that is configured.
+    #[must_use]
+    pub fn is_offered(&self, now: UnixTime, credential: Credential<'_>) -> bool {
+        if self.header() != AUTHORIZATION {
+            return !credential.api_key.is_empty();
+        }
+        match self.authenticate(now, credential.authorization) {
+            Ok(_) => true,
+            Err(error) => error.key_id().is_some(),
+        }
     }
 
     /// Decides on the values of that header: which key it is.
@@ -108,9 +132,23 @@ impl ApiKey {
         Ok(&known.id)
     }
 
-    /// Whether this worker accepts this key for the first time, so that the log can tell which one is in use.
-    pub fn first_use(&mut self, id: &KeyId) -> bool {
-        self.used.insert(id.clone())
+    /// Notes that a key was accepted.
+    pub fn note_use(&mut self, id: &KeyId) {
+        if !self.used.contains(id) {
+            self.used.insert(id.clone());
+        }
+    }
+
+    /// What the log should be told now: which keys this worker accepted for the first time, and that the last one ends.
+    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+        let new: Vec<_> = self.used.difference(&self.announced).cloned().collect();
+        let mut notices: Vec<_> = new
+            .iter()
+            .map(|id| Notice::Information(format!("API key {id} is in use: this worker has accepted it")))
+            .collect();
+        self.announced.extend(new);
+        notices.extend(self.warning_due(now).map(Notice::Warning));
+        notices
     }
 
     /// A warning when the last key ends within 30 days, or has ended.

@@ -25,6 +25,8 @@ pub use service_initiation::ServiceInitiation;
 pub enum Method {
     /// Nothing beyond mutual TLS and pinning (spec §2.1).
     MtlsOnly,
+    /// A shared secret (spec §2.2).
+    ApiKey(Box<ApiKey>),
     /// JWT Auth (spec §2.4).
     JwtAuth(Box<JwtAuth>),
 }
@@ -36,6 +38,8 @@ pub struct Credential<'a> {
     pub certificate: &'a PeerCertificate,
     /// The values of `Authorization`.
     pub authorization: &'a [Vec<u8>],
+    /// The values of the API key's own header, where it has one.
+    pub api_key: &'a [Vec<u8>],
     /// The provider ids of which a token's `aud` must name one.
     pub audiences: &'a [&'a str],
 }
@@ -76,6 +80,15 @@ pub struct Evidence {
     pub api_key: Option<String>,
 }
 
+/// Something to tell the operator that belongs to no refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Good to know.
+    Information(String),
+    /// To be acted upon.
+    Warning(String),
+}
+
 /// What came of a callout, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CalloutReport {
@@ -98,6 +111,7 @@ impl Method {
     pub fn new(auth: &config::Auth, sharing: &Sharing) -> Self {
         match auth {
             config::Auth::MtlsOnly => Self::MtlsOnly,
+            config::Auth::ApiKey(settings) => Self::ApiKey(Box::new(ApiKey::new(settings.clone()))),
             config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), sharing))),
         }
     }
@@ -107,6 +121,7 @@ impl Method {
     pub fn name(&self) -> &'static str {
         match self {
             Self::MtlsOnly => "mtls_only",
+            Self::ApiKey(_) => "api_key",
             Self::JwtAuth(_) => "jwt_auth",
         }
     }
@@ -124,9 +139,44 @@ impl Method {
     ) -> Result<Outcome, Rejection> {
         match self {
             Self::MtlsOnly => Ok(Outcome::Accepted(Accepted { credential_id: None })),
+            Self::ApiKey(method) => {
+                let id = method.authenticate(now, method.values(credential)).cloned().map_err(|error| {
+                    evidence.api_key = error.key_id().map(ToString::to_string);
+                    Rejection::ApiKey(error)
+                })?;
+                method.note_use(&id);
+                Ok(Outcome::Accepted(Accepted { credential_id: Some(id.to_string()) }))
+            }
             Self::JwtAuth(method) => {
                 method.authenticate(now, credential, attempt, evidence).map_err(Rejection::JwtAuth)
             }
+        }
+    }
+
+    /// Whether a Bearer token is meant for this method, or might be: it is then not for others to check.
+    #[must_use]
+    pub fn claims(&self, now: UnixTime, token: &str, credential: Credential<'_>) -> bool {
+        service_initiation::is_jwt_auth_token(token)
+            || match self {
+                Self::MtlsOnly | Self::JwtAuth(_) => false,
+                Self::ApiKey(method) => method.is_offered(now, credential),
+            }
+    }
+
+    /// The lower-case name of the header that carries the credential, unless that is `authorization`.
+    #[must_use]
+    pub fn own_header(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey(method) => Some(method.header()).filter(|header| *header != "authorization"),
+            Self::MtlsOnly | Self::JwtAuth(_) => None,
+        }
+    }
+
+    /// What the log should be told now, if anything.
+    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+        match self {
+            Self::ApiKey(method) => method.notices(now),
+            Self::MtlsOnly | Self::JwtAuth(_) => Vec::new(),
         }
     }
 
@@ -169,7 +219,7 @@ impl Method {
 
     fn keys(&mut self) -> Option<&mut KeyCache> {
         match self {
-            Self::MtlsOnly => None,
+            Self::MtlsOnly | Self::ApiKey(_) => None,
             Self::JwtAuth(method) => Some(method.keys()),
         }
     }

@@ -1,6 +1,7 @@
 //! The settings for requests from the API Hub to the bank: who may call (spec §2.1, §2.5), how the caller is
 //! authenticated (§2), and what goes on to the backend.
 
+use super::api_key::ApiKey;
 use super::errors::ConfigErrors;
 use super::forward::Forward;
 use super::health_checks::HealthChecks;
@@ -8,7 +9,7 @@ use super::jwt_auth::JwtAuth;
 use super::peer;
 use super::reader::{Keys, ListRule, Node, TextRule};
 use super::service_initiation::ServiceInitiation;
-use crate::peer::PeerRules;
+use crate::peer::{PeerRules, PeerSource};
 
 const KEYS: Keys = Keys {
     supported: &[
@@ -23,7 +24,7 @@ const KEYS: Keys = Keys {
     planned: &["response_token"],
 };
 
-const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "mtls_only"], planned: &["api_key", "client_credentials"] };
+const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "api_key", "mtls_only"], planned: &["client_credentials"] };
 
 const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], planned: &[] };
 
@@ -62,6 +63,8 @@ pub struct Inbound {
 pub enum Auth {
     /// Nothing more.
     MtlsOnly,
+    /// A secret that the bank gave the Hub.
+    ApiKey(ApiKey),
     /// A signed token on each request.
     JwtAuth(JwtAuth),
 }
@@ -80,6 +83,15 @@ impl Inbound {
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
         let auth = read_auth(&object.member("auth"), errors);
+        if let (Some(Auth::ApiKey(api_key)), Some(PeerSource::ForwardedHeader { name, .. })) =
+            (&auth, peer.as_ref().map(|peer| &peer.source))
+            && api_key.header == *name
+        {
+            object.member("auth").refuse(
+                "expected another \"header\" in \"api_key\" than that of the certificate, got the same",
+                errors,
+            );
+        }
         let service_initiation = optional(&object.member("service_initiation"), errors, ServiceInitiation::read);
         let health_checks = optional(&object.member("health_checks"), errors, HealthChecks::read);
         let forward = Forward::read(&object.member("forward"), errors);
@@ -120,5 +132,7 @@ fn read_auth(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Auth> {
         if mtls_only.is_absent() { None } else { mtls_only.object(&MTLS_ONLY_KEYS, errors).map(|_| Auth::MtlsOnly) };
     let jwt_auth = object.member("jwt_auth");
     let jwt_auth = if jwt_auth.is_absent() { None } else { JwtAuth::read(&jwt_auth, errors).map(Auth::JwtAuth) };
-    jwt_auth.or(mtls_only)
+    let api_key = object.member("api_key");
+    let api_key = if api_key.is_absent() { None } else { ApiKey::read(&api_key, errors).map(Auth::ApiKey) };
+    jwt_auth.or(api_key).or(mtls_only)
 }

@@ -71,6 +71,10 @@ impl<'a> Node<'a> {
         self.json.is_none()
     }
 
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.json, Some(Value::Null))
+    }
+
     pub(super) fn is_object(&self) -> bool {
         matches!(self.json, Some(Value::Object(_)))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::auth::CalloutReport;
+use crate::auth::{CalloutReport, Notice};
 use crate::callout::{Answer, Body, Callout, CalloutId, MAX_ANSWER_LENGTH, Topic};
 use crate::config::{self, Config};
 use crate::header_map;
@@ -98,6 +98,7 @@ impl Plugin {
             self.resume(settled);
         }
         self.adjust_ticks();
+        self.log_notices();
     }
 
     /// Forgets a request that has ended.
@@ -116,6 +117,7 @@ impl Plugin {
         }
         self.tick_period = has_timer.then_some(TICK);
         self.inbound = Some(inbound);
+        self.log_notices();
     }
 
     /// Has the host call as often as is wanted now. Leaves any context in effect.
@@ -241,6 +243,17 @@ impl Plugin {
         self.metrics.count_refused(refusal);
         send(refusal);
         abi::PAUSE
+    }
+
+    /// Tells the log what the core wants it to know.
+    fn log_notices(&mut self) {
+        let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
+        for notice in inbound.notices(now) {
+            match notice {
+                Notice::Information(text) => log::info!("hub-auth-filter: {text}"),
+                Notice::Warning(text) => log::warn!("hub-auth-filter: {text}"),
+            }
+        }
     }
 
     fn note(&mut self, report: Option<&CalloutReport>) {

@@ -8,6 +8,10 @@ use serde_json::Value;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
 
+fn key_id() -> crate::config::KeyId {
+    crate::config::KeyId::new("2026").unwrap()
+}
+
 /// One rejection of each kind, with the row of spec §3 that it belongs to.
 fn rejections() -> Vec<(Rejection, u16, &'static str)> {
     let jwt = Rejection::JwtAuth;
@@ -56,6 +60,26 @@ fn rejections() -> Vec<(Rejection, u16, &'static str)> {
         claim(Claim::NotBefore, Fault::NotReached),
         claim(Claim::TokenId, Fault::OutOfRange),
         (jwt(JwtAuthError::Signature), 401, "JWS.InvalidSignature"),
+        (jwt(JwtAuthError::Replay(ReplayError::Replayed)), 401, "JWS.InvalidClaim"),
+        (
+            jwt(JwtAuthError::Replay(ReplayError::Full { retry_after: Duration::from_secs(40) })),
+            503,
+            "GenericRecoverableError",
+        ),
+        (
+            jwt(JwtAuthError::Replay(ReplayError::Forgotten { retry_after: Duration::from_secs(40) })),
+            503,
+            "GenericRecoverableError",
+        ),
+        (jwt(JwtAuthError::Replay(ReplayError::Unavailable)), 503, "GenericRecoverableError"),
+        (Rejection::ApiKey(ApiKeyError::Missing), 401, "Credential.Missing"),
+        (Rejection::ApiKey(ApiKeyError::Several), 401, "Credential.Malformed"),
+        (Rejection::ApiKey(ApiKeyError::TooLong), 401, "Credential.Malformed"),
+        (Rejection::ApiKey(ApiKeyError::OtherScheme), 401, "Credential.Malformed"),
+        (Rejection::ApiKey(ApiKeyError::Empty), 401, "Credential.Malformed"),
+        (Rejection::ApiKey(ApiKeyError::Unknown), 401, "ApiKey.Invalid"),
+        (Rejection::ApiKey(ApiKeyError::NotYetValid(key_id())), 401, "ApiKey.Invalid"),
+        (Rejection::ApiKey(ApiKeyError::Expired(key_id())), 401, "ApiKey.Invalid"),
         (
             jwt(JwtAuthError::KeysUnavailable { retry_after: Duration::from_millis(1500) }),
             503,
@@ -74,7 +98,7 @@ fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
 #[test]
 fn each_rejection_has_the_status_and_code_of_the_standards_table() {
     for (rejection, status, code) in rejections() {
-        let reply = Refusal::bare(rejection).reply();
+        let reply = Refusal::bare(rejection.clone()).reply();
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!((reply.status, body["errorCode"].as_str()), (status, Some(code)), "{rejection:?}");
         assert_eq!(body.as_object().unwrap().len(), 2, "errorCode and errorMessage, nothing else");
@@ -115,7 +139,7 @@ fn messages_fit_into_a_challenge() {
 #[test]
 fn every_401_and_nothing_else_carries_a_challenge() {
     for (rejection, status, _) in rejections() {
-        let reply = Refusal::bare(rejection).reply();
+        let reply = Refusal::bare(rejection.clone()).reply();
         assert_eq!(header(&reply, "www-authenticate").is_some(), status == 401, "{rejection:?}");
     }
     let challenge = |rejection| header(&Refusal::bare(rejection).reply(), "www-authenticate").unwrap().to_owned();
@@ -138,7 +162,7 @@ fn every_401_and_nothing_else_carries_a_challenge() {
 #[test]
 fn every_503_and_nothing_else_says_when_to_try_again() {
     for (rejection, status, _) in rejections() {
-        let reply = Refusal::bare(rejection).reply();
+        let reply = Refusal::bare(rejection.clone()).reply();
         assert_eq!(header(&reply, "retry-after").is_some(), status == 503, "{rejection:?}");
     }
     for (pause, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (9500, "10")] {

@@ -103,17 +103,16 @@ fn the_provider_header_is_needed_when_asked_for_or_with_several_ids() {
 fn exactly_one_method_is_chosen() {
     let jwt_auth = least()["inbound"]["auth"]["jwt_auth"].clone();
     for (auth, expected) in [
-        (json!({}), "inbound.auth: expected \"jwt_auth\" or \"mtls_only\", got nothing"),
+        (json!({}), "inbound.auth: expected \"jwt_auth\", \"api_key\" or \"mtls_only\", got nothing"),
         (
             json!({"jwt_auth": jwt_auth, "mtls_only": {}}),
             "inbound.auth: expected exactly one key, got \"jwt_auth\" and \"mtls_only\"",
         ),
-        (json!({"api_key": {"keys": ["s3cret"]}}), "inbound.auth.api_key: not supported yet"),
-        (json!({"client_credentials": {}}), "inbound.auth.client_credentials: not supported yet"),
+        (json!({"client_credentials": {"issuer": "s3cret"}}), "inbound.auth.client_credentials: not supported yet"),
         (
-            json!({"api_key": {}, "mtls_only": {}}),
-            "inbound.auth.api_key: not supported yet\n\
-             inbound.auth: expected exactly one key, got \"mtls_only\" and \"api_key\"",
+            json!({"client_credentials": {}, "mtls_only": {}}),
+            "inbound.auth.client_credentials: not supported yet\n\
+             inbound.auth: expected exactly one key, got \"mtls_only\" and \"client_credentials\"",
         ),
         (json!("jwt_auth"), "inbound.auth: expected an object, got a string"),
     ] {

@@ -1,5 +1,6 @@
 //! The rules of the whole configuration, as an operator meets them: text in, a configuration or its faults out.
 
+mod api_key;
 mod health_checks;
 mod inbound;
 mod jwt_auth;
