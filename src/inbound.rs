@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::auth::service_initiation::{ServiceInitiation, is_opaque_token};
-use crate::auth::{Accepted, CalloutReport, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
+use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
+use crate::auth::{
+    Accepted, AccessTokenError, CalloutReport, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer,
+};
 use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
 use crate::config::{self, Forward, ForwardAuthorization};
 use crate::health::HealthChecks;
@@ -131,7 +133,7 @@ impl Inbound {
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
     pub fn needs_fingerprint(&self) -> bool {
-        !self.config.peer.fingerprints.is_empty() || self.health_checks.is_some()
+        !self.config.peer.fingerprints.is_empty() || self.health_checks.is_some() || self.method.needs_fingerprint()
     }
 
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
@@ -243,23 +245,32 @@ impl Inbound {
             api_key: &facts.api_key,
             audiences: &audiences,
         };
-        if self.is_service_initiation(now, facts, credential) {
+        let initiating = self.service_initiation_token(facts);
+        if initiating.is_some_and(|token| !self.method.claims(now, token, credential)) {
             return Ok(Decision::Admitted(Admission::unverified(subject)));
         }
-        Ok(match self.method.authenticate(now, credential, attempt, evidence)? {
-            Outcome::Needs(needs) => Decision::Needs(needs),
-            Outcome::Accepted(accepted) => {
-                Decision::Admitted(Admission::new(&self.config.forward, &self.method, subject, accepted))
+        match self.method.authenticate(now, credential, attempt, evidence) {
+            Ok(Outcome::Needs(needs)) => Ok(Decision::Needs(needs)),
+            Ok(Outcome::Accepted(accepted)) => {
+                Ok(Decision::Admitted(Admission::new(&self.config.forward, &self.method, subject, accepted)))
             }
-        })
+            // The authorisation server was asked whether it is its own, and it is not.
+            Err(Rejection::AccessToken(AccessTokenError::Inactive))
+                if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
+            {
+                Ok(Decision::Admitted(Admission::unverified(subject)))
+            }
+            Err(rejection) => Err(rejection),
+        }
     }
 
-    /// Whether the request brings a token that only the bank's backend can check, where that is allowed (spec §2.6).
-    fn is_service_initiation(&self, now: UnixTime, facts: &RequestFacts, credential: Credential<'_>) -> bool {
-        let Some(service_initiation) = &self.service_initiation else { return false };
-        service_initiation.allows(&facts.method, &facts.path)
-            && bearer::token(&facts.authorization)
-                .is_ok_and(|token| is_opaque_token(token) && !self.method.claims(now, token, credential))
+    /// The token of a request that may bring one which only the bank's backend can check (spec §2.6).
+    fn service_initiation_token<'f>(&self, facts: &'f RequestFacts) -> Option<&'f str> {
+        let service_initiation = self.service_initiation.as_ref()?;
+        if !service_initiation.allows(&facts.method, &facts.path) {
+            return None;
+        }
+        bearer::token(&facts.authorization).ok().filter(|token| is_opaque_token(token))
     }
 }
 

@@ -4,12 +4,14 @@
 //! Messages name the check that failed and what would be right. They never repeat what the caller sent, nor the value
 //! that was expected.
 
+mod access_token;
+
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::auth::jwt_auth::HeaderError;
-use crate::auth::{ApiKeyError, CredentialError, Evidence, JwtAuthError};
+use crate::auth::{AccessTokenError, ApiKeyError, CredentialError, Evidence, JwtAuthError};
 use crate::claims::{Claim, ClaimsError, Fault};
 use crate::jose::JwsError;
 use crate::peer::PeerError;
@@ -40,6 +42,8 @@ pub enum Rejection {
     ApiKey(ApiKeyError),
     /// JWT Auth did not accept it.
     JwtAuth(JwtAuthError),
+    /// The access token is not accepted.
+    AccessToken(AccessTokenError),
     /// As many requests as the filter holds are waiting for keys.
     TooManyWaiting,
     /// The plugin has no valid configuration. The log of the gateway's start says why.
@@ -63,6 +67,8 @@ pub enum ErrorCode {
     JwsInvalidHeader,
     JwsInvalidSignature,
     JwsInvalidClaim,
+    AccessTokenInvalid,
+    AccessTokenInvalidScope,
     ProviderUnknown,
     GenericRecoverableError,
     GenericError,
@@ -89,7 +95,7 @@ pub struct Reply {
 
 impl ErrorCode {
     /// All codes, in the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::CertificateMissing,
         Self::CertificateMalformed,
         Self::CertificateNotAllowed,
@@ -101,6 +107,8 @@ impl ErrorCode {
         Self::JwsInvalidHeader,
         Self::JwsInvalidSignature,
         Self::JwsInvalidClaim,
+        Self::AccessTokenInvalid,
+        Self::AccessTokenInvalidScope,
         Self::ProviderUnknown,
         Self::GenericRecoverableError,
         Self::GenericError,
@@ -121,6 +129,8 @@ impl ErrorCode {
             Self::JwsInvalidHeader => "JWS.InvalidHeader",
             Self::JwsInvalidSignature => "JWS.InvalidSignature",
             Self::JwsInvalidClaim => "JWS.InvalidClaim",
+            Self::AccessTokenInvalid => "AccessToken.Invalid",
+            Self::AccessTokenInvalidScope => "AccessToken.InvalidScope",
             Self::ProviderUnknown => "Provider.Unknown",
             Self::GenericRecoverableError => "GenericRecoverableError",
             Self::GenericError => "GenericError",
@@ -139,8 +149,12 @@ impl ErrorCode {
             | Self::JwsMalformed
             | Self::JwsInvalidHeader
             | Self::JwsInvalidSignature
-            | Self::JwsInvalidClaim => 401,
-            Self::CertificateNotAllowed | Self::HeaderNotAllowed | Self::ProviderUnknown => 403,
+            | Self::JwsInvalidClaim
+            | Self::AccessTokenInvalid => 401,
+            Self::CertificateNotAllowed
+            | Self::HeaderNotAllowed
+            | Self::AccessTokenInvalidScope
+            | Self::ProviderUnknown => 403,
             Self::GenericRecoverableError => 503,
             Self::GenericError => 500,
         }
@@ -181,6 +195,7 @@ impl Rejection {
                 ),
             )
             | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
+            Self::AccessToken(error) => access_token::code(error),
             Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
         }
     }
@@ -191,6 +206,10 @@ impl Rejection {
             Self::JwtAuth(
                 JwtAuthError::KeysUnavailable { retry_after }
                 | JwtAuthError::Replay(ReplayError::Full { retry_after } | ReplayError::Forgotten { retry_after }),
+            )
+            | Self::AccessToken(
+                AccessTokenError::KeysUnavailable { retry_after }
+                | AccessTokenError::IntrospectionUnavailable { retry_after },
             ) => Some(*retry_after),
             Self::JwtAuth(JwtAuthError::Replay(ReplayError::Unavailable)) | Self::TooManyWaiting => {
                 Some(Duration::from_secs(1))
@@ -226,6 +245,7 @@ impl Rejection {
             Self::Provider(error) => provider_message(*error).into(),
             Self::ApiKey(error) => api_key_message(error).into(),
             Self::JwtAuth(error) => jwt_auth_message(error),
+            Self::AccessToken(error) => access_token::message(error),
             Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
             Self::NotConfigured => "The gateway's authentication has no valid configuration.".into(),
             Self::Internal => "The gateway's authentication failed.".into(),

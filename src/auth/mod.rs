@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod bearer;
+pub mod client_credentials;
 pub mod jwt_auth;
 pub mod service_initiation;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 use crate::callout::{Callout, CalloutError, CalloutId, Topic};
 use crate::config;
+use crate::introspection::{IntrospectionCache, IntrospectionReport};
 use crate::keys::{self, Attempt, FetchReport, KeyCache};
 use crate::peer::PeerCertificate;
 use crate::reply::Rejection;
@@ -17,6 +19,7 @@ use crate::time::UnixTime;
 
 pub use api_key::{ApiKey, ApiKeyError};
 pub use bearer::CredentialError;
+pub use client_credentials::{AccessTokenError, ClientCredentials};
 pub use jwt_auth::{JwtAuth, JwtAuthError};
 pub use service_initiation::ServiceInitiation;
 
@@ -29,6 +32,8 @@ pub enum Method {
     ApiKey(Box<ApiKey>),
     /// JWT Auth (spec §2.4).
     JwtAuth(Box<JwtAuth>),
+    /// The client credentials grant (spec §2.3).
+    ClientCredentials(Box<ClientCredentials>),
 }
 
 /// What a request brings that methods look at.
@@ -94,6 +99,8 @@ pub enum Notice {
 pub enum CalloutReport {
     /// A key set was fetched, or not.
     Keys(FetchReport),
+    /// The authorisation server was asked about a token.
+    Introspection(IntrospectionReport),
 }
 
 /// What time alone brought about.
@@ -113,6 +120,9 @@ impl Method {
             config::Auth::MtlsOnly => Self::MtlsOnly,
             config::Auth::ApiKey(settings) => Self::ApiKey(Box::new(ApiKey::new(settings.clone()))),
             config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), sharing))),
+            config::Auth::ClientCredentials(settings) => {
+                Self::ClientCredentials(Box::new(ClientCredentials::new((**settings).clone(), sharing)))
+            }
         }
     }
 
@@ -123,6 +133,7 @@ impl Method {
             Self::MtlsOnly => "mtls_only",
             Self::ApiKey(_) => "api_key",
             Self::JwtAuth(_) => "jwt_auth",
+            Self::ClientCredentials(_) => "client_credentials",
         }
     }
 
@@ -150,6 +161,9 @@ impl Method {
             Self::JwtAuth(method) => {
                 method.authenticate(now, credential, attempt, evidence).map_err(Rejection::JwtAuth)
             }
+            Self::ClientCredentials(method) => {
+                method.authenticate(now, credential, attempt, evidence).map_err(Rejection::AccessToken)
+            }
         }
     }
 
@@ -160,6 +174,7 @@ impl Method {
             || match self {
                 Self::MtlsOnly | Self::JwtAuth(_) => false,
                 Self::ApiKey(method) => method.is_offered(now, credential),
+                Self::ClientCredentials(method) => method.claims(token),
             }
     }
 
@@ -168,7 +183,7 @@ impl Method {
     pub fn own_header(&self) -> Option<&str> {
         match self {
             Self::ApiKey(method) => Some(method.header()).filter(|header| *header != "authorization"),
-            Self::MtlsOnly | Self::JwtAuth(_) => None,
+            Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => None,
         }
     }
 
@@ -176,7 +191,7 @@ impl Method {
     pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
         match self {
             Self::ApiKey(method) => method.notices(now),
-            Self::MtlsOnly | Self::JwtAuth(_) => Vec::new(),
+            Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
         }
     }
 
@@ -190,20 +205,33 @@ impl Method {
     ) -> Option<CalloutReport> {
         match topic {
             Topic::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::Keys),
-            Topic::Token(_) => None,
+            Topic::Token(token) => {
+                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::Introspection)
+            }
         }
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Method::finish`].
     pub fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, Topic)> {
-        let lost = self.keys().map(|keys| keys.lost(now)).unwrap_or_default();
-        lost.into_iter().map(|(id, url)| (id, Topic::KeySet(url))).collect()
+        let keys = self.keys().map(|keys| keys.lost(now)).unwrap_or_default();
+        let tokens = self.introspection().map(|cache| cache.lost(now)).unwrap_or_default();
+        let keys = keys.into_iter().map(|(id, url)| (id, Topic::KeySet(url)));
+        keys.chain(tokens.into_iter().map(|(id, token)| (id, Topic::Token(token)))).collect()
     }
 
     /// What time alone brings about.
     pub fn due(&mut self, now: UnixTime) -> Due {
         let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
         Due { callouts: fetches, settled: ended_elsewhere.into_iter().map(Topic::KeySet).collect() }
+    }
+
+    /// Whether a decision needs the certificate's fingerprint.
+    #[must_use]
+    pub fn needs_fingerprint(&self) -> bool {
+        match self {
+            Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => false,
+            Self::ClientCredentials(method) => method.needs_fingerprint(),
+        }
     }
 
     /// Whether time alone ever brings anything about.
@@ -221,6 +249,14 @@ impl Method {
         match self {
             Self::MtlsOnly | Self::ApiKey(_) => None,
             Self::JwtAuth(method) => Some(method.keys()),
+            Self::ClientCredentials(method) => method.keys(),
+        }
+    }
+
+    fn introspection(&mut self) -> Option<&mut IntrospectionCache> {
+        match self {
+            Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => None,
+            Self::ClientCredentials(method) => method.introspection(),
         }
     }
 }
@@ -231,6 +267,7 @@ impl CalloutReport {
     pub fn callout(&self) -> CalloutId {
         match self {
             Self::Keys(report) => report.fetch,
+            Self::Introspection(report) => report.call,
         }
     }
 
@@ -239,6 +276,7 @@ impl CalloutReport {
     pub fn is_success(&self) -> bool {
         match self {
             Self::Keys(report) => report.result.is_ok(),
+            Self::Introspection(report) => report.result.is_ok(),
         }
     }
 }
@@ -247,6 +285,7 @@ impl fmt::Display for CalloutReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Keys(report) => report.fmt(f),
+            Self::Introspection(report) => report.fmt(f),
         }
     }
 }

@@ -2,12 +2,14 @@
 //! authenticated (§2), and what goes on to the backend.
 
 use super::api_key::ApiKey;
+use super::client_credentials::ClientCredentials;
 use super::errors::ConfigErrors;
 use super::forward::Forward;
 use super::health_checks::HealthChecks;
 use super::jwt_auth::JwtAuth;
 use super::peer;
 use super::reader::{Keys, ListRule, Node, TextRule};
+use super::secret::SecretSource;
 use super::service_initiation::ServiceInitiation;
 use crate::peer::{PeerRules, PeerSource};
 
@@ -24,7 +26,7 @@ const KEYS: Keys = Keys {
     planned: &["response_token"],
 };
 
-const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "api_key", "mtls_only"], planned: &["client_credentials"] };
+const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], planned: &[] };
 
 const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], planned: &[] };
 
@@ -67,6 +69,8 @@ pub enum Auth {
     ApiKey(ApiKey),
     /// A signed token on each request.
     JwtAuth(JwtAuth),
+    /// An access token of the bank's own authorisation server.
+    ClientCredentials(Box<ClientCredentials>),
 }
 
 impl Inbound {
@@ -75,14 +79,14 @@ impl Inbound {
         self.require_provider_header || self.provider_ids.len() > 1
     }
 
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
         let object = node.object(&KEYS, errors)?;
         let provider_ids = object
             .member("provider_ids")
             .list(&PROVIDER_IDS, errors, |item, errors| item.text(&PROVIDER_ID, errors).map(str::to_owned));
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
-        let auth = read_auth(&object.member("auth"), errors);
+        let auth = read_auth(&object.member("auth"), secrets, errors);
         if let (Some(Auth::ApiKey(api_key)), Some(PeerSource::ForwardedHeader { name, .. })) =
             (&auth, peer.as_ref().map(|peer| &peer.source))
             && api_key.header == *name
@@ -124,7 +128,7 @@ fn optional<'a, T>(
     if node.is_absent() { Some(None) } else { read(node, errors).map(Some) }
 }
 
-fn read_auth(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Auth> {
+fn read_auth(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Auth> {
     let object = node.object(&AUTH_KEYS, errors)?;
     object.exactly_one(errors);
     let mtls_only = object.member("mtls_only");
@@ -134,5 +138,12 @@ fn read_auth(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Auth> {
     let jwt_auth = if jwt_auth.is_absent() { None } else { JwtAuth::read(&jwt_auth, errors).map(Auth::JwtAuth) };
     let api_key = object.member("api_key");
     let api_key = if api_key.is_absent() { None } else { ApiKey::read(&api_key, errors).map(Auth::ApiKey) };
-    jwt_auth.or(api_key).or(mtls_only)
+    let client_credentials = object.member("client_credentials");
+    let client_credentials = if client_credentials.is_absent() {
+        None
+    } else {
+        let settings = ClientCredentials::read(&client_credentials, secrets, errors);
+        settings.map(|settings| Auth::ClientCredentials(Box::new(settings)))
+    };
+    jwt_auth.or(client_credentials).or(api_key).or(mtls_only)
 }

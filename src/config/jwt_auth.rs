@@ -33,12 +33,12 @@ const MAX_AGE: DurationRange =
 
 /// A request waits this long for keys, at the worst. Below 100 ms a TLS handshake may not finish; beyond a minute the
 /// caller has given up.
-const TIMEOUT: DurationRange =
+pub(super) const TIMEOUT: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(1), default: Duration::from_secs(5) };
 
 /// How often unknown `kid`s may cause an extra fetch. Without a lower bound, anyone with a certificate could make the
 /// bank flood the keystore; beyond `max_age` it means nothing.
-const REFETCH_COOLDOWN: DurationRange =
+pub(super) const REFETCH_COOLDOWN: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(10), default: Duration::from_secs(30) };
 
 /// The standard allows 10 seconds, no more.
@@ -54,7 +54,7 @@ const MAX_LIFETIME: DurationRange =
 const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
 
 /// An Envoy cluster name, or `host:port` elsewhere; the bound leaves room for the longest DNS name.
-const UPSTREAM: TextRule = TextRule {
+pub(super) const UPSTREAM: TextRule = TextRule {
     expected: "a string of 1 to 255 visible ASCII characters",
     max_bytes: 255,
     allows: |character| character.is_ascii_graphic(),

@@ -4,6 +4,7 @@
 
 mod api_key;
 mod authority;
+mod client_credentials;
 mod duration;
 mod errors;
 mod forward;
@@ -15,21 +16,25 @@ mod path;
 mod peer;
 mod protobuf;
 mod reader;
+mod secret;
 mod service_initiation;
 #[cfg(test)]
 mod tests;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
+pub use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
 pub use errors::{ConfigError, ConfigErrors};
 pub use forward::{Forward, ForwardAuthorization};
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
 pub use jwt_auth::{JwtAuth, Replay};
+pub use secret::Secret;
 pub use service_initiation::{AllowedRequest, ServiceInitiation};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};
+use secret::SecretSource;
 
 /// The longest configuration in bytes. The largest sensible one (64 providers, 64 pins) stays below 32 KiB; the bound
 /// keeps a file given by mistake from being read into a tree many times its size in every worker.
@@ -42,14 +47,25 @@ const TOP: Keys = Keys { supported: &["inbound"], planned: &["outbound"] };
 pub struct Config {
     /// What the filter demands of requests from the API Hub to the bank.
     pub inbound: Inbound,
+    warnings: Vec<String>,
 }
 
 impl Config {
-    /// Reads the bytes that the gateway hands over as plugin configuration.
+    /// Reads the bytes that the gateway hands over as plugin configuration. No secret can be taken from the environment.
     ///
     /// # Errors
-    /// All faults at once, each with its path. No fault repeats a value of the configuration.
+    /// See [`Config::parse_with`].
     pub fn parse(bytes: &[u8]) -> Result<Config, ConfigErrors> {
+        Config::parse_with(bytes, &|_| None)
+    }
+
+    /// Reads the bytes that the gateway hands over as plugin configuration. `environment` has the secrets that the
+    /// configuration only names.
+    ///
+    /// # Errors
+    /// All faults at once, each with its path. No fault repeats a value of the configuration, but for the name of an
+    /// environment variable that is not set.
+    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let tree = match read_tree(bytes) {
             Ok(tree) => tree,
@@ -58,20 +74,26 @@ impl Config {
                 return Err(errors);
             }
         };
-        match Config::read(&Node::root(Some(&tree)), &mut errors) {
-            Some(config) if errors.is_empty() => Ok(config),
+        let mut secrets = SecretSource::new(environment);
+        match Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors) {
+            Some(inbound) if errors.is_empty() => Ok(Config { inbound, warnings: secrets.into_warnings() }),
             _ => Err(errors),
         }
     }
 
-    fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Config> {
+    /// What the operator should know of this configuration, a line each, although it is accepted.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
         let top = node.object(&TOP, errors)?;
         top.exactly_one(errors);
         let inbound = top.member("inbound");
         if inbound.is_absent() {
             return None;
         }
-        Some(Config { inbound: Inbound::read(&inbound, errors)? })
+        Inbound::read(&inbound, secrets, errors)
     }
 }
 

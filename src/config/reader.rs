@@ -49,6 +49,34 @@ pub(super) struct ListRule {
     pub(super) max: usize,
 }
 
+/// How large a number may be, and which it is when left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CountRange {
+    /// What is counted, in the plural, for the error.
+    pub(super) of: &'static str,
+    /// The smallest.
+    pub(super) min: usize,
+    /// The largest.
+    pub(super) max: usize,
+    /// When the setting is left out.
+    pub(super) default: usize,
+}
+
+impl TextRule {
+    /// What a text is, if it is not as it may be.
+    pub(super) fn fault(&self, text: &str) -> Option<&'static str> {
+        if text.is_empty() {
+            Some("an empty string")
+        } else if text.len() > self.max_bytes {
+            Some("a longer string")
+        } else if !text.chars().all(self.allows) {
+            Some("a string with other characters")
+        } else {
+            None
+        }
+    }
+}
+
 /// A value, or its absence, at a path.
 pub(super) struct Node<'a> {
     path: String,
@@ -65,6 +93,11 @@ pub(super) struct Object<'a> {
 impl<'a> Node<'a> {
     pub(super) fn root(json: Option<&'a Value<'a>>) -> Node<'a> {
         Node { path: String::new(), json }
+    }
+
+    /// Where it is, such as `inbound.peer.fingerprints[2]`.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(super) fn is_absent(&self) -> bool {
@@ -100,16 +133,10 @@ impl<'a> Node<'a> {
 
     pub(super) fn text(&self, rule: &TextRule, errors: &mut ConfigErrors) -> Option<&'a str> {
         let text = self.string(rule.expected, errors)?;
-        let got = if text.is_empty() {
-            "an empty string"
-        } else if text.len() > rule.max_bytes {
-            "a longer string"
-        } else if !text.chars().all(rule.allows) {
-            "a string with other characters"
-        } else {
-            return Some(text);
-        };
-        self.refuse_text(rule.expected, got, errors)
+        match rule.fault(text) {
+            None => Some(text),
+            Some(got) => self.refuse_text(rule.expected, got, errors),
+        }
     }
 
     pub(super) fn boolean(&self, default: bool, errors: &mut ConfigErrors) -> Option<bool> {
@@ -117,6 +144,22 @@ impl<'a> Node<'a> {
             None => Some(default),
             Some(Value::Bool(value)) => Some(*value),
             Some(_) => self.mismatch("true or false", errors),
+        }
+    }
+
+    pub(super) fn count(&self, range: &CountRange, errors: &mut ConfigErrors) -> Option<usize> {
+        let CountRange { of, min, max, default } = range;
+        let expected = format!("a whole number of {of} from {min} to {max}");
+        let number = match self.json {
+            None => return Some(*default),
+            Some(Value::Integer(number)) => number,
+            Some(_) => return self.mismatch(&expected, errors),
+        };
+        match usize::try_from(*number) {
+            Ok(number) if (*min..=*max).contains(&number) => Some(number),
+            Ok(number) if number > *max => self.refuse_text(&expected, "a larger one", errors),
+            Err(_) if *number > 0 => self.refuse_text(&expected, "a larger one", errors),
+            _ => self.refuse_text(&expected, "a smaller one", errors),
         }
     }
 

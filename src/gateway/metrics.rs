@@ -14,6 +14,8 @@ pub(super) struct Metrics {
     refused: BTreeMap<ErrorCode, u32>,
     fetched: Option<u32>,
     not_fetched: Option<u32>,
+    introspected: Option<u32>,
+    not_introspected: Option<u32>,
     replay_full: Option<u32>,
 }
 
@@ -28,6 +30,8 @@ impl Metrics {
             refused: ErrorCode::ALL.into_iter().filter_map(refused).collect(),
             fetched: abi::define_counter("hub_auth_filter.jwks.fetched"),
             not_fetched: abi::define_counter("hub_auth_filter.jwks.failed"),
+            introspected: abi::define_counter("hub_auth_filter.introspection.answered"),
+            not_introspected: abi::define_counter("hub_auth_filter.introspection.failed"),
             replay_full: abi::define_counter("hub_auth_filter.replay.full"),
         }
     }
@@ -47,6 +51,8 @@ impl Metrics {
         match (report, report.is_success()) {
             (CalloutReport::Keys(_), true) => increment(self.fetched),
             (CalloutReport::Keys(_), false) => increment(self.not_fetched),
+            (CalloutReport::Introspection(_), true) => increment(self.introspected),
+            (CalloutReport::Introspection(_), false) => increment(self.not_introspected),
         }
     }
 }

@@ -43,8 +43,18 @@ impl Plugin {
             log::error!("hub-auth-filter: the gateway did not hand over the configuration");
             return false;
         };
-        match Config::parse(&configuration) {
-            Ok(config) => self.start(config.inbound),
+        let environment = abi::environment();
+        let variable = |name: &str| {
+            let value = |entry: &String| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+            environment.iter().find_map(value)
+        };
+        match Config::parse_with(&configuration, &variable) {
+            Ok(config) => {
+                for warning in config.warnings() {
+                    log::warn!("hub-auth-filter: {warning}");
+                }
+                self.start(config.inbound);
+            }
             Err(errors) => {
                 // Line by line, because the text also says how many more errors it leaves out.
                 for line in errors.to_string().lines() {

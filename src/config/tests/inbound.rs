@@ -8,7 +8,8 @@ use crate::peer::{PeerRules, PeerSource};
 
 #[test]
 fn the_example_of_the_design_is_a_configuration() {
-    let Config { inbound } = Config::parse(EXAMPLE.as_bytes()).unwrap();
+    let Config { inbound, warnings } = Config::parse(EXAMPLE.as_bytes()).unwrap();
+    assert!(warnings.is_empty());
     let Inbound { provider_ids, require_provider_header, peer, auth, service_initiation, health_checks, forward } =
         inbound;
     assert_eq!(provider_ids, ["retail"]);
@@ -103,16 +104,13 @@ fn the_provider_header_is_needed_when_asked_for_or_with_several_ids() {
 fn exactly_one_method_is_chosen() {
     let jwt_auth = least()["inbound"]["auth"]["jwt_auth"].clone();
     for (auth, expected) in [
-        (json!({}), "inbound.auth: expected \"jwt_auth\", \"api_key\" or \"mtls_only\", got nothing"),
+        (
+            json!({}),
+            "inbound.auth: expected \"jwt_auth\", \"client_credentials\", \"api_key\" or \"mtls_only\", got nothing",
+        ),
         (
             json!({"jwt_auth": jwt_auth, "mtls_only": {}}),
             "inbound.auth: expected exactly one key, got \"jwt_auth\" and \"mtls_only\"",
-        ),
-        (json!({"client_credentials": {"issuer": "s3cret"}}), "inbound.auth.client_credentials: not supported yet"),
-        (
-            json!({"client_credentials": {}, "mtls_only": {}}),
-            "inbound.auth.client_credentials: not supported yet\n\
-             inbound.auth: expected exactly one key, got \"mtls_only\" and \"client_credentials\"",
         ),
         (json!("jwt_auth"), "inbound.auth: expected an object, got a string"),
     ] {

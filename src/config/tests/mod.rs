@@ -1,6 +1,7 @@
 //! The rules of the whole configuration, as an operator meets them: text in, a configuration or its faults out.
 
 mod api_key;
+mod client_credentials;
 mod health_checks;
 mod inbound;
 mod jwt_auth;

@@ -111,7 +111,7 @@ fn an_unknown_key_is_named_beside_the_allowed_ones() {
             "inbound.peer.",
             "\"organisational_units\", \"fingerprints\", \"allow_unpinned\" or \"source\"",
         ),
-        ("/inbound/auth", "inbound.auth.", "\"jwt_auth\", \"api_key\" or \"mtls_only\""),
+        ("/inbound/auth", "inbound.auth.", "\"jwt_auth\", \"client_credentials\", \"api_key\" or \"mtls_only\""),
         (
             "/inbound/auth/jwt_auth",
             "inbound.auth.jwt_auth.",

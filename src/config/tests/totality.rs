@@ -32,7 +32,19 @@ fn samples() -> Vec<Value> {
         "header": "x-api-key",
         "scheme": "ApiKey",
     }});
-    vec![serde_json::from_str(EXAMPLE).unwrap(), pinned, forwarded, mtls_only, api_key]
+    let mut access_jwt = mtls_only.clone();
+    access_jwt["inbound"]["auth"] = json!({"client_credentials": {
+        "issuer": "https://as.example", "audience": "bank", "scopes": ["a", "b"], "clock_skew": "10s",
+        "certificate_bound": true, "jwks": {"url": "https://as.example/jwks"}, "algorithms": ["PS256", "ES256"],
+        "upstream": "as", "max_age": "10m", "timeout": "5s", "refetch_cooldown": "30s",
+    }});
+    let mut access_opaque = mtls_only.clone();
+    // Without its capacity, which any small number may be.
+    access_opaque["inbound"]["auth"] = json!({"client_credentials": {"introspection": {
+        "url": "https://as.example/introspect", "upstream": "as", "client_id": "filter",
+        "client_secret": {"value": SECRET}, "timeout": "5s", "max_age": "1m", "negative_max_age": "5s",
+    }}});
+    vec![serde_json::from_str(EXAMPLE).unwrap(), pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque]
 }
 
 /// The JSON pointers of a value and all below it.
@@ -132,6 +144,13 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "jwt_auth",
         "mtls_only",
         "api_key",
+        "client_credentials",
+        "issuer",
+        "introspection",
+        "client_secret",
+        "env",
+        "value",
+        "capacity",
         "jwks",
         "url",
         "url_template",

@@ -1,0 +1,268 @@
+//! The client credentials grant (spec §2.3): an access token that the bank's own authorisation server gave to the API Hub,
+//! validated as a JWT (RFC 9068 §4) with the server's keys, or by asking the server (RFC 7662).
+
+use std::time::Duration;
+
+use crate::callout::{TokenDigest, Topic};
+use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
+use crate::config::{self, HttpUrl, TokenValidation};
+use crate::introspection::{self, Endpoint, IntrospectionCache, IntrospectionPolicy};
+use crate::jose::compact::MAX_TOKEN_LENGTH;
+use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
+use crate::keys::{self, Attempt, KeyCache, KeyPolicy};
+use crate::shared_data::Sharing;
+use crate::time::UnixTime;
+
+use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer, service_initiation};
+
+/// The method client credentials, with what it has learned.
+#[derive(Debug)]
+pub struct ClientCredentials {
+    settings: config::ClientCredentials,
+    validator: Validator,
+}
+
+/// How it is learned what a token says.
+#[derive(Debug)]
+enum Validator {
+    Jwt(JwtValidator),
+    Introspection(IntrospectionCache),
+}
+
+/// The keys of the authorisation server, and how they may be used.
+#[derive(Debug)]
+struct JwtValidator {
+    jwks: HttpUrl,
+    algorithms: Vec<Algorithm>,
+    keys: KeyCache,
+}
+
+/// Why an access token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessTokenError {
+    /// There is no bearer token.
+    Credential(CredentialError),
+    /// It is not a compact JWS, or too long to be looked at.
+    Malformed(JwsError),
+    /// Its header is not as it must be.
+    Header(AccessTokenHeaderError),
+    /// What it says, or is said of it, is not right.
+    Fault(AccessTokenFault),
+    /// Its signature is not by the key that it names.
+    Signature,
+    /// The authorisation server says that it is not active.
+    Inactive,
+    /// The authorisation server's keys are needed to decide and can not be had now.
+    KeysUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The authorisation server has to be asked and does not answer now.
+    IntrospectionUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// What is wrong with the JOSE header of an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessTokenHeaderError {
+    /// `alg` is not one that is accepted.
+    Algorithm,
+    /// `typ` says that it is something else.
+    Type,
+    /// `kid` is missing or not usable.
+    KeyId,
+    /// `crit` or `b64` asks for extensions.
+    Extensions,
+    /// The key set does not have this `kid` for this `alg`, also not after a refresh.
+    UnknownKeyId,
+}
+
+impl ClientCredentials {
+    /// The method with these settings and nothing learned yet. `sharing` is what the gateway offers.
+    #[must_use]
+    pub fn new(settings: config::ClientCredentials, sharing: &Sharing) -> Self {
+        let validator = match &settings.validation {
+            TokenValidation::Jwt(settings) => Validator::Jwt(JwtValidator::new(settings, sharing)),
+            TokenValidation::Introspection(settings) => Validator::Introspection(introspection_cache(settings)),
+        };
+        Self { settings, validator }
+    }
+
+    /// The keys that are known, where tokens are JWTs.
+    pub fn keys(&mut self) -> Option<&mut KeyCache> {
+        match &mut self.validator {
+            Validator::Jwt(validator) => Some(&mut validator.keys),
+            Validator::Introspection(_) => None,
+        }
+    }
+
+    /// What the authorisation server said of tokens, where it is asked.
+    pub fn introspection(&mut self) -> Option<&mut IntrospectionCache> {
+        match &mut self.validator {
+            Validator::Jwt(_) => None,
+            Validator::Introspection(cache) => Some(cache),
+        }
+    }
+
+    /// Whether a decision needs the certificate's fingerprint.
+    #[must_use]
+    pub fn needs_fingerprint(&self) -> bool {
+        self.settings.certificate_bound
+    }
+
+    /// Whether a token is meant for this method, or might be. Of opaque tokens only the server can tell.
+    #[must_use]
+    pub fn claims(&self, token: &str) -> bool {
+        match &self.validator {
+            Validator::Jwt(_) => {
+                self.settings.issuer.as_deref().is_none_or(|issuer| service_initiation::is_access_token(token, issuer))
+            }
+            Validator::Introspection(_) => true,
+        }
+    }
+
+    /// Decides on a credential, and notes the token's `kid` in `evidence`.
+    ///
+    /// # Errors
+    /// See [`AccessTokenError`]: the first check that failed, cheapest first; a missing scope last.
+    pub fn authenticate(
+        &mut self,
+        now: UnixTime,
+        credential: Credential<'_>,
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Outcome, AccessTokenError> {
+        let token = bearer::token(credential.authorization).map_err(AccessTokenError::Credential)?;
+        let rules = AccessTokenRules {
+            issuer: self.settings.issuer.as_deref(),
+            audience: self.settings.audience.as_deref(),
+            scopes: &self.settings.scopes,
+            // RFC 9068 §2.2 demands one; RFC 7662 §2.2 lets the server keep it to itself.
+            needs_expiry: matches!(self.validator, Validator::Jwt(_)),
+            clock_skew: self.settings.clock_skew,
+            binding: if self.settings.certificate_bound {
+                Binding::PeerCertificate(credential.certificate.fingerprint())
+            } else {
+                Binding::NotRequired
+            },
+        };
+        match &mut self.validator {
+            Validator::Jwt(validator) => validator.validate(now, token, &rules, attempt, evidence),
+            Validator::Introspection(cache) => introspect(cache, now, token, &rules, attempt),
+        }
+    }
+}
+
+impl JwtValidator {
+    fn new(settings: &config::JwtValidation, sharing: &Sharing) -> Self {
+        let policy = KeyPolicy {
+            upstream: settings.upstream.clone(),
+            algorithms: settings.algorithms.clone(),
+            max_age: settings.max_age,
+            timeout: settings.timeout,
+            refetch_cooldown: settings.refetch_cooldown,
+        };
+        let keys = KeyCache::new(policy, sharing.for_waiting());
+        Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys }
+    }
+
+    fn validate(
+        &mut self,
+        now: UnixTime,
+        token: &str,
+        rules: &AccessTokenRules<'_>,
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Outcome, AccessTokenError> {
+        let token = UnverifiedToken::parse(token).map_err(AccessTokenError::Malformed)?;
+        evidence.key_id.clone_from(&token.header().key_id);
+        let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
+        let key_id = key_id.to_owned();
+        let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
+        let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::KeySet(self.jwks.clone()), callout }));
+        match self.keys.lookup(now, &self.jwks, &key_id, algorithm, attempt) {
+            keys::Lookup::Found(key) => {
+                let facts = token.verify(algorithm, key).map_err(|_| AccessTokenError::Signature)?;
+                rules.check_scopes(&facts).map_err(AccessTokenError::Fault)?;
+                Ok(accepted(&facts))
+            }
+            keys::Lookup::UnknownKeyId => Err(AccessTokenError::Header(AccessTokenHeaderError::UnknownKeyId)),
+            keys::Lookup::Wait => needs(None),
+            keys::Lookup::Fetch(fetch) => needs(Some(fetch)),
+            keys::Lookup::Unavailable { retry_after } => Err(AccessTokenError::KeysUnavailable { retry_after }),
+        }
+    }
+}
+
+/// A cache for the answers of this server.
+fn introspection_cache(settings: &config::Introspection) -> IntrospectionCache {
+    let config::Introspection { url, upstream, client_id, client_secret, .. } = settings;
+    let policy = IntrospectionPolicy {
+        timeout: settings.timeout,
+        max_age: settings.max_age,
+        negative_max_age: settings.negative_max_age,
+        capacity: settings.capacity,
+    };
+    IntrospectionCache::new(Endpoint::new(upstream, url.clone(), client_id, client_secret.expose()), policy)
+}
+
+fn introspect(
+    cache: &mut IntrospectionCache,
+    now: UnixTime,
+    token: &str,
+    rules: &AccessTokenRules<'_>,
+    attempt: Attempt,
+) -> Result<Outcome, AccessTokenError> {
+    if token.len() > MAX_TOKEN_LENGTH {
+        return Err(AccessTokenError::Malformed(JwsError::TooLong));
+    }
+    let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::Token(TokenDigest::of(token)), callout }));
+    match cache.lookup(now, token, attempt) {
+        introspection::Lookup::Active(facts) => {
+            rules.check(facts, now).map_err(AccessTokenError::Fault)?;
+            Ok(accepted(facts))
+        }
+        introspection::Lookup::Inactive => Err(AccessTokenError::Inactive),
+        introspection::Lookup::Invalid(fault) => Err(AccessTokenError::Fault(fault)),
+        introspection::Lookup::Wait => needs(None),
+        introspection::Lookup::Call(callout) => needs(Some(*callout)),
+        introspection::Lookup::Unavailable { retry_after } => {
+            Err(AccessTokenError::IntrospectionUnavailable { retry_after })
+        }
+    }
+}
+
+fn accepted(facts: &AccessTokenFacts) -> Outcome {
+    Outcome::Accepted(Accepted { credential_id: facts.token_id().map(str::to_owned) })
+}
+
+/// The `kid` and the algorithm of a header that is as RFC 9068 §2.1 wants it. A `kid` is demanded, although the RFC does
+/// not: without one every key of the set would have to be tried, and no token could say that the set lacks its key.
+fn check_header<'h>(
+    header: &'h Header,
+    accepted: &[Algorithm],
+) -> Result<(&'h str, Algorithm), AccessTokenHeaderError> {
+    let algorithm = header.algorithm.as_deref().and_then(Algorithm::from_name);
+    let algorithm = algorithm.filter(|algorithm| accepted.contains(algorithm));
+    let algorithm = algorithm.ok_or(AccessTokenHeaderError::Algorithm)?;
+    if !header.object_type.as_deref().is_none_or(is_access_token_type) {
+        return Err(AccessTokenHeaderError::Type);
+    }
+    if header.asks_for_extensions {
+        return Err(AccessTokenHeaderError::Extensions);
+    }
+    let key_id = header.key_id.as_deref().ok_or(AccessTokenHeaderError::KeyId)?;
+    Ok((key_id, algorithm))
+}
+
+/// Whether `typ` is the media type of an access token, or of any JWT, which servers older than RFC 9068 say. Media types
+/// have no case, and `application/` may be left out (RFC 7515 §4.1.9).
+fn is_access_token_type(object_type: &str) -> bool {
+    let object_type = object_type.to_ascii_lowercase();
+    matches!(object_type.strip_prefix("application/").unwrap_or(&object_type), "at+jwt" | "jwt")
+}
+
+#[cfg(test)]
+mod tests;
