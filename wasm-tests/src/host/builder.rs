@@ -47,6 +47,7 @@ impl Builder {
                 upstreams: BTreeMap::new(),
                 callouts: Vec::new(),
                 faults: Vec::new(),
+                interruptions: Vec::new(),
                 random: 1,
                 logs: Vec::new(),
                 host_calls: Vec::new(),

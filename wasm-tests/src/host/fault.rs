@@ -43,8 +43,7 @@ pub struct FaultyCall(&'static str);
 impl Fault {
     /// A fault in the host call of this name, proxy-wasm or WASI. Panics when the ABI has no such call.
     pub fn host_call(name: &str) -> FaultyCall {
-        let known = abi::names().into_iter().find(|known| *known == name);
-        FaultyCall(known.unwrap_or_else(|| panic!("the ABI has no host call {name}")))
+        FaultyCall(abi::known(name))
     }
 
     /// Only when the call is about this: a property (segments joined by `.`), header, key, metric or upstream.

@@ -6,6 +6,7 @@ use super::callout::{Answer, Callout, Response, Upstream};
 use super::fault::Fault;
 use super::headers::Headers;
 use super::machine::Machine;
+use super::moment::{self, Moment};
 use super::profile::Profile;
 use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
@@ -163,6 +164,30 @@ impl Worker {
     pub fn send(&self, request: Request) -> Exchange {
         let index = self.gateway.machine.borrow_mut().begin(self.worker, request);
         Exchange { gateway: self.gateway.clone(), index }
+    }
+
+    /// Sends a request at a moment in the middle of another worker's host call: it has gone as far as it can without time
+    /// passing before that call returns.
+    pub fn send_at(&self, moment: Moment, request: Request) -> Interruption {
+        let index = self.gateway.world(|world| {
+            world.interruptions.push(moment::Interruption::new(moment, self.worker, request));
+            world.interruptions.len() - 1
+        });
+        Interruption { gateway: self.gateway.clone(), index }
+    }
+}
+
+/// A request that waits for its moment.
+pub struct Interruption {
+    gateway: Gateway,
+    index: usize,
+}
+
+impl Interruption {
+    /// The request, once its moment has come.
+    pub fn exchange(&self) -> Option<Exchange> {
+        let index = self.gateway.world(|world| world.interruptions[self.index].exchange)?;
+        Some(Exchange { gateway: self.gateway.clone(), index })
     }
 }
 

@@ -27,9 +27,10 @@ pub(crate) struct Machine {
     vms: u64,
 }
 
-/// A worker thread of the gateway. Without a VM it has failed.
+/// A worker thread of the gateway. Without a VM it has failed, unless its VM is being called.
 pub(crate) struct Worker {
     pub(crate) vm: Option<Vm>,
+    pub(crate) called: bool,
     pub(crate) root: u32,
     loaded: Duration,
 }
@@ -51,7 +52,7 @@ impl Machine {
     /// Adds a worker with a VM that has been started and configured.
     pub(crate) fn add_worker(&mut self) -> Result<(), Reason> {
         let worker = self.workers.len();
-        self.workers.push(Worker { vm: None, root: 0, loaded: Duration::ZERO });
+        self.workers.push(Worker { vm: None, called: false, root: 0, loaded: Duration::ZERO });
         self.load(worker)
     }
 
@@ -68,7 +69,7 @@ impl Machine {
         let root = vm.state_mut().new_context(Context::default());
         vm.state_mut().configuring = true;
         let loaded = self.world.borrow().clock.monotonic;
-        self.workers[worker] = Worker { vm: Some(vm), root, loaded };
+        self.workers[worker] = Worker { vm: Some(vm), called: false, root, loaded };
         if let Err(trap) = initialized {
             self.trapped(worker, "_initialize", 0, trap);
             return Err(self.last_trap());
@@ -212,8 +213,15 @@ impl Machine {
         args: &[u32],
         then: impl FnOnce(&mut Machine, Option<Returned>),
     ) {
-        let Some(vm) = self.workers[worker].vm.as_mut() else { return };
-        match vm.call(export, context, args) {
+        let Some(mut vm) = self.workers[worker].vm.take() else { return };
+        self.workers[worker].called = true;
+        let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expect_traps);
+        vm.state_mut().machine = Some(Box::new(std::mem::replace(self, absent)));
+        let ended = vm.call(export, context, args);
+        *self = *vm.state_mut().machine.take().expect("what was lent comes back");
+        self.workers[worker].called = false;
+        self.workers[worker].vm = Some(vm);
+        match ended {
             Ok(returned) => then(self, returned),
             Err(trap) => return self.trapped(worker, export, context, trap),
         }

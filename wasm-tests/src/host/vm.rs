@@ -5,6 +5,7 @@ use super::abi;
 use super::callout::Response;
 use super::fault::Garbage;
 use super::headers::Headers;
+use super::machine::Machine;
 use super::module::{Module, engine};
 use super::profile::Facts;
 use super::record::VmCall;
@@ -49,6 +50,8 @@ pub(crate) struct VmState {
     pub(crate) ticks: BTreeMap<u32, (Duration, u64)>,
     /// Whether `proxy_done` is expected from the root context.
     pub(crate) done_pending: bool,
+    /// The machine, while the VM is being called: for other workers that come between.
+    pub(crate) machine: Option<Box<Machine>>,
     /// What the running host call hands out instead of its value.
     pub(crate) garbage: Option<Garbage>,
 }
@@ -142,6 +145,7 @@ impl Vm {
             metrics: BTreeMap::new(),
             ticks: BTreeMap::new(),
             done_pending: false,
+            machine: None,
             garbage: None,
         };
         let mut linker = Linker::new(engine());

@@ -1,8 +1,9 @@
 //! What all workers of a gateway share: the clock and its events, shared data and queues, metrics, upstreams and
-//! callouts, faults, and the records. Shared data follows `shared_data.cc` of proxy-wasm-cpp-host.
+//! callouts, faults and interruptions, and the records. Shared data follows `shared_data.cc` of proxy-wasm-cpp-host.
 
 use super::callout::{Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
+use super::moment::{Interruption, Side};
 use super::profile::Profile;
 use super::record::{HostCall, Level, Log, VmCall};
 use super::status::Status;
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) callouts: Vec<Callout>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) interruptions: Vec<Interruption>,
     pub(crate) random: u64,
     pub(crate) logs: Vec<Log>,
     pub(crate) host_calls: Vec<HostCall>,
@@ -162,6 +164,12 @@ impl World {
     /// The fault that strikes at this host call, if any.
     pub(crate) fn fault(&mut self, name: &str, subject: Option<&str>) -> Option<Effect> {
         self.faults.iter_mut().filter_map(|fault| fault.strikes(name, subject)).next_back()
+    }
+
+    /// The interruptions whose moment this is.
+    pub(crate) fn interruptions(&mut self, name: &str, side: Side, worker: usize, subject: Option<&str>) -> Vec<usize> {
+        let interruptions = self.interruptions.iter_mut().enumerate();
+        interruptions.filter_map(|(index, one)| one.strikes(name, side, worker, subject).then_some(index)).collect()
     }
 
     /// The next bytes of a reproducible sequence (SplitMix64): a test's substitute for the gateway's random numbers.

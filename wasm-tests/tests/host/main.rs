@@ -4,6 +4,7 @@ mod callouts;
 mod clock;
 mod faults;
 mod fixture;
+mod interleaving;
 mod requests;
 mod shared;
 mod start;

@@ -12,6 +12,7 @@ pub(crate) use maps::add_field;
 
 use super::fault::Effect;
 use super::guest::{Args, Guest};
+use super::moment::Side;
 use super::profile::Profile;
 use super::record::HostCall;
 use super::status::{Answered, Errno, Refusal, Status};
@@ -74,6 +75,11 @@ pub(crate) fn names() -> Vec<&'static str> {
     proxy_calls().chain(wasi::CALLS).map(|import| import.name).collect()
 }
 
+/// The name of a host call as it stands in the table. Panics when the ABI has no such call.
+pub(crate) fn known(name: &str) -> &'static str {
+    names().into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("the ABI has no host call {name}"))
+}
+
 /// Defines every import that the profile's gateway has.
 pub(crate) fn link(linker: &mut Linker<VmState>, profile: &Profile) -> wasmtime::Result<()> {
     let wasi = ["wasi_snapshot_preview1", "wasi_unstable"]
@@ -112,6 +118,7 @@ fn answer(
     let args = Args::new(params);
     let subject = import.subject(&mut guest, &args);
     let context = guest.state().effective();
+    interrupt(&mut guest, import, subject.as_deref(), Side::Before);
     let ended = judge(import, &mut guest, &args, subject.as_deref());
     let code = match ended {
         Ok(()) => 0,
@@ -120,12 +127,23 @@ fn answer(
     };
     let state = guest.state();
     let exchange = state.exchange_of(context);
-    let record = HostCall { name: import.name, subject, code, worker: state.worker, context, exchange };
+    let record =
+        HostCall { name: import.name, subject: subject.clone(), code, worker: state.worker, context, exchange };
     guest.world_mut().host_calls.push(record);
+    interrupt(&mut guest, import, subject.as_deref(), Side::After);
     if let Some(result) = results.first_mut() {
         *result = Val::I32(code.cast_signed());
     }
     Ok(())
+}
+
+/// Runs the workers that are to come between here.
+fn interrupt(guest: &mut Guest<'_>, import: &Import, subject: Option<&str>, side: Side) {
+    // Without the machine the VM is not being called for anything yet.
+    let Some(mut machine) = guest.state_mut().machine.take() else { return };
+    let due = guest.world_mut().interruptions(import.name, side, guest.state().worker, subject);
+    due.into_iter().for_each(|interruption| machine.interrupt(interruption));
+    guest.state_mut().machine = Some(machine);
 }
 
 fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
