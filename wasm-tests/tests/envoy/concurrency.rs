@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use wasm_tests::stage::client::{Connection, Outcome, Request};
+use wasm_tests::stage::client::{Connection, Outcome, Reply, Request};
 use wasm_tests::stage::keystore::Behaviour;
-use wasm_tests::stage::{Setup, Stage, signed_by};
+use wasm_tests::stage::tokens::Signer;
+use wasm_tests::stage::{Setup, Stage, signed_by, token_of};
 
 /// Long enough for all requests of a test to be waiting before the keystore answers.
 const SLOW: Behaviour = Behaviour::Slow(Duration::from_millis(1500));
@@ -142,4 +143,24 @@ async fn requests_on_one_connection_are_each_judged_alone() {
         assert_eq!(wrong.status, 401, "round {round}");
     }
     assert_eq!(stage.bank.received().len(), 10);
+}
+
+/// Envoy does for each refusal what the one before it is not yet done with, so that too many at once use up its stack.
+#[tokio::test]
+async fn hundreds_of_requests_that_wait_and_are_all_refused_at_once_harm_nobody() {
+    let stage = Setup::new().start().await;
+    stage.keystore.behave(Behaviour::Slow(Duration::from_secs(3)));
+    let mut sending = JoinSet::new();
+    for mut connection in connections(&stage, 400).await {
+        let forged = Request::with_token(&token_of(&stage.pki.hub).header("kid", "unknown").sign(Signer::Unsigned));
+        sending.spawn(async move { connection.send(&forged).await });
+    }
+    let replies: Vec<Reply> = sending.join_all().await.into_iter().map(Outcome::reply).collect();
+    // Each is told its own fault, or to come back.
+    assert!(replies.iter().all(|reply| matches!(reply.status, 401 | 503)));
+    let waited = replies.iter().filter(|reply| reply.took > Duration::from_secs(1)).count();
+    assert!(waited >= 100, "{waited} waited");
+    assert_eq!(stage.bank.received(), []);
+    let later = stage.send_as_hub(&Request::with_token(&signed_by(&stage.pki.hub))).await;
+    assert_eq!(later.reply().status, 200);
 }
