@@ -167,6 +167,10 @@ impl Vm {
         self.store.data_mut()
     }
 
+    pub(crate) fn memory(&mut self) -> usize {
+        self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
+    }
+
     pub(crate) fn exports(&mut self, name: &str) -> bool {
         self.instance.get_func(&mut self.store, name).is_some() && self.state().world.borrow().settings.allows(name)
     }

@@ -41,6 +41,12 @@ impl SigningKey {
         })
     }
 
+    /// The modulus, big-endian.
+    #[must_use]
+    pub fn modulus(&self) -> &[u8] {
+        modulus_and_exponent(self.public_der()).0
+    }
+
     /// The public key as RFC 8017 `RSAPublicKey` DER: what an HS256 forger uses as the secret.
     #[must_use]
     pub fn public_der(&self) -> &[u8] {
@@ -59,6 +65,10 @@ impl SigningKey {
 pub enum Signer<'a> {
     /// RSASSA-PSS, SHA-256, salt of 32 bytes: the one that is right.
     Ps256(&'a SigningKey),
+    /// RSASSA-PSS, SHA-384, salt of 48 bytes.
+    Ps384(&'a SigningKey),
+    /// RSASSA-PSS, SHA-512, salt of 64 bytes.
+    Ps512(&'a SigningKey),
     /// RSASSA-PKCS1-v1_5, SHA-256.
     Rs256(&'a SigningKey),
     /// HMAC-SHA-256 with these bytes.
@@ -120,8 +130,16 @@ impl Token {
 #[must_use]
 pub fn compact(header: &str, claims: &str, signer: Signer<'_>) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    sign_input(&input, signer)
+}
+
+/// A compact JWS over parts that are encoded already, well or badly.
+#[must_use]
+pub fn sign_input(input: &str, signer: Signer<'_>) -> String {
     let signature = match signer {
         Signer::Ps256(key) => key.sign(&signature::RSA_PSS_SHA256, input.as_bytes()),
+        Signer::Ps384(key) => key.sign(&signature::RSA_PSS_SHA384, input.as_bytes()),
+        Signer::Ps512(key) => key.sign(&signature::RSA_PSS_SHA512, input.as_bytes()),
         Signer::Rs256(key) => key.sign(&signature::RSA_PKCS1_SHA256, input.as_bytes()),
         Signer::Hs256(secret) => {
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes()).as_ref().to_vec()
