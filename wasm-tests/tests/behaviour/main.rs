@@ -4,6 +4,7 @@
 
 mod admission;
 mod artifact;
+mod attacks;
 mod configuration;
 mod cost;
 mod forwarded_certificate;
