@@ -239,7 +239,7 @@ impl Plugin {
     }
 
     fn admit(&self, admission: &Admission) -> Result<(), HostError> {
-        for name in admission.remove {
+        for name in &admission.remove {
             abi::remove_request_header(name)?;
         }
         for (name, value) in &admission.set {
