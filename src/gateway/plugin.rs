@@ -12,6 +12,7 @@ use crate::inbound::{Admission, Inbound, RequestId, Settled, TICK, Verdict};
 use crate::reply::{Refusal, Rejection, Reply};
 use crate::request::RequestFacts;
 use crate::shared_data::Sharing;
+use crate::time::UnixTime;
 
 use super::abi::{self, HostError};
 use super::envoy;
@@ -108,7 +109,7 @@ impl Plugin {
             self.resume(settled);
         }
         self.adjust_ticks();
-        self.log_notices();
+        self.log_notices(now);
     }
 
     /// Forgets a request that has ended.
@@ -127,7 +128,20 @@ impl Plugin {
         }
         self.tick_period = has_timer.then_some(TICK);
         self.inbound = Some(inbound);
-        self.log_notices();
+        if let Some(now) = abi::now() {
+            self.log_notices(now);
+        }
+    }
+
+    /// Tells the log what the core wants it to know.
+    fn log_notices(&mut self, now: UnixTime) {
+        let Some(inbound) = &mut self.inbound else { return };
+        for notice in inbound.notices(now) {
+            match notice {
+                Notice::Information(text) => log::info!("hub-auth-filter: {text}"),
+                Notice::Warning(text) => log::warn!("hub-auth-filter: {text}"),
+            }
+        }
     }
 
     /// Has the host call as often as is wanted now. Leaves any context in effect.
@@ -148,6 +162,7 @@ impl Plugin {
         let now = abi::now().ok_or(Rejection::Internal)?;
         let facts = collect_facts(inbound).ok_or(Rejection::Internal)?;
         let step = inbound.on_request(now, RequestId(request), facts);
+        self.log_notices(now);
         if step.verdict.is_some() && step.callout.is_none() {
             return Ok(step.verdict);
         }
@@ -253,17 +268,6 @@ impl Plugin {
         self.metrics.count_refused(refusal);
         send(refusal);
         abi::PAUSE
-    }
-
-    /// Tells the log what the core wants it to know.
-    fn log_notices(&mut self) {
-        let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
-        for notice in inbound.notices(now) {
-            match notice {
-                Notice::Information(text) => log::info!("hub-auth-filter: {text}"),
-                Notice::Warning(text) => log::warn!("hub-auth-filter: {text}"),
-            }
-        }
     }
 
     fn note(&mut self, report: Option<&CalloutReport>) {

@@ -175,6 +175,11 @@ impl Worker {
         });
         Interruption { gateway: self.gateway.clone(), index }
     }
+
+    /// The size of the module's memory in bytes, which never shrinks; 0 when there is no VM.
+    pub fn memory(&self) -> usize {
+        self.gateway.machine.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
+    }
 }
 
 /// A request that waits for its moment.
@@ -188,9 +193,6 @@ impl Interruption {
     pub fn exchange(&self) -> Option<Exchange> {
         let index = self.gateway.world(|world| world.interruptions[self.index].exchange)?;
         Some(Exchange { gateway: self.gateway.clone(), index })
-    /// The size of the module's memory in bytes, which never shrinks; 0 when there is no VM.
-    pub fn memory(&self) -> usize {
-        self.gateway.machine.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
     }
 }
 

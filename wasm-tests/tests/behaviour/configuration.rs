@@ -40,7 +40,6 @@ fn errors_that_are_too_many_to_show_are_counted_in_the_log() {
 fn what_is_planned_is_refused_by_name() {
     for (change, path) in [
         (json!({ "outbound": {} }), "outbound"),
-        (json!({ "inbound": { "auth": { "api_key": {} } } }), "inbound.auth.api_key"),
         (json!({ "inbound": { "response_token": {} } }), "inbound.response_token"),
     ] {
         let log = log_of(&refused(change.to_string()));

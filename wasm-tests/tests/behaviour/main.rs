@@ -3,6 +3,7 @@
 //! Rules that need no wasm are tested where they are decided, in the crate itself.
 
 mod admission;
+mod api_key;
 mod artifact;
 mod attacks;
 mod configuration;
@@ -13,4 +14,6 @@ mod hostile_host;
 mod keys;
 mod records;
 mod refusals;
+mod replay;
 mod scene;
+mod service_initiation;

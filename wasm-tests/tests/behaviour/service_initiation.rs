@@ -38,7 +38,11 @@ fn payment(token: &str) -> Request {
 fn an_opaque_token_passes_unread_to_the_bank_and_is_marked_as_unverified() {
     let gateway = gateway();
     let upstream = send(&gateway, payment(OPAQUE)).upstream().expect("admitted");
-    assert_eq!(upstream.all("authorization"), [format!("Bearer {OPAQUE}").as_bytes()], "although it is removed otherwise");
+    assert_eq!(
+        upstream.all("authorization"),
+        [format!("Bearer {OPAQUE}").as_bytes()],
+        "although it is removed otherwise"
+    );
     assert_eq!(upstream.text("x-hub-auth-method").as_deref(), Some("unverified_service_initiation"));
     assert_eq!(upstream.text("x-hub-client-organisation").as_deref(), Some(hub().subject.organisation.as_str()));
     assert_eq!(

@@ -5,6 +5,7 @@ mod accepted;
 mod authorisation_server;
 mod capabilities;
 mod certificate_facts;
+mod client_credentials;
 mod concurrency;
 mod health_checks;
 mod keystore;
