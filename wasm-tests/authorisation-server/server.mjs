@@ -5,7 +5,7 @@
 // "clientCa"}, "secrets": {"hub", "gateway"}}; src/stage/authorisation_server.rs starts it so. It listens on free ports of
 // 127.0.0.1, says so in a line `ready {…}`, and ends when its standard input does.
 
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -15,8 +15,10 @@ import { Provider } from 'oidc-provider';
 const { issuer, files, secrets } = JSON.parse(process.argv[2]);
 const SCOPES = ['accounts', 'payments'];
 
+// Through PEM, because Node 20 hangs now and then when a key that it has just generated is exported as JWK.
 function signingKey(type, options) {
-  return { ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }), use: 'sig' };
+  const pem = generateKeyPairSync(type, options).privateKey.export({ type: 'pkcs8', format: 'pem' });
+  return { ...createPrivateKey(pem).export({ format: 'jwk' }), use: 'sig' };
 }
 
 function client(id, secret, more) {
