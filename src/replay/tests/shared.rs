@@ -242,7 +242,9 @@ fn a_damaged_bucket_refuses_what_it_may_have_forgotten_and_heals() {
         assert_eq!(guard.admit(at(11_000), &token(3), at(321_000)), waiting(310_000), "the longest there can be");
         assert_eq!(guard.admit(at(11_000), &token(3), at(321_001)), Ok(()), "certainly not among the lost");
         assert_eq!(guard.admit(at(11_000), &token(3), at(321_001)), Err(ReplayError::Replayed));
+        data.calls();
         assert_eq!(guard.admit(at(321_001), &token(4), at(361_000)), Ok(()), "healed");
+        assert_eq!(data.calls(), (1, 1), "under its first name");
     }
 }
 
