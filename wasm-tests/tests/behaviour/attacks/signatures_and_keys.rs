@@ -130,7 +130,7 @@ fn a_changed_signature_header_or_claim_is_refused() {
 /// A token of the Hub under the kid `weak` is refused with this key published under it, alone or beside the Hub's own key;
 /// the token is what the caller makes of it.
 fn no_key_is(case: &str, weak: &Value, token: impl Fn(&Gateway) -> String) {
-    let gateway = publishing_jwks(&[weak.clone()]);
+    let gateway = publishing_jwks(std::slice::from_ref(weak));
     stopped(&send(&gateway, with(&token(&gateway))), case, NO_KEYS, "keys");
     assert!(gateway.logs().iter().any(|log| log.text.contains("no key that may be used")), "{case}");
 
@@ -237,7 +237,11 @@ fn a_key_with_an_even_modulus_verifies_nothing() {
 #[test]
 fn a_key_of_another_type_verifies_nothing_even_with_rsa_members() {
     let point = b64([1; 32]);
+    // RFC 7515 appendix A.3: a sound key for ES256, which other methods may use.
+    let (x, y) = ("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
     no_sound_key_with(vec![
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": null }),
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256" }),
         json!({ "kty": "oct", "k": b64([1; 32]) }),
         json!({ "kty": "EC", "crv": "P-256", "x": point, "y": point }),
         json!({ "kty": "OKP", "crv": "Ed25519", "x": point }),
