@@ -20,8 +20,8 @@ pub struct Callout {
     pub id: CalloutId,
     /// What is asked about; to be given back with the answer.
     pub topic: Topic,
-    /// The request to make.
-    pub request: Request,
+    /// The request to make. Boxed, because most that may hold a callout hold none.
+    pub request: Box<Request>,
 }
 
 /// Tells one callout from another on the same topic, so that the answer to one that was given up is not taken for its

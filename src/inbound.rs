@@ -84,6 +84,8 @@ pub struct Admission {
 pub struct Settled {
     /// What to log of it.
     pub report: Option<CalloutReport>,
+    /// The callout that has ended, after which no answer to it counts.
+    pub ended: Option<(CalloutId, Topic)>,
     /// The requests that waited for it.
     pub verdicts: Vec<(RequestId, Verdict)>,
 }
@@ -188,7 +190,7 @@ impl Inbound {
         let mut settled: Vec<_> =
             lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
         let Due { callouts, settled: topics } = self.method.due(now);
-        settled.extend(topics.iter().map(|topic| Settled { report: None, verdicts: self.release(now, topic) }));
+        settled.extend(topics.iter().map(|topic| Settled { verdicts: self.release(now, topic), ..Settled::default() }));
         Tick { callouts, settled }
     }
 
@@ -199,7 +201,7 @@ impl Inbound {
 
     fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
         let Some(report) = self.method.finish(now, id, topic, answer) else { return Settled::default() };
-        Settled { report: Some(report), verdicts: self.release(now, topic) }
+        Settled { report: Some(report), ended: Some((id, topic.clone())), verdicts: self.release(now, topic) }
     }
 
     /// Decides on every request that waited for this.

@@ -218,11 +218,13 @@ impl Rejection {
         }
     }
 
-    /// The challenge of a 401 (RFC 6750 §3): with an error code where a credential was sent.
+    /// The challenge of a 401, and of a token that does not go far enough (RFC 6750 §3): with an error code where a
+    /// credential was sent.
     fn challenge(&self) -> Option<String> {
         let error = match self.code() {
             ErrorCode::CertificateMissing | ErrorCode::CertificateMalformed | ErrorCode::CredentialMissing => None,
             ErrorCode::CredentialMalformed => Some("invalid_request"),
+            ErrorCode::AccessTokenInvalidScope => Some("insufficient_scope"),
             code if code.status() == 401 => Some("invalid_token"),
             _ => return None,
         };

@@ -227,7 +227,7 @@ fn introspect(
         introspection::Lookup::Inactive => Err(AccessTokenError::Inactive),
         introspection::Lookup::Invalid(fault) => Err(AccessTokenError::Fault(fault)),
         introspection::Lookup::Wait => needs(None),
-        introspection::Lookup::Call(callout) => needs(Some(*callout)),
+        introspection::Lookup::Call(callout) => needs(Some(callout)),
         introspection::Lookup::Unavailable { retry_after } => {
             Err(AccessTokenError::IntrospectionUnavailable { retry_after })
         }

@@ -181,7 +181,7 @@ impl Plugin {
     /// Leaves any context in effect.
     fn call_out_for(&mut self, request: u32, callout: Callout) -> Option<Verdict> {
         let settled = self.dispatch(callout)?;
-        self.note(settled.report.as_ref());
+        self.note(&settled);
         let mut own = None;
         for (id, verdict) in settled.verdicts {
             if id == RequestId(request) {
@@ -228,7 +228,7 @@ impl Plugin {
 
     /// Carries out the verdicts on requests that were held.
     fn resume(&mut self, settled: Settled) {
-        self.note(settled.report.as_ref());
+        self.note(&settled);
         for (id, verdict) in settled.verdicts {
             self.resume_one(id, verdict);
         }
@@ -270,13 +270,16 @@ impl Plugin {
         abi::PAUSE
     }
 
-    fn note(&mut self, report: Option<&CalloutReport>) {
-        let Some(report) = report else { return };
+    fn note(&mut self, settled: &Settled) {
+        // A callout that was given up may never be reported on: such a host could make this map grow.
+        self.callouts.retain(|_, callout| Some(&*callout) != settled.ended.as_ref());
+        let Some(report) = &settled.report else { return };
         self.metrics.count_callout(report);
-        if report.is_success() {
-            log::info!("{report}");
-        } else {
-            log::warn!("{report}");
+        match (report, report.is_success()) {
+            (_, false) => log::warn!("{report}"),
+            (CalloutReport::Keys(_), true) => log::info!("{report}"),
+            // Once for each token.
+            (CalloutReport::Introspection(_), true) => log::debug!("{report}"),
         }
     }
 }

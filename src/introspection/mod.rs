@@ -75,7 +75,7 @@ pub enum Lookup<'a> {
     /// Wait for a call that is under way.
     Wait,
     /// Make this call and wait for it.
-    Call(Box<Callout>),
+    Call(Callout),
     /// Nothing is known, and nothing can be asked before this time has passed.
     Unavailable {
         /// When to try again.
@@ -207,7 +207,7 @@ impl IntrospectionCache {
         self.last_call = self.last_call.next();
         self.calls.insert(digest, Call { id: self.last_call, since: now });
         let request = self.endpoint.request(token, self.policy.timeout);
-        Lookup::Call(Box::new(Callout { id: self.last_call, topic: Topic::Token(digest), request }))
+        Lookup::Call(Callout { id: self.last_call, topic: Topic::Token(digest), request: Box::new(request) })
     }
 
     /// Makes room for one more call. A call that was lost long ago is dropped: where a tick exists, [`Self::lost`] has told

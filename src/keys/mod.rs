@@ -358,14 +358,14 @@ fn start(
     Callout {
         id,
         topic: Topic::KeySet(url.clone()),
-        request: Request {
+        request: Box::new(Request {
             upstream: policy.upstream.clone(),
             method: "GET",
             url: url.clone(),
             headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
             body: Vec::new(),
             timeout: policy.timeout,
-        },
+        }),
     }
 }
 

@@ -166,11 +166,6 @@ impl Worker {
         Exchange { gateway: self.gateway.clone(), index }
     }
 
-    /// The size of the module's memory in bytes, which never shrinks; 0 when there is no VM.
-    pub fn memory(&self) -> usize {
-        self.gateway.machine.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
-    }
-
     /// Sends a request at a moment in the middle of another worker's host call: it has gone as far as it can without time
     /// passing before that call returns.
     pub fn send_at(&self, moment: Moment, request: Request) -> Interruption {
