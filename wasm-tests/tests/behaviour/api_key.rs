@@ -79,7 +79,7 @@ fn a_key_that_is_wrong_or_out_of_its_time_is_refused_alike() {
         ("cut", KEY.split_at(KEY.len() - 1).0),
         ("in other case", &KEY.to_uppercase()),
         ("with a scheme", &format!("Bearer {KEY}")),
-        ("its digest", &keys()[1]["sha256"].as_str().unwrap().to_owned()),
+        ("its digest", keys()[1]["sha256"].as_str().unwrap()),
         ("expired", OLD),
         ("not valid yet", NEXT),
     ] {

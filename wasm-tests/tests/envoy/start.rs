@@ -30,9 +30,9 @@ const CASES: [Case; 6] = [
         named: &["inbound.provider_ids", "inbound.auth.jwt_auth.jwks"],
     },
     Case {
-        what: "a method that is not there yet",
-        edits: &[(r#""jwt_auth": {"#, r#""api_key": {"#)],
-        named: &["api_key", "not supported yet"],
+        what: "a part that is not there yet",
+        edits: &[(r#""provider_ids": ["retail"]"#, r#""response_token": {}, "provider_ids": ["retail"]"#)],
+        named: &["response_token", "not supported yet"],
     },
     Case {
         what: "a Struct instead of a StringValue",
