@@ -153,12 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn every_503_says_when_to_try_again_and_every_401_carries_a_challenge() {
+    fn every_503_says_when_to_try_again_and_everything_else_carries_a_challenge() {
         for (error, status, _) in errors() {
             let reply = Refusal::bare(Rejection::AccessToken(error)).reply();
             let header = |name| reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
             assert_eq!(header("retry-after"), (status == 503).then_some("2"), "{error:?}");
-            assert_eq!(header("www-authenticate").is_some(), status == 401, "{error:?}");
+            assert_eq!(header("www-authenticate").is_some(), status != 503, "{error:?}");
+            let insufficient = header("www-authenticate").is_some_and(|value| value.contains("insufficient_scope"));
+            assert_eq!(insufficient, status == 403, "{error:?}");
         }
     }
 
