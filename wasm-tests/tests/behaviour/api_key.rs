@@ -193,13 +193,19 @@ fn the_end_of_the_last_key_is_announced_30_days_before_at_start_and_then_once_a_
     let per_start = warnings(&gateway);
     assert!(per_start > 0, "{}", log(&gateway));
     assert!(log(&gateway).contains("2026-12-21"), "{}", log(&gateway));
-    for _ in 0..10 {
-        assert_eq!(judge(&gateway, authorised(KEY)), "admitted");
-    }
-    gateway.advance(seconds(DAY - 60));
-    assert_eq!(warnings(&gateway), per_start);
-    gateway.advance(seconds(120));
-    assert_eq!(warnings(&gateway), 2 * per_start, "once a VM and day");
+    let some_time_at = |time: Duration| {
+        gateway.set_clock(time);
+        gateway.advance(seconds(3));
+        for _ in 0..3 {
+            assert_eq!(judge(&gateway, authorised(KEY)), "admitted");
+        }
+        warnings(&gateway)
+    };
+    assert_eq!(some_time_at(START), per_start);
+    assert_eq!(some_time_at(START + seconds(DAY - 10)), per_start);
+    let on_the_next_day = some_time_at(START + seconds(DAY));
+    assert!(per_start < on_the_next_day && on_the_next_day <= 2 * per_start, "once a VM and day: {on_the_next_day}");
+    assert_eq!(some_time_at(START + seconds(DAY + 10)), on_the_next_day);
 }
 
 #[test]
