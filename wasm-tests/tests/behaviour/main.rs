@@ -8,6 +8,7 @@ mod artifact;
 mod attacks;
 mod configuration;
 mod cost;
+mod error_mapping;
 mod forwarded_certificate;
 mod health_checks;
 mod hostile_host;

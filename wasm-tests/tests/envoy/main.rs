@@ -9,6 +9,7 @@ mod client_credentials;
 mod concurrency;
 mod health_checks;
 mod keystore;
+mod methods;
 mod peers;
 mod refusals;
 mod start;

@@ -1,0 +1,138 @@
+//! Every row of spec §3: a request that falls into it gets its status and its code, and no row is left out.
+
+use std::collections::BTreeSet;
+
+use hub_auth_filter::reply::ErrorCode;
+use serde_json::{Value, json};
+use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Module, Peer, Request, Upstream};
+use wasm_tests::stage::tokens::{Signer, with_broken_signature};
+
+use super::scene::*;
+
+/// An Envoy with this method instead of JWT Auth.
+fn with_method(method: Value) -> Gateway {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"] = method;
+    envoy(&configuration).start(Module::release()).expect("the gateway starts")
+}
+
+/// An Envoy that asks `keystore`, which answers so, about access tokens.
+fn with_introspection(answer: Value) -> Gateway {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"] = json!({ "client_credentials": {
+        "scopes": ["accounts"], "certificate_bound": false,
+        "introspection": {
+            "url": "https://as.test/introspect", "upstream": "as",
+            "client_id": "filter", "client_secret": { "value": "s" },
+        },
+    } });
+    let server = Upstream::new().route("/introspect", Answer::ok(answer.to_string()));
+    envoy(&configuration).upstream("as", server).start(Module::release()).expect("the gateway starts")
+}
+
+fn api_key() -> Gateway {
+    with_method(json!({ "api_key": { "keys": [{ "id": "2026", "sha256": "ab".repeat(32) }] } }))
+}
+
+fn without_keystore() -> Gateway {
+    let gateway = start();
+    gateway.upstream(KEYSTORE, Upstream::down());
+    gateway
+}
+
+fn without_a_clock() -> Gateway {
+    let gateway = start();
+    gateway.fault(Fault::host_call("clock_time_get").returns(58_u32));
+    gateway
+}
+
+/// A situation of the standard's table, a gateway in it, the request that meets it, and what the caller gets.
+type Row = (&'static str, Gateway, fn(&Gateway) -> Request, u16, &'static str);
+
+fn signed(
+    gateway: &Gateway,
+    change: impl FnOnce(wasm_tests::stage::tokens::Token) -> wasm_tests::stage::tokens::Token,
+) -> Request {
+    with(&change(token(gateway)).sign(Signer::Ps256(&hub().signing)))
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        ("no client certificate", start(), |g| right(g).peer(Peer::none()), 401, "Certificate.Missing"),
+        (
+            "subject unusable",
+            start(),
+            |g| right(g).peer(Peer::verified("CN=a,OU=b,OU=c,O=d")),
+            401,
+            "Certificate.Malformed",
+        ),
+        ("OU not pinned", start(), |g| right(g).peer(Peer::verified("CN=a,OU=b,O=d")), 403, "Certificate.NotAllowed"),
+        ("an identity header", start(), |g| right(g).header("x-hub-token-id", "1"), 403, "Header.NotAllowed"),
+        ("no Authorization", start(), |_| request(), 401, "Credential.Missing"),
+        ("wrong scheme", start(), |_| request().header("authorization", "Basic dTpw"), 401, "Credential.Malformed"),
+        ("API key unknown", api_key(), |_| request().header("authorization", "another"), 401, "ApiKey.Invalid"),
+        ("token not a JWS", start(), |_| with("a.b"), 401, "JWS.Malformed"),
+        ("alg wrong", start(), |g| signed(g, |token| token.header("alg", "RS256")), 401, "JWS.InvalidHeader"),
+        (
+            "kid unknown after refresh",
+            start(),
+            |g| signed(g, |token| token.header("kid", "unknown")),
+            401,
+            "JWS.InvalidHeader",
+        ),
+        (
+            "signature wrong",
+            start(),
+            |g| with(&with_broken_signature(&token(g).sign(Signer::Ps256(&hub().signing)))),
+            401,
+            "JWS.InvalidSignature",
+        ),
+        ("aud wrong", start(), |g| signed(g, |token| token.claim("aud", "other")), 401, "JWS.InvalidClaim"),
+        (
+            "access token inactive",
+            with_introspection(json!({ "active": false })),
+            |_| with("opaque"),
+            401,
+            "AccessToken.Invalid",
+        ),
+        (
+            "scope missing",
+            with_introspection(json!({ "active": true, "scope": "payments" })),
+            |_| with("opaque"),
+            403,
+            "AccessToken.InvalidScope",
+        ),
+        ("provider unknown", start(), |g| right(g).header("o3-provider-id", "other"), 403, "Provider.Unknown"),
+        ("keys unreachable", without_keystore(), |g| right(g), 503, "GenericRecoverableError"),
+        (
+            "introspection unreachable",
+            with_introspection(json!("not an object")),
+            |_| with("opaque"),
+            503,
+            "GenericRecoverableError",
+        ),
+        ("a fault inside the filter", without_a_clock(), |g| right(g), 500, "GenericError"),
+    ]
+}
+
+#[test]
+fn every_row_of_the_standards_table_is_reached() {
+    let mut reached = BTreeSet::new();
+    for (situation, gateway, request, status, code) in rows() {
+        let request = request(&gateway).header("x-fapi-interaction-id", "0f6b1a3e");
+        let exchange: Exchange = send(&gateway, request);
+        assert_eq!(outcome(&exchange), code, "{situation}");
+        let reply = exchange.reply().expect("a reply");
+        assert_eq!(u16::try_from(reply.status), Ok(status), "{situation}");
+        let challenge = reply.headers.text("www-authenticate");
+        assert_eq!(challenge.is_some(), status == 401 || code == "AccessToken.InvalidScope", "{situation}");
+        assert_eq!(reply.headers.has("retry-after"), status == 503, "{situation}");
+        if code != "GenericError" {
+            assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("0f6b1a3e"), "{situation}");
+        }
+        assert!(exchange.upstream().is_none(), "{situation}");
+        reached.insert(code);
+    }
+    let all: BTreeSet<&str> = ErrorCode::ALL.into_iter().map(ErrorCode::as_str).collect();
+    assert_eq!(reached, all);
+}
