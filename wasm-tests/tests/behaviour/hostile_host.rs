@@ -1,6 +1,7 @@
 //! Whatever a host returns, hands over or leaves out: no trap, and no request that passes by accident.
 
-use wasm_tests::host::{Fault, Garbage, Gateway, Module, Outcome, Peer, Request, Upstream};
+use serde_json::{Value, json};
+use wasm_tests::host::{Answer, Fault, Garbage, Gateway, Module, Outcome, Peer, Request, Upstream};
 use wasm_tests::stage::tokens::Signer;
 
 use super::scene::*;
@@ -8,10 +9,79 @@ use super::scene::*;
 /// Every status of ABI 0.2.1, and some that it does not list.
 const STATUSES: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 99, u32::MAX];
 
-/// Everything a plugin goes through: a start, requests that are admitted, refused and held, ticks, clients that leave, a
-/// keystore that fails. Any trap in it fails the test. The requests that were admitted although they are wrong.
+/// A configuration with requests that are right and wrong for it.
+struct Case {
+    configuration: Value,
+    right: fn(&Gateway) -> Request,
+    wrong: fn(&Gateway) -> Vec<(&'static str, Request)>,
+}
+
+/// Between them, they make the module do everything that it can do with a host.
+fn cases() -> [Case; 2] {
+    let mut all_of_jwt_auth = jwt_auth();
+    all_of_jwt_auth["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("gateway");
+    all_of_jwt_auth["inbound"]["health_checks"] = json!({});
+    all_of_jwt_auth["inbound"]["service_initiation"] = json!({ "allow": [{ "method": "POST", "path": "/payments" }] });
+    let mut introspection = jwt_auth();
+    introspection["inbound"]["auth"] = json!({ "client_credentials": {
+        "scopes": ["accounts"],
+        "introspection": {
+            "url": "https://as.test/introspect", "upstream": "as", "max_age": "0s",
+            "client_id": "filter", "client_secret": { "env": "SECRET" },
+        },
+    } });
+    [
+        Case {
+            configuration: all_of_jwt_auth,
+            right,
+            wrong: |gateway| {
+                let forged = token(gateway).sign(Signer::Unsigned);
+                vec![
+                    ("no certificate", right(gateway).peer(Peer::none())),
+                    ("no credential", request()),
+                    ("a forged token", with(&forged)),
+                    ("an identity header", right(gateway).header("x-hub-token-id", "1")),
+                    ("an opaque token", with("opaque")),
+                ]
+            },
+        },
+        Case {
+            configuration: introspection,
+            right: |_| with("good").peer(bound()),
+            wrong: |_| {
+                vec![
+                    ("no certificate", with("good").peer(Peer::none())),
+                    ("no credential", request().peer(bound())),
+                    ("another certificate", with("good").peer(bound().fingerprint("00".repeat(32)))),
+                    ("an identity header", with("good").peer(bound()).header("x-hub-token-id", "1")),
+                ]
+            },
+        },
+    ]
+}
+
+/// The Hub with the certificate that the token is bound to: its SHA-256 is all ones.
+fn bound() -> Peer {
+    Peer::verified(printed(&hub().subject)).fingerprint("ff".repeat(32))
+}
+
+/// An authorisation server to which every token is active and bound to that certificate.
+fn authorisation_server() -> Upstream {
+    let thumbprint = format!("{}8", "_".repeat(42));
+    let answer = json!({ "active": true, "scope": "accounts", "cnf": { "x5t#S256": thumbprint } });
+    Upstream::new().route("/introspect", Answer::ok(answer.to_string()))
+}
+
+/// Everything a plugin goes through in each case. What was admitted although it is wrong.
 fn live(faults: &[Fault], at_start: bool) -> Vec<String> {
-    let mut builder = envoy(&jwt_auth());
+    cases().iter().flat_map(|case| live_through(case, faults, at_start)).collect()
+}
+
+/// A start, requests that are admitted, refused and held, ticks, clients that leave, servers that fail. Any trap in it
+/// fails the test.
+fn live_through(case: &Case, faults: &[Fault], at_start: bool) -> Vec<String> {
+    let mut builder =
+        envoy(&case.configuration).upstream("as", authorisation_server()).environment("SECRET", "s").workers(2);
     for fault in faults.iter().filter(|_| at_start) {
         builder = builder.fault(fault.clone());
     }
@@ -21,15 +91,17 @@ fn live(faults: &[Fault], at_start: bool) -> Vec<String> {
     }
     let mut passed = Vec::new();
     for round in 0..3 {
-        gateway.worker(0).send(right(&gateway)).disconnect();
-        send(&gateway, right(&gateway));
-        for (name, wrong) in wrong_requests(&gateway) {
+        gateway.worker(0).send((case.right)(&gateway)).disconnect();
+        gateway.worker(1).send((case.right)(&gateway));
+        send(&gateway, (case.right)(&gateway));
+        for (name, wrong) in (case.wrong)(&gateway) {
             if let Outcome::Upstream(_) = send(&gateway, wrong).outcome() {
                 passed.push(format!("{name} in round {round}"));
             }
         }
         if round == 1 {
             gateway.upstream(KEYSTORE, Upstream::down());
+            gateway.upstream("as", Upstream::down());
         }
         gateway.advance(seconds(500));
     }
@@ -40,14 +112,16 @@ fn live(faults: &[Fault], at_start: bool) -> Vec<String> {
     passed
 }
 
-fn wrong_requests(gateway: &Gateway) -> Vec<(&'static str, Request)> {
-    let forged = token(gateway).sign(Signer::Unsigned);
-    vec![
-        ("no certificate", right(gateway).peer(Peer::none())),
-        ("no credential", request()),
-        ("a forged token", with(&forged)),
-        ("an identity header", right(gateway).header("x-hub-token-id", "1")),
-    ]
+#[test]
+fn without_a_fault_what_is_right_in_each_case_is_admitted() {
+    for case in cases() {
+        let gateway = envoy(&case.configuration)
+            .upstream("as", authorisation_server())
+            .environment("SECRET", "s")
+            .start(Module::release())
+            .unwrap();
+        assert_eq!(judge(&gateway, (case.right)(&gateway)), "admitted", "{}", case.configuration);
+    }
 }
 
 /// The imports that the release module has, without the module's name.
@@ -86,8 +160,13 @@ fn a_call_that_fails_only_once_does_no_harm_either() {
 
 #[test]
 fn ok_without_a_value_and_values_that_are_garbage_do_no_harm() {
-    let readers =
-        ["proxy_get_property", "proxy_get_header_map_pairs", "proxy_get_header_map_value", "proxy_get_buffer_bytes"];
+    let readers = [
+        "proxy_get_property",
+        "proxy_get_header_map_pairs",
+        "proxy_get_header_map_value",
+        "proxy_get_buffer_bytes",
+        "proxy_get_shared_data",
+    ];
     for reader in readers {
         let garbage = [
             Garbage::Null,
