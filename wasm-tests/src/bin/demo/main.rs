@@ -1,0 +1,51 @@
+//! The demo: plays the Hub and others against a real Envoy, method by method, and prints a table of what came of it. It
+//! fails if anything is not as expected. `demo run` leaves everything running and prints curl commands instead.
+#![allow(clippy::disallowed_methods, reason = "the demo runs on real clocks")]
+
+use std::process::ExitCode;
+
+mod api_key;
+mod client_credentials;
+mod health_checks;
+mod jwt_auth;
+mod mtls_only;
+mod providers;
+mod run;
+mod service_initiation;
+mod table;
+mod workers;
+
+use table::Table;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // What goes wrong before the first request (no module, no Envoy) is told in one sentence.
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload_as_str().unwrap_or("the demo broke off");
+        eprintln!("{text}");
+    }));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => play().await,
+        ["run"] => run::run().await,
+        _ => {
+            eprintln!("usage: demo [run]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Every section has an Envoy of its own with the shipped configuration, changed in what the section is about.
+async fn play() -> ExitCode {
+    println!("Each section starts Envoy with the filter, the keystore and the bank's backend ...\n");
+    let mut table = Table::new();
+    jwt_auth::play(&mut table).await;
+    api_key::play(&mut table).await;
+    client_credentials::play(&mut table).await;
+    mtls_only::play(&mut table).await;
+    providers::play(&mut table).await;
+    service_initiation::play(&mut table).await;
+    health_checks::play(&mut table).await;
+    workers::play(&mut table).await;
+    table.end()
+}
