@@ -6,6 +6,7 @@ mod health_checks;
 mod inbound;
 mod jwt_auth;
 mod peer;
+mod readme;
 mod service_initiation;
 mod text;
 mod totality;

@@ -9,7 +9,7 @@ use crate::config::Config;
 const SECRET: &str = "s3cret-VALUE/7f3a";
 
 /// Configurations that together have every key.
-fn samples() -> Vec<Value> {
+pub(super) fn samples() -> Vec<Value> {
     let mut pinned: Value = serde_json::from_str(EXAMPLE).unwrap();
     pinned["inbound"]["peer"]["fingerprints"] = json!([FINGERPRINT]);
     pinned["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("gateway");
