@@ -435,6 +435,7 @@ mod tests {
         };
         let accepted = checked().verify_ps256(&key(SigningKey::first())).unwrap();
         assert_eq!(accepted.token_id(), "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e");
+        assert_eq!(accepted.valid_until(), UnixTime::from_secs(NOW + 40), "exp and the clock skew");
         assert_eq!(checked().verify_ps256(&key(SigningKey::second())), Err(SignatureMismatch));
     }
 }

@@ -1,3 +1,5 @@
+mod methods;
+
 use super::*;
 use crate::callout::Body;
 use crate::peer::PeerFacts;

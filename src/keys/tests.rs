@@ -410,6 +410,27 @@ fn a_worker_that_dies_while_it_fetches_holds_the_others_up_no_longer_than_a_fetc
 }
 
 #[test]
+fn requests_wait_for_one_fetch_of_another_worker_and_not_for_the_next_one_too() {
+    let mut workers = Workers::new(3);
+    workers.0[0].expect_fetch(0, "a");
+    assert_eq!(workers.0[1].says(0, "a"), "wait");
+    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    workers.0[2].expect_fetch(patience, "a");
+    assert_eq!(workers.0[1].0.due(at(patience)).ended_elsewhere, [url("hub")]);
+}
+
+#[test]
+fn a_turn_that_a_clock_has_left_in_the_future_holds_nobody_up() {
+    let mut workers = Workers::new(2);
+    workers.0[0].expect_fetch(1000, "a");
+    assert_eq!(workers.0[1].says(0, "a"), "fetch");
+    let mut workers = Workers::new(2);
+    let fetch = workers.0[0].expect_fetch(1000, "a");
+    workers.0[0].fail(1000, fetch);
+    assert_eq!(workers.0[1].says(0, "a"), "fetch");
+}
+
+#[test]
 fn a_damaged_or_foreign_set_is_ignored() {
     for change in [
         |value: &mut Vec<u8>| value.truncate(100),

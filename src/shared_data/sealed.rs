@@ -98,6 +98,7 @@ fn key_length(key: &str) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::SharedMemory;
     use proptest::prelude::*;
 
     #[test]
@@ -126,6 +127,36 @@ mod tests {
             assert_eq!(open("a", &changed), Err(Unsealed::Damaged), "byte {byte}");
         }
         assert_eq!(open("a", b"somebody else's"), Err(Unsealed::Damaged));
+    }
+
+    #[test]
+    fn a_value_of_another_name_is_never_overwritten_and_a_damaged_one_is() {
+        let memory = SharedMemory::default();
+        let write =
+            |payload: &[u8]| update(&memory, "a", |seen| Change::Write(payload.to_vec(), seen.map(<[u8]>::to_vec)));
+        assert_eq!(write(b"1"), Some(None));
+        assert_eq!(write(b"2"), Some(Some(b"1".to_vec())));
+        memory.change_all(|value| value.truncate(20));
+        assert_eq!(write(b"3"), Some(None), "what is damaged counts as nothing");
+        memory.change_all(|value| *value = seal("b", b"theirs"));
+        assert_eq!(write(b"4"), None);
+        assert_eq!(open("b", &memory.read("a").unwrap().unwrap().value), Ok(&b"theirs"[..]));
+    }
+
+    #[test]
+    fn a_change_starts_again_when_another_worker_was_faster() {
+        let memory = SharedMemory::default();
+        let mut asked = 0;
+        let outcome = update(&memory, "a", |seen| {
+            asked += 1;
+            if asked == 1 {
+                assert_eq!(memory.write("a", &seal("a", b"theirs"), None), Ok(Written::Done));
+            }
+            Change::Write(b"ours".to_vec(), seen.map(<[u8]>::to_vec))
+        });
+        assert_eq!(outcome, Some(Some(b"theirs".to_vec())));
+        memory.fail(true);
+        assert_eq!(update(&memory, "a", |_| Change::Write(Vec::new(), ())), None);
     }
 
     proptest! {

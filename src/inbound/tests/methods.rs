@@ -1,0 +1,176 @@
+//! The other methods in the request machine: what each asks for, what it takes away, and where a token passes unread.
+
+use super::*;
+
+const DIGEST_OF_KEY: &str = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+
+/// The hub's certificate has this SHA-256.
+const FINGERPRINT: [u8; 64] = [b'f'; 64];
+
+fn sent(method: &str, path: &str, headers: &[(&str, &str)], configured: &ConfiguredHeaders) -> RequestFacts {
+    let mut facts = hub(&[]);
+    facts.peer.fingerprint = Some(FINGERPRINT.to_vec());
+    for (name, value) in [(":method", method), (":path", path)].iter().chain(headers) {
+        facts.note_header(name.as_bytes(), value.as_bytes(), configured);
+    }
+    facts
+}
+
+/// The admission of a request that needs no callout, or the code of its refusal.
+fn judge(inbound: &mut Inbound, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Admission, &'static str> {
+    let facts = sent(method, path, headers, &inbound.configured_headers().clone());
+    match inbound.on_request(NOW, RequestId(1), facts).verdict.expect("a verdict at once") {
+        Verdict::Admit(admission) => Ok(admission),
+        refused => Err(code(&refused)),
+    }
+}
+
+fn method_of(admission: &Admission) -> &str {
+    &admission.set.first().unwrap().1
+}
+
+fn api_key(header: &str) -> impl FnOnce(&mut Json) {
+    let settings = json!({ "keys": [{ "id": "2026", "sha256": DIGEST_OF_KEY }], "header": header });
+    move |config| config["auth"] = json!({ "api_key": settings })
+}
+
+fn with_service_initiation(change: impl FnOnce(&mut Json)) -> Inbound {
+    inbound(|config| {
+        config["service_initiation"] = json!({ "allow": [{ "method": "POST", "path": "/payments" }] });
+        change(config);
+    })
+}
+
+#[test]
+fn an_api_key_is_accepted_under_its_id_and_ends_here() {
+    let mut inbound = inbound(api_key("authorization"));
+    let admission = judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
+    assert_eq!(method_of(&admission), "api_key");
+    assert_eq!(admission.set.last(), Some(&("x-hub-token-id", "2026".to_owned())));
+    assert_eq!(admission.remove, ["authorization"]);
+    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[("authorization", "other")]), Err("ApiKey.Invalid"));
+    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
+}
+
+#[test]
+fn a_key_in_a_header_of_its_own_ends_here_and_so_does_a_stray_authorization() {
+    let mut inbound = inbound(api_key("X-Api-Key"));
+    let both = [("x-api-key", "key"), ("authorization", "Basic dTpw")];
+    let admission = judge(&mut inbound, "GET", "/accounts", &both).unwrap();
+    assert_eq!(admission.remove, ["x-api-key", "authorization"]);
+    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]), Err("Credential.Missing"));
+}
+
+#[test]
+fn the_log_is_told_which_key_is_in_use() {
+    let mut inbound = inbound(api_key("authorization"));
+    assert_eq!(inbound.notices(NOW), []);
+    judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
+    let notices = inbound.notices(NOW);
+    assert!(matches!(notices.as_slice(), [Notice::Information(text)] if text.contains("2026")), "{notices:?}");
+}
+
+#[test]
+fn an_opaque_token_passes_unread_where_it_is_allowed() {
+    let mut inbound = with_service_initiation(|_| ());
+    let opaque = [("authorization", "Bearer opaque")];
+    let admission = judge(&mut inbound, "POST", "/payments", &opaque).unwrap();
+    assert_eq!(method_of(&admission), "unverified_service_initiation");
+    assert_eq!(admission.remove, Vec::<String>::new(), "the backend has to check it");
+    assert_eq!(admission.set.len(), 3, "no token id");
+    for (method, path) in [("GET", "/payments"), ("POST", "/accounts"), ("POST", "/payments/1")] {
+        assert_eq!(judge(&mut inbound, method, path, &opaque), Err("JWS.Malformed"), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_jwt_auth_token_never_passes_unread() {
+    let expired = format!("Bearer {}", token(|claims| claims["exp"] = json!(0)));
+    let headers = [("authorization", expired.as_str())];
+    assert_eq!(judge(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.InvalidClaim"));
+    // Where it means nothing it is a credential that is sent, and removed.
+    let mut mtls_only = with_service_initiation(|config| config["auth"] = json!({ "mtls_only": {} }));
+    let admission = judge(&mut mtls_only, "POST", "/payments", &headers).unwrap();
+    assert_eq!((method_of(&admission), admission.remove.len()), ("mtls_only", 1));
+}
+
+#[test]
+fn a_token_of_more_than_8_kib_never_passes_unread() {
+    let long = format!("Bearer {}", "x".repeat(8 * 1024 + 1));
+    let headers = [("authorization", long.as_str())];
+    assert_eq!(judge(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.Malformed"));
+}
+
+#[test]
+fn an_api_key_is_looked_for_before_a_token_passes_unread() {
+    // The digest of "Bearer key".
+    let digest = "db84eb93eef453fe9551b776ca56ff5f399449bc3ec2cadad63cc2263ec48a25";
+    let keys = json!([{ "id": "2025", "sha256": digest, "expires": "2020-01-01T00:00:00Z" }]);
+    let mut expired = with_service_initiation(|config| config["auth"] = json!({ "api_key": { "keys": keys } }));
+    let headers = [("authorization", "Bearer key")];
+    assert_eq!(judge(&mut expired, "POST", "/payments", &headers), Err("ApiKey.Invalid"), "known, and expired");
+    let mut unknown = with_service_initiation(api_key("authorization"));
+    let admission = judge(&mut unknown, "POST", "/payments", &headers).unwrap();
+    assert_eq!(method_of(&admission), "unverified_service_initiation");
+}
+
+/// An opaque token is asked about first; what the server calls inactive may be a service initiation token.
+#[test]
+fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
+    let mut inbound = with_service_initiation(|config| {
+        config["auth"] = json!({ "client_credentials": { "certificate_bound": false, "introspection": {
+            "url": "https://as.test/introspect", "client_id": "c", "client_secret": { "value": "s" },
+        } } });
+    });
+    let jwt_auth = format!("Bearer {}", token(|_| ()));
+    for (token, path, expected) in [
+        ("Bearer opaque", "/payments", "unverified_service_initiation"),
+        ("Bearer opaque-2", "/accounts", "AccessToken.Invalid"),
+        (jwt_auth.as_str(), "/payments", "AccessToken.Invalid"),
+    ] {
+        let facts = sent("POST", path, &[("authorization", token)], &ConfiguredHeaders::default());
+        let callout = inbound.on_request(NOW, RequestId(1), facts).callout.expect("a question");
+        let body = Body::Read(br#"{"active":false}"#.to_vec());
+        let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
+        let settled = inbound.on_answer(NOW, callout.id, &callout.topic, &answer);
+        let got = match &settled.verdicts[0].1 {
+            Verdict::Admit(admission) => method_of(admission),
+            refused => code(refused),
+        };
+        assert_eq!(got, expected, "{path}");
+    }
+}
+
+#[test]
+fn the_fingerprint_is_asked_for_where_something_depends_on_it() {
+    assert!(!inbound(|_| ()).needs_fingerprint());
+    assert!(inbound(|config| config["health_checks"] = json!({})).needs_fingerprint());
+    assert!(inbound(|config| config["peer"] = json!({ "fingerprints": ["ab".repeat(32)] })).needs_fingerprint());
+    let client_credentials = |bound: bool| {
+        inbound(|config| {
+            config["auth"] = json!({ "client_credentials": {
+                "issuer": "i", "audience": "a", "jwks": { "url": "https://as.test/jwks" }, "certificate_bound": bound,
+            } });
+        })
+    };
+    assert!(client_credentials(true).needs_fingerprint());
+    assert!(!client_credentials(false).needs_fingerprint());
+}
+
+#[test]
+fn a_health_check_is_answered_before_anything_is_asked_for() {
+    let mut inbound = inbound(|config| config["health_checks"] = json!({}));
+    let mut facts = sent("GET", "/hello", &[], &inbound.configured_headers().clone());
+    facts.peer = PeerFacts::default();
+    let Some(Verdict::Answer(reply)) = inbound.on_request(NOW, RequestId(1), facts).verdict else { panic!() };
+    assert_eq!(reply.status, 200);
+    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
+}
+
+#[test]
+fn a_token_passes_once_where_replays_are_refused() {
+    let mut inbound = inbound(|config| config["auth"]["jwt_auth"]["replay_detection"] = json!("worker"));
+    let token = token(|_| ());
+    assert_eq!(code(&with_keys(&mut inbound, bearer(&token))), "admitted");
+    assert_eq!(code(&with_keys(&mut inbound, bearer(&token))), "JWS.InvalidClaim");
+}
