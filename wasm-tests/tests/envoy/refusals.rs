@@ -148,6 +148,18 @@ async fn participants_of_the_trust_framework_that_are_not_the_hub_are_refused_wh
 }
 
 #[tokio::test]
+async fn a_subject_that_no_key_set_can_be_published_under_is_malformed() {
+    let stage = Setup::new().start().await;
+    let mut subject = stage.pki.hub.subject.clone();
+    subject.common_name = "..".to_owned();
+    let identity = stage.pki.client(&subject);
+    let request = Request::with_token(&signed_by(&stage.pki.hub)).header("x-fapi-interaction-id", "f-9");
+    let reply = stage.send(Some(&identity), &request).await.reply();
+    is_as_the_standard_says("CN=..", &reply, 401, "Certificate.Malformed");
+    assert_eq!((stage.bank.received(), stage.keystore.fetches()), (vec![], vec![]));
+}
+
+#[tokio::test]
 async fn a_refusal_is_one_log_line_with_its_facts_and_without_the_token() {
     let stage = Setup::new().start().await;
     let hub = &stage.pki.hub;
