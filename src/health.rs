@@ -9,7 +9,7 @@ use crate::config;
 use crate::peer::forwarded::ForwardedCertificate;
 use crate::peer::name::MAX_NAME_BYTES;
 use crate::peer::{Fingerprint, LeafCertificate, PeerFacts, PeerSource};
-use crate::reply::Reply;
+use crate::reply::{REALM, Reply, to_json};
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
 const MAX_HOST_BYTES: usize = 255;
@@ -209,17 +209,12 @@ fn ok(body: &impl Serialize) -> Reply {
 fn unauthorised(message: &str) -> Reply {
     let mut headers = headers();
     // RFC 9110 §15.5.2 wants a challenge, though no credential helps here. It is the one of the other 401 answers.
-    headers.push(("www-authenticate", "Bearer realm=\"ozone-connect\"".to_owned()));
+    headers.push(("www-authenticate", format!("Bearer realm=\"{REALM}\"")));
     Reply { status: 401, headers, body: to_json(&Error { error_message: message }) }
 }
 
 fn headers() -> Vec<(&'static str, String)> {
     vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())]
-}
-
-fn to_json(value: &impl Serialize) -> String {
-    // Strings and booleans always serialise; an empty object is still a well-formed answer if that ever changes.
-    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
 #[cfg(test)]

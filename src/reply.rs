@@ -27,7 +27,7 @@ const MAX_LOGGED: usize = 128;
 const MAX_ECHOED: usize = 128;
 
 /// The protection space that `WWW-Authenticate` names (RFC 9110 §11.5).
-const REALM: &str = "ozone-connect";
+pub(crate) const REALM: &str = "ozone-connect";
 
 /// Why a request is not let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -361,7 +361,8 @@ fn printable(bytes: &[u8]) -> String {
     bytes.iter().take(MAX_LOGGED).map(plain).collect()
 }
 
-fn to_json(value: &impl Serialize) -> String {
+/// A body in JSON.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
     // Strings and numbers always serialise; an empty object is still a well-formed answer if that ever changes.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
