@@ -9,6 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::config::HttpUrl;
+use crate::request::RequestId;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
 pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
@@ -36,6 +37,8 @@ pub enum Topic {
     KeySet(HttpUrl),
     /// The state of an access token.
     Token(TokenDigest),
+    /// The signature of the token on a request or its response.
+    Signature(RequestId),
 }
 
 /// The SHA-256 of an access token, which stands for it wherever the token itself must not be kept.

@@ -3,21 +3,21 @@
 //! Checks run cheapest first: certificate, pin, headers, credential, claims, key, signature. A request either gets its
 //! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
-use crate::auth::{
-    Accepted, AccessTokenError, CalloutReport, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer,
-};
-use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
+use crate::auth::{Accepted, AccessTokenError, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
+use crate::callout::{Answer, CalloutError, CalloutId, Topic};
 use crate::config::{self, Forward, ForwardAuthorization};
+use crate::exchange::{Admission, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
 use crate::health::HealthChecks;
 use crate::keys::Attempt;
 use crate::peer::{PeerCertificate, PeerSource, Subject};
 use crate::provider;
 use crate::reply::{Refusal, Rejection, Reply};
-use crate::request::{ConfiguredHeaders, RequestFacts};
+use crate::request::{ConfiguredHeaders, RequestFacts, RequestId};
 use crate::reserved;
 use crate::shared_data::Sharing;
 use crate::time::UnixTime;
@@ -26,12 +26,6 @@ use crate::time::UnixTime;
 /// does for each refusal inside the one before: Envoy 1.40 with the shipped configuration bears 250 such levels and aborts
 /// the whole process at 300, when V8 finds its stack used up. Half of that leaves room for a longer filter chain.
 pub const MAX_WAITING: usize = 128;
-
-/// How often time is looked at: background fetches are not urgent.
-pub const TICK: Duration = Duration::from_secs(1);
-
-/// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
-pub const SHORT_TICK: Duration = Duration::from_millis(20);
 
 /// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
 #[derive(Debug)]
@@ -42,62 +36,6 @@ pub struct Inbound {
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
     waiting: BTreeMap<RequestId, Waiting>,
-}
-
-/// The gateway's number for a request that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RequestId(pub u32);
-
-/// What to do now about a request.
-#[derive(Debug)]
-#[must_use]
-pub struct Step {
-    /// A callout to make, whatever happens to this request.
-    pub callout: Option<Callout>,
-    /// The verdict; `None` to hold the request until [`Settled`] has one for it.
-    pub verdict: Option<Verdict>,
-}
-
-/// A decision, final.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Let the request through to the bank.
-    Admit(Admission),
-    /// Answer it here.
-    Refuse(Box<Refusal>),
-    /// Answer it here, because it was meant for the filter itself.
-    Answer(Box<Reply>),
-}
-
-/// What to change in a request before it goes to the bank.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admission {
-    /// Headers to take away.
-    pub remove: Vec<String>,
-    /// Headers to set.
-    pub set: Vec<(&'static str, String)>,
-}
-
-/// What the end of a callout brought about.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Settled {
-    /// What to log of it.
-    pub report: Option<CalloutReport>,
-    /// The callout that has ended, after which no answer to it counts.
-    pub ended: Option<(CalloutId, Topic)>,
-    /// The requests that waited for it.
-    pub verdicts: Vec<(RequestId, Verdict)>,
-}
-
-/// What time alone brought about.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Tick {
-    /// Callouts to make in the background.
-    pub callouts: Vec<Callout>,
-    /// What was given up, and what other workers have settled.
-    pub settled: Vec<Settled>,
 }
 
 #[derive(Debug)]
@@ -153,12 +91,12 @@ impl Inbound {
     /// Decides on a new request.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
         if let Some(reply) = self.answer_health_check(&facts) {
-            return Step { callout: None, verdict: Some(Verdict::Answer(Box::new(reply))) };
+            return Step::verdict(Verdict::Answer(Box::new(reply)));
         }
         let mut evidence = Evidence::default();
         match self.decide(now, &facts, Attempt::First, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => Step { callout: None, verdict: Some(Verdict::Admit(admission)) },
-            Err(rejection) => Step { callout: None, verdict: Some(refuse(rejection, evidence, &facts)) },
+            Ok(Decision::Admitted(admission)) => Step::verdict(Verdict::Admit(Box::new(admission))),
+            Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
             Ok(Decision::Needs(needs)) if self.waiting.len() < MAX_WAITING => {
                 self.waiting.insert(id, Waiting { topic: needs.topic, facts });
                 Step { callout: needs.callout, verdict: None }
@@ -190,7 +128,7 @@ impl Inbound {
         let mut settled: Vec<_> =
             lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
         let Due { callouts, settled: topics } = self.method.due(now);
-        settled.extend(topics.iter().map(|topic| Settled { verdicts: self.release(now, topic), ..Settled::default() }));
+        settled.extend(topics.iter().map(|topic| Settled { released: self.release(now, topic), ..Settled::default() }));
         Tick { callouts, settled }
     }
 
@@ -201,21 +139,27 @@ impl Inbound {
 
     fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
         let Some(report) = self.method.finish(now, id, topic, answer) else { return Settled::default() };
-        Settled { report: Some(report), ended: Some((id, topic.clone())), verdicts: self.release(now, topic) }
+        Settled {
+            report: Some(report),
+            ended: Some((id, topic.clone())),
+            released: self.release(now, topic),
+            ..Settled::default()
+        }
     }
 
     /// Decides on every request that waited for this.
-    fn release(&mut self, now: UnixTime, topic: &Topic) -> Vec<(RequestId, Verdict)> {
+    fn release(&mut self, now: UnixTime, topic: &Topic) -> Vec<Released> {
         let waited = self.waiting.iter().filter(|(_, waiting)| waiting.topic == *topic);
         let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| Some((id, self.decide_after_callout(now, id)?))).collect()
+        let released = |id| Some(Released { id, phase: Phase::Request, verdict: self.decide_after_callout(now, id)? });
+        ids.into_iter().filter_map(released).collect()
     }
 
     fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
         let Waiting { facts, .. } = self.waiting.remove(&id)?;
         let mut evidence = Evidence::default();
         let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => Verdict::Admit(admission),
+            Ok(Decision::Admitted(admission)) => Verdict::Admit(Box::new(admission)),
             // A request waits once, and the caches keep to that; were it ever to say otherwise, this is a fault.
             Ok(Decision::Needs(_)) => refuse(Rejection::Internal, evidence, &facts),
             Err(rejection) => refuse(rejection, evidence, &facts),
@@ -251,18 +195,18 @@ impl Inbound {
         };
         let initiating = self.service_initiation_token(facts);
         if initiating.is_some_and(|token| !self.method.claims(now, token, credential)) {
-            return Ok(Decision::Admitted(Admission::unverified(subject)));
+            return Ok(Decision::Admitted(unverified(subject)));
         }
         match self.method.authenticate(now, credential, attempt, evidence) {
             Ok(Outcome::Needs(needs)) => Ok(Decision::Needs(needs)),
             Ok(Outcome::Accepted(accepted)) => {
-                Ok(Decision::Admitted(Admission::new(&self.config.forward, &self.method, subject, accepted)))
+                Ok(Decision::Admitted(admission(&self.config.forward, &self.method, subject, accepted)))
             }
             // The authorisation server was asked whether it is its own, and it is not.
             Err(Rejection::AccessToken(AccessTokenError::Inactive))
                 if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
             {
-                Ok(Decision::Admitted(Admission::unverified(subject)))
+                Ok(Decision::Admitted(unverified(subject)))
             }
             Err(rejection) => Err(rejection),
         }
@@ -278,34 +222,33 @@ impl Inbound {
     }
 }
 
-impl Admission {
-    fn new(forward: &Forward, method: &Method, subject: &Subject, accepted: Accepted) -> Self {
-        let mut set = Vec::new();
-        if forward.identity_headers {
-            set = identity(method.name(), subject);
-            set.extend(accepted.credential_id.map(|id| (reserved::TOKEN_ID, id)));
+/// What changes in an accepted request.
+fn admission(forward: &Forward, method: &Method, subject: &Subject, accepted: Accepted) -> Admission {
+    let mut set = Vec::new();
+    if forward.identity_headers {
+        set = identity(method.name(), subject);
+        set.extend(accepted.credential_id.map(|id| (Cow::Borrowed(reserved::TOKEN_ID), id)));
+    }
+    let remove = match forward.authorization {
+        // The method's own header too: whatever a caller proves itself with ends here.
+        ForwardAuthorization::Remove => {
+            method.own_header().into_iter().chain(["authorization"]).map(str::to_owned).collect()
         }
-        let remove = match forward.authorization {
-            // The method's own header too: whatever a caller proves itself with ends here.
-            ForwardAuthorization::Remove => {
-                method.own_header().into_iter().chain(["authorization"]).map(str::to_owned).collect()
-            }
-            ForwardAuthorization::Keep => Vec::new(),
-        };
-        Self { remove, set }
-    }
-
-    /// Of a request whose token only the backend can check: it gets the token, and is told that nobody has.
-    fn unverified(subject: &Subject) -> Self {
-        Self { remove: Vec::new(), set: identity(reserved::UNVERIFIED_SERVICE_INITIATION, subject) }
-    }
+        ForwardAuthorization::Keep => Vec::new(),
+    };
+    Admission { remove, set, signed: None }
 }
 
-fn identity(method: &str, subject: &Subject) -> Vec<(&'static str, String)> {
+/// The same of a request whose token only the backend can check: it gets the token, and is told that nobody has.
+fn unverified(subject: &Subject) -> Admission {
+    Admission { set: identity(reserved::UNVERIFIED_SERVICE_INITIATION, subject), ..Admission::default() }
+}
+
+fn identity(method: &str, subject: &Subject) -> Vec<(Cow<'static, str>, String)> {
     vec![
-        (reserved::AUTH_METHOD, method.to_owned()),
-        (reserved::ORGANISATION, subject.organisation().to_owned()),
-        (reserved::ORGANISATIONAL_UNIT, subject.organisational_unit().to_owned()),
+        (Cow::Borrowed(reserved::AUTH_METHOD), method.to_owned()),
+        (Cow::Borrowed(reserved::ORGANISATION), subject.organisation().to_owned()),
+        (Cow::Borrowed(reserved::ORGANISATIONAL_UNIT), subject.organisational_unit().to_owned()),
     ]
 }
 

@@ -8,6 +8,7 @@ pub mod callout;
 pub mod claims;
 pub mod config;
 pub mod ecdsa;
+pub mod exchange;
 pub mod header_map;
 pub mod health;
 pub mod inbound;
@@ -19,10 +20,12 @@ pub mod peer;
 pub mod provider;
 pub mod replay;
 pub mod reply;
+pub mod report;
 pub mod request;
 pub mod reserved;
 pub mod rsa;
 pub mod shared_data;
+pub mod signing;
 pub mod time;
 
 #[cfg(target_family = "wasm")]

@@ -352,7 +352,7 @@ impl Refusal {
 
 /// Text from outside for a log line: printable ASCII without quotes and backslashes, at most [`MAX_LOGGED`] characters.
 /// Everything else becomes `?`, so that nothing can end the line, colour a terminal or break a parser.
-fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let plain = |byte: &u8| match byte {
         b'"' | b'\\' => '?',
         b' '..=b'~' => char::from(*byte),

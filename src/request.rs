@@ -6,6 +6,10 @@ use crate::reserved;
 /// The most values of one header that are kept. Every rule wants at most one; two prove that there were several.
 const MAX_VALUES: usize = 2;
 
+/// The gateway's number for a request that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub u32);
+
 /// The facts of one request. Byte strings are as the gateway gave them: nothing in here is trusted to be well-formed.
 #[derive(Debug, Clone, Default)]
 pub struct RequestFacts {
@@ -32,7 +36,7 @@ pub struct RequestFacts {
 }
 
 /// Ids that others gave the request (spec §3). They are only ever logged and echoed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Correlation {
     /// The gateway's own id of the request.
     pub request_id: Option<Vec<u8>>,

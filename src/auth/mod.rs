@@ -6,14 +6,13 @@ pub mod client_credentials;
 pub mod jwt_auth;
 pub mod service_initiation;
 
-use std::fmt;
-
 use crate::callout::{Callout, CalloutError, CalloutId, Topic};
 use crate::config;
-use crate::introspection::{IntrospectionCache, IntrospectionReport};
-use crate::keys::{self, Attempt, FetchReport, KeyCache};
+use crate::introspection::IntrospectionCache;
+use crate::keys::{self, Attempt, KeyCache};
 use crate::peer::PeerCertificate;
 use crate::reply::Rejection;
+use crate::report::CalloutReport;
 use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
@@ -92,15 +91,6 @@ pub enum Notice {
     Information(String),
     /// To be acted upon.
     Warning(String),
-}
-
-/// What came of a callout, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CalloutReport {
-    /// A key set was fetched, or not.
-    Keys(FetchReport),
-    /// The authorisation server was asked about a token.
-    Introspection(IntrospectionReport),
 }
 
 /// What time alone brought about.
@@ -208,6 +198,8 @@ impl Method {
             Topic::Token(token) => {
                 self.introspection()?.finish(now, id, token, answer).map(CalloutReport::Introspection)
             }
+            // Methods ask for no signatures.
+            Topic::Signature(_) => None,
         }
     }
 
@@ -257,35 +249,6 @@ impl Method {
         match self {
             Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => None,
             Self::ClientCredentials(method) => method.introspection(),
-        }
-    }
-}
-
-impl CalloutReport {
-    /// Which callout it was.
-    #[must_use]
-    pub fn callout(&self) -> CalloutId {
-        match self {
-            Self::Keys(report) => report.fetch,
-            Self::Introspection(report) => report.call,
-        }
-    }
-
-    /// Whether it brought what was asked for.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        match self {
-            Self::Keys(report) => report.result.is_ok(),
-            Self::Introspection(report) => report.result.is_ok(),
-        }
-    }
-}
-
-impl fmt::Display for CalloutReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keys(report) => report.fmt(f),
-            Self::Introspection(report) => report.fmt(f),
         }
     }
 }

@@ -12,14 +12,18 @@ mod health_checks;
 mod inbound;
 mod jwks_location;
 mod jwt_auth;
+mod outbound;
 mod path;
 mod peer;
 mod protobuf;
 mod reader;
+mod response_token;
 mod secret;
 mod service_initiation;
+mod signing;
 #[cfg(test)]
 mod tests;
+mod verify_responses;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
 pub use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
@@ -29,8 +33,12 @@ pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
 pub use jwt_auth::{JwtAuth, Replay};
+pub use outbound::Outbound;
+pub use response_token::ResponseToken;
 pub use secret::Secret;
 pub use service_initiation::{AllowedRequest, ServiceInitiation};
+pub use signing::{LocalKey, Signer, Signing, VaultTransit};
+pub use verify_responses::{VerificationMode, VerifyResponses};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};
@@ -45,9 +53,18 @@ const TOP: Keys = Keys { supported: &["inbound"], planned: &["outbound"] };
 /// A checked plugin configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// What the filter demands of requests from the API Hub to the bank.
-    pub inbound: Inbound,
+    /// Which direction this plugin does, and how.
+    pub direction: Direction,
     warnings: Vec<String>,
+}
+
+/// One of the two directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Direction {
+    /// What the filter demands of requests from the API Hub to the bank.
+    Inbound(Box<Inbound>),
+    /// What the filter adds to requests from the bank to the API Hub.
+    Outbound(Box<Outbound>),
 }
 
 impl Config {
@@ -76,8 +93,17 @@ impl Config {
         };
         let mut secrets = SecretSource::new(environment);
         match Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors) {
-            Some(inbound) if errors.is_empty() => Ok(Config { inbound, warnings: secrets.into_warnings() }),
+            Some(direction) if errors.is_empty() => Ok(Config { direction, warnings: secrets.into_warnings() }),
             _ => Err(errors),
+        }
+    }
+
+    /// The settings of an inbound plugin.
+    #[cfg(test)]
+    pub(crate) fn into_inbound(self) -> Inbound {
+        match self.direction {
+            Direction::Inbound(inbound) => *inbound,
+            Direction::Outbound(_) => panic!("an outbound configuration"),
         }
     }
 
@@ -86,14 +112,14 @@ impl Config {
         &self.warnings
     }
 
-    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
+    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Direction> {
         let top = node.object(&TOP, errors)?;
         top.exactly_one(errors);
         let inbound = top.member("inbound");
         if inbound.is_absent() {
             return None;
         }
-        Inbound::read(&inbound, secrets, errors)
+        Inbound::read(&inbound, secrets, errors).map(|inbound| Direction::Inbound(Box::new(inbound)))
     }
 }
 

@@ -18,7 +18,7 @@ fn checks(base_path: &str) -> HealthChecks {
         "auth": { "mtls_only": {} },
         "health_checks": { "base_path": base_path },
     } });
-    HealthChecks::new(&Config::parse(config.to_string().as_bytes()).unwrap().inbound.health_checks.unwrap())
+    HealthChecks::new(&Config::parse(config.to_string().as_bytes()).unwrap().into_inbound().health_checks.unwrap())
 }
 
 fn header(trust_plaintext_hop: bool) -> PeerSource {

@@ -19,7 +19,7 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    Inbound::new(config.inbound, &Sharing::nothing())
+    Inbound::new(config.into_inbound(), &Sharing::nothing())
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {

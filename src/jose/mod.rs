@@ -21,7 +21,7 @@ pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Encodes as [`base64url`] decodes.
-fn to_base64url(bytes: &[u8]) -> String {
+pub(crate) fn to_base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 

@@ -14,7 +14,7 @@ const NEWLINE: &str = "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805d
 
 fn api_key(value: Value) -> ApiKey {
     let config = accepted(&with("/inbound/auth", json!({ "api_key": value })));
-    let Auth::ApiKey(api_key) = config.inbound.auth else { panic!() };
+    let Auth::ApiKey(api_key) = config.into_inbound().auth else { panic!() };
     api_key
 }
 

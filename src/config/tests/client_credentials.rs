@@ -54,7 +54,7 @@ fn config(settings: &Value) -> Config {
 
 #[track_caller]
 fn accepted(settings: &Value) -> ClientCredentials {
-    let Auth::ClientCredentials(settings) = config(settings).inbound.auth else { panic!() };
+    let Auth::ClientCredentials(settings) = config(settings).into_inbound().auth else { panic!() };
     *settings
 }
 
@@ -479,7 +479,7 @@ proptest! {
         let environment = |name: &str| (name == "NAME").then(|| secret.clone());
         match Config::parse_with(config.as_bytes(), &environment) {
             Ok(config) => {
-                let Auth::ClientCredentials(settings) = config.inbound.auth else { panic!() };
+                let Auth::ClientCredentials(settings) = config.into_inbound().auth else { panic!() };
                 let TokenValidation::Introspection(read) = settings.validation else { panic!() };
                 prop_assert_eq!(read.client_secret.expose(), secret);
             }

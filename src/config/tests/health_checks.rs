@@ -6,12 +6,12 @@ use super::{accepted, faults, least, with};
 
 fn base_path(value: Value) -> String {
     let config = accepted(&with("/inbound/health_checks", value));
-    config.inbound.health_checks.expect("health checks").base_path().to_owned()
+    config.into_inbound().health_checks.expect("health checks").base_path().to_owned()
 }
 
 #[test]
 fn health_checks_are_off_unless_asked_for() {
-    assert_eq!(accepted(&least()).inbound.health_checks, None);
+    assert_eq!(accepted(&least()).into_inbound().health_checks, None);
 }
 
 #[test]

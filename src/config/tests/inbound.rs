@@ -51,7 +51,7 @@ fn provider_ids_peer_and_auth_are_mandatory() {
 fn provider_ids_are_1_to_64_strings_of_1_to_128_visible_ascii_characters_without_duplicates() {
     let ids = |count: usize| (0..count).map(|index| format!("id{index}")).collect::<Vec<_>>();
     for good in [json!(["a"]), json!(["~!{}", "A", "a"]), json!(["x".repeat(128)]), json!(ids(64))] {
-        assert_eq!(json!(accepted(&with("/inbound/provider_ids", good.clone())).inbound.provider_ids), good);
+        assert_eq!(json!(accepted(&with("/inbound/provider_ids", good.clone())).into_inbound().provider_ids), good);
     }
     let list = "expected an array of 1 to 64 provider ids, got";
     let item = "expected a string of 1 to 128 visible ASCII characters, got";
@@ -92,7 +92,7 @@ fn the_provider_header_is_needed_when_asked_for_or_with_several_ids() {
     ] {
         let mut config = with("/inbound/provider_ids", ids);
         config["inbound"]["require_provider_header"] = json!(asked);
-        assert_eq!(accepted(&config).inbound.needs_provider_header(), needed);
+        assert_eq!(accepted(&config).into_inbound().needs_provider_header(), needed);
     }
     assert_eq!(
         faults(&with("/inbound/require_provider_header", json!("true"))),
@@ -126,7 +126,7 @@ fn faults_in_a_second_method_are_told_too() {
 
 #[test]
 fn mtls_only_has_no_settings() {
-    assert_eq!(accepted(&with("/inbound/auth", json!({"mtls_only": {}}))).inbound.auth, Auth::MtlsOnly);
+    assert_eq!(accepted(&with("/inbound/auth", json!({"mtls_only": {}}))).into_inbound().auth, Auth::MtlsOnly);
     for (value, expected) in [
         (json!(null), ": expected an object, got null"),
         (json!(true), ": expected an object, got true or false"),
@@ -147,7 +147,7 @@ fn the_credential_is_removed_and_identity_headers_are_set_unless_told_otherwise(
         (json!({"identity_headers": false}), Remove, false),
         (json!({"authorization": "keep", "identity_headers": true}), Keep, true),
     ] {
-        let forward = accepted(&with("/inbound/forward", value)).inbound.forward;
+        let forward = accepted(&with("/inbound/forward", value)).into_inbound().forward;
         assert_eq!(forward, Forward { authorization, identity_headers });
     }
 }

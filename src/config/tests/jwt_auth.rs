@@ -10,7 +10,7 @@ use crate::replay::ReplayScope;
 
 fn jwt_auth(key: &str, value: Value) -> JwtAuth {
     let config = accepted(&with(&format!("/inbound/auth/jwt_auth/{key}"), value));
-    let Auth::JwtAuth(jwt_auth) = config.inbound.auth else { panic!() };
+    let Auth::JwtAuth(jwt_auth) = config.into_inbound().auth else { panic!() };
     jwt_auth
 }
 
@@ -72,7 +72,7 @@ fn each_duration_is_read_into_its_own_field() {
         "jwks": {"environment": "production"},
         "max_age": "2s", "timeout": "3s", "refetch_cooldown": "4s", "clock_skew": "5s", "max_lifetime": "6s",
     });
-    let Auth::JwtAuth(read) = accepted(&with("/inbound/auth", json!({"jwt_auth": given}))).inbound.auth else {
+    let Auth::JwtAuth(read) = accepted(&with("/inbound/auth", json!({"jwt_auth": given}))).into_inbound().auth else {
         panic!()
     };
     let seconds = [read.max_age, read.timeout, read.refetch_cooldown, read.clock_skew, read.max_lifetime];
@@ -101,7 +101,7 @@ fn replay_detection_is_off_or_of_a_worker_or_of_the_gateway() {
         (json!("worker"), json!(1), Some(Replay { scope: worker, capacity: 1 })),
         (json!("gateway"), json!(1_000_000), Some(Replay { scope: gateway, capacity: 1_000_000 })),
     ] {
-        let Auth::JwtAuth(read) = accepted(&replay(detection, capacity)).inbound.auth else { panic!() };
+        let Auth::JwtAuth(read) = accepted(&replay(detection, capacity)).into_inbound().auth else { panic!() };
         assert_eq!(read.replay, expected);
     }
     for (value, got) in [

@@ -7,7 +7,7 @@ use crate::peer::{Fingerprint, PeerRules, PeerSource};
 use crate::reserved::IDENTITY_HEADERS;
 
 fn peer(value: Value) -> PeerRules {
-    accepted(&with("/inbound/peer", value)).inbound.peer
+    accepted(&with("/inbound/peer", value)).into_inbound().peer
 }
 
 #[track_caller]

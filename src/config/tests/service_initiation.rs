@@ -7,7 +7,7 @@ use crate::config::AllowedRequest;
 
 fn allowed(value: Value) -> Vec<(String, String)> {
     let config = accepted(&with("/inbound/service_initiation", json!({ "allow": value })));
-    let requests = config.inbound.service_initiation.expect("service initiation").allow;
+    let requests = config.into_inbound().service_initiation.expect("service initiation").allow;
     requests.into_iter().map(|AllowedRequest { method, path }| (method, path)).collect()
 }
 
@@ -19,7 +19,7 @@ fn refused(value: Value, expected: &str) {
 
 #[test]
 fn service_initiation_is_off_unless_asked_for() {
-    assert_eq!(accepted(&least()).inbound.service_initiation, None);
+    assert_eq!(accepted(&least()).into_inbound().service_initiation, None);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! What happens to one request and its response, and what the machines for both directions ([`crate::inbound`],
+//! [`crate::outbound`]) want done about it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::callout::{Callout, CalloutId, Topic};
+use crate::reply::{Refusal, Reply};
+use crate::report::CalloutReport;
+use crate::request::RequestId;
+use crate::signing::SignatureRecord;
+
+/// How often time is looked at: background fetches are not urgent.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
+pub const SHORT_TICK: Duration = Duration::from_millis(20);
+
+/// Which way of an exchange is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The request is on its way.
+    Request,
+    /// The response is on its way.
+    Response,
+}
+
+/// What to do now about a request or a response.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Step {
+    /// A callout to make, whatever happens to it.
+    pub callout: Option<Callout>,
+    /// The verdict; `None` to hold it until [`Settled`] has one for it.
+    pub verdict: Option<Verdict>,
+}
+
+/// A decision, final.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Let it through, with these changes.
+    Admit(Box<Admission>),
+    /// Answer the request here, or replace the response.
+    Refuse(Box<Refusal>),
+    /// Let a response through although it should be replaced, and say so.
+    Tolerate(Box<Refusal>),
+    /// Answer the request here, because it was meant for the filter itself.
+    Answer(Box<Reply>),
+}
+
+/// What to change in a request or a response before it goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// Headers to take away.
+    pub remove: Vec<String>,
+    /// Headers to set.
+    pub set: Vec<(Cow<'static, str>, String)>,
+    /// The signature among them.
+    pub signed: Option<SignatureRecord>,
+}
+
+/// A verdict on something that was held.
+#[derive(Debug)]
+pub struct Released {
+    /// Which request.
+    pub id: RequestId,
+    /// The request itself, or its response.
+    pub phase: Phase,
+    /// What becomes of it.
+    pub verdict: Verdict,
+}
+
+/// What the end of a callout brought about.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Settled {
+    /// What to log of it.
+    pub report: Option<CalloutReport>,
+    /// The callout that has ended, after which no answer to it counts.
+    pub ended: Option<(CalloutId, Topic)>,
+    /// The callouts that follow from it.
+    pub callouts: Vec<Callout>,
+    /// What waited for it.
+    pub released: Vec<Released>,
+}
+
+/// What time alone brought about.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Tick {
+    /// Callouts to make in the background.
+    pub callouts: Vec<Callout>,
+    /// What was given up, and what other workers have settled.
+    pub settled: Vec<Settled>,
+}
+
+impl Step {
+    /// A verdict at once.
+    pub fn verdict(verdict: Verdict) -> Self {
+        Self { callout: None, verdict: Some(verdict) }
+    }
+}
+
+impl Verdict {
+    /// Lets something through as it is.
+    #[must_use]
+    pub fn pass() -> Self {
+        Self::Admit(Box::default())
+    }
+}

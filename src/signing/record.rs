@@ -1,0 +1,60 @@
+//! The audit trail of key use (spec §4): one line for each signature, with nothing secret in it.
+
+use serde::Serialize;
+
+use super::token::UnsignedToken;
+use crate::reply::{printable, to_json};
+use crate::request::Correlation;
+use crate::time::UnixTime;
+
+/// What is to be told of one signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureRecord {
+    key_id: String,
+    token_id: String,
+    audience: String,
+    signer: &'static str,
+    correlation: Correlation,
+}
+
+impl SignatureRecord {
+    pub(super) fn new(token: &UnsignedToken, signer: &'static str, correlation: Correlation) -> Self {
+        let [key_id, token_id, audience] = [token.key_id(), token.token_id(), token.audience()].map(ToOwned::to_owned);
+        Self { key_id, token_id, audience, signer, correlation }
+    }
+
+    /// The line: a JSON object.
+    #[must_use]
+    pub fn log_line(&self, now: UnixTime) -> String {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            time: String,
+            event: &'a str,
+            kid: &'a str,
+            jti: &'a str,
+            aud: &'a str,
+            signer: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            x_fapi_interaction_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            o3_caller_interaction_id: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            o3_ozone_interaction_id: Option<String>,
+        }
+        let id = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
+        to_json(&Line {
+            time: now.to_rfc3339(),
+            event: "signed",
+            kid: &self.key_id,
+            jti: &self.token_id,
+            aud: &self.audience,
+            signer: self.signer,
+            request_id: id(&self.correlation.request_id),
+            x_fapi_interaction_id: id(&self.correlation.fapi_interaction_id),
+            o3_caller_interaction_id: id(&self.correlation.caller_interaction_id),
+            o3_ozone_interaction_id: id(&self.correlation.ozone_interaction_id),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! A token before it is signed: exactly the header and the claims of the standard's tables (spec §2.4, §4).
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::nonce::Nonce;
+use crate::config;
+use crate::jose::to_base64url;
+use crate::reply::to_json;
+use crate::time::UnixTime;
+
+/// Header and claims, encoded; not signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsignedToken {
+    signing_input: String,
+    key_id: String,
+    token_id: String,
+    audience: String,
+}
+
+impl UnsignedToken {
+    /// A token that is valid from now on.
+    #[must_use]
+    pub fn mint(settings: &config::Signing, key_id: &str, nonce: &Nonce, now: UnixTime) -> Self {
+        #[derive(Serialize)]
+        struct Header<'a> {
+            alg: &'a str,
+            typ: &'a str,
+            cty: &'a str,
+            kid: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Claims<'a> {
+            iss: &'a str,
+            sub: &'a str,
+            aud: &'a str,
+            exp: u64,
+            iat: u64,
+            jti: &'a str,
+        }
+        let token_id = nonce.uuid();
+        let header = Header { alg: "PS256", typ: "JOSE", cty: "json", kid: key_id };
+        let claims = Claims {
+            iss: &settings.issuer,
+            sub: &settings.subject,
+            aud: &settings.audience,
+            exp: seconds(now.after(settings.lifetime)),
+            iat: seconds(now),
+            jti: &token_id,
+        };
+        let part = |json: String| to_base64url(json.as_bytes());
+        let signing_input = format!("{}.{}", part(to_json(&header)), part(to_json(&claims)));
+        Self { signing_input, key_id: key_id.to_owned(), token_id, audience: settings.audience.clone() }
+    }
+
+    /// What is signed (RFC 7515 §5.1): header and payload, encoded, with a dot between them.
+    #[must_use]
+    pub fn signing_input(&self) -> &str {
+        &self.signing_input
+    }
+
+    /// `kid`
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// `jti`
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
+    /// `aud`
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// The compact serialisation (RFC 7515 §7.1).
+    #[must_use]
+    pub fn with_signature(&self, signature: &[u8]) -> String {
+        format!("{}.{}", self.signing_input, to_base64url(signature))
+    }
+}
+
+/// Whole seconds since 1970, rounded down: a token is never from the future.
+fn seconds(time: UnixTime) -> u64 {
+    time.since(UnixTime::EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
