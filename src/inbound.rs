@@ -7,25 +7,21 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::attachment::Attachment;
 use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
 use crate::auth::{Accepted, AccessTokenError, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
 use crate::callout::{Answer, CalloutError, CalloutId, Topic};
+use crate::capabilities::Capabilities;
 use crate::config::{self, Forward, ForwardAuthorization};
-use crate::exchange::{Admission, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
+use crate::exchange::{Admission, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
 use crate::health::HealthChecks;
 use crate::keys::Attempt;
 use crate::peer::{PeerCertificate, PeerSource, Subject};
 use crate::provider;
 use crate::reply::{Refusal, Rejection, Reply};
-use crate::request::{ConfiguredHeaders, RequestFacts, RequestId};
+use crate::request::{ConfiguredHeaders, Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::reserved;
-use crate::shared_data::Sharing;
 use crate::time::UnixTime;
-
-/// The most requests that wait for callouts in one worker. One answer decides on all of them, and a gateway may nest what it
-/// does for each refusal inside the one before: Envoy 1.40 with the shipped configuration bears 250 such levels and aborts
-/// the whole process at 300, when V8 finds its stack used up. Half of that leaves room for a longer filter chain.
-pub const MAX_WAITING: usize = 128;
 
 /// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
 #[derive(Debug)]
@@ -36,6 +32,15 @@ pub struct Inbound {
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
     waiting: BTreeMap<RequestId, Waiting>,
+    responses: Option<Responses>,
+}
+
+/// What is known of the responses to come that will be signed.
+#[derive(Debug)]
+struct Responses {
+    attachment: Attachment,
+    /// The requests that were let through and have no response yet.
+    expected: BTreeMap<RequestId, Correlation>,
 }
 
 #[derive(Debug)]
@@ -51,10 +56,14 @@ enum Decision {
 }
 
 impl Inbound {
-    /// The direction with this configuration and nothing known yet. `sharing` is what the gateway offers.
+    /// The direction with this configuration and nothing known yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(config: config::Inbound, sharing: &Sharing) -> Self {
-        let method = Method::new(&config.auth, sharing);
+    pub fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
+        let responses = config.response_token.take().map(|config::ResponseToken { signing, header }| Responses {
+            attachment: Attachment::new(signing, header, Phase::Response),
+            expected: BTreeMap::new(),
+        });
+        let method = Method::new(&config.auth, capabilities);
         let forwarded_certificate = match &config.peer.source {
             PeerSource::ForwardedHeader { name, .. } => Some(name.clone()),
             // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
@@ -63,7 +72,7 @@ impl Inbound {
         let headers = ConfiguredHeaders { forwarded_certificate, api_key: method.own_header().map(str::to_owned) };
         let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
         let service_initiation = config.service_initiation.clone().map(ServiceInitiation::new);
-        Self { config, method, headers, health_checks, service_initiation, waiting: BTreeMap::new() }
+        Self { config, method, headers, health_checks, service_initiation, waiting: BTreeMap::new(), responses }
     }
 
     /// The headers that mean something by this configuration, beside those that always do.
@@ -80,7 +89,15 @@ impl Inbound {
 
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
     pub fn tick_period(&mut self) -> Option<Duration> {
-        if self.method.awaits_others() { Some(SHORT_TICK) } else { self.method.needs_ticks().then_some(TICK) }
+        let needs_ticks = self.method.needs_ticks()
+            || self.responses.as_ref().is_some_and(|responses| responses.attachment.is_remote());
+        if self.method.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
+    }
+
+    /// Whether responses are signed.
+    #[must_use]
+    pub fn signs_responses(&self) -> bool {
+        self.responses.is_some()
     }
 
     /// What the log should be told now, beside refusals.
@@ -95,15 +112,29 @@ impl Inbound {
         }
         let mut evidence = Evidence::default();
         match self.decide(now, &facts, Attempt::First, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => Step::verdict(Verdict::Admit(Box::new(admission))),
+            Ok(Decision::Admitted(admission)) => {
+                self.expect_response(id, &facts);
+                Step::verdict(Verdict::Admit(Box::new(admission)))
+            }
             Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
             Ok(Decision::Needs(needs)) if self.waiting.len() < MAX_WAITING => {
                 self.waiting.insert(id, Waiting { topic: needs.topic, facts });
-                Step { callout: needs.callout, verdict: None }
+                Step { callouts: needs.callout.into_iter().collect(), verdict: None }
             }
             Ok(Decision::Needs(needs)) => {
-                Step { callout: needs.callout, verdict: Some(refuse(Rejection::TooManyWaiting, evidence, &facts)) }
+                let verdict = refuse(Rejection::TooManyWaiting, evidence, &facts);
+                Step { callouts: needs.callout.into_iter().collect(), verdict: Some(verdict) }
             }
+        }
+    }
+
+    /// Signs the response to a request that was let through. Others go on as they are: they are this filter's refusals, or
+    /// answers of the gateway to strangers, for whom nothing is signed.
+    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: &ResponseFacts) -> Step {
+        let Some(responses) = &mut self.responses else { return Step::verdict(Verdict::pass()) };
+        match responses.expected.remove(&id) {
+            Some(correlation) => responses.attachment.attach(now, id, &facts.freshness, correlation),
+            None => Step::verdict(Verdict::pass()),
         }
     }
 
@@ -120,16 +151,30 @@ impl Inbound {
     /// Forgets a request that has gone away.
     pub fn on_gone(&mut self, id: RequestId) {
         self.waiting.remove(&id);
+        if let Some(responses) = &mut self.responses {
+            responses.expected.remove(&id);
+            responses.attachment.forget(id);
+        }
     }
 
     /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
     pub fn on_tick(&mut self, now: UnixTime) -> Tick {
-        let lost = self.method.lost(now);
+        let mut lost = self.method.lost(now);
+        if let Some(responses) = &self.responses {
+            let signatures = responses.attachment.lost(now).into_iter();
+            lost.extend(signatures.map(|(id, request)| (id, Topic::Signature(request))));
+        }
         let mut settled: Vec<_> =
             lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
         let Due { callouts, settled: topics } = self.method.due(now);
         settled.extend(topics.iter().map(|topic| Settled { released: self.release(now, topic), ..Settled::default() }));
         Tick { callouts, settled }
+    }
+
+    fn expect_response(&mut self, id: RequestId, facts: &RequestFacts) {
+        if let Some(responses) = &mut self.responses {
+            responses.expected.insert(id, facts.correlation.clone());
+        }
     }
 
     fn answer_health_check(&self, facts: &RequestFacts) -> Option<Reply> {
@@ -138,6 +183,10 @@ impl Inbound {
     }
 
     fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
+        if let Topic::Signature(request) = topic {
+            let responses = self.responses.as_mut();
+            return responses.and_then(|own| own.attachment.finish(now, id, *request, answer)).unwrap_or_default();
+        }
         let Some(report) = self.method.finish(now, id, topic, answer) else { return Settled::default() };
         Settled {
             report: Some(report),
@@ -159,7 +208,10 @@ impl Inbound {
         let Waiting { facts, .. } = self.waiting.remove(&id)?;
         let mut evidence = Evidence::default();
         let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => Verdict::Admit(Box::new(admission)),
+            Ok(Decision::Admitted(admission)) => {
+                self.expect_response(id, &facts);
+                Verdict::Admit(Box::new(admission))
+            }
             // A request waits once, and the caches keep to that; were it ever to say otherwise, this is a fault.
             Ok(Decision::Needs(_)) => refuse(Rejection::Internal, evidence, &facts),
             Err(rejection) => refuse(rejection, evidence, &facts),

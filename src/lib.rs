@@ -3,8 +3,10 @@
 //! Everything in this crate but `gateway` is deterministic: it takes bytes, facts and the time, and returns a decision.
 //! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
 
+pub mod attachment;
 pub mod auth;
 pub mod callout;
+pub mod capabilities;
 pub mod claims;
 pub mod config;
 pub mod ecdsa;
@@ -16,6 +18,7 @@ pub mod introspection;
 pub mod jose;
 pub mod json;
 pub mod keys;
+pub mod outbound;
 pub mod peer;
 pub mod provider;
 pub mod replay;

@@ -5,19 +5,19 @@
 //! that was expected.
 
 mod access_token;
+mod jwt_auth;
+mod outbound;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::auth::jwt_auth::HeaderError;
-use crate::auth::{AccessTokenError, ApiKeyError, CredentialError, Evidence, JwtAuthError};
-use crate::claims::{Claim, ClaimsError, Fault};
-use crate::jose::JwsError;
+use crate::auth::{AccessTokenError, ApiKeyError, Evidence, JwtAuthError};
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
 use crate::request::Correlation;
+use crate::signing::SigningError;
 use crate::time::UnixTime;
 
 /// The longest value that is copied from a request into the log, in characters.
@@ -44,6 +44,17 @@ pub enum Rejection {
     JwtAuth(JwtAuthError),
     /// The access token is not accepted.
     AccessToken(AccessTokenError),
+    /// The bank's own request or response could not be signed.
+    Signing(SigningError),
+    /// There are no keys to verify the Hub's response with, and none can be had now.
+    ResponseKeysUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The response carries no right token of the Hub.
+    Response(JwtAuthError),
+    /// A response came to a request that never passed this filter.
+    ResponseWithoutRequest,
     /// As many requests as the filter holds are waiting for keys.
     TooManyWaiting,
     /// The plugin has no valid configuration. The log of the gateway's start says why.
@@ -70,6 +81,7 @@ pub enum ErrorCode {
     AccessTokenInvalid,
     AccessTokenInvalidScope,
     ProviderUnknown,
+    ResponseNotVerified,
     GenericRecoverableError,
     GenericError,
 }
@@ -82,10 +94,32 @@ pub struct Refusal {
     correlation: Correlation,
 }
 
+/// What was done about something that ought to be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalEvent {
+    /// It was refused.
+    Refused,
+    /// It was let through all the same, as the configuration wants it.
+    Tolerated,
+}
+
+/// The ids of a request as a log line shows them: cut and reduced to plain ASCII.
+#[derive(Debug, Serialize)]
+pub(crate) struct LoggedIds {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x_fapi_interaction_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o3_caller_interaction_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o3_ozone_interaction_id: Option<String>,
+}
+
 /// A complete HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The status: 200 for a health check, else 401, 403, 500 or 503.
+    /// The status: 200 for a health check, else 401, 403, 500, 502 or 503.
     pub status: u16,
     /// The headers, names in lower case.
     pub headers: Vec<(&'static str, String)>,
@@ -95,7 +129,7 @@ pub struct Reply {
 
 impl ErrorCode {
     /// All codes, in the order of their declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::CertificateMissing,
         Self::CertificateMalformed,
         Self::CertificateNotAllowed,
@@ -110,6 +144,7 @@ impl ErrorCode {
         Self::AccessTokenInvalid,
         Self::AccessTokenInvalidScope,
         Self::ProviderUnknown,
+        Self::ResponseNotVerified,
         Self::GenericRecoverableError,
         Self::GenericError,
     ];
@@ -132,6 +167,7 @@ impl ErrorCode {
             Self::AccessTokenInvalid => "AccessToken.Invalid",
             Self::AccessTokenInvalidScope => "AccessToken.InvalidScope",
             Self::ProviderUnknown => "Provider.Unknown",
+            Self::ResponseNotVerified => "Response.NotVerified",
             Self::GenericRecoverableError => "GenericRecoverableError",
             Self::GenericError => "GenericError",
         }
@@ -155,6 +191,7 @@ impl ErrorCode {
             | Self::HeaderNotAllowed
             | Self::AccessTokenInvalidScope
             | Self::ProviderUnknown => 403,
+            Self::ResponseNotVerified => 502,
             Self::GenericRecoverableError => 503,
             Self::GenericError => 500,
         }
@@ -167,9 +204,7 @@ impl Rejection {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
-            Self::Peer(PeerError::Malformed(_)) | Self::JwtAuth(JwtAuthError::SubjectHasNoAddress) => {
-                ErrorCode::CertificateMalformed
-            }
+            Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
             Self::ReservedHeader => ErrorCode::HeaderNotAllowed,
             Self::Provider(_) => ErrorCode::ProviderUnknown,
@@ -178,24 +213,11 @@ impl Rejection {
             }
             Self::ApiKey(ApiKeyError::Missing) => ErrorCode::CredentialMissing,
             Self::ApiKey(_) => ErrorCode::CredentialMalformed,
-            Self::JwtAuth(JwtAuthError::Credential(CredentialError::Missing)) => ErrorCode::CredentialMissing,
-            Self::JwtAuth(JwtAuthError::Credential(_)) => ErrorCode::CredentialMalformed,
-            Self::JwtAuth(JwtAuthError::Malformed(_) | JwtAuthError::Claims(ClaimsError::Malformed(_))) => {
-                ErrorCode::JwsMalformed
-            }
-            Self::JwtAuth(JwtAuthError::Header(_)) => ErrorCode::JwsInvalidHeader,
-            Self::JwtAuth(
-                JwtAuthError::Claims(ClaimsError::Invalid(..)) | JwtAuthError::Replay(ReplayError::Replayed),
-            ) => ErrorCode::JwsInvalidClaim,
-            Self::JwtAuth(JwtAuthError::Signature) => ErrorCode::JwsInvalidSignature,
-            Self::JwtAuth(
-                JwtAuthError::KeysUnavailable { .. }
-                | JwtAuthError::Replay(
-                    ReplayError::Full { .. } | ReplayError::Forgotten { .. } | ReplayError::Unavailable,
-                ),
-            )
-            | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
+            Self::JwtAuth(error) => jwt_auth::code(error),
             Self::AccessToken(error) => access_token::code(error),
+            Self::Signing(error) => outbound::signing_code(error),
+            Self::Response(_) | Self::ResponseWithoutRequest => ErrorCode::ResponseNotVerified,
+            Self::ResponseKeysUnavailable { .. } | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
             Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
         }
     }
@@ -210,7 +232,9 @@ impl Rejection {
             | Self::AccessToken(
                 AccessTokenError::KeysUnavailable { retry_after }
                 | AccessTokenError::IntrospectionUnavailable { retry_after },
-            ) => Some(*retry_after),
+            )
+            | Self::ResponseKeysUnavailable { retry_after } => Some(*retry_after),
+            Self::Signing(error) => error.retry_after(),
             Self::JwtAuth(JwtAuthError::Replay(ReplayError::Unavailable)) | Self::TooManyWaiting => {
                 Some(Duration::from_secs(1))
             }
@@ -246,8 +270,14 @@ impl Rejection {
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::Provider(error) => provider_message(*error).into(),
             Self::ApiKey(error) => api_key_message(error).into(),
-            Self::JwtAuth(error) => jwt_auth_message(error),
+            Self::JwtAuth(error) => jwt_auth::message(error),
             Self::AccessToken(error) => access_token::message(error),
+            Self::Signing(error) => outbound::signing_message(error).into(),
+            Self::ResponseKeysUnavailable { .. } => {
+                "The keys to verify the response of the API Hub with can not be had now. Try again.".into()
+            }
+            Self::Response(error) => outbound::response_message(error),
+            Self::ResponseWithoutRequest => "The response belongs to no request that passed here.".into(),
             Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
             Self::NotConfigured => "The gateway's authentication has no valid configuration.".into(),
             Self::Internal => "The gateway's authentication failed.".into(),
@@ -291,22 +321,17 @@ impl Refusal {
 
     /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
     #[must_use]
-    pub fn log_line(&self, now: UnixTime) -> String {
+    pub fn log_line(&self, now: UnixTime, event: RefusalEvent) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,
             event: &'a str,
-            status: u16,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            status: Option<u16>,
             code: &'a str,
             reason: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            x_fapi_interaction_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            o3_caller_interaction_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            o3_ozone_interaction_id: Option<String>,
+            #[serde(flatten)]
+            ids: LoggedIds,
             #[serde(skip_serializing_if = "Option::is_none")]
             organisational_unit: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,18 +340,14 @@ impl Refusal {
             api_key: Option<String>,
         }
         let code = self.code();
-        let from_bytes = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
         let from_text = |text: &Option<String>| text.as_deref().map(|text| printable(text.as_bytes()));
         to_json(&Line {
             time: now.to_rfc3339(),
-            event: "refused",
-            status: code.status(),
+            event: event.name(),
+            status: (event == RefusalEvent::Refused).then(|| code.status()),
             code: code.as_str(),
             reason: self.rejection.message(),
-            request_id: from_bytes(&self.correlation.request_id),
-            x_fapi_interaction_id: from_bytes(&self.correlation.fapi_interaction_id),
-            o3_caller_interaction_id: from_bytes(&self.correlation.caller_interaction_id),
-            o3_ozone_interaction_id: from_bytes(&self.correlation.ozone_interaction_id),
+            ids: LoggedIds::of(&self.correlation),
             organisational_unit: from_text(&self.evidence.organisational_unit),
             kid: from_text(&self.evidence.key_id),
             api_key: from_text(&self.evidence.api_key),
@@ -350,9 +371,31 @@ impl Refusal {
     }
 }
 
+impl RefusalEvent {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Tolerated => "tolerated",
+        }
+    }
+}
+
+impl LoggedIds {
+    /// These ids.
+    pub(crate) fn of(correlation: &Correlation) -> Self {
+        let id = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
+        Self {
+            request_id: id(&correlation.request_id),
+            x_fapi_interaction_id: id(&correlation.fapi_interaction_id),
+            o3_caller_interaction_id: id(&correlation.caller_interaction_id),
+            o3_ozone_interaction_id: id(&correlation.ozone_interaction_id),
+        }
+    }
+}
+
 /// Text from outside for a log line: printable ASCII without quotes and backslashes, at most [`MAX_LOGGED`] characters.
 /// Everything else becomes `?`, so that nothing can end the line, colour a terminal or break a parser.
-pub(crate) fn printable(bytes: &[u8]) -> String {
+fn printable(bytes: &[u8]) -> String {
     let plain = |byte: &u8| match byte {
         b'"' | b'\\' => '?',
         b' '..=b'~' => char::from(*byte),
@@ -391,91 +434,6 @@ fn api_key_message(error: &ApiKeyError) -> &'static str {
         ApiKeyError::Unknown => "The API key is not known.",
         ApiKeyError::NotYetValid(_) => "The API key is not valid yet.",
         ApiKeyError::Expired(_) => "The API key has expired.",
-    }
-}
-
-fn jwt_auth_message(error: &JwtAuthError) -> String {
-    match error {
-        JwtAuthError::Credential(error) => credential_message(*error).into(),
-        JwtAuthError::Malformed(error) | JwtAuthError::Claims(ClaimsError::Malformed(error)) => jws_message(error),
-        JwtAuthError::Header(error) => header_message(*error).into(),
-        JwtAuthError::Claims(ClaimsError::Invalid(claim, fault)) => claim_message(*claim, *fault),
-        JwtAuthError::Signature => "The signature of the token is not by the key that its kid names.".into(),
-        JwtAuthError::Replay(ReplayError::Replayed) => "The token was used before: its jti is not unique.".into(),
-        JwtAuthError::Replay(ReplayError::Full { .. }) => {
-            "As many tokens as can be remembered were used and are still valid. Try again.".into()
-        }
-        JwtAuthError::Replay(ReplayError::Forgotten { .. }) => {
-            "It is not known any more whether the token was used before. Try again with a new one.".into()
-        }
-        JwtAuthError::Replay(ReplayError::Unavailable) => {
-            "It can not be found out now whether the token was used before. Try again.".into()
-        }
-        JwtAuthError::SubjectHasNoAddress => {
-            "The subject of the client certificate does not name exactly one CN that a key set can be published under."
-                .into()
-        }
-        JwtAuthError::KeysUnavailable { .. } => {
-            "The keys to verify the token with can not be had now. Try again.".into()
-        }
-    }
-}
-
-fn credential_message(error: CredentialError) -> &'static str {
-    match error {
-        CredentialError::Missing => "The header Authorization is missing.",
-        CredentialError::Several => "The header Authorization has more than one value.",
-        CredentialError::NotBearer => "The header Authorization does not start with Bearer and a space.",
-        CredentialError::NotOneToken => "The header Authorization does not hold exactly one token after Bearer.",
-    }
-}
-
-fn jws_message(error: &JwsError) -> String {
-    use crate::jose::compact::{MAX_TOKEN_LENGTH, Part};
-    let part = |part: &Part| match part {
-        Part::Header => "header",
-        Part::Payload => "payload",
-        Part::Signature => "signature",
-    };
-    match error {
-        JwsError::TooLong => format!("The token is longer than {MAX_TOKEN_LENGTH} bytes."),
-        JwsError::NotThreeParts => "The token does not have three parts with a dot between them.".into(),
-        JwsError::NotBase64Url(at) => format!("The {} of the token is not base64url without padding.", part(at)),
-        JwsError::NotJson(at, error) => format!("The {} of the token is refused: {error}.", part(at)),
-        JwsError::NotAnObject(at) => format!("The {} of the token is not a JSON object.", part(at)),
-    }
-}
-
-fn header_message(error: HeaderError) -> &'static str {
-    match error {
-        HeaderError::Algorithm => "The header of the token must have alg PS256.",
-        HeaderError::Type => "The header of the token must have typ JOSE.",
-        HeaderError::ContentType => "The header of the token must have cty json.",
-        HeaderError::KeyId => "The header of the token must have a kid: text of 1 to 256 bytes.",
-        HeaderError::Extensions => "The header of the token asks for extensions (crit or b64), and none is supported.",
-        HeaderError::UnknownKeyId => "The kid of the token is not in the caller's key set.",
-    }
-}
-
-fn claim_message(claim: Claim, fault: Fault) -> String {
-    let name = claim.name();
-    match (claim, fault) {
-        (_, Fault::Missing) => format!("The claim {name} is missing."),
-        (Claim::Expiry | Claim::IssuedAt | Claim::NotBefore, Fault::WrongType) => {
-            format!("The claim {name} is not a number of seconds.")
-        }
-        (Claim::Audience, Fault::WrongType) => format!("The claim {name} is neither text nor an array of texts."),
-        (_, Fault::WrongType) => format!("The claim {name} is not text."),
-        (Claim::TokenId, Fault::OutOfRange) => {
-            format!("The claim {name} is not text of 1 to 256 bytes without control characters.")
-        }
-        (_, Fault::OutOfRange) => format!("The claim {name} is not a time between the years 1970 and 9999."),
-        (Claim::Issuer, Fault::Mismatch) => format!("The claim {name} is not the O of the client certificate."),
-        (Claim::Subject, Fault::Mismatch) => format!("The claim {name} is not the OU of the client certificate."),
-        (_, Fault::Mismatch) => format!("The claim {name} does not name this receiver."),
-        (_, Fault::Passed) => format!("The claim {name} has passed: the token is expired."),
-        (_, Fault::NotReached) => format!("The claim {name} lies in the future: the token is not valid yet."),
-        (_, Fault::LifetimeTooLong) => format!("The claim {name} is too long after iat."),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::peer::PeerFacts;
 use crate::reserved;
+use crate::signing::Freshness;
 
 /// The most values of one header that are kept. Every rule wants at most one; two prove that there were several.
 const MAX_VALUES: usize = 2;
@@ -33,6 +34,17 @@ pub struct RequestFacts {
     pub has_reserved_header: bool,
     /// What ties the request to the logs of others.
     pub correlation: Correlation,
+    /// What makes a token for it unique. Only where one will be signed.
+    pub freshness: Freshness,
+}
+
+/// The facts of one response.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseFacts {
+    /// The values of the header that carries its token, where one is expected.
+    pub token: Vec<Vec<u8>>,
+    /// What makes a token for it unique. Only where one will be signed.
+    pub freshness: Freshness,
 }
 
 /// Ids that others gave the request (spec §3). They are only ever logged and echoed.
@@ -88,6 +100,15 @@ impl RequestFacts {
         }
         if configured.api_key.as_deref().is_some_and(is) {
             keep(&mut self.api_key, value);
+        }
+    }
+}
+
+impl ResponseFacts {
+    /// Notes one header of the response, if it is the one named `header`, in lower case.
+    pub fn note_header(&mut self, name: &[u8], value: &[u8], header: &str) {
+        if name.eq_ignore_ascii_case(header.as_bytes()) {
+            keep(&mut self.token, value);
         }
     }
 }

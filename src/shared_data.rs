@@ -7,7 +7,6 @@
 pub mod sealed;
 
 use std::fmt::Debug;
-use std::rc::Rc;
 
 /// Values that every worker sees.
 pub trait SharedData: Debug {
@@ -51,30 +50,6 @@ pub enum Written {
 /// The gateway shares no data, or failed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;
-
-/// What a gateway offers to workers that want to share.
-#[derive(Debug, Clone)]
-pub struct Sharing {
-    /// The data.
-    pub data: Rc<dyn SharedData>,
-    /// Whether time is told to the filter regularly.
-    pub has_timer: bool,
-}
-
-impl Sharing {
-    /// Of a gateway that offers nothing.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self { data: Rc::new(NoSharedData), has_timer: false }
-    }
-
-    /// The data for those that wait for what another worker does: without a timer they would never notice its end, and
-    /// get none.
-    #[must_use]
-    pub fn for_waiting(&self) -> Rc<dyn SharedData> {
-        if self.has_timer { Rc::clone(&self.data) } else { Rc::new(NoSharedData) }
-    }
-}
 
 /// A gateway that shares nothing.
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use crate::callout::{TokenDigest, Topic};
+use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
 use crate::config::{self, HttpUrl, TokenValidation};
 use crate::introspection::{self, Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{self, Attempt, KeyCache, KeyPolicy};
-use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer, service_initiation};
@@ -80,11 +80,11 @@ pub enum AccessTokenHeaderError {
 }
 
 impl ClientCredentials {
-    /// The method with these settings and nothing learned yet. `sharing` is what the gateway offers.
+    /// The method with these settings and nothing learned yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::ClientCredentials, sharing: &Sharing) -> Self {
+    pub fn new(settings: config::ClientCredentials, capabilities: &Capabilities) -> Self {
         let validator = match &settings.validation {
-            TokenValidation::Jwt(settings) => Validator::Jwt(JwtValidator::new(settings, sharing)),
+            TokenValidation::Jwt(settings) => Validator::Jwt(JwtValidator::new(settings, capabilities)),
             TokenValidation::Introspection(settings) => Validator::Introspection(introspection_cache(settings)),
         };
         Self { settings, validator }
@@ -156,7 +156,7 @@ impl ClientCredentials {
 }
 
 impl JwtValidator {
-    fn new(settings: &config::JwtValidation, sharing: &Sharing) -> Self {
+    fn new(settings: &config::JwtValidation, capabilities: &Capabilities) -> Self {
         let policy = KeyPolicy {
             upstream: settings.upstream.clone(),
             algorithms: settings.algorithms.clone(),
@@ -164,7 +164,7 @@ impl JwtValidator {
             timeout: settings.timeout,
             refetch_cooldown: settings.refetch_cooldown,
         };
-        let keys = KeyCache::new(policy, sharing.for_waiting());
+        let keys = KeyCache::new(policy, capabilities.data_for_waiting());
         Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys }
     }
 

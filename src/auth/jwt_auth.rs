@@ -4,13 +4,13 @@
 use std::rc::Rc;
 
 use crate::callout::Topic;
+use crate::capabilities::Capabilities;
 use crate::claims::{ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
-use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup};
+use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup, Readiness};
 use crate::peer::Subject;
 use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
-use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer};
@@ -21,6 +21,17 @@ pub struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
     replay: Option<ReplayGuard>,
+}
+
+/// A token that somebody presents, and who that ought to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// Whose `O` and `OU` the token must name.
+    pub subject: &'a Subject,
+    /// The values of the header that carries it.
+    pub values: &'a [Vec<u8>],
+    /// The provider ids of which `aud` must name one.
+    pub audiences: &'a [&'a str],
 }
 
 /// Why a token is not accepted.
@@ -65,9 +76,9 @@ pub enum HeaderError {
 }
 
 impl JwtAuth {
-    /// The method with these settings and no keys yet. `sharing` is what the gateway offers.
+    /// The method with these settings and no keys yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::JwtAuth, sharing: &Sharing) -> Self {
+    pub fn new(settings: config::JwtAuth, capabilities: &Capabilities) -> Self {
         let policy = KeyPolicy {
             upstream: settings.upstream.clone(),
             algorithms: vec![Algorithm::Ps256],
@@ -77,14 +88,33 @@ impl JwtAuth {
         };
         let longest_life = settings.max_lifetime.saturating_add(settings.clock_skew.saturating_mul(2));
         let replay = settings.replay.map(|config::Replay { scope, capacity }| {
-            ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&sharing.data))
+            ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&capabilities.data))
         });
-        Self { settings, keys: KeyCache::new(policy, sharing.for_waiting()), replay }
+        Self { settings, keys: KeyCache::new(policy, capabilities.data_for_waiting()), replay }
     }
 
     /// The keys that are known.
     pub fn keys(&mut self) -> &mut KeyCache {
         &mut self.keys
+    }
+
+    /// Makes sure that there are keys to verify this subject's tokens with: `None` if there are.
+    ///
+    /// # Errors
+    /// [`JwtAuthError::SubjectHasNoAddress`] and [`JwtAuthError::KeysUnavailable`].
+    pub fn prepare(
+        &mut self,
+        now: UnixTime,
+        subject: &Subject,
+        attempt: Attempt,
+    ) -> Result<Option<Needs>, JwtAuthError> {
+        let url = self.jwks_url(subject)?;
+        match self.keys.prepare(now, &url, attempt) {
+            Readiness::Ready => Ok(None),
+            Readiness::Wait => Ok(Some(Needs { topic: Topic::KeySet(url), callout: None })),
+            Readiness::Fetch(fetch) => Ok(Some(Needs { topic: Topic::KeySet(url), callout: Some(fetch) })),
+            Readiness::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
+        }
     }
 
     /// Decides on a credential, and notes the token's `kid` in `evidence`.
@@ -98,16 +128,32 @@ impl JwtAuth {
         attempt: Attempt,
         evidence: &mut Evidence,
     ) -> Result<Outcome, JwtAuthError> {
-        let subject = credential.certificate.subject();
+        let Credential { certificate, authorization, audiences, .. } = credential;
+        let presented = Presented { subject: certificate.subject(), values: authorization, audiences };
+        self.verify(now, presented, attempt, evidence)
+    }
+
+    /// Decides on a token, and notes its `kid` in `evidence`.
+    ///
+    /// # Errors
+    /// See [`JwtAuthError`]: the first check that failed, cheapest first.
+    pub fn verify(
+        &mut self,
+        now: UnixTime,
+        presented: Presented<'_>,
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Outcome, JwtAuthError> {
+        let Presented { subject, values, audiences } = presented;
         let url = self.jwks_url(subject)?;
-        let token = bearer::token(credential.authorization).map_err(JwtAuthError::Credential)?;
+        let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
         let token = UnverifiedToken::parse(token).map_err(JwtAuthError::Malformed)?;
         evidence.key_id.clone_from(&token.header().key_id);
         let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?.to_owned();
         let rules = ClaimRules {
             issuer: subject.organisation(),
             subject: subject.organisational_unit(),
-            audiences: credential.audiences,
+            audiences,
             clock_skew: self.settings.clock_skew,
             max_lifetime: self.settings.max_lifetime,
         };

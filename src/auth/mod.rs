@@ -7,13 +7,13 @@ pub mod jwt_auth;
 pub mod service_initiation;
 
 use crate::callout::{Callout, CalloutError, CalloutId, Topic};
+use crate::capabilities::Capabilities;
 use crate::config;
 use crate::introspection::IntrospectionCache;
 use crate::keys::{self, Attempt, KeyCache};
 use crate::peer::PeerCertificate;
 use crate::reply::Rejection;
 use crate::report::CalloutReport;
-use crate::shared_data::Sharing;
 use crate::time::UnixTime;
 
 pub use api_key::{ApiKey, ApiKeyError};
@@ -103,15 +103,15 @@ pub struct Due {
 }
 
 impl Method {
-    /// The method that is configured. `sharing` is what the gateway offers.
+    /// The method that is configured. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(auth: &config::Auth, sharing: &Sharing) -> Self {
+    pub fn new(auth: &config::Auth, capabilities: &Capabilities) -> Self {
         match auth {
             config::Auth::MtlsOnly => Self::MtlsOnly,
             config::Auth::ApiKey(settings) => Self::ApiKey(Box::new(ApiKey::new(settings.clone()))),
-            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), sharing))),
+            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), capabilities))),
             config::Auth::ClientCredentials(settings) => {
-                Self::ClientCredentials(Box::new(ClientCredentials::new((**settings).clone(), sharing)))
+                Self::ClientCredentials(Box::new(ClientCredentials::new((**settings).clone(), capabilities)))
             }
         }
     }

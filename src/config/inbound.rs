@@ -9,6 +9,7 @@ use super::health_checks::HealthChecks;
 use super::jwt_auth::JwtAuth;
 use super::peer;
 use super::reader::{Keys, ListRule, Node, TextRule};
+use super::response_token::ResponseToken;
 use super::secret::SecretSource;
 use super::service_initiation::ServiceInitiation;
 use crate::peer::{PeerRules, PeerSource};
@@ -58,6 +59,8 @@ pub struct Inbound {
     pub health_checks: Option<HealthChecks>,
     /// What an accepted request carries on.
     pub forward: Forward,
+    /// Whether responses are signed.
+    pub response_token: Option<ResponseToken>,
 }
 
 /// An authentication method. Each keeps mutual TLS and the peer's rules underneath.
@@ -115,6 +118,7 @@ impl Inbound {
             service_initiation: service_initiation?,
             health_checks: health_checks?,
             forward: forward?,
+            response_token: None,
         })
     }
 }

@@ -6,23 +6,23 @@ use std::alloc::Layout;
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::header_map;
 use crate::time::UnixTime;
 
-/// What `proxy_on_request_headers` returns to let the request go on.
+/// What `proxy_on_request_headers` and `proxy_on_response_headers` return to let it go on.
 pub(super) const CONTINUE: i32 = 0;
 
-/// What `proxy_on_request_headers` returns to hold the request.
+/// What they return to hold it.
 pub(super) const PAUSE: i32 = 1;
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
-const REQUEST_HEADERS: u32 = 0;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
-const REQUEST_STREAM: u32 = 0;
 const COUNTER: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 const REALTIME_CLOCK: u32 = 0;
@@ -117,6 +117,20 @@ mod host {
     }
 }
 
+/// The headers of one way of an exchange, as the host numbers header maps.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Headers {
+    Request = 0,
+    Response = 2,
+}
+
+/// One way of an exchange, as the host numbers streams.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stream {
+    Request = 0,
+    Response = 1,
+}
+
 /// The host refused. Which status it gave makes no difference here.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HostError;
@@ -146,22 +160,30 @@ pub(super) fn now() -> Option<UnixTime> {
     (status == OK && nanoseconds > 0).then(|| UnixTime::from_nanos(nanoseconds))
 }
 
+/// Random bytes, as good as the host's generator is. `None` where it has none.
+pub(super) fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// The environment variables that the gateway hands to the module: `NAME=value` each. (`std::env` would end the process
 /// where the host refuses.)
-pub(super) fn environment() -> Vec<String> {
+pub(super) fn environment() -> Zeroizing<Vec<String>> {
     let (mut count, mut size) = (0, 0);
     // SAFETY: the host writes two numbers.
     let status = unsafe { host::environ_sizes_get(&mut count, &mut size) };
     if status != OK || count > MAX_VARIABLES || size > MAX_ENVIRONMENT {
-        return Vec::new();
+        return Zeroizing::default();
     }
-    let (mut pointers, mut text) = (vec![0; count], vec![0; size]);
+    let (mut pointers, mut text) = (vec![0; count], Zeroizing::new(vec![0; size]));
     // SAFETY: the host writes as many pointers and bytes as it said before. The pointers are not followed.
     let status = unsafe { host::environ_get(pointers.as_mut_ptr(), text.as_mut_ptr()) };
     if status != OK {
-        return Vec::new();
+        return Zeroizing::default();
     }
-    text.split(|byte| *byte == 0).filter_map(|entry| String::from_utf8(entry.to_vec()).ok()).collect()
+    let texts = text.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+    Zeroizing::new(texts.map(str::to_owned).collect())
 }
 
 /// A property of the request or its connection.
@@ -171,18 +193,20 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     received(|value, size| unsafe { host::proxy_get_property(path.as_ptr(), path.len(), value, size) })
 }
 
-/// All headers of the request, to be read with [`header_map::decode`].
-pub(super) fn request_headers() -> Option<Vec<u8>> {
+/// All headers of the request or the response, to be read with [`header_map::decode`].
+pub(super) fn headers(of: Headers) -> Option<Vec<u8>> {
     // SAFETY: no argument but the two that `received` owns.
-    received(|value, size| unsafe { host::proxy_get_header_map_pairs(REQUEST_HEADERS, value, size) })
+    received(|value, size| unsafe { host::proxy_get_header_map_pairs(of as u32, value, size) })
+}
+
+/// A header of the request: the first, or all of them joined, as the host likes.
+pub(super) fn request_header(name: &str) -> Option<Vec<u8>> {
+    header(Headers::Request as u32, name)
 }
 
 /// A header of the answer to the callout that is being reported.
 pub(super) fn call_response_header(name: &str) -> Option<Vec<u8>> {
-    // SAFETY: the host reads `name` during the call only.
-    received(|value, size| unsafe {
-        host::proxy_get_header_map_value(CALL_RESPONSE_HEADERS, name.as_ptr(), name.len(), value, size)
-    })
+    header(CALL_RESPONSE_HEADERS, name)
 }
 
 /// The body of the answer to the callout that is being reported: exactly `size` bytes, or nothing.
@@ -195,18 +219,18 @@ pub(super) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
     buffer(PLUGIN_CONFIGURATION, size)
 }
 
-/// Sets a header of the request, in place of any that it had.
-pub(super) fn replace_request_header(name: &str, value: &str) -> Result<(), HostError> {
+/// Sets a header of the request or the response, in place of any that it had.
+pub(super) fn replace_header(of: Headers, name: &str, value: &str) -> Result<(), HostError> {
     // SAFETY: the host reads both during the call only.
     done(unsafe {
-        host::proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        host::proxy_replace_header_map_value(of as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     })
 }
 
-/// Takes a header away from the request; no error if it had none.
-pub(super) fn remove_request_header(name: &str) -> Result<(), HostError> {
+/// Takes a header away from the request or the response; no error if it had none.
+pub(super) fn remove_header(of: Headers, name: &str) -> Result<(), HostError> {
     // SAFETY: the host reads `name` during the call only.
-    done(unsafe { host::proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+    done(unsafe { host::proxy_remove_header_map_value(of as u32, name.as_ptr(), name.len()) })
 }
 
 /// Sends an HTTP request and returns the token that its answer will carry.
@@ -261,10 +285,10 @@ pub(super) fn send_local_response(
     })
 }
 
-/// Lets the request of the effective context, which was held, go on.
-pub(super) fn continue_request() -> Result<(), HostError> {
+/// Lets the request or the response of the effective context, which was held, go on.
+pub(super) fn continue_stream(stream: Stream) -> Result<(), HostError> {
     // SAFETY: no pointers.
-    done(unsafe { host::proxy_continue_stream(REQUEST_STREAM) })
+    done(unsafe { host::proxy_continue_stream(stream as u32) })
 }
 
 /// Makes the next calls count for another context.
@@ -344,6 +368,11 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8
     // SAFETY: the host got the buffer from `proxy_on_memory_allocate(size)`, filled it, and hands it over to us. That
     // function takes at least one byte, of which an empty value initialises none.
     Some(unsafe { Vec::from_raw_parts(value, size, size.max(1)) })
+}
+
+fn header(map: u32, name: &str) -> Option<Vec<u8>> {
+    // SAFETY: the host reads `name` during the call only.
+    received(|value, size| unsafe { host::proxy_get_header_map_value(map, name.as_ptr(), name.len(), value, size) })
 }
 
 /// A buffer of the host, if it has exactly `size` bytes.

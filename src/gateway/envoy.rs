@@ -21,6 +21,11 @@ pub(super) fn peer_facts(with_fingerprint: bool) -> PeerFacts {
     }
 }
 
+/// The client's address and port.
+pub(super) fn client() -> Option<Vec<u8>> {
+    abi::property(&["source", "address"])
+}
+
 /// The id that Envoy gave the request.
 pub(super) fn request_id() -> Option<Vec<u8>> {
     abi::property(&["request", "id"])

@@ -51,6 +51,12 @@ extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stre
     with_module(abi::PAUSE, |module| module.request_headers(context))
 }
 
+/// A response has arrived, or is about to be sent by the gateway itself.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(context: u32, _headers: u32, _end_of_stream: u32) -> i32 {
+    with_module(abi::PAUSE, |module| module.response_headers(context))
+}
+
 /// A callout has ended.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(context: u32, token: u32, _headers: u32, body_size: usize, _trailers: u32) {

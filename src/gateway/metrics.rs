@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::auth::CalloutReport;
 use crate::reply::{ErrorCode, Refusal};
+use crate::report::CalloutReport;
 
 use super::abi;
 
@@ -12,32 +12,52 @@ use super::abi;
 pub(super) struct Metrics {
     accepted: Option<u32>,
     refused: BTreeMap<ErrorCode, u32>,
-    fetched: Option<u32>,
-    not_fetched: Option<u32>,
-    introspected: Option<u32>,
-    not_introspected: Option<u32>,
+    tolerated: Option<u32>,
+    signed: Option<u32>,
+    keys: Callouts,
+    introspection: Callouts,
+    signer: Callouts,
     replay_full: Option<u32>,
 }
 
+/// What came of callouts of one kind.
+#[derive(Debug, Default)]
+struct Callouts {
+    succeeded: Option<u32>,
+    failed: Option<u32>,
+}
+
 impl Metrics {
-    pub(super) fn define() -> Self {
+    /// Those of a direction.
+    pub(super) fn define(direction: &str) -> Self {
+        let counter = |name: &str| abi::define_counter(&format!("hub_auth_filter.{name}"));
         let refused = |code: ErrorCode| {
-            let name = format!("hub_auth_filter.inbound.refused.{}", code.as_str().replace('.', "_"));
-            abi::define_counter(&name).map(|id| (code, id))
+            let name = format!("{direction}.refused.{}", code.as_str().replace('.', "_"));
+            counter(&name).map(|id| (code, id))
         };
+        let callouts = |succeeded, failed| Callouts { succeeded: counter(succeeded), failed: counter(failed) };
         Self {
-            accepted: abi::define_counter("hub_auth_filter.inbound.accepted"),
+            accepted: counter(&format!("{direction}.accepted")),
             refused: ErrorCode::ALL.into_iter().filter_map(refused).collect(),
-            fetched: abi::define_counter("hub_auth_filter.jwks.fetched"),
-            not_fetched: abi::define_counter("hub_auth_filter.jwks.failed"),
-            introspected: abi::define_counter("hub_auth_filter.introspection.answered"),
-            not_introspected: abi::define_counter("hub_auth_filter.introspection.failed"),
-            replay_full: abi::define_counter("hub_auth_filter.replay.full"),
+            tolerated: counter(&format!("{direction}.tolerated")),
+            signed: counter(&format!("{direction}.signed")),
+            keys: callouts("jwks.fetched", "jwks.failed"),
+            introspection: callouts("introspection.answered", "introspection.failed"),
+            signer: callouts("signer.answered", "signer.failed"),
+            replay_full: counter("replay.full"),
         }
     }
 
     pub(super) fn count_accepted(&self) {
         increment(self.accepted);
+    }
+
+    pub(super) fn count_signed(&self) {
+        increment(self.signed);
+    }
+
+    pub(super) fn count_tolerated(&self) {
+        increment(self.tolerated);
     }
 
     pub(super) fn count_refused(&self, refusal: &Refusal) {
@@ -48,12 +68,12 @@ impl Metrics {
     }
 
     pub(super) fn count_callout(&self, report: &CalloutReport) {
-        match (report, report.is_success()) {
-            (CalloutReport::Keys(_), true) => increment(self.fetched),
-            (CalloutReport::Keys(_), false) => increment(self.not_fetched),
-            (CalloutReport::Introspection(_), true) => increment(self.introspected),
-            (CalloutReport::Introspection(_), false) => increment(self.not_introspected),
-        }
+        let Callouts { succeeded, failed } = match report {
+            CalloutReport::Keys(_) => &self.keys,
+            CalloutReport::Introspection(_) => &self.introspection,
+            CalloutReport::Signer(_) => &self.signer,
+        };
+        increment(if report.is_success() { *succeeded } else { *failed });
     }
 }
 

@@ -4,10 +4,13 @@
 //! answers a callout twice, or refuses `proxy_set_effective_context` — and on some gateways a panic lets a request pass.
 
 mod abi;
+mod direction;
 mod envoy;
 mod exports;
+mod facts;
 mod logger;
 mod metrics;
 mod module;
 mod plugin;
 mod shared_data;
+mod verdict;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::reply::{Refusal, Rejection};
 
 use super::abi;
-use super::plugin::{self, Plugin};
+use super::plugin::Plugin;
+use super::verdict;
 
 thread_local! {
     static MODULE: RefCell<Module> = RefCell::default();
@@ -51,10 +52,15 @@ impl Module {
         match self.plugin_of(context) {
             Some(plugin) => plugin.request_headers(context),
             None => {
-                plugin::send(&Refusal::bare(Rejection::NotConfigured));
+                verdict::send(&Refusal::bare(Rejection::NotConfigured));
                 abi::PAUSE
             }
         }
+    }
+
+    pub(super) fn response_headers(&mut self, context: u32) -> i32 {
+        // Without a plugin the request was refused, and this is the refusal.
+        self.plugin_of(context).map_or(abi::CONTINUE, |plugin| plugin.response_headers(context))
     }
 
     pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {

@@ -1,30 +1,33 @@
-//! One plugin: translates what the host calls into events of [`Inbound`], and its verdicts and fetches into host calls.
+//! One plugin: translates what the host calls into events of its [`Direction`], and makes the callouts that follow.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::auth::{CalloutReport, Notice};
-use crate::callout::{Answer, Body, Callout, CalloutId, MAX_ANSWER_LENGTH, Topic};
+use zeroize::Zeroizing;
+
+use crate::auth::Notice;
+use crate::callout::{Callout, CalloutId, Topic};
+use crate::capabilities::Capabilities;
 use crate::config::{self, Config};
-use crate::header_map;
-use crate::inbound::{Admission, Inbound, RequestId, Settled, TICK, Verdict};
-use crate::reply::{Refusal, Rejection, Reply};
-use crate::request::RequestFacts;
-use crate::shared_data::Sharing;
+use crate::exchange::{Phase, Released, Settled, Step, TICK, Verdict};
+use crate::reply::{Refusal, Rejection};
+use crate::report::CalloutReport;
+use crate::request::RequestId;
 use crate::time::UnixTime;
 
 use super::abi::{self, HostError};
-use super::envoy;
+use super::direction::Direction;
 use super::metrics::Metrics;
 use super::shared_data::HostSharedData;
+use super::{facts, verdict};
 
 /// A plugin (root context) and the callouts that it made.
 #[derive(Debug)]
 pub(super) struct Plugin {
     context: u32,
     /// Absent until a valid configuration came; every request is refused then.
-    inbound: Option<Inbound>,
+    direction: Option<Direction>,
     callouts: BTreeMap<u32, (CalloutId, Topic)>,
     /// The tick period that the host was given last.
     tick_period: Option<Duration>,
@@ -33,14 +36,14 @@ pub(super) struct Plugin {
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, inbound: None, callouts: BTreeMap::new(), tick_period: None, metrics: Metrics::default() }
+        Self { context, direction: None, callouts: BTreeMap::new(), tick_period: None, metrics: Metrics::default() }
     }
 
     /// Takes the configuration. `false`, with every error in the log, if it is not valid.
     pub(super) fn configure(&mut self, size: usize) -> bool {
-        self.inbound = None;
+        self.direction = None;
         self.callouts.clear();
-        let Some(configuration) = abi::plugin_configuration(size) else {
+        let Some(configuration) = abi::plugin_configuration(size).map(Zeroizing::new) else {
             log::error!("hub-auth-filter: the gateway did not hand over the configuration");
             return false;
         };
@@ -54,7 +57,7 @@ impl Plugin {
                 for warning in config.warnings() {
                     log::warn!("hub-auth-filter: {warning}");
                 }
-                self.start(config.inbound);
+                self.start(config.direction);
             }
             Err(errors) => {
                 // Line by line, because the text also says how many more errors it leaves out.
@@ -69,65 +72,58 @@ impl Plugin {
 
     /// Decides on a request, or holds it.
     pub(super) fn request_headers(&mut self, request: u32) -> i32 {
-        match self.decide(request) {
-            Ok(None) => abi::PAUSE,
-            Ok(Some(Verdict::Admit(admission))) => match self.admit(&admission) {
-                Ok(()) => abi::CONTINUE,
-                Err(HostError) => self.refuse(&Refusal::bare(Rejection::Internal)),
-            },
-            Ok(Some(Verdict::Refuse(refusal))) => self.refuse(&refusal),
-            Ok(Some(Verdict::Answer(reply))) => {
-                send_reply(&reply, "health_check");
-                abi::PAUSE
-            }
-            Err(rejection) => self.refuse(&Refusal::bare(rejection)),
-        }
+        let decided = self.decide_request(request);
+        self.conclude(decided, Phase::Request)
     }
 
-    /// Takes the answer to a callout and decides on every request that waited for it.
+    /// Decides on a response, or holds it.
+    pub(super) fn response_headers(&mut self, request: u32) -> i32 {
+        // Without a configuration the request was refused, and this is the refusal.
+        if !self.direction.as_ref().is_some_and(Direction::wants_responses) {
+            return abi::CONTINUE;
+        }
+        let decided = self.decide_response(request);
+        self.conclude(decided, Phase::Response)
+    }
+
+    /// Takes the answer to a callout and decides on everything that waited for it.
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
         let Some((id, topic)) = self.callouts.remove(&token) else { return };
-        let answer = Answer {
-            status: abi::call_response_header(":status"),
-            content_length: abi::call_response_header("content-length"),
-            body: read_body(body_size),
-        };
-        let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
-        let settled = inbound.on_answer(now, id, &topic, &answer);
+        let answer = facts::of_answer(body_size);
+        let (Some(direction), Some(now)) = (&mut self.direction, abi::now()) else { return };
+        let settled = direction.on_answer(now, id, &topic, &answer);
         self.resume(settled);
     }
 
     /// Does what is due.
     pub(super) fn tick(&mut self) {
-        let (Some(inbound), Some(now)) = (&mut self.inbound, abi::now()) else { return };
-        let tick = inbound.on_tick(now);
+        let (Some(direction), Some(now)) = (&mut self.direction, abi::now()) else { return };
+        let tick = direction.on_tick(now);
         for settled in tick.settled {
             self.resume(settled);
         }
-        for callout in tick.callouts {
-            let settled = self.dispatch(callout).unwrap_or_default();
-            self.resume(settled);
-        }
+        self.call_out(tick.callouts, None);
         self.adjust_ticks();
         self.log_notices(now);
     }
 
     /// Forgets a request that has ended.
     pub(super) fn request_gone(&mut self, request: u32) {
-        if let Some(inbound) = &mut self.inbound {
-            inbound.on_gone(RequestId(request));
+        if let Some(direction) = &mut self.direction {
+            direction.on_gone(RequestId(request));
         }
     }
 
-    fn start(&mut self, config: config::Inbound) {
-        self.metrics = Metrics::define();
+    fn start(&mut self, config: config::Direction) {
         let has_timer = abi::set_tick_period(TICK).is_ok();
-        let mut inbound = Inbound::new(config, &Sharing { data: Rc::new(HostSharedData), has_timer });
-        if inbound.tick_period().is_some() && !has_timer {
+        let capabilities = Capabilities { data: Rc::new(HostSharedData), has_timer, holds_responses: true };
+        let mut direction = Direction::new(config, &capabilities);
+        if direction.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
         }
+        self.metrics = Metrics::define(direction.name());
         self.tick_period = has_timer.then_some(TICK);
-        self.inbound = Some(inbound);
+        self.direction = Some(direction);
         if let Some(now) = abi::now() {
             self.log_notices(now);
         }
@@ -135,8 +131,8 @@ impl Plugin {
 
     /// Tells the log what the core wants it to know.
     fn log_notices(&mut self, now: UnixTime) {
-        let Some(inbound) = &mut self.inbound else { return };
-        for notice in inbound.notices(now) {
+        let Some(direction) = &mut self.direction else { return };
+        for notice in direction.notices(now) {
             match notice {
                 Notice::Information(text) => log::info!("hub-auth-filter: {text}"),
                 Notice::Warning(text) => log::warn!("hub-auth-filter: {text}"),
@@ -146,7 +142,7 @@ impl Plugin {
 
     /// Has the host call as often as is wanted now. Leaves any context in effect.
     fn adjust_ticks(&mut self) {
-        let Some(wanted) = self.inbound.as_mut().and_then(Inbound::tick_period) else { return };
+        let Some(wanted) = self.direction.as_mut().and_then(Direction::tick_period) else { return };
         if self.tick_period.is_none_or(|period| period == wanted) {
             return;
         }
@@ -157,40 +153,69 @@ impl Plugin {
     }
 
     /// The verdict on a new request, or `None` to hold it.
-    fn decide(&mut self, request: u32) -> Result<Option<Verdict>, Rejection> {
-        let inbound = self.inbound.as_mut().ok_or(Rejection::NotConfigured)?;
+    fn decide_request(&mut self, request: u32) -> Result<Option<Verdict>, Rejection> {
+        let direction = self.direction.as_mut().ok_or(Rejection::NotConfigured)?;
         let now = abi::now().ok_or(Rejection::Internal)?;
-        let facts = collect_facts(inbound).ok_or(Rejection::Internal)?;
-        let step = inbound.on_request(now, RequestId(request), facts);
+        let facts = facts::of_request(direction).ok_or(Rejection::Internal)?;
+        let step = direction.on_request(now, RequestId(request), facts);
         self.log_notices(now);
-        if step.verdict.is_some() && step.callout.is_none() {
-            return Ok(step.verdict);
+        self.follow(step, request)
+    }
+
+    /// The verdict on a response, or `None` to hold it.
+    fn decide_response(&mut self, request: u32) -> Result<Option<Verdict>, Rejection> {
+        let direction = self.direction.as_mut().ok_or(Rejection::NotConfigured)?;
+        let now = abi::now().ok_or(Rejection::Internal)?;
+        let facts = facts::of_response(direction).ok_or(Rejection::Internal)?;
+        let step = direction.on_response(now, RequestId(request), facts);
+        self.follow(step, request)
+    }
+
+    /// Makes the callouts of a step. Its verdict, or the one that a callout brought about which the host did not take.
+    fn follow(&mut self, step: Step, request: u32) -> Result<Option<Verdict>, Rejection> {
+        let Step { callouts, verdict } = step;
+        if verdict.is_some() && callouts.is_empty() {
+            return Ok(verdict);
         }
         self.adjust_ticks();
-        let settled = step.callout.and_then(|callout| self.call_out_for(request, callout));
+        let settled = self.call_out(callouts, Some(RequestId(request)));
         if abi::set_effective_context(request).is_err() {
             // It can not be answered any more, and must not be let through later either.
             self.request_gone(request);
             return Err(Rejection::Internal);
         }
-        Ok(step.verdict.or(settled))
+        Ok(verdict.or(settled))
     }
 
-    /// Makes a callout on behalf of a request. The verdict on that request, if the host did not take the callout.
+    /// Carries out what was decided in the callback that asks for it.
+    fn conclude(&mut self, decided: Result<Option<Verdict>, Rejection>, phase: Phase) -> i32 {
+        let verdict = match decided {
+            Ok(None) => return abi::PAUSE,
+            Ok(Some(verdict)) => verdict,
+            Err(rejection) => Verdict::Refuse(Box::new(Refusal::bare(rejection))),
+        };
+        verdict::carry_out(verdict, phase, &self.metrics)
+    }
+
+    /// Makes callouts, and those that follow if the host does not take them. The verdict on the request `own` that this
+    /// brought about; those on others are carried out.
     ///
     /// Leaves any context in effect.
-    fn call_out_for(&mut self, request: u32, callout: Callout) -> Option<Verdict> {
-        let settled = self.dispatch(callout)?;
-        self.note(&settled);
-        let mut own = None;
-        for (id, verdict) in settled.verdicts {
-            if id == RequestId(request) {
-                own = Some(verdict);
-            } else {
-                self.resume_one(id, verdict);
+    fn call_out(&mut self, mut callouts: Vec<Callout>, own: Option<RequestId>) -> Option<Verdict> {
+        let mut verdict = None;
+        while let Some(callout) = callouts.pop() {
+            let Some(settled) = self.dispatch(callout) else { continue };
+            self.note(&settled);
+            callouts.extend(settled.callouts);
+            for released in settled.released {
+                if Some(released.id) == own {
+                    verdict = Some(released.verdict);
+                } else {
+                    self.release(released);
+                }
             }
         }
-        own
+        verdict
     }
 
     /// Makes a callout, in the plugin's own context: it must outlive a client that goes away, because others wait for it
@@ -221,53 +246,28 @@ impl Plugin {
                     "hub-auth-filter: the gateway refused a callout to the upstream \"{upstream}\"; is it defined?"
                 );
                 let now = abi::now()?;
-                Some(self.inbound.as_mut()?.on_not_dispatched(now, id, &topic))
+                Some(self.direction.as_mut()?.on_not_dispatched(now, id, &topic))
             }
         }
     }
 
-    /// Carries out the verdicts on requests that were held.
+    /// Carries out what the end of a callout brought about.
     fn resume(&mut self, settled: Settled) {
         self.note(&settled);
-        for (id, verdict) in settled.verdicts {
-            self.resume_one(id, verdict);
+        for released in settled.released {
+            self.release(released);
         }
+        self.call_out(settled.callouts, None);
     }
 
-    fn resume_one(&mut self, id: RequestId, verdict: Verdict) {
+    fn release(&mut self, released: Released) {
+        let Released { id, phase, verdict } = released;
         if abi::set_effective_context(id.0).is_err() {
             // It can be neither answered nor let through: it stays held until the gateway gives it up.
-            log::error!("hub-auth-filter: the gateway does not let a waiting request be answered");
+            log::error!("hub-auth-filter: the gateway does not let what waits be answered");
             return;
         }
-        match verdict {
-            Verdict::Refuse(refusal) => {
-                self.refuse(&refusal);
-            }
-            Verdict::Answer(reply) => send_reply(&reply, "health_check"),
-            Verdict::Admit(admission) => {
-                if self.admit(&admission).and_then(|()| abi::continue_request()).is_err() {
-                    self.refuse(&Refusal::bare(Rejection::Internal));
-                }
-            }
-        }
-    }
-
-    fn admit(&self, admission: &Admission) -> Result<(), HostError> {
-        for name in &admission.remove {
-            abi::remove_request_header(name)?;
-        }
-        for (name, value) in &admission.set {
-            abi::replace_request_header(name, value)?;
-        }
-        self.metrics.count_accepted();
-        Ok(())
-    }
-
-    fn refuse(&self, refusal: &Refusal) -> i32 {
-        self.metrics.count_refused(refusal);
-        send(refusal);
-        abi::PAUSE
+        verdict::release(verdict, phase, &self.metrics);
     }
 
     fn note(&mut self, settled: &Settled) {
@@ -279,40 +279,7 @@ impl Plugin {
             (_, false) => log::warn!("{report}"),
             (CalloutReport::Keys(_), true) => log::info!("{report}"),
             // Once for each token.
-            (CalloutReport::Introspection(_), true) => log::debug!("{report}"),
+            (CalloutReport::Introspection(_) | CalloutReport::Signer(_), true) => log::debug!("{report}"),
         }
     }
-}
-
-/// Answers the request of the effective context with a refusal, and logs it.
-pub(super) fn send(refusal: &Refusal) {
-    send_reply(&refusal.reply(), refusal.code().as_str());
-    if let Some(now) = abi::now() {
-        log::warn!("{}", refusal.log_line(now));
-    }
-}
-
-/// Answers the request of the effective context. `details` are for the gateway's own access log.
-fn send_reply(reply: &Reply, details: &str) {
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    if abi::send_local_response(reply.status, details, &headers, &reply.body).is_err() {
-        log::error!("hub-auth-filter: the gateway did not take a response; the request stays held");
-    }
-}
-
-fn collect_facts(inbound: &Inbound) -> Option<RequestFacts> {
-    let mut facts = RequestFacts { peer: envoy::peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
-    let headers = abi::request_headers()?;
-    for (name, value) in header_map::decode(&headers)? {
-        facts.note_header(name, value, inbound.configured_headers());
-    }
-    facts.correlation.request_id = envoy::request_id();
-    Some(facts)
-}
-
-fn read_body(size: usize) -> Body {
-    if size > MAX_ANSWER_LENGTH {
-        return Body::TooLong;
-    }
-    abi::call_response_body(size).map_or(Body::Unreadable, Body::Read)
 }

@@ -19,7 +19,7 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    Inbound::new(config.into_inbound(), &Sharing::nothing())
+    Inbound::new(config.into_inbound(), &Capabilities::none())
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {
@@ -58,23 +58,24 @@ fn code(verdict: &Verdict) -> &'static str {
         Verdict::Admit(_) => "admitted",
         Verdict::Refuse(refusal) => refusal.code().as_str(),
         Verdict::Answer(_) => "answered",
+        Verdict::Tolerate(_) => "tolerated",
     }
 }
 
 /// The verdict on a request that needs no fetch.
 fn at_once(inbound: &mut Inbound, facts: RequestFacts) -> &'static str {
     let step = inbound.on_request(NOW, RequestId(1), facts);
-    assert!(step.callout.is_none());
+    assert!(step.callouts.is_empty());
     code(&step.verdict.expect("a verdict at once"))
 }
 
 /// The verdict on a request, with the Hub's keys published where they belong.
 fn with_keys(inbound: &mut Inbound, facts: RequestFacts) -> Verdict {
-    let step = inbound.on_request(NOW, RequestId(7), facts);
-    let Some(fetch) = step.callout else { return step.verdict.unwrap() };
+    let mut step = inbound.on_request(NOW, RequestId(7), facts);
+    let Some(fetch) = step.callout() else { return step.verdict.unwrap() };
     let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
-    assert_eq!(settled.verdicts.len(), 1);
-    settled.verdicts.remove(0).1
+    assert_eq!(settled.released.len(), 1);
+    settled.released.remove(0).verdict
 }
 
 #[test]
@@ -84,10 +85,10 @@ fn the_hub_is_admitted_with_its_identity_and_without_its_token() {
     assert_eq!(
         admission.set,
         [
-            ("x-hub-auth-method", "jwt_auth".to_owned()),
-            ("x-hub-client-organisation", "Ozone Financial Technology, Limited".to_owned()),
-            ("x-hub-client-organisational-unit", "233bcd1d".to_owned()),
-            ("x-hub-token-id", "8d5bd4e6".to_owned()),
+            ("x-hub-auth-method".into(), "jwt_auth".to_owned()),
+            ("x-hub-client-organisation".into(), "Ozone Financial Technology, Limited".to_owned()),
+            ("x-hub-client-organisational-unit".into(), "233bcd1d".to_owned()),
+            ("x-hub-token-id".into(), "8d5bd4e6".to_owned()),
         ]
     );
 }
@@ -96,15 +97,15 @@ fn the_hub_is_admitted_with_its_identity_and_without_its_token() {
 fn what_is_forwarded_is_a_matter_of_configuration() {
     let mut keep = inbound(|config| config["forward"] = json!({ "authorization": "keep", "identity_headers": false }));
     let Verdict::Admit(admission) = with_keys(&mut keep, bearer(&token(|_| ()))) else { panic!() };
-    assert_eq!(admission, Admission { remove: vec![], set: vec![] });
+    assert_eq!(*admission, Admission::default());
 }
 
 #[test]
 fn keys_are_fetched_from_the_address_that_the_certificate_names() {
-    let step = inbound(|_| ()).on_request(NOW, RequestId(1), bearer(&token(|_| ())));
+    let mut step = inbound(|_| ()).on_request(NOW, RequestId(1), bearer(&token(|_| ())));
     assert!(step.verdict.is_none());
     assert_eq!(
-        step.callout.unwrap().request.url.as_str(),
+        step.callout().unwrap().request.url.as_str(),
         "https://keystore.sandbox.directory.openfinance.ae/233bcd1d/abc123/application.jwks"
     );
 }
@@ -115,7 +116,7 @@ fn mtls_only_needs_no_credential_and_takes_one_away() {
     let step = inbound.on_request(NOW, RequestId(1), bearer("whatever"));
     let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
     assert_eq!(admission.remove, ["authorization"]);
-    assert_eq!(admission.set[0], ("x-hub-auth-method", "mtls_only".to_owned()));
+    assert_eq!(admission.set[0], ("x-hub-auth-method".into(), "mtls_only".to_owned()));
     assert_eq!(admission.set.len(), 3, "no token id");
     assert_eq!(at_once(&mut inbound, RequestFacts::default()), "Certificate.Missing");
 }
@@ -251,16 +252,16 @@ fn the_provider_that_the_header_names_is_the_audience() {
 #[test]
 fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict() {
     let mut inbound = inbound(|_| ());
-    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ())));
+    let mut first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ())));
     let second = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ())));
     let forged = token(|_| ());
     let forged = format!("{}.AAAA", forged.rsplit_once('.').unwrap().0);
     let third = inbound.on_request(NOW, RequestId(3), bearer(&forged));
-    assert!(second.callout.is_none() && third.callout.is_none(), "one fetch for all");
+    assert!(second.callouts.is_empty() && third.callouts.is_empty(), "one fetch for all");
     assert!(second.verdict.is_none() && third.verdict.is_none());
-    let fetch = first.callout.unwrap();
+    let fetch = first.callout().unwrap();
     let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
-    let verdicts: Vec<_> = settled.verdicts.iter().map(|(id, verdict)| (id.0, code(verdict))).collect();
+    let verdicts: Vec<_> = settled.released.iter().map(|released| (released.id.0, code(&released.verdict))).collect();
     assert_eq!(verdicts, [(1, "admitted"), (2, "admitted"), (3, "JWS.InvalidSignature")]);
     assert!(inbound.waiting.is_empty());
 }
@@ -270,23 +271,23 @@ fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
     let mut inbound = inbound(|config| config["peer"]["organisational_units"] = json!(["233bcd1d", "second"]));
     let mut second_hub = bearer(&token(|claims| claims["sub"] = json!("second")));
     second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
-    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
-    let second = inbound.on_request(NOW, RequestId(2), second_hub).callout.expect("another address, another fetch");
+    let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
+    let second = inbound.on_request(NOW, RequestId(2), second_hub).callout().expect("another address, another fetch");
     let settled = inbound.on_answer(NOW, first.id, &first.topic, &Answer::default());
-    assert_eq!(settled.verdicts.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [1]);
+    assert_eq!(settled.released.iter().map(|released| released.id.0).collect::<Vec<_>>(), [1]);
     let settled = inbound.on_answer(NOW, second.id, &second.topic, &published("sig3"));
-    assert_eq!((settled.verdicts[0].0, code(&settled.verdicts[0].1)), (RequestId(2), "admitted"));
+    assert_eq!((settled.released[0].id, code(&settled.released[0].verdict)), (RequestId(2), "admitted"));
 }
 
 #[test]
 fn a_request_that_went_away_gets_no_verdict_and_its_fetch_serves_the_others() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let _ = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ())));
     inbound.on_gone(RequestId(1));
     let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
-    assert_eq!(settled.verdicts.len(), 1);
-    assert_eq!(settled.verdicts[0].0, RequestId(2));
+    assert_eq!(settled.released.len(), 1);
+    assert_eq!(settled.released[0].id, RequestId(2));
 }
 
 #[test]
@@ -297,9 +298,9 @@ fn without_keys_the_caller_is_told_to_try_again() {
         Answer { status: Some(b"200".to_vec()), body: Body::Read(b"<html>".to_vec()), ..Answer::default() },
     ] {
         let mut inbound = inbound(|_| ());
-        let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+        let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
         let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &answer);
-        assert_eq!(code(&settled.verdicts[0].1), "GenericRecoverableError");
+        assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
         assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "GenericRecoverableError", "no fetch in the pause");
     }
 }
@@ -307,9 +308,9 @@ fn without_keys_the_caller_is_told_to_try_again() {
 #[test]
 fn a_callout_that_the_gateway_refuses_ends_the_wait() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.topic);
-    assert_eq!(code(&settled.verdicts[0].1), "GenericRecoverableError");
+    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
     let report = settled.report.unwrap();
     assert!(!report.is_success() && report.to_string().contains("the gateway refused the callout"), "{report}");
 }
@@ -317,21 +318,21 @@ fn a_callout_that_the_gateway_refuses_ends_the_wait() {
 #[test]
 fn an_unknown_kid_is_refused_after_one_refresh() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("another"));
-    assert_eq!(code(&settled.verdicts[0].1), "JWS.InvalidHeader");
-    let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).callout.expect("one extra fetch");
+    assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidHeader");
+    let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).callout().expect("one extra fetch");
     let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
-    assert_eq!(code(&settled.verdicts[0].1), "admitted", "the key was new");
+    assert_eq!(code(&settled.released[0].verdict), "admitted", "the key was new");
 }
 
 #[test]
 fn a_token_that_expires_while_it_waits_is_refused() {
     let mut inbound = inbound(|_| ());
-    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout.unwrap();
+    let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let later = NOW.after(std::time::Duration::from_secs(41));
     let settled = inbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
-    assert_eq!(code(&settled.verdicts[0].1), "JWS.InvalidClaim");
+    assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidClaim");
 }
 
 #[test]
@@ -353,7 +354,7 @@ fn a_fetch_that_nobody_reports_on_is_given_up_and_its_requests_are_answered() {
     let patience = NOW.after(std::time::Duration::from_secs(10));
     assert!(inbound.on_tick(patience).settled.is_empty());
     let tick = inbound.on_tick(patience.after(std::time::Duration::from_millis(1)));
-    assert_eq!(code(&tick.settled[0].verdicts[0].1), "GenericRecoverableError");
+    assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
 }
 
 #[test]
@@ -369,7 +370,7 @@ fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let mut inbound = inbound(|_| ());
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
     let Some(Verdict::Refuse(refusal)) = step.verdict else { panic!() };
-    let line: Json = serde_json::from_str(&refusal.log_line(NOW)).unwrap();
+    let line: Json = serde_json::from_str(&refusal.log_line(NOW, crate::reply::RefusalEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 

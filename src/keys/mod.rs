@@ -79,6 +79,22 @@ pub enum Lookup<'a> {
     },
 }
 
+/// What the cache says to whoever will need some key of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// There are valid keys.
+    Ready,
+    /// Wait for a fetch that is under way, here or in another worker.
+    Wait,
+    /// Make this fetch and wait for it.
+    Fetch(Callout),
+    /// There are no valid keys, and none can be had before this time has passed.
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
 /// Why a fetch gave no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchError {
@@ -129,7 +145,24 @@ impl KeyCache {
         algorithm: Algorithm,
         attempt: Attempt,
     ) -> Lookup<'_> {
-        const NO_ROOM: Lookup<'static> = Lookup::Unavailable { retry_after: entry::FIRST_BACKOFF };
+        match self.ready(now, url, Wanted::Key(key_id, algorithm), attempt) {
+            Readiness::Wait => Lookup::Wait,
+            Readiness::Fetch(fetch) => Lookup::Fetch(fetch),
+            Readiness::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
+            Readiness::Ready => {
+                let key = self.entries.get(url).and_then(|entry| entry.key(key_id, algorithm));
+                key.map_or(Lookup::UnknownKeyId, Lookup::Found)
+            }
+        }
+    }
+
+    /// Looks whether there are valid keys of the set at `url`, whichever will be needed.
+    pub fn prepare(&mut self, now: UnixTime, url: &HttpUrl, attempt: Attempt) -> Readiness {
+        self.ready(now, url, Wanted::Any, attempt)
+    }
+
+    fn ready(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>, attempt: Attempt) -> Readiness {
+        const NO_ROOM: Readiness = Readiness::Unavailable { retry_after: entry::FIRST_BACKOFF };
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
                 return NO_ROOM;
@@ -139,19 +172,19 @@ impl KeyCache {
         let max_age = self.policy.max_age;
         let Some(entry) = self.entries.get_mut(url) else { return NO_ROOM };
         entry.used(now);
-        if attempt == Attempt::First && !(entry.has_valid_keys(now, max_age) && entry.key(key_id, algorithm).is_some())
-        {
-            match self.obtain(now, url, key_id, algorithm) {
+        if attempt == Attempt::First && !(entry.has_valid_keys(now, max_age) && wanted.is_in(entry)) {
+            match self.obtain(now, url, wanted) {
                 Obtained::Nothing => {}
-                Obtained::Wait => return Lookup::Wait,
-                Obtained::Fetch(fetch) => return Lookup::Fetch(fetch),
+                Obtained::Wait => return Readiness::Wait,
+                Obtained::Fetch(fetch) => return Readiness::Fetch(fetch),
             }
         }
         let Some(entry) = self.entries.get(url) else { return NO_ROOM };
-        if !entry.has_valid_keys(now, max_age) {
-            return Lookup::Unavailable { retry_after: entry.retry_after(now) };
+        if entry.has_valid_keys(now, max_age) {
+            Readiness::Ready
+        } else {
+            Readiness::Unavailable { retry_after: entry.retry_after(now) }
         }
-        entry.key(key_id, algorithm).map_or(Lookup::UnknownKeyId, Lookup::Found)
     }
 
     /// Takes the result of a fetch. `None` if it was given up before and does not count any more.
@@ -221,13 +254,13 @@ impl KeyCache {
     }
 
     /// Looks for a missing key: in what other workers fetched, and then, if it may, at its source.
-    fn obtain(&mut self, now: UnixTime, url: &HttpUrl, key_id: &str, algorithm: Algorithm) -> Obtained {
+    fn obtain(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>) -> Obtained {
         let policy = &self.policy;
         let Some(entry) = self.entries.get_mut(url) else { return Obtained::Nothing };
         if entry.is_fetching(now, policy) && !entry.is_fetched_elsewhere() {
             return Obtained::Wait;
         }
-        if adopt(&self.shared, entry, url, now) && entry.key(key_id, algorithm).is_some() {
+        if adopt(&self.shared, entry, url, now) && wanted.is_in(entry) {
             return Obtained::Nothing;
         }
         if entry.is_fetching(now, policy) {
@@ -302,6 +335,24 @@ impl fmt::Display for FetchError {
             FetchError::Unusable(JwksError::TooLong) => CalloutError::TooLong.fmt(f),
             FetchError::Unusable(JwksError::NotASet) => f.write_str("the answer is not a JWK set"),
             FetchError::Unusable(JwksError::NoUsableKey) => f.write_str("the JWK set has no key that may be used"),
+        }
+    }
+}
+
+/// Which key is looked for.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    /// The one with this id, for this algorithm.
+    Key(&'a str, Algorithm),
+    /// Any: a set has at least one.
+    Any,
+}
+
+impl Wanted<'_> {
+    fn is_in(self, entry: &Entry) -> bool {
+        match self {
+            Self::Key(key_id, algorithm) => entry.key(key_id, algorithm).is_some(),
+            Self::Any => true,
         }
     }
 }

@@ -4,7 +4,9 @@ use crate::auth::client_credentials::{AccessTokenError, AccessTokenHeaderError};
 use crate::claims::access_token::AccessTokenFault;
 use crate::claims::{Claim, Fault};
 
-use super::{CredentialError, ErrorCode, credential_message, jws_message};
+use super::ErrorCode;
+use super::jwt_auth::{credential_message, jws_message};
+use crate::auth::CredentialError;
 
 /// The error code that stands for it.
 pub(super) fn code(error: &AccessTokenError) -> ErrorCode {

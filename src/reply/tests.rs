@@ -1,4 +1,8 @@
 use super::*;
+use crate::auth::CredentialError;
+use crate::auth::jwt_auth::HeaderError;
+use crate::claims::{Claim, ClaimsError, Fault};
+use crate::jose::JwsError;
 use crate::jose::compact::Part;
 use crate::json::JsonError;
 use crate::peer::name::NameError;
@@ -200,7 +204,7 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
             ozone_interaction_id: Some(b"o".to_vec()),
         },
     );
-    let line: Value = serde_json::from_str(&refusal.log_line(NOW)).unwrap();
+    let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Refused)).unwrap();
     assert_eq!(
         line,
         serde_json::json!({
@@ -220,7 +224,7 @@ fn nothing_that_a_caller_sent_can_break_a_log_line() {
         Evidence { organisational_unit: Some(hostile.clone()), key_id: Some(hostile.clone()), ..Evidence::default() },
         Correlation { request_id: Some(b"\xff\xfe\n".to_vec()), ..Correlation::default() },
     );
-    let line = refusal.log_line(NOW);
+    let line = refusal.log_line(NOW, RefusalEvent::Refused);
     assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["request_id"], "???");

@@ -102,17 +102,17 @@ impl Signing {
         Self { settings, signer, nonces: Nonces::new() }
     }
 
+    /// Whether signatures come by callout.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.signer, Signer::VaultTransit(_))
+    }
+
     /// Mints a token on behalf of a request, and signs it or says what that takes.
     ///
     /// # Errors
     /// See [`SigningError`].
-    pub fn sign(
-        &mut self,
-        now: UnixTime,
-        request: RequestId,
-        freshness: &Freshness,
-        correlation: &Correlation,
-    ) -> Result<Progress, SigningError> {
+    pub fn sign(&mut self, now: UnixTime, request: RequestId, freshness: &Freshness) -> Result<Progress, SigningError> {
         let nonce = self.nonces.next(now, freshness);
         match &mut self.signer {
             Signer::Local(keys) => {
@@ -122,14 +122,14 @@ impl Signing {
                     .private_key
                     .sign_ps256(token.signing_input().as_bytes(), nonce.as_bytes())
                     .map_err(|_| SigningError::Fault)?;
-                Ok(Progress::Signed(SignedToken::new(&token, &signature, "local", correlation.clone())))
+                Ok(Progress::Signed(SignedToken::new(&token, &signature, "local")))
             }
             Signer::VaultTransit(transit) => {
                 if transit.pending() >= MAX_PENDING {
                     return Err(SigningError::TooManyPending);
                 }
                 let token = UnsignedToken::mint(&self.settings, transit.key_id(), &nonce, now);
-                Ok(Progress::Needs(transit.start(now, request, token, correlation.clone())))
+                Ok(Progress::Needs(transit.start(now, request, token)))
             }
         }
     }
@@ -145,9 +145,9 @@ impl Signing {
         let Signer::VaultTransit(transit) = &mut self.signer else { return None };
         let report = |result, again| SignerReport { call, result, again };
         Some(match transit.finish(now, call, request, answer)? {
-            RemoteStep::Signed { token, signature, correlation } => Finished {
+            RemoteStep::Signed { token, signature } => Finished {
                 report: report(Ok(()), false),
-                result: Ok(Progress::Signed(SignedToken::new(&token, &signature, "vault_transit", correlation))),
+                result: Ok(Progress::Signed(SignedToken::new(&token, &signature, "vault_transit"))),
             },
             RemoteStep::Again { callout, error } => {
                 Finished { report: report(Err(error), true), result: Ok(Progress::Needs(callout)) }
@@ -176,8 +176,8 @@ impl Signing {
 }
 
 impl SignedToken {
-    fn new(token: &UnsignedToken, signature: &[u8], signer: &'static str, correlation: Correlation) -> Self {
-        Self { token: token.with_signature(signature), record: SignatureRecord::new(token, signer, correlation) }
+    fn new(token: &UnsignedToken, signature: &[u8], signer: &'static str) -> Self {
+        Self { token: token.with_signature(signature), record: SignatureRecord::new(token, signer) }
     }
 
     /// The value of the header that carries it: the token after `Bearer `.
@@ -186,10 +186,10 @@ impl SignedToken {
         format!("Bearer {}", self.token)
     }
 
-    /// What the audit trail has to say of it.
+    /// What the audit trail has to say of it, once it is tied to its request.
     #[must_use]
-    pub fn into_record(self) -> SignatureRecord {
-        self.record
+    pub fn into_record(self, correlation: Correlation) -> SignatureRecord {
+        self.record.of(correlation)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::token::UnsignedToken;
-use crate::reply::{printable, to_json};
+use crate::reply::{LoggedIds, to_json};
 use crate::request::Correlation;
 use crate::time::UnixTime;
 
@@ -18,9 +18,15 @@ pub struct SignatureRecord {
 }
 
 impl SignatureRecord {
-    pub(super) fn new(token: &UnsignedToken, signer: &'static str, correlation: Correlation) -> Self {
+    pub(super) fn new(token: &UnsignedToken, signer: &'static str) -> Self {
         let [key_id, token_id, audience] = [token.key_id(), token.token_id(), token.audience()].map(ToOwned::to_owned);
-        Self { key_id, token_id, audience, signer, correlation }
+        Self { key_id, token_id, audience, signer, correlation: Correlation::default() }
+    }
+
+    /// The same of the request with these ids.
+    #[must_use]
+    pub fn of(self, correlation: Correlation) -> Self {
+        Self { correlation, ..self }
     }
 
     /// The line: a JSON object.
@@ -34,16 +40,9 @@ impl SignatureRecord {
             jti: &'a str,
             aud: &'a str,
             signer: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            x_fapi_interaction_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            o3_caller_interaction_id: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            o3_ozone_interaction_id: Option<String>,
+            #[serde(flatten)]
+            ids: LoggedIds,
         }
-        let id = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
         to_json(&Line {
             time: now.to_rfc3339(),
             event: "signed",
@@ -51,10 +50,7 @@ impl SignatureRecord {
             jti: &self.token_id,
             aud: &self.audience,
             signer: self.signer,
-            request_id: id(&self.correlation.request_id),
-            x_fapi_interaction_id: id(&self.correlation.fapi_interaction_id),
-            o3_caller_interaction_id: id(&self.correlation.caller_interaction_id),
-            o3_ozone_interaction_id: id(&self.correlation.ozone_interaction_id),
+            ids: LoggedIds::of(&self.correlation),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use super::token::UnsignedToken;
 use crate::callout::{Callout, CalloutError, CalloutId};
 use crate::config;
-use crate::request::{Correlation, RequestId};
+use crate::request::RequestId;
 use crate::time::UnixTime;
 
 /// The remote signer, and the tokens that wait for it.
@@ -30,8 +30,6 @@ pub enum RemoteStep {
         token: UnsignedToken,
         /// Its signature.
         signature: Vec<u8>,
-        /// What ties it to its request.
-        correlation: Correlation,
     },
     /// The signer is asked once more.
     Again {
@@ -71,13 +69,7 @@ impl VaultTransit {
     }
 
     /// Asks for the signature of a token on behalf of a request. A token that this request waited for is forgotten.
-    pub fn start(
-        &mut self,
-        _now: UnixTime,
-        _request: RequestId,
-        _token: UnsignedToken,
-        _correlation: Correlation,
-    ) -> Callout {
+    pub fn start(&mut self, _now: UnixTime, _request: RequestId, _token: UnsignedToken) -> Callout {
         Callout {
             id: CalloutId::default(),
             topic: crate::callout::Topic::Signature(_request),

@@ -95,7 +95,7 @@ struct Bench {
 
 impl Bench {
     fn new(settings: config::ClientCredentials) -> Self {
-        let method = ClientCredentials::new(settings, &Sharing::nothing());
+        let method = ClientCredentials::new(settings, &Capabilities::none());
         Self { method, certificate: certificate(Some(OURS)), evidence: Evidence::default() }
     }
 

@@ -8,10 +8,19 @@ use crate::peer::{PeerRules, PeerSource};
 
 #[test]
 fn the_example_of_the_design_is_a_configuration() {
-    let Config { inbound, warnings } = Config::parse(EXAMPLE.as_bytes()).unwrap();
+    let config = Config::parse(EXAMPLE.as_bytes()).unwrap();
+    let (inbound, warnings) = (config.clone().into_inbound(), config.warnings().to_vec());
     assert!(warnings.is_empty());
-    let Inbound { provider_ids, require_provider_header, peer, auth, service_initiation, health_checks, forward } =
-        inbound;
+    let Inbound {
+        provider_ids,
+        require_provider_header,
+        peer,
+        auth,
+        service_initiation,
+        health_checks,
+        forward,
+        response_token: _,
+    } = inbound;
     assert_eq!(provider_ids, ["retail"]);
     assert!(!require_provider_header);
     let PeerRules { organisational_units, fingerprints, allow_unpinned, source } = peer;

@@ -20,7 +20,7 @@ fn sent(method: &str, path: &str, headers: &[(&str, &str)], configured: &Configu
 fn judge(inbound: &mut Inbound, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Admission, &'static str> {
     let facts = sent(method, path, headers, &inbound.configured_headers().clone());
     match inbound.on_request(NOW, RequestId(1), facts).verdict.expect("a verdict at once") {
-        Verdict::Admit(admission) => Ok(admission),
+        Verdict::Admit(admission) => Ok(*admission),
         refused => Err(code(&refused)),
     }
 }
@@ -46,7 +46,7 @@ fn an_api_key_is_accepted_under_its_id_and_ends_here() {
     let mut inbound = inbound(api_key("authorization"));
     let admission = judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
     assert_eq!(method_of(&admission), "api_key");
-    assert_eq!(admission.set.last(), Some(&("x-hub-token-id", "2026".to_owned())));
+    assert_eq!(admission.set.last(), Some(&("x-hub-token-id".into(), "2026".to_owned())));
     assert_eq!(admission.remove, ["authorization"]);
     assert_eq!(judge(&mut inbound, "GET", "/accounts", &[("authorization", "other")]), Err("ApiKey.Invalid"));
     assert_eq!(judge(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
@@ -129,11 +129,11 @@ fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
         (jwt_auth.as_str(), "/payments", "AccessToken.Invalid"),
     ] {
         let facts = sent("POST", path, &[("authorization", token)], &ConfiguredHeaders::default());
-        let callout = inbound.on_request(NOW, RequestId(1), facts).callout.expect("a question");
+        let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
         let body = Body::Read(br#"{"active":false}"#.to_vec());
         let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
         let settled = inbound.on_answer(NOW, callout.id, &callout.topic, &answer);
-        let got = match &settled.verdicts[0].1 {
+        let got = match &settled.released[0].verdict {
             Verdict::Admit(admission) => method_of(admission),
             refused => code(refused),
         };

@@ -1,0 +1,101 @@
+//! The machine of the direction that a plugin does, behind one set of events.
+
+use std::time::Duration;
+
+use crate::auth::Notice;
+use crate::callout::{Answer, CalloutId, Topic};
+use crate::capabilities::Capabilities;
+use crate::config;
+use crate::exchange::{Settled, Step, Tick};
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::request::{RequestFacts, RequestId, ResponseFacts};
+use crate::time::UnixTime;
+
+/// One of the two machines.
+#[derive(Debug)]
+pub(super) enum Direction {
+    Inbound(Box<Inbound>),
+    Outbound(Box<Outbound>),
+}
+
+impl Direction {
+    pub(super) fn new(config: config::Direction, capabilities: &Capabilities) -> Self {
+        match config {
+            config::Direction::Inbound(inbound) => Self::Inbound(Box::new(Inbound::new(*inbound, capabilities))),
+            config::Direction::Outbound(outbound) => Self::Outbound(Box::new(Outbound::new(*outbound, capabilities))),
+        }
+    }
+
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Inbound(_) => "inbound",
+            Self::Outbound(_) => "outbound",
+        }
+    }
+
+    /// Whether responses mean anything to it.
+    pub(super) fn wants_responses(&self) -> bool {
+        match self {
+            Self::Inbound(inbound) => inbound.signs_responses(),
+            Self::Outbound(outbound) => outbound.response_header().is_some(),
+        }
+    }
+
+    pub(super) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+        match self {
+            Self::Inbound(inbound) => inbound.on_request(now, id, facts),
+            Self::Outbound(outbound) => outbound.on_request(now, id, facts),
+        }
+    }
+
+    pub(super) fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Step {
+        match self {
+            Self::Inbound(inbound) => inbound.on_response(now, id, &facts),
+            Self::Outbound(outbound) => outbound.on_response(now, id, facts),
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
+        match self {
+            Self::Inbound(inbound) => inbound.on_answer(now, id, topic, answer),
+            Self::Outbound(outbound) => outbound.on_answer(now, id, topic, answer),
+        }
+    }
+
+    pub(super) fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
+        match self {
+            Self::Inbound(inbound) => inbound.on_not_dispatched(now, id, topic),
+            Self::Outbound(outbound) => outbound.on_not_dispatched(now, id, topic),
+        }
+    }
+
+    pub(super) fn on_gone(&mut self, id: RequestId) {
+        match self {
+            Self::Inbound(inbound) => inbound.on_gone(id),
+            Self::Outbound(outbound) => outbound.on_gone(id),
+        }
+    }
+
+    pub(super) fn on_tick(&mut self, now: UnixTime) -> Tick {
+        match self {
+            Self::Inbound(inbound) => inbound.on_tick(now),
+            Self::Outbound(outbound) => outbound.on_tick(now),
+        }
+    }
+
+    pub(super) fn tick_period(&mut self) -> Option<Duration> {
+        match self {
+            Self::Inbound(inbound) => inbound.tick_period(),
+            Self::Outbound(outbound) => outbound.tick_period(),
+        }
+    }
+
+    pub(super) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+        match self {
+            Self::Inbound(inbound) => inbound.notices(now),
+            Self::Outbound(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The request machine for bank → Hub: a fresh token onto every request (spec §4), and, where that is wanted, the Hub's own
+//! token on every response.
+//!
+//! Nothing leaves unsigned. A request is held until its token is there; a response until its token is judged.
+
+mod verification;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::attachment::Attachment;
+use crate::auth::{Evidence, JwtAuthError, Needs};
+use crate::callout::{Answer, CalloutError, CalloutId, Topic};
+use crate::capabilities::Capabilities;
+use crate::config;
+use crate::exchange::{MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
+use crate::keys::{self, Attempt};
+use crate::reply::{Refusal, Rejection};
+use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
+use crate::time::UnixTime;
+
+use verification::Verification;
+
+/// The outbound direction: its signer, what it knows of the Hub's keys, and the exchanges under way.
+#[derive(Debug)]
+pub struct Outbound {
+    attachment: Attachment,
+    verification: Option<Verification>,
+    /// Where each exchange is whose response will be verified.
+    exchanges: BTreeMap<RequestId, Exchange>,
+}
+
+/// Where an exchange is.
+#[derive(Debug)]
+enum Exchange {
+    /// The request waits until its response can be verified.
+    AwaitsKeys(Topic, Box<RequestFacts>),
+    /// The request has gone on, or waits for its token.
+    UnderWay(Correlation),
+    /// The response waits for the key of its token.
+    AwaitsVerification(Topic, Correlation, ResponseFacts),
+    /// The exchange is decided: what passes now is an answer of this filter, or a response that was judged.
+    Decided,
+}
+
+impl Outbound {
+    /// The direction with this configuration and nothing known yet. `capabilities` are the gateway's.
+    #[must_use]
+    pub fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
+        let config::Outbound { signing, verify_responses } = config;
+        let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
+        let attachment = Attachment::new(signing, "authorization", Phase::Request);
+        Self { attachment, verification, exchanges: BTreeMap::new() }
+    }
+
+    /// The header that carries a response's token, if responses are verified.
+    #[must_use]
+    pub fn response_header(&self) -> Option<&str> {
+        self.verification.as_ref().map(Verification::header)
+    }
+
+    /// How often [`Outbound::on_tick`] wants to be called from now on; `None` if never.
+    pub fn tick_period(&mut self) -> Option<Duration> {
+        let awaits_others = self.verification.as_mut().is_some_and(Verification::awaits_others);
+        let needs_ticks = self.verification.is_some() || self.attachment.is_remote();
+        if awaits_others { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
+    }
+
+    /// Signs a new request, or holds it.
+    pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+        self.request(now, id, facts, Attempt::First)
+    }
+
+    /// Decides on a response, or holds it.
+    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Step {
+        let Some(verification) = &self.verification else { return Step::verdict(Verdict::pass()) };
+        match self.exchanges.remove(&id) {
+            Some(Exchange::UnderWay(correlation)) => self.response(now, id, correlation, facts, Attempt::First),
+            Some(Exchange::Decided) => Step::verdict(Verdict::pass()),
+            // A response to a request that never passed this filter, or has not been let go.
+            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) if verification.is_required() => {
+                self.exchanges.insert(id, Exchange::Decided);
+                Step::verdict(refuse(Rejection::ResponseWithoutRequest, Evidence::default(), Correlation::default()))
+            }
+            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) => Step::verdict(Verdict::pass()),
+        }
+    }
+
+    /// Takes the answer to a callout and decides on everything that waited for it.
+    pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
+        self.settle(now, id, topic, answer.complete())
+    }
+
+    /// Takes it that a callout could not be made, and decides on everything that waited for it.
+    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
+        self.settle(now, id, topic, Err(CalloutError::NotDispatched))
+    }
+
+    /// Forgets an exchange that has ended.
+    pub fn on_gone(&mut self, id: RequestId) {
+        self.exchanges.remove(&id);
+        self.attachment.forget(id);
+    }
+
+    /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
+    pub fn on_tick(&mut self, now: UnixTime) -> Tick {
+        let signatures = self.attachment.lost(now).into_iter().map(|(id, request)| (id, Topic::Signature(request)));
+        let keys = self.verification.as_mut().map(|verification| verification.lost(now)).unwrap_or_default();
+        let lost: Vec<_> = signatures.chain(keys).collect();
+        let mut settled: Vec<_> =
+            lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
+        let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
+        let keys::Due { fetches: callouts, ended_elsewhere } = due;
+        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &Topic::KeySet(url))));
+        Tick { callouts, settled }
+    }
+
+    fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
+        if let Topic::Signature(request) = topic {
+            let settled = self.attachment.finish(now, id, *request, answer).unwrap_or_default();
+            for released in &settled.released {
+                self.note(released.id, &released.verdict);
+            }
+            return settled;
+        }
+        let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, topic, answer));
+        let Some(report) = report else { return Settled::default() };
+        Settled { report: Some(report), ended: Some((id, topic.clone())), ..self.release(now, topic) }
+    }
+
+    /// Decides on everything that waited for this.
+    fn release(&mut self, now: UnixTime, topic: &Topic) -> Settled {
+        let mut settled = Settled::default();
+        let waited = self.exchanges.iter().filter(|(_, exchange)| exchange.awaits() == Some(topic));
+        let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
+        for id in ids {
+            let (phase, step) = match self.exchanges.remove(&id) {
+                Some(Exchange::AwaitsKeys(_, facts)) => {
+                    (Phase::Request, self.request(now, id, *facts, Attempt::AfterCallout))
+                }
+                Some(Exchange::AwaitsVerification(_, correlation, facts)) => {
+                    (Phase::Response, self.response(now, id, correlation, facts, Attempt::AfterCallout))
+                }
+                _ => continue,
+            };
+            let Step { callouts, verdict } = step;
+            settled.callouts.extend(callouts);
+            settled.released.extend(verdict.map(|verdict| Released { id, phase, verdict }));
+        }
+        settled
+    }
+
+    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts, attempt: Attempt) -> Step {
+        let Some(verification) = &mut self.verification else { return self.sign(now, id, facts) };
+        let is_required = verification.is_required();
+        let (rejection, fetch) = match verification.prepare(now, attempt) {
+            Ok(None) => return self.sign(now, id, facts),
+            Ok(Some(Needs { topic, callout })) if self.waiting() < MAX_WAITING => {
+                self.exchanges.insert(id, Exchange::AwaitsKeys(topic, Box::new(facts)));
+                return Step { callouts: callout.into_iter().collect(), verdict: None };
+            }
+            Ok(Some(Needs { callout, .. })) => (Rejection::TooManyWaiting, callout),
+            Err(retry_after) => (Rejection::ResponseKeysUnavailable { retry_after }, None),
+        };
+        let mut step = if is_required {
+            self.exchanges.insert(id, Exchange::Decided);
+            Step::verdict(refuse(rejection, Evidence::default(), facts.correlation))
+        } else {
+            self.sign(now, id, facts)
+        };
+        step.callouts.extend(fetch);
+        step
+    }
+
+    fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+        let RequestFacts { correlation, freshness, .. } = facts;
+        if self.verification.is_some() {
+            self.exchanges.insert(id, Exchange::UnderWay(correlation.clone()));
+        }
+        let step = self.attachment.attach(now, id, &freshness, correlation);
+        if let Some(verdict) = &step.verdict {
+            self.note(id, verdict);
+        }
+        step
+    }
+
+    fn response(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        correlation: Correlation,
+        facts: ResponseFacts,
+        attempt: Attempt,
+    ) -> Step {
+        let Some(verification) = &mut self.verification else { return Step::verdict(Verdict::pass()) };
+        let is_required = verification.is_required();
+        let mut evidence = Evidence::default();
+        let (error, fetch) = match verification.verify(now, &facts.token, attempt, &mut evidence) {
+            Ok(None) => {
+                self.exchanges.insert(id, Exchange::Decided);
+                return Step::verdict(Verdict::pass());
+            }
+            Ok(Some(Needs { topic, callout })) if attempt == Attempt::First && self.waiting() < MAX_WAITING => {
+                self.exchanges.insert(id, Exchange::AwaitsVerification(topic, correlation, facts));
+                return Step { callouts: callout.into_iter().collect(), verdict: None };
+            }
+            Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),
+            Err(error) => (error, None),
+        };
+        self.exchanges.insert(id, Exchange::Decided);
+        let refusal = Box::new(Refusal::new(Rejection::Response(error), evidence, correlation));
+        let verdict = if is_required { Verdict::Refuse(refusal) } else { Verdict::Tolerate(refusal) };
+        Step { callouts: fetch.into_iter().collect(), verdict: Some(verdict) }
+    }
+
+    /// Remembers that what comes back for a request that was answered here is that answer.
+    fn note(&mut self, id: RequestId, verdict: &Verdict) {
+        if self.verification.is_some() && matches!(verdict, Verdict::Refuse(_)) {
+            self.exchanges.insert(id, Exchange::Decided);
+        }
+    }
+
+    /// How many requests and responses wait for keys.
+    fn waiting(&self) -> usize {
+        self.exchanges.values().filter(|exchange| exchange.awaits().is_some()).count()
+    }
+}
+
+impl Exchange {
+    /// The keys that it waits for.
+    fn awaits(&self) -> Option<&Topic> {
+        match self {
+            Self::AwaitsKeys(topic, _) | Self::AwaitsVerification(topic, ..) => Some(topic),
+            Self::UnderWay(_) | Self::Decided => None,
+        }
+    }
+}
+
+fn refuse(rejection: Rejection, evidence: Evidence, correlation: Correlation) -> Verdict {
+    Verdict::Refuse(Box::new(Refusal::new(rejection, evidence, correlation)))
+}
+
+#[cfg(test)]
+mod tests;

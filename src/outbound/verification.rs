@@ -1,0 +1,97 @@
+//! Whether a response is the Hub's (spec §1, *outbound response*): its token must be right by the rules of JWT Auth, with the
+//! Hub's subject and the bank's provider ids from the configuration.
+
+use std::time::Duration;
+
+use crate::auth::jwt_auth::{JwtAuth, JwtAuthError, Presented};
+use crate::auth::{Evidence, Needs, Outcome};
+use crate::callout::{CalloutError, CalloutId, Topic};
+use crate::capabilities::Capabilities;
+use crate::config::{self, VerificationMode};
+use crate::keys::{self, Attempt};
+use crate::report::CalloutReport;
+use crate::time::UnixTime;
+
+/// Verifies the Hub's responses, with the keys that it knows.
+#[derive(Debug)]
+pub(super) struct Verification {
+    settings: config::VerifyResponses,
+    jwt_auth: JwtAuth,
+    holds_responses: bool,
+}
+
+impl Verification {
+    pub(super) fn new(settings: config::VerifyResponses, capabilities: &Capabilities) -> Self {
+        let jwt_auth = JwtAuth::new(settings.jwt_auth.clone(), capabilities);
+        Self { settings, jwt_auth, holds_responses: capabilities.holds_responses }
+    }
+
+    /// Whether a response without a right token is replaced.
+    pub(super) fn is_required(&self) -> bool {
+        self.settings.mode == VerificationMode::Require
+    }
+
+    /// The lower-case name of the header that carries the token.
+    pub(super) fn header(&self) -> &str {
+        &self.settings.header
+    }
+
+    /// Makes sure, before a request leaves, that its response can be verified: `None` if it can. Not every gateway can hold
+    /// a response until keys are there; and where none can be had, it is better not to have asked.
+    pub(super) fn prepare(&mut self, now: UnixTime, attempt: Attempt) -> Result<Option<Needs>, Duration> {
+        match self.jwt_auth.prepare(now, &self.settings.hub, attempt) {
+            Ok(needs) => Ok(needs),
+            Err(JwtAuthError::KeysUnavailable { retry_after }) => Err(retry_after),
+            // The configuration has checked that the Hub's subject has an address.
+            Err(_) => Err(Duration::from_secs(1)),
+        }
+    }
+
+    /// Decides on the token of a response: `None` if it is right. Keys that are missing are waited for where the gateway
+    /// can hold the response.
+    pub(super) fn verify(
+        &mut self,
+        now: UnixTime,
+        values: &[Vec<u8>],
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Option<Needs>, JwtAuthError> {
+        let audiences: Vec<&str> = self.settings.provider_ids.iter().map(String::as_str).collect();
+        let presented = Presented { subject: &self.settings.hub, values, audiences: &audiences };
+        let attempt = if self.holds_responses { attempt } else { Attempt::AfterCallout };
+        match self.jwt_auth.verify(now, presented, attempt, evidence)? {
+            Outcome::Accepted(_) => Ok(None),
+            Outcome::Needs(needs) => Ok(Some(needs)),
+        }
+    }
+
+    /// Takes the end of a fetch. `None` if it was given up before and does not count any more.
+    pub(super) fn finish(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        topic: &Topic,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutReport> {
+        match topic {
+            Topic::KeySet(url) => self.jwt_auth.keys().finish(now, id, url, answer).map(CalloutReport::Keys),
+            Topic::Token(_) | Topic::Signature(_) => None,
+        }
+    }
+
+    /// The fetches that nobody reported on in time.
+    pub(super) fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, Topic)> {
+        let lost = self.jwt_auth.keys().lost(now);
+        lost.into_iter().map(|(id, url)| (id, Topic::KeySet(url))).collect()
+    }
+
+    /// What time alone brings about.
+    pub(super) fn due(&mut self, now: UnixTime) -> keys::Due {
+        self.jwt_auth.keys().due(now)
+    }
+
+    /// Whether requests may wait for what another worker fetches.
+    pub(super) fn awaits_others(&mut self) -> bool {
+        self.jwt_auth.keys().awaits_others()
+    }
+}
