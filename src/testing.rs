@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
@@ -64,6 +65,12 @@ impl SigningKey {
 
     pub(crate) fn exponent(&self) -> Vec<u8> {
         self.0.public_key().exponent().big_endian_without_leading_zero().to_vec()
+    }
+
+    /// PKCS#8, as OpenSSL writes it.
+    pub(crate) fn pem(&self) -> String {
+        let der: Pkcs8V1Der<'_> = self.0.as_der().unwrap();
+        pem("PRIVATE KEY", der.as_ref())
     }
 
     pub(crate) fn jwk(&self, key_id: &str) -> Value {
@@ -175,6 +182,13 @@ impl SharedData for SharedMemory {
         memory.values.insert(key.to_owned(), (value.to_vec(), version));
         Ok(Written::Done)
     }
+}
+
+/// PEM in lines of 64 characters.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// A compact JWS with any bytes for a signature.

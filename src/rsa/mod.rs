@@ -2,6 +2,8 @@
 //!
 //! The only room that knows whose arithmetic is used (today the crate `rsa`), so that it can be replaced here alone.
 
+mod encoding;
+mod hedge;
 mod private;
 mod public;
 

@@ -1,9 +1,25 @@
 //! RSA private keys that are fit to sign tokens, and RSASSA-PSS signatures with them (RFC 8017 §8.1.1).
+//!
+//! RUSTSEC-2023-0071 ("Marvin") says that the time of the crate's private operation may depend on the key, and that whoever
+//! measures it over a network often enough, with inputs of their choice, may find the key. Here, nobody can choose: the
+//! only operation is a signature over a PSS encoding that the filter makes itself, salted with what no caller knows. There
+//! is no decryption, and so no padding oracle. Each operation is blinded with a secret factor of its own, so that its time
+//! tells nothing of its input; the exponents are processed at full width. And no result leaves before the crate's check of
+//! the CRT and a verification of ours: a single faulty one would factor the modulus.
+
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::rc::Rc;
 
-use super::RsaPublicKey;
+use ::rsa::Pss;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::hedge::HedgeSecret;
+use super::{RsaPublicKey, SALT_LENGTH};
 
 /// An RSA key pair with a modulus of 2048 to 4096 bits whose numbers belong together. Clones share the numbers, which are
 /// overwritten when the last one goes. It does not print itself.
@@ -13,13 +29,40 @@ pub struct RsaPrivateKey(Rc<Pair>);
 struct Pair {
     private: ::rsa::RsaPrivateKey,
     public: RsaPublicKey,
+    secret: HedgeSecret,
 }
 
 /// Why a text is not an acceptable RSA private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateKeyError {
-    /// It is not the PEM of one private key.
+    /// It is not PEM, or not PEM alone.
     NotPem,
+    /// It has several PEM blocks.
+    SeveralBlocks,
+    /// The key is encrypted, and there is no password for it.
+    Encrypted,
+    /// It is a public key.
+    PublicKey,
+    /// It is a certificate.
+    Certificate,
+    /// It is PEM of something else, such as a key in OpenSSH's own format.
+    OtherFormat,
+    /// It is a key for another algorithm: not RSA, or RSA restricted to something else than `PS256`.
+    OtherAlgorithm,
+    /// The PEM does not hold what it says.
+    Malformed,
+    /// The modulus is the product of more than two primes.
+    MultiPrime,
+    /// The modulus has fewer than [`MIN_MODULUS_BITS`](super::MIN_MODULUS_BITS) bits.
+    TooSmall,
+    /// The modulus has more than [`MAX_MODULUS_BITS`](super::MAX_MODULUS_BITS) bits.
+    TooLarge,
+    /// The public exponent is even, below 3 or above 2^33 − 1.
+    Exponent,
+    /// A prime is longer than half of the modulus (FIPS 186-5 appendix A.1.1).
+    PrimeSize,
+    /// The numbers are not those of one key.
+    Inconsistent,
 }
 
 /// No signature came about. What was wrong with it is nobody's business: it would help whoever causes faults.
@@ -31,8 +74,11 @@ impl RsaPrivateKey {
     ///
     /// # Errors
     /// See [`PrivateKeyError`].
-    pub fn from_pem(_pem: &str) -> Result<Self, PrivateKeyError> {
-        Err(PrivateKeyError::NotPem)
+    pub fn from_pem(pem: &str) -> Result<Self, PrivateKeyError> {
+        let key = Self(Rc::new(read::pair(pem)?));
+        // The last proof: a number that is no prime, but agrees with the others, does not sign.
+        key.sign_ps256(b"", &[0; 32]).map_err(|_| PrivateKeyError::Inconsistent)?;
+        Ok(key)
     }
 
     /// The public key of the pair.
@@ -48,9 +94,15 @@ impl RsaPrivateKey {
     ///
     /// # Errors
     /// [`SigningFault`]; no faulty signature ever leaves.
-    pub fn sign_ps256(&self, _message: &[u8], _nonce: &[u8; 32]) -> Result<Vec<u8>, SigningFault> {
-        let _ = &self.0.private;
-        Err(SigningFault)
+    pub fn sign_ps256(&self, message: &[u8], nonce: &[u8; 32]) -> Result<Vec<u8>, SigningFault> {
+        let Pair { private, public, secret } = &*self.0;
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        let mut generator = secret.generator(nonce, &digest);
+        let padding = Pss::<Sha256>::new_blinded_with_salt(SALT_LENGTH);
+        let signature = private.sign_with_rng(&mut generator, padding, &digest).map_err(|_| SigningFault)?;
+        let mut signature = Zeroizing::new(signature);
+        public.verify_ps256(message, &signature).map_err(|_| SigningFault)?;
+        Ok(std::mem::take(&mut *signature))
     }
 }
 
@@ -72,6 +124,19 @@ impl fmt::Display for PrivateKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPem => "a text that is not the PEM of one private key",
+            Self::SeveralBlocks => "more than one PEM block",
+            Self::Encrypted => "an encrypted key",
+            Self::PublicKey => "a public key",
+            Self::Certificate => "a certificate",
+            Self::OtherFormat => "PEM of another format than PKCS#8 and PKCS#1",
+            Self::OtherAlgorithm => "a key of another type than RSA",
+            Self::Malformed => "PEM that does not hold what it says",
+            Self::MultiPrime => "a key with more than two primes",
+            Self::TooSmall => "a key of fewer than 2048 bits",
+            Self::TooLarge => "a key of more than 4096 bits",
+            Self::Exponent => "a key whose exponent is even, below 3 or above 2^33 - 1",
+            Self::PrimeSize => "a key with a prime of more than half its bits",
+            Self::Inconsistent => "a key whose numbers do not belong together",
         })
     }
 }

@@ -1,13 +1,19 @@
 //! RSA public keys that are fit to verify tokens, and verification with both paddings of RFC 8017: RSASSA-PSS (§8.1.2),
 //! which JWT Auth demands, and RSASSA-PKCS1-v1_5 (§8.2.2) for the access tokens of banks that still use it.
 
+use std::fmt;
+
 use ::rsa::Pkcs1v15Sign;
+use ::rsa::pkcs1::RsaPublicKeyRef;
+use ::rsa::pkcs8::SubjectPublicKeyInfoRef;
 use ::rsa::pss::{Signature, VerifyingKey};
 use ::rsa::signature::Verifier as _;
 use ::rsa::traits::PublicKeyParts as _;
+use der::Decode as _;
 use sha2::{Digest as _, Sha256};
 
 use super::SALT_LENGTH;
+use super::encoding::{Block, allows_ps256};
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
@@ -28,6 +34,8 @@ pub struct RsaPublicKey(VerifyingKey<Sha256>);
 pub enum RsaKeyError {
     /// A text is not the PEM of one public key.
     NotPem,
+    /// It is a public key of another type, or restricted to something else than `PS256`.
+    OtherAlgorithm,
     /// The modulus has fewer than [`MIN_MODULUS_BITS`] or more than [`MAX_MODULUS_BITS`] bits.
     ModulusSize,
     /// The modulus is even.
@@ -67,8 +75,25 @@ impl RsaPublicKey {
     ///
     /// # Errors
     /// See [`RsaKeyError`].
-    pub fn from_pem(_pem: &str) -> Result<Self, RsaKeyError> {
-        Err(RsaKeyError::NotPem)
+    pub fn from_pem(pem: &str) -> Result<Self, RsaKeyError> {
+        let block = Block::find(pem).map_err(|_| RsaKeyError::NotPem)?;
+        let der = block.decode().ok_or(RsaKeyError::NotPem)?;
+        match block.label {
+            "PUBLIC KEY" => {
+                let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| RsaKeyError::NotPem)?;
+                if !allows_ps256(&info.algorithm) {
+                    return Err(RsaKeyError::OtherAlgorithm);
+                }
+                Self::from_pkcs1(info.subject_public_key.as_bytes().unwrap_or_default())
+            }
+            "RSA PUBLIC KEY" => Self::from_pkcs1(&der),
+            _ => Err(RsaKeyError::NotPem),
+        }
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self, RsaKeyError> {
+        let numbers = RsaPublicKeyRef::from_der(der).map_err(|_| RsaKeyError::NotPem)?;
+        Self::new(numbers.modulus.as_bytes(), numbers.public_exponent.as_bytes())
     }
 
     /// Verifies RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes: `PS256` (RFC 7518 §3.5).
@@ -112,8 +137,20 @@ impl PartialEq for RsaPublicKey {
 
 impl Eq for RsaPublicKey {}
 
+impl fmt::Display for RsaKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPem => "a text that is not the PEM of one public key",
+            Self::OtherAlgorithm => "a key of another type than RSA",
+            Self::ModulusSize => "a key of fewer than 2048 or more than 4096 bits",
+            Self::ModulusEven => "a key with an even modulus",
+            Self::Exponent => "a key whose exponent is even, below 3 or above 2^33 - 1",
+        })
+    }
+}
+
 /// The bits of a big-endian number without its leading zeros.
-fn bit_length(number: &[u8]) -> usize {
+pub(super) fn bit_length(number: &[u8]) -> usize {
     let Some(first) = number.iter().position(|byte| *byte != 0) else { return 0 };
     let significant = number.get(first..).unwrap_or_default();
     let leading = significant.first().map_or(0, |byte| byte.leading_zeros());

@@ -1,0 +1,103 @@
+//! From PEM to the numbers of a key, and what they must fulfil together (RFC 8017 §3.2).
+
+use ::rsa::BoxedUint;
+use ::rsa::pkcs1::{RsaPrivateKeyRef, UintRef};
+use ::rsa::pkcs8::PrivateKeyInfoRef;
+use ::rsa::traits::PrivateKeyParts as _;
+use der::Decode as _;
+use zeroize::Zeroizing;
+
+use super::{Pair, PrivateKeyError};
+use crate::rsa::encoding::{Block, PemError, allows_ps256};
+use crate::rsa::hedge::HedgeSecret;
+use crate::rsa::public::bit_length;
+use crate::rsa::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};
+
+/// The key pair in a text; not yet tried out.
+pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
+    let block = Block::find(pem).map_err(|error| match error {
+        PemError::NotPem => PrivateKeyError::NotPem,
+        PemError::SeveralBlocks => PrivateKeyError::SeveralBlocks,
+    })?;
+    let der = || block.decode().ok_or(PrivateKeyError::NotPem);
+    match block.label {
+        // RFC 1421 §4.6.1.1: "Proc-Type: 4,ENCRYPTED".
+        _ if block.has_headers() => Err(PrivateKeyError::Encrypted),
+        "PRIVATE KEY" => pkcs8(&der()?),
+        "RSA PRIVATE KEY" => pkcs1(&der()?),
+        "ENCRYPTED PRIVATE KEY" => Err(PrivateKeyError::Encrypted),
+        "EC PRIVATE KEY" | "DSA PRIVATE KEY" => Err(PrivateKeyError::OtherAlgorithm),
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => Err(PrivateKeyError::PublicKey),
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(PrivateKeyError::Certificate),
+        _ => Err(PrivateKeyError::OtherFormat),
+    }
+}
+
+fn pkcs8(der: &[u8]) -> Result<Pair, PrivateKeyError> {
+    let info = PrivateKeyInfoRef::from_der(der).map_err(|_| PrivateKeyError::Malformed)?;
+    if !allows_ps256(&info.algorithm) {
+        return Err(PrivateKeyError::OtherAlgorithm);
+    }
+    pkcs1(info.private_key.as_bytes())
+}
+
+fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
+    let file = RsaPrivateKeyRef::from_der(der).map_err(|_| PrivateKeyError::Malformed)?;
+    if file.other_prime_infos.is_some() {
+        return Err(PrivateKeyError::MultiPrime);
+    }
+    let modulus = file.modulus.as_bytes();
+    let public = RsaPublicKey::new(modulus, file.public_exponent.as_bytes()).map_err(|error| match error {
+        RsaKeyError::ModulusSize if bit_length(modulus) < MIN_MODULUS_BITS => PrivateKeyError::TooSmall,
+        RsaKeyError::ModulusSize => PrivateKeyError::TooLarge,
+        RsaKeyError::Exponent => PrivateKeyError::Exponent,
+        _ => PrivateKeyError::Inconsistent,
+    })?;
+    let private = numbers(&file)?;
+    let secret = HedgeSecret::of([file.prime1.as_bytes(), file.prime2.as_bytes()]);
+    Ok(Pair { private, public, secret })
+}
+
+/// The numbers in the form that they are calculated with, if they agree. The caller has checked the public ones.
+///
+/// The bounds are what the crate's arithmetic needs in order neither to panic nor to run for long: factors that are odd,
+/// above 1 and not longer than half of the modulus are, as their product is the modulus, at least as long as half of it
+/// less one bit. So `p − 1` is no zero, and blinding finds an invertible factor at once.
+fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateKeyError> {
+    const INCONSISTENT: PrivateKeyError = PrivateKeyError::Inconsistent;
+    let modulus_bits = bit_length(file.modulus.as_bytes());
+    let prime_bits = modulus_bits.div_ceil(2);
+    if [file.prime1, file.prime2].iter().any(|prime| bit_length(prime.as_bytes()) > prime_bits) {
+        return Err(PrivateKeyError::PrimeSize);
+    }
+    if file.prime1 == file.prime2 {
+        return Err(INCONSISTENT);
+    }
+    let half = |number: UintRef<'_>| secret_number(number, prime_bits);
+    let given = [file.exponent1, file.exponent2, file.coefficient].map(half);
+    // Each number has its final width, or the crate would copy it into another and leave this one behind.
+    let [p, q] = [half(file.prime1)?, half(file.prime2)?].map(|mut prime| std::mem::take(&mut *prime));
+    let mut d = secret_number(file.private_exponent, modulus_bits)?;
+    // This also checks that d < n, p·q = n, and d·e ≡ 1 modulo p − 1 and q − 1.
+    let key = ::rsa::RsaPrivateKey::from_components(
+        BoxedUint::from_be_slice_vartime(file.modulus.as_bytes()),
+        BoxedUint::from_be_slice_vartime(file.public_exponent.as_bytes()),
+        std::mem::take(&mut *d),
+        vec![p, q],
+    )
+    .map_err(|_| INCONSISTENT)?;
+    let [exponent1, exponent2, coefficient] = given;
+    // The crate has calculated these three itself. Where the file's differ, it is not the file of one key.
+    let qinv = Zeroizing::new(key.crt_coefficient().ok_or(INCONSISTENT)?);
+    let agrees = key.dp() == Some(&*exponent1?) && key.dq() == Some(&*exponent2?) && *qinv == *coefficient?;
+    if agrees { Ok(key) } else { Err(INCONSISTENT) }
+}
+
+/// A number of at most so many bits, of which `None` may be cut off.
+fn secret_number(number: UintRef<'_>, bits: usize) -> Result<Zeroizing<BoxedUint>, PrivateKeyError> {
+    if bit_length(number.as_bytes()) > bits {
+        return Err(PrivateKeyError::Inconsistent);
+    }
+    let bits = u32::try_from(bits).map_err(|_| PrivateKeyError::Inconsistent)?;
+    BoxedUint::from_be_slice(number.as_bytes(), bits).map(Zeroizing::new).map_err(|_| PrivateKeyError::Inconsistent)
+}
