@@ -1,14 +1,14 @@
 //! The settings of the method API key (spec §2.2): the digests of the keys that the bank gave the Hub, each with an id and
 //! its time, and where a request carries its key. The keys themselves never stand in a configuration.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::errors::ConfigErrors;
+use super::header_name::{self, token};
 use super::reader::{Keys, ListRule, Node, TextRule};
-use crate::reserved::is_reserved;
+use super::seen::Seen;
+use super::time::read_time;
 use crate::time::UnixTime;
 
 const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], planned: &[] };
@@ -25,42 +25,7 @@ const ID: &str = "a string of 1 to 64 visible ASCII characters";
 
 const DIGEST: &str = "the SHA-256 digest of a key in 64 hex digits";
 
-const TIME: &str = "a time in UTC such as \"2026-11-21T00:00:00Z\"";
-
-/// A token of RFC 9110 §5.6.2; the bound is above every header name and scheme in use.
-const fn token(expected: &'static str) -> TextRule {
-    let allows = |character: char| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character);
-    TextRule { expected, max_bytes: 64, allows }
-}
-
-const HEADER: TextRule = token("a header name of 1 to 64 characters");
 const SCHEME: TextRule = token("a scheme such as \"ApiKey\" of 1 to 64 characters");
-
-/// Headers that mean something else to the gateway, to HTTP or to this filter. The interaction ids are even logged.
-const OTHER_HEADERS: [&str; 22] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "o3-aspsp-id",
-    "o3-caller-interaction-id",
-    "o3-ozone-interaction-id",
-    "o3-provider-id",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-fapi-interaction-id",
-    "x-forwarded-client-cert",
-    "x-forwarded-for",
-    "x-request-id",
-];
 
 const DIGEST_OCTETS: usize = 32;
 
@@ -119,7 +84,7 @@ impl ApiKey {
             }
             Some(KnownKey { id: id?, digest: digest?, not_before: not_before?, expires: expires? })
         });
-        let header = read_header(&object.member("header"), errors);
+        let header = header_name::read_of_request(&object.member("header"), errors);
         let scheme = object.member("scheme");
         let scheme = if scheme.is_absent() || scheme.is_null() {
             Some(None)
@@ -193,32 +158,6 @@ impl std::fmt::Debug for KeyDigest {
     }
 }
 
-/// The values of one member in the items of a list so far.
-struct Seen<T> {
-    of: &'static str,
-    values: Vec<Option<T>>,
-}
-
-impl<T: PartialEq> Seen<T> {
-    fn new(of: &'static str) -> Self {
-        Self { of, values: Vec::new() }
-    }
-
-    /// The position of the item that had the same value, if one did.
-    fn note(&mut self, value: Option<T>) -> Option<usize> {
-        let earlier = self.values.iter().position(|seen| value.is_some() && *seen == value);
-        self.values.push(value);
-        earlier
-    }
-
-    fn refuse(&self, earlier: Option<usize>, node: &Node<'_>, errors: &mut ConfigErrors) {
-        if let Some(position) = earlier {
-            let of = self.of;
-            node.refuse(format!("expected {of} without duplicates, got the same as at [{position}]"), errors);
-        }
-    }
-}
-
 fn read_id(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<KeyId> {
     match KeyId::new(node.string(ID, errors)?) {
         Some(id) => Some(id),
@@ -235,48 +174,6 @@ fn read_digest(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<KeyDigest> 
         Some(digest) => Some(digest),
         None => node.refuse_text(DIGEST, "a string that is not one", errors),
     }
-}
-
-fn read_header(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<String> {
-    if node.is_absent() {
-        return Some("authorization".to_owned());
-    }
-    let name = node.text(&HEADER, errors)?.to_ascii_lowercase();
-    if OTHER_HEADERS.contains(&name.as_str()) || is_reserved(name.as_bytes()) {
-        return node.refuse_text("a header of its own", "one that means something else", errors);
-    }
-    Some(name)
-}
-
-/// `Some(None)` if there is none.
-fn read_time(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<UnixTime>> {
-    if node.is_absent() {
-        return Some(None);
-    }
-    let text = node.string(TIME, errors)?;
-    match parse_time(text) {
-        Ok(time) => Some(Some(time)),
-        Err(got) => node.refuse_text(TIME, got, errors),
-    }
-}
-
-/// RFC 3339 in UTC, with `T` and `Z` and at most nine decimal places. `humantime` alone reads more than that.
-fn parse_time(text: &str) -> Result<UnixTime, &'static str> {
-    let no_time = "a string that is not one";
-    let (date_and_time, zone) = text.split_at_checked(19).ok_or(no_time)?;
-    if !zone.ends_with('Z') {
-        let has_offset = date_and_time.is_ascii() && zone.contains(['+', '-']);
-        return Err(if has_offset { "one with an offset" } else { no_time });
-    }
-    let is_fraction =
-        |digits: &str| (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if zone != "Z" && !zone.strip_prefix('.').and_then(|rest| rest.strip_suffix('Z')).is_some_and(is_fraction) {
-        return Err(no_time);
-    }
-    let time = humantime::parse_rfc3339(text).map_err(|_| no_time)?;
-    let since_epoch = time.duration_since(UNIX_EPOCH).map_err(|_| no_time)?;
-    let nanoseconds = Duration::from_nanos(since_epoch.subsec_nanos().into());
-    Ok(UnixTime::from_secs(since_epoch.as_secs()).after(nanoseconds))
 }
 
 #[cfg(test)]
@@ -304,50 +201,6 @@ mod tests {
         let last_bit = ABC.replacen("15ad", "15ac", 1);
         assert_ne!(KeyDigest::parse(&last_bit), Some(digest));
         assert_eq!(format!("{digest:?}"), "[redacted]");
-    }
-
-    #[test]
-    fn a_time_is_rfc_3339_in_utc_to_the_millisecond() {
-        for (text, printed) in [
-            ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"),
-            ("2026-11-21T09:30:00Z", "2026-11-21T09:30:00.000Z"),
-            ("2026-11-21T09:30:00.5Z", "2026-11-21T09:30:00.500Z"),
-            ("2028-02-29T23:59:59.123999999Z", "2028-02-29T23:59:59.123Z"),
-            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
-        ] {
-            assert_eq!(parse_time(text).map(UnixTime::to_rfc3339).as_deref(), Ok(printed));
-        }
-        for offset in ["+04:00", "-04:00", "+00:00", "-00:00", ".5+04:00"] {
-            assert_eq!(parse_time(&format!("2026-11-21T09:30:00{offset}")), Err("one with an offset"), "{offset}");
-        }
-        for text in [
-            "",
-            "2026-11-21",
-            "2026-11-21T09:30Z",
-            "2026-11-21T09:30:00",
-            "2026-11-21 09:30:00Z",
-            "2026-11-21t09:30:00z",
-            "2026-11-21T09:30:00z",
-            "2026-11-21T09:30:00.Z",
-            "2026-11-21T09:30:00.1234567890Z",
-            "2026-11-21T09:30:00,5Z",
-            "2026-11-21T09:30:00ZZ",
-            "2026-11-21T09:30:00ZxxZ",
-            "2026-11-21T09:30:00.5+00:00Z",
-            "2026-11-21T09:30:00Z ",
-            " 2026-11-21T09:30:00Z",
-            "2026-02-29T00:00:00Z",
-            "2026-13-01T00:00:00Z",
-            "2026-00-01T00:00:00Z",
-            "2026-11-21T24:00:00Z",
-            "1969-12-31T23:59:59Z",
-            "10000-01-01T00:00:00Z",
-            "+026-11-21T00:00:00Z",
-            "1795253400",
-            "٢٠٢٦-11-21T09:30:00+04:00",
-        ] {
-            assert_eq!(parse_time(text), Err("a string that is not one"), "{text}");
-        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod client_credentials;
 mod duration;
 mod errors;
 mod forward;
+mod header_name;
 mod health_checks;
 mod inbound;
 mod jwks_location;
@@ -19,10 +20,12 @@ mod protobuf;
 mod reader;
 mod response_token;
 mod secret;
+mod seen;
 mod service_initiation;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod time;
 mod verify_responses;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
