@@ -11,8 +11,8 @@ use super::seen::Seen;
 use super::time::read_time;
 use crate::time::UnixTime;
 
-const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], planned: &[] };
-const KEY_KEYS: Keys = Keys { supported: &["id", "sha256", "not_before", "expires"], planned: &[] };
+const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], refused: &[] };
+const KEY_KEYS: Keys = Keys { supported: &["id", "sha256", "not_before", "expires"], refused: &[] };
 
 /// Two keys overlap during a rotation, and a bank with several Hubs may give each its own; every one is compared on every
 /// request.

@@ -27,18 +27,18 @@ const KEYS: Keys = Keys {
         "refetch_cooldown",
         "introspection",
     ],
-    planned: &[],
+    refused: &[],
 };
 
 /// The keys that say how a key set is used. Beside `introspection`, which has its own, they would have no effect.
 const KEYS_OF_JWKS: [&str; 5] = ["algorithms", "upstream", "max_age", "timeout", "refetch_cooldown"];
 
 /// The keys are the bank's, at one address that no certificate takes part in.
-const JWKS_KEYS: Keys = Keys { supported: &["url"], planned: &[] };
+const JWKS_KEYS: Keys = Keys { supported: &["url"], refused: &[] };
 
 const INTROSPECTION_KEYS: Keys = Keys {
     supported: &["url", "upstream", "client_id", "client_secret", "timeout", "max_age", "negative_max_age", "capacity"],
-    planned: &[],
+    refused: &[],
 };
 
 /// An issuer is a URL, and an audience usually one; RFC 7519 §2 allows any string.

@@ -3,7 +3,7 @@
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
 
-const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], planned: &[] };
+const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], refused: &[] };
 
 /// What an accepted request carries on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,20 +23,21 @@ const KEYS: Keys = Keys {
         "service_initiation",
         "health_checks",
         "forward",
+        "response_token",
     ],
-    planned: &["response_token"],
+    refused: &[],
 };
 
-const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], planned: &[] };
+const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], refused: &[] };
 
-const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], planned: &[] };
+const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], refused: &[] };
 
 /// One id a segment of a bank; no bank has as many, and every id is compared on every request.
-const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
+pub(super) const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
 
 /// The id is a header value and a claim: no white space that a gateway could trim, nothing that two encodings spell
 /// apart.
-const PROVIDER_ID: TextRule = TextRule {
+pub(super) const PROVIDER_ID: TextRule = TextRule {
     expected: "a string of 1 to 128 visible ASCII characters",
     max_bytes: 128,
     allows: |character| character.is_ascii_graphic(),
@@ -59,7 +60,7 @@ pub struct Inbound {
     pub health_checks: Option<HealthChecks>,
     /// What an accepted request carries on.
     pub forward: Forward,
-    /// Whether responses are signed.
+    /// The token that responses get.
     pub response_token: Option<ResponseToken>,
 }
 
@@ -110,6 +111,12 @@ impl Inbound {
                 errors,
             );
         }
+        let response_token = object.member("response_token");
+        let response_token = if response_token.is_absent() {
+            Some(None)
+        } else {
+            ResponseToken::read(&response_token, secrets, errors).map(Some)
+        };
         Some(Inbound {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
@@ -118,7 +125,7 @@ impl Inbound {
             service_initiation: service_initiation?,
             health_checks: health_checks?,
             forward: forward?,
-            response_token: None,
+            response_token: response_token?,
         })
     }
 }

@@ -24,7 +24,7 @@ pub enum Environment {
 pub enum Scheme {
     /// HTTP over TLS.
     Https,
-    /// Plaintext, to this machine only.
+    /// Plaintext: to this machine only, but for a remote signer, where the operator is warned.
     Http,
 }
 
@@ -37,7 +37,11 @@ impl Scheme {
         }
     }
 
-    fn default_port(self) -> u16 {
+    pub(super) fn parse(text: &str) -> Option<Scheme> {
+        [Scheme::Https, Scheme::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
+    }
+
+    pub(super) fn default_port(self) -> u16 {
         match self {
             Scheme::Https => 443,
             Scheme::Http => 80,
@@ -61,7 +65,7 @@ enum Piece {
     CommonName,
 }
 
-/// A checked URL to make a callout to: `https`, or `http` to this machine.
+/// A checked URL to make a callout to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HttpUrl {
     text: String,
@@ -170,12 +174,8 @@ impl JwksLocation {
         if before_query.split('/').any(is_dot_segment) {
             return Err(ExpandError::DotSegment);
         }
-        let authority = self.authority.to_string();
-        let text = format!("{}://{authority}{path}", self.scheme.as_str());
-        if text.len() > MAX_URL_BYTES {
-            return Err(ExpandError::TooLong);
-        }
-        Ok(HttpUrl { text, scheme: self.scheme, authority, path })
+        let url = HttpUrl::of_parts(self.scheme, &self.authority, path);
+        if url.as_str().len() > MAX_URL_BYTES { Err(ExpandError::TooLong) } else { Ok(url) }
     }
 }
 
@@ -188,7 +188,13 @@ impl HttpUrl {
         JwksLocation::fixed(url)?.expand("", None).map_err(JwksLocationError::Expansion)
     }
 
-    /// `https`, or `http` to this machine.
+    /// From parts that were checked. The path begins with a slash.
+    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> HttpUrl {
+        let authority = authority.to_string();
+        HttpUrl { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
+    }
+
+    /// `https` or `http`.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -238,8 +244,7 @@ fn parse(text: &str) -> Result<JwksLocation, JwksLocationError> {
     if scheme.contains('{') || authority.contains('{') {
         return Err(JwksLocationError::PlaceholderOutsidePath);
     }
-    let scheme = [Scheme::Https, Scheme::Http].into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_str()));
-    let scheme = scheme.ok_or(JwksLocationError::NotHttps)?;
+    let scheme = Scheme::parse(scheme).ok_or(JwksLocationError::NotHttps)?;
     let authority = Authority::parse(authority).map_err(|fault| match fault {
         AuthorityFault::UserInfo => JwksLocationError::UserInfo,
         AuthorityFault::Host => JwksLocationError::Host,

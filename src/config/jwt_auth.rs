@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
 use super::jwks_location::{Environment, JwksLocation, JwksLocationError};
-use super::reader::{IntegerRange, Keys, Node, TextRule};
+use super::reader::{IntegerRange, Keys, Node, Object, TextRule};
 use crate::replay::ReplayScope;
 
 const KEYS: Keys = Keys {
@@ -21,10 +21,10 @@ const KEYS: Keys = Keys {
         "replay_detection",
         "replay_capacity",
     ],
-    planned: &[],
+    refused: &[],
 };
 
-const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], planned: &[] };
+const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], refused: &[] };
 
 /// The standard lets a JWKS be cached for at most 10 minutes, and senders count on it when they publish a key. Below a
 /// second, every request would fetch.
@@ -93,6 +93,13 @@ pub struct Replay {
 impl JwtAuth {
     pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
         let object = node.object(&KEYS, errors)?;
+        let settings = JwtAuth::read_without_replay(&object, errors);
+        let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
+        Some(JwtAuth { replay: replay?, ..settings? })
+    }
+
+    /// Reads all but what is about replays, from an object that may have other settings as well.
+    pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
         let jwks = read_jwks(&object.member("jwks"), errors);
         let upstream = read_upstream(&object.member("upstream"), jwks.as_ref(), errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
@@ -100,7 +107,6 @@ impl JwtAuth {
         let refetch_cooldown = object.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let max_lifetime = object.member("max_lifetime").duration(&MAX_LIFETIME, errors);
-        let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
         Some(JwtAuth {
             jwks: jwks?,
             upstream: upstream?,
@@ -109,7 +115,7 @@ impl JwtAuth {
             refetch_cooldown: refetch_cooldown?,
             clock_skew: clock_skew?,
             max_lifetime: max_lifetime?,
-            replay: replay?,
+            replay: None,
         })
     }
 }

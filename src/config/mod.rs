@@ -13,6 +13,7 @@ mod health_checks;
 mod inbound;
 mod jwks_location;
 mod jwt_auth;
+mod origin;
 mod outbound;
 mod path;
 mod peer;
@@ -23,9 +24,11 @@ mod secret;
 mod seen;
 mod service_initiation;
 mod signing;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod time;
+mod vault_transit;
 mod verify_responses;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
@@ -40,7 +43,8 @@ pub use outbound::Outbound;
 pub use response_token::ResponseToken;
 pub use secret::Secret;
 pub use service_initiation::{AllowedRequest, ServiceInitiation};
-pub use signing::{LocalKey, Signer, Signing, VaultTransit};
+pub use signing::{LocalKey, Signer, Signing};
+pub use vault_transit::VaultTransit;
 pub use verify_responses::{VerificationMode, VerifyResponses};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
@@ -51,7 +55,7 @@ use secret::SecretSource;
 /// keeps a file given by mistake from being read into a tree many times its size in every worker.
 pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
-const TOP: Keys = Keys { supported: &["inbound"], planned: &["outbound"] };
+const TOP: Keys = Keys { supported: &["inbound", "outbound"], refused: &[] };
 
 /// A checked plugin configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +114,15 @@ impl Config {
         }
     }
 
+    /// The settings of an outbound plugin.
+    #[cfg(test)]
+    pub(crate) fn into_outbound(self) -> Outbound {
+        match self.direction {
+            Direction::Outbound(outbound) => *outbound,
+            Direction::Inbound(_) => panic!("an inbound configuration"),
+        }
+    }
+
     /// What the operator should know of this configuration, a line each, although it is accepted.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -118,11 +131,18 @@ impl Config {
     fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Direction> {
         let top = node.object(&TOP, errors)?;
         top.exactly_one(errors);
-        let inbound = top.member("inbound");
-        if inbound.is_absent() {
-            return None;
-        }
-        Inbound::read(&inbound, secrets, errors).map(|inbound| Direction::Inbound(Box::new(inbound)))
+        let (inbound, outbound) = (top.member("inbound"), top.member("outbound"));
+        let inbound = if inbound.is_absent() {
+            None
+        } else {
+            Inbound::read(&inbound, secrets, errors).map(|inbound| Direction::Inbound(Box::new(inbound)))
+        };
+        let outbound = if outbound.is_absent() {
+            None
+        } else {
+            Outbound::read(&outbound, secrets, errors).map(|outbound| Direction::Outbound(Box::new(outbound)))
+        };
+        inbound.or(outbound)
     }
 }
 

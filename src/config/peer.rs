@@ -7,9 +7,9 @@ use crate::peer::{Fingerprint, PeerRules, PeerSource};
 use crate::reserved::is_reserved;
 
 const KEYS: Keys =
-    Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], planned: &[] };
-const SOURCE_KEYS: Keys = Keys { supported: &["forwarded_header"], planned: &[] };
-const HEADER_KEYS: Keys = Keys { supported: &["name", "format", "trust_plaintext_hop"], planned: &[] };
+    Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], refused: &[] };
+const SOURCE_KEYS: Keys = Keys { supported: &["forwarded_header"], refused: &[] };
+const HEADER_KEYS: Keys = Keys { supported: &["name", "format", "trust_plaintext_hop"], refused: &[] };
 
 /// A bank talks to a few Hubs, each with an old and a new certificate during rotation; every pin is compared on every
 /// request.

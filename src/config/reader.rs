@@ -12,8 +12,8 @@ use crate::json::{self, Value};
 pub(super) struct Keys {
     /// What may be given.
     pub(super) supported: &'static [&'static str],
-    /// What the design knows and this release refuses.
-    pub(super) planned: &'static [&'static str],
+    /// What an operator may expect here and does not belong here, each with what to say of it.
+    pub(super) refused: &'static [(&'static str, &'static str)],
 }
 
 /// What a string may be.
@@ -242,7 +242,7 @@ impl<'a> Node<'a> {
         items.into_iter().collect()
     }
 
-    /// An object; its unknown, planned and repeated keys are noted at once.
+    /// An object; its unknown, refused and repeated keys are noted at once.
     pub(super) fn object(&self, keys: &'static Keys, errors: &mut ConfigErrors) -> Option<Object<'a>> {
         let members = match self.json {
             Some(Value::Object(members)) => members,
@@ -257,8 +257,8 @@ impl<'a> Node<'a> {
             errors.add(&object.path_of(&shown_key(name)), "expected each key once, got it again".to_owned());
         }
         for (name, _) in members.iter() {
-            if keys.planned.contains(&name) {
-                errors.add(&object.path_of(name), "not supported yet".to_owned());
+            if let Some((_, problem)) = keys.refused.iter().find(|(refused, _)| *refused == name) {
+                errors.add(&object.path_of(name), (*problem).to_owned());
             } else if !keys.supported.contains(&name) {
                 let allowed = match keys.supported {
                     [] => "no key".to_owned(),
@@ -283,8 +283,7 @@ impl<'a> Object<'a> {
 
     /// Notes a fault unless exactly one of the known keys is there.
     pub(super) fn exactly_one(&self, errors: &mut ConfigErrors) {
-        let known = [self.keys.supported, self.keys.planned].concat();
-        let given: Vec<&str> = known.into_iter().filter(|key| self.members.contains(key)).collect();
+        let given: Vec<&str> = self.keys.supported.iter().copied().filter(|key| self.members.contains(key)).collect();
         let problem = match given.as_slice() {
             [_] => return,
             [] => format!("expected {}, got nothing", list_words(self.keys.supported, "or")),

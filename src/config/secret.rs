@@ -3,10 +3,12 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, TextRule};
 
-const KEYS: Keys = Keys { supported: &["env", "value"], planned: &[] };
+const KEYS: Keys = Keys { supported: &["env", "value"], refused: &[] };
 
 /// The portable names of POSIX (IEEE 1003.1 §8.1). Hardly a secret that is put here by mistake looks like one, so an
 /// error may show it.
@@ -19,11 +21,11 @@ const VARIABLE: TextRule = TextRule {
 /// The gateway's environment: the value of a variable, by its name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// A secret. It does not print itself.
+/// A secret. It does not print itself, and its text is overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
-/// Where secrets come from, and what the operator should know of it.
+/// Where secrets come from, and what the operator should know of how they are handled.
 pub(super) struct SecretSource<'e> {
     environment: Environment<'e>,
     warnings: Vec<String>,
@@ -33,7 +35,7 @@ impl Secret {
     /// A secret with this text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text, for the one place where it is used.
@@ -56,35 +58,57 @@ impl<'e> SecretSource<'e> {
 
     /// Reads a secret that must be as the rule says.
     pub(super) fn read(&mut self, node: &Node<'_>, rule: &TextRule, errors: &mut ConfigErrors) -> Option<Secret> {
+        self.read_as(node, rule, |text| Ok(Secret::new(text)), errors)
+    }
+
+    /// Reads a secret that must be as the rule says, and that `parse` turns into something or says what it is instead.
+    pub(super) fn read_as<T>(
+        &mut self,
+        node: &Node<'_>,
+        rule: &TextRule,
+        parse: impl Fn(&str) -> Result<T, String>,
+        errors: &mut ConfigErrors,
+    ) -> Option<T> {
         let object = node.object(&KEYS, errors)?;
         object.exactly_one(errors);
         let (variable, value) = (object.member("env"), object.member("value"));
+        let parse = |text: &str| rule.fault(text).map_or_else(|| parse(text), |fault| Err(fault.to_owned()));
         if !variable.is_absent() {
-            return self.read_variable(&variable, rule, errors);
+            let name = variable.text(&VARIABLE, errors)?;
+            let Some(text) = self.variable(name) else {
+                let got = format!("{name}, which is not");
+                return variable.refuse_text("an environment variable that is set", &got, errors);
+            };
+            return match parse(&text) {
+                Ok(secret) => Some(secret),
+                Err(fault) => variable.refuse_text(rule.expected, &format!("{fault} in {name}"), errors),
+            };
         }
         if value.is_absent() {
             return None;
         }
-        self.warnings.push(format!(
-            "{}: a secret in the configuration is shown by the gateway's admin pages; give {{\"env\": \"NAME\"}} instead",
-            value.path()
-        ));
-        value.text(rule, errors).map(Secret::new)
+        self.warn(
+            &value,
+            "a secret in the configuration is shown by the gateway's admin pages; give {\"env\": \"NAME\"} instead",
+        );
+        let text = value.string(rule.expected, errors)?;
+        match parse(text) {
+            Ok(secret) => Some(secret),
+            Err(fault) => value.refuse_text(rule.expected, &fault, errors),
+        }
+    }
+
+    /// Notes what the operator should know, although it is accepted.
+    pub(super) fn warn(&mut self, node: &Node<'_>, warning: &str) {
+        self.warnings.push(format!("{}: {warning}", node.path()));
     }
 
     pub(super) fn into_warnings(self) -> Vec<String> {
         self.warnings
     }
 
-    fn read_variable(&self, node: &Node<'_>, rule: &TextRule, errors: &mut ConfigErrors) -> Option<Secret> {
-        let name = node.text(&VARIABLE, errors)?;
-        let value = (self.environment)(name).unwrap_or_default();
-        if value.is_empty() {
-            return node.refuse_text("an environment variable that is set", &format!("{name}, which is not"), errors);
-        }
-        match rule.fault(&value) {
-            None => Some(Secret(value)),
-            Some(fault) => node.refuse_text(rule.expected, &format!("{fault} in {name}"), errors),
-        }
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<Zeroizing<String>> {
+        (self.environment)(name).filter(|value| !value.is_empty()).map(Zeroizing::new)
     }
 }

@@ -5,8 +5,8 @@ use super::errors::ConfigErrors;
 use super::path;
 use super::reader::{Keys, ListRule, Node, TextRule};
 
-const KEYS: Keys = Keys { supported: &["allow"], planned: &[] };
-const REQUEST_KEYS: Keys = Keys { supported: &["method", "path"], planned: &[] };
+const KEYS: Keys = Keys { supported: &["allow"], refused: &[] };
+const REQUEST_KEYS: Keys = Keys { supported: &["method", "path"], refused: &[] };
 
 /// The standard has a handful of such calls; each is compared on every request.
 const ALLOW: ListRule = ListRule { of: "requests", min: 1, max: 32 };

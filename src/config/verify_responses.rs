@@ -1,8 +1,31 @@
 //! How the Hub's tokens on its responses are verified (spec §1, *outbound response*): the rules of JWT Auth, with the Hub's
 //! subject from the configuration, because no client certificate comes with a response.
 
+use super::errors::ConfigErrors;
+use super::header_name;
+use super::inbound::{PROVIDER_ID, PROVIDER_IDS};
+use super::jwks_location::ExpandError;
 use super::jwt_auth::JwtAuth;
+use super::reader::{Keys, Node};
+use super::subject;
 use crate::peer::Subject;
+
+const KEYS: Keys = Keys {
+    supported: &[
+        "mode",
+        "header",
+        "hub",
+        "provider_ids",
+        "jwks",
+        "upstream",
+        "max_age",
+        "timeout",
+        "refetch_cooldown",
+        "clock_skew",
+        "max_lifetime",
+    ],
+    refused: &[],
+};
 
 /// How the Hub's tokens on its responses are verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,4 +49,40 @@ pub enum VerificationMode {
     Require,
     /// It is let through, and logged and counted.
     Report,
+}
+
+impl VerifyResponses {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<VerifyResponses> {
+        let object = node.object(&KEYS, errors)?;
+        let mode = object.member("mode");
+        let mode = if mode.is_absent() {
+            Some(VerificationMode::Require)
+        } else {
+            let choices = [("require", VerificationMode::Require), ("report", VerificationMode::Report)];
+            mode.choice(&choices, errors)
+        };
+        let header = header_name::read_of_response(&object.member("header"), errors);
+        let hub_node = object.member("hub");
+        let hub = subject::read_hub(&hub_node, errors);
+        let provider_ids = object
+            .member("provider_ids")
+            .list(&PROVIDER_IDS, errors, |item, errors| item.text(&PROVIDER_ID, errors).map(str::to_owned));
+        let jwt_auth = JwtAuth::read_without_replay(&object, errors);
+        let (hub, jwt_auth) = (hub?, jwt_auth?);
+        // The address is the same for every response: that it can be made is seen now or never.
+        match jwt_auth.jwks.expand(hub.organisational_unit(), hub.common_name()) {
+            Ok(_) => {}
+            Err(ExpandError::CommonNameMissing) => {
+                let problem =
+                    "expected the CN of the Hub's certificate, which the address of the JWKS needs, got nothing";
+                errors.add(&format!("{}.common_name", hub_node.path()), problem.to_owned());
+                return None;
+            }
+            Err(fault) => {
+                let got = if fault == ExpandError::TooLong { "longer ones" } else { "a path segment . or .." };
+                return hub_node.refuse_text("values that fit into the address of the JWKS", got, errors);
+            }
+        }
+        Some(VerifyResponses { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
+    }
 }

@@ -7,7 +7,7 @@ pub mod jwks;
 pub mod key;
 
 pub use algorithm::Algorithm;
-pub use compact::{Header, JwsError, UnverifiedToken};
+pub use compact::{Header, JwsError, MAX_KID_LENGTH, UnverifiedToken};
 pub use jwks::{JwksError, KeySet};
 pub use key::{PublicKey, VerificationKey};
 

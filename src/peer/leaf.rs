@@ -16,8 +16,11 @@ use super::hex;
 /// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
 pub const MAX_PEM_BYTES: usize = 16 * 1024;
 
-const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-const END: &[u8] = b"-----END CERTIFICATE-----";
+/// The longest PEM in which the first certificate is looked for, in bytes: a leaf and three CAs, with text between them.
+pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
 
 /// A certificate that was read, and not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +44,23 @@ impl LeafCertificate {
         if pem.len() > MAX_PEM_BYTES {
             return Err(LeafError::TooLong);
         }
-        let body = pem.trim_ascii().strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END));
+        let body = pem.trim_ascii().strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_suffix(END.as_bytes()));
         // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
         let body: Vec<u8> =
             body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let der = STANDARD.decode(body).map_err(|_| LeafError::NotPem)?;
         let certificate = Certificate::from_der(&der).map_err(|_| LeafError::NotACertificate)?;
         Ok(Self { fingerprint: Fingerprint::of(&der), certificate })
+    }
+
+    /// Reads the first certificate of a chain in PEM. RFC 7468 §2 allows any text around certificates.
+    pub fn first_of_chain(pem: &str) -> Result<Self, LeafError> {
+        if pem.len() > MAX_CHAIN_BYTES {
+            return Err(LeafError::TooLong);
+        }
+        let (_, from_begin) = pem.split_once(BEGIN).ok_or(LeafError::NotPem)?;
+        let (body, _) = from_begin.split_once(END).ok_or(LeafError::NotPem)?;
+        Self::from_pem(format!("{BEGIN}{body}{END}").as_bytes())
     }
 
     /// SHA-256 of the certificate.

@@ -27,6 +27,14 @@ impl Subject {
             .ok_or(SubjectError::NotOneOrganisationalUnit)?;
         let common_name =
             only(name.values(AttributeType::CommonName)).map_err(|Several| SubjectError::SeveralCommonNames)?;
+        Self::new(organisation, organisational_unit, common_name)
+    }
+
+    /// A subject with these values.
+    ///
+    /// # Errors
+    /// When one of them is not [usable](check_value).
+    pub fn new(organisation: &str, organisational_unit: &str, common_name: Option<&str>) -> Result<Self, SubjectError> {
         Ok(Self {
             organisation: usable(organisation)?,
             organisational_unit: usable(organisational_unit)?,
@@ -82,6 +90,23 @@ impl fmt::Display for SubjectError {
 
 impl std::error::Error for SubjectError {}
 
+/// Whether a value can be the O, OU or CN of a subject.
+///
+/// # Errors
+/// [`SubjectError::BlankValue`], [`SubjectError::ValueTooLong`] or [`SubjectError::UnsafeCharacter`].
+pub fn check_value(value: &str) -> Result<(), SubjectError> {
+    if value.trim().is_empty() {
+        return Err(SubjectError::BlankValue);
+    }
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(SubjectError::ValueTooLong);
+    }
+    if value.chars().any(is_unsafe) {
+        return Err(SubjectError::UnsafeCharacter);
+    }
+    Ok(())
+}
+
 struct Several;
 
 fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>, Several> {
@@ -92,16 +117,7 @@ fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>
 }
 
 fn usable(value: &str) -> Result<String, SubjectError> {
-    if value.trim().is_empty() {
-        return Err(SubjectError::BlankValue);
-    }
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(SubjectError::ValueTooLong);
-    }
-    if value.chars().any(is_unsafe) {
-        return Err(SubjectError::UnsafeCharacter);
-    }
-    Ok(value.to_owned())
+    check_value(value).map(|()| value.to_owned())
 }
 
 /// Controls (Cc) split headers and log lines, cut strings at NUL and drive terminals; line and paragraph separators split
