@@ -186,6 +186,7 @@ fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPubl
     let got = match RsaPublicKey::from_pem(text) {
         Ok(key) => return Some(key),
         Err(RsaKeyError::NotPem) => "a text that is not the PEM of one",
+        Err(RsaKeyError::OtherAlgorithm) => "a key of another type, or for something else than PS256",
         Err(RsaKeyError::ModulusSize) => "one of another size",
         Err(RsaKeyError::ModulusEven | RsaKeyError::Exponent) => "one that is weak",
     };

@@ -1,0 +1,161 @@
+//! Why the remote signer did not sign: what callers are told of it, whether a second try may help, and what the operator
+//! should look at. The statuses are those of Vault's API, and what OpenBao answers.
+
+use std::fmt;
+
+use super::answer::AnswerFault;
+use crate::callout::CalloutError;
+
+/// Why the remote signer did not sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteError {
+    /// No answer that counts, or one that says that the signer can not sign now.
+    Unavailable(CalloutError),
+    /// The answer came after the deadline.
+    Late,
+    /// It refuses, with this status.
+    Refused(u16),
+    /// Its answer is not the signature that was asked for.
+    Wrong(AnswerFault),
+}
+
+impl RemoteError {
+    /// What a callout without an answer that counts says of the signer. A request that is wrong stays wrong (300 to 499);
+    /// time may help the others, among them a server that has not caught up with its leader (412) and an exhausted
+    /// quota (429).
+    pub(super) fn of(error: CalloutError) -> Self {
+        match error {
+            CalloutError::NotDispatched
+            | CalloutError::NoAnswer
+            | CalloutError::Incomplete
+            | CalloutError::Status(408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
+            CalloutError::Status(status) => Self::Refused(status),
+            CalloutError::TooLong => Self::Wrong(AnswerFault::TooLong),
+        }
+    }
+
+    /// Whether the signer is out of reach (a 503), rather than unwilling or wrong (a 500).
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Late)
+    }
+
+    /// Whether a second try at once may go better. A gateway that does not take the callout will not take the next one,
+    /// and a quota counts tries.
+    pub(super) fn may_pass(self) -> bool {
+        match self {
+            Self::Unavailable(CalloutError::NotDispatched | CalloutError::Status(429)) => false,
+            Self::Unavailable(_) | Self::Wrong(_) => true,
+            Self::Late | Self::Refused(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (error, hint) = match self {
+            Self::Unavailable(error) => (*error, hint(*error)),
+            Self::Refused(status) => (CalloutError::Status(*status), hint(CalloutError::Status(*status))),
+            Self::Late => return f.write_str("the answer came after the deadline"),
+            Self::Wrong(fault) => return fault.fmt(f),
+        };
+        error.fmt(f)?;
+        if let Some(hint) = hint { write!(f, ": {hint}") } else { Ok(()) }
+    }
+}
+
+/// What it may mean, for the operator.
+fn hint(error: CalloutError) -> Option<&'static str> {
+    let CalloutError::Status(status) = error else { return None };
+    match status {
+        300..=399 => Some("a redirect, which is not followed; a standby may answer so"),
+        400 => Some("there is no such key, or it can not sign like this"),
+        403 => Some("the token is invalid, expired, or may not sign with this key"),
+        404 => Some("there is no such mount or namespace"),
+        429 => Some("a quota is exhausted"),
+        500 => Some("an internal error, or the key has no such version"),
+        503 => Some("it is sealed or in maintenance"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16) -> RemoteError {
+        RemoteError::of(CalloutError::Status(status))
+    }
+
+    #[test]
+    fn a_signer_that_can_not_sign_now_is_unavailable() {
+        for error in [CalloutError::NotDispatched, CalloutError::NoAnswer, CalloutError::Incomplete] {
+            assert_eq!(RemoteError::of(error), RemoteError::Unavailable(error));
+            assert!(RemoteError::of(error).is_unavailable());
+        }
+        for code in [408, 412, 425, 429, 500, 502, 503, 504, 599] {
+            assert_eq!(status(code), RemoteError::Unavailable(CalloutError::Status(code)));
+        }
+        assert!(RemoteError::Late.is_unavailable());
+    }
+
+    #[test]
+    fn a_signer_that_refuses_or_answers_wrongly_is_not_unavailable() {
+        for code in [100, 201, 204, 206, 301, 307, 400, 401, 403, 404, 405, 413, 422, 428, 499, 600, u16::MAX] {
+            assert_eq!(status(code), RemoteError::Refused(code));
+            assert!(!status(code).is_unavailable(), "{code}");
+        }
+        let too_long = RemoteError::of(CalloutError::TooLong);
+        assert_eq!(too_long, RemoteError::Wrong(AnswerFault::TooLong));
+        assert!(!too_long.is_unavailable());
+    }
+
+    #[test]
+    fn a_second_try_is_for_what_may_pass() {
+        for (error, may_pass) in [
+            (RemoteError::of(CalloutError::NoAnswer), true),
+            (RemoteError::of(CalloutError::Incomplete), true),
+            (RemoteError::of(CalloutError::TooLong), true),
+            (RemoteError::Wrong(AnswerFault::Mismatch), true),
+            (status(408), true),
+            (status(412), true),
+            (status(425), true),
+            (status(500), true),
+            (status(502), true),
+            (status(503), true),
+            (status(504), true),
+            (RemoteError::of(CalloutError::NotDispatched), false),
+            (RemoteError::Late, false),
+            (status(429), false),
+            (status(204), false),
+            (status(307), false),
+            (status(400), false),
+            (status(403), false),
+            (status(404), false),
+        ] {
+            assert_eq!(error.may_pass(), may_pass, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn each_error_tells_the_operator_where_to_look() {
+        for (error, text) in [
+            (RemoteError::of(CalloutError::NoAnswer), "no answer"),
+            (RemoteError::of(CalloutError::NotDispatched), "the gateway refused the callout"),
+            (RemoteError::of(CalloutError::Incomplete), "the answer is not complete"),
+            (RemoteError::Late, "the answer came after the deadline"),
+            (status(307), "status 307 instead of 200: a redirect, which is not followed; a standby may answer so"),
+            (status(400), "status 400 instead of 200: there is no such key, or it can not sign like this"),
+            (status(403), "status 403 instead of 200: the token is invalid, expired, or may not sign with this key"),
+            (status(404), "status 404 instead of 200: there is no such mount or namespace"),
+            (status(405), "status 405 instead of 200"),
+            (status(429), "status 429 instead of 200: a quota is exhausted"),
+            (status(500), "status 500 instead of 200: an internal error, or the key has no such version"),
+            (status(502), "status 502 instead of 200"),
+            (status(503), "status 503 instead of 200: it is sealed or in maintenance"),
+            (RemoteError::Wrong(AnswerFault::NotAnObject), "the answer is not a JSON object"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
+
+use super::*;
+use crate::config::{HttpUrl, Secret, Signer};
+use crate::rsa::RsaPublicKey;
+use crate::signing::nonce::{Freshness, Nonces};
+use crate::testing::{SigningKey, b64};
+use serde_json::{Value as Json, json};
+
+const T0: u64 = 1_795_253_400_000;
+const FIRST: RequestId = RequestId(1);
+const SECOND: RequestId = RequestId(2);
+
+fn at(milliseconds: u64) -> UnixTime {
+    UnixTime::from_millis(T0 + milliseconds)
+}
+
+/// Two seconds a try, five in all.
+fn settings() -> config::VaultTransit {
+    let key = SigningKey::first();
+    config::VaultTransit {
+        url: HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
+        upstream: "bao".into(),
+        namespace: None,
+        token: Secret::new("s.secret"),
+        key_id: "sig4-2026".into(),
+        key_version: None,
+        public_key: Some(RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()),
+        timeout: Duration::from_secs(2),
+        deadline: Duration::from_secs(5),
+    }
+}
+
+fn token_for(audience: &str) -> UnsignedToken {
+    let signing = config::Signing {
+        issuer: "Acme Bank".into(),
+        subject: "XYZ".into(),
+        audience: audience.into(),
+        lifetime: Duration::from_secs(30),
+        signer: Signer::VaultTransit(Box::new(settings())),
+    };
+    UnsignedToken::mint(&signing, "sig4-2026", &Nonces::new().next(at(0), &Freshness::default()), at(0))
+}
+
+/// The answer that carries the right signature for this token.
+fn signed(token: &UnsignedToken) -> Vec<u8> {
+    let signature = b64(&SigningKey::first().sign(token.signing_input().as_bytes()));
+    json!({"data": {"signature": format!("vault:v1:{signature}")}}).to_string().into_bytes()
+}
+
+/// The remote signer with short names for what the tests do with it.
+struct Bench(VaultTransit);
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(settings())
+    }
+
+    fn with(settings: config::VaultTransit) -> Self {
+        Self(VaultTransit::new(settings))
+    }
+
+    fn start(&mut self, millisecond: u64, request: RequestId) -> Callout {
+        self.0.start(at(millisecond), request, token_for("hub"))
+    }
+
+    fn finish(
+        &mut self,
+        millisecond: u64,
+        callout: &Callout,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<RemoteStep> {
+        let Topic::Signature(request) = callout.topic else { panic!("{:?}", callout.topic) };
+        self.0.finish(at(millisecond), callout.id, request, answer)
+    }
+
+    /// The second callout, after this end of the first.
+    fn again(&mut self, millisecond: u64, callout: &Callout, answer: Result<&[u8], CalloutError>) -> Callout {
+        match self.finish(millisecond, callout, answer) {
+            Some(RemoteStep::Again { callout, .. }) => callout,
+            other => panic!("a second try was expected, not {other:?}"),
+        }
+    }
+}
+
+/// What became of a token, in a word.
+fn outcome(step: Option<&RemoteStep>) -> &'static str {
+    match step {
+        None => "nothing",
+        Some(RemoteStep::Signed { .. }) => "signed",
+        Some(RemoteStep::Again { .. }) => "again",
+        Some(RemoteStep::Failed(_)) => "failed",
+    }
+}
+
+fn body(callout: &Callout) -> Json {
+    serde_json::from_slice(&callout.request.body).unwrap()
+}
+
+#[test]
+fn the_request_is_the_one_of_the_transit_engine() {
+    let callout = Bench::new().start(0, FIRST);
+    assert_eq!(callout.topic, Topic::Signature(FIRST));
+    let Request { upstream, method, url, headers, timeout, .. } = &*callout.request;
+    assert_eq!((upstream.as_str(), *method), ("bao", "POST"));
+    assert_eq!(url.as_str(), "https://bao.example/v1/transit/sign/sig4/sha2-256");
+    assert_eq!(*timeout, Duration::from_secs(2));
+    let expected = [
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("x-vault-token", "s.secret"),
+        ("x-vault-request", "true"),
+    ];
+    assert_eq!(*headers, expected.map(|(name, value)| (name, value.to_owned())));
+    assert_eq!(
+        body(&callout),
+        json!({
+            "input": STANDARD.encode(token_for("hub").signing_input()),
+            "signature_algorithm": "pss",
+            "salt_length": "hash",
+            "marshaling_algorithm": "jws",
+        })
+    );
+}
+
+#[test]
+fn a_namespace_is_named_if_one_is_configured() {
+    let mut bench = Bench::with(config::VaultTransit { namespace: Some("bank/sandbox".into()), ..settings() });
+    let callout = bench.start(0, FIRST);
+    assert!(callout.request.headers.contains(&("x-vault-namespace", "bank/sandbox".to_owned())));
+}
+
+#[test]
+fn a_version_of_the_key_is_named_if_one_is_configured() {
+    let mut bench = Bench::with(config::VaultTransit { key_version: Some(7), ..settings() });
+    assert_eq!(body(&bench.start(0, FIRST))["key_version"], json!(7));
+}
+
+#[test]
+fn a_right_answer_signs_the_token_that_it_was_asked_for() {
+    let mut bench = Bench::new();
+    let token = token_for("hub");
+    let callout = bench.0.start(at(0), FIRST, token.clone());
+    let Some(RemoteStep::Signed { token: given, signature }) = bench.finish(20, &callout, Ok(&signed(&token))) else {
+        panic!()
+    };
+    assert_eq!(given, token);
+    settings().public_key.unwrap().verify_ps256(token.signing_input().as_bytes(), &signature).unwrap();
+    assert_eq!(bench.0.pending(), 0);
+}
+
+/// Each token with the signature that was made for it: the other one would not verify.
+#[test]
+fn tokens_that_wait_at_once_do_not_take_each_others_signatures() {
+    let mut bench = Bench::new();
+    let (token, other) = (token_for("hub"), token_for("other hub"));
+    let callout = bench.0.start(at(0), FIRST, token.clone());
+    let second = bench.0.start(at(1), SECOND, other.clone());
+    assert_eq!(bench.0.pending(), 2);
+    assert_ne!(callout.id, second.id);
+    let step = bench.finish(10, &second, Ok(&signed(&other)));
+    assert!(matches!(step, Some(RemoteStep::Signed { token, .. }) if token == other));
+    let step = bench.finish(11, &callout, Ok(&signed(&other)));
+    assert!(matches!(step, Some(RemoteStep::Again { error: RemoteError::Wrong(AnswerFault::Mismatch), .. })));
+}
+
+#[test]
+fn a_failure_that_may_pass_is_tried_once_more_and_never_a_third_time() {
+    let garbage: Result<&[u8], CalloutError> = Ok(b"<html>");
+    let wrong = signed(&token_for("other hub"));
+    for answer in [
+        Err(CalloutError::NoAnswer),
+        Err(CalloutError::Incomplete),
+        Err(CalloutError::TooLong),
+        Err(CalloutError::Status(500)),
+        Err(CalloutError::Status(503)),
+        garbage,
+        Ok(&wrong),
+    ] {
+        let mut bench = Bench::new();
+        let callout = bench.start(0, FIRST);
+        let second = bench.again(10, &callout, answer);
+        assert_ne!(second.id, callout.id);
+        assert_eq!((&second.topic, &second.request), (&callout.topic, &callout.request), "the same is asked");
+        assert_eq!(bench.0.pending(), 1);
+        assert_eq!(outcome(bench.finish(20, &second, answer).as_ref()), "failed", "{answer:?}");
+        assert_eq!(bench.0.pending(), 0);
+    }
+}
+
+#[test]
+fn a_second_try_may_succeed() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    let second = bench.again(10, &callout, Err(CalloutError::Status(500)));
+    let step = bench.finish(20, &second, Ok(&signed(&token_for("hub"))));
+    assert!(matches!(step, Some(RemoteStep::Signed { .. })));
+}
+
+#[test]
+fn a_second_try_says_why_it_is_made() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    let step = bench.finish(10, &callout, Err(CalloutError::Status(503)));
+    let expected = RemoteError::Unavailable(CalloutError::Status(503));
+    assert!(matches!(step, Some(RemoteStep::Again { error, .. }) if error == expected));
+}
+
+#[test]
+fn a_failure_that_stays_is_not_tried_again() {
+    for error in [
+        CalloutError::NotDispatched,
+        CalloutError::Status(400),
+        CalloutError::Status(403),
+        CalloutError::Status(404),
+        CalloutError::Status(429),
+    ] {
+        let mut bench = Bench::new();
+        let callout = bench.start(0, FIRST);
+        assert_eq!(outcome(bench.finish(10, &callout, Err(error)).as_ref()), "failed", "{error:?}");
+        assert_eq!(bench.0.pending(), 0);
+    }
+}
+
+#[test]
+fn a_second_try_needs_time_before_the_deadline() {
+    for (millisecond, step) in [(4_900, "again"), (4_901, "failed"), (6_000, "failed")] {
+        let mut bench = Bench::new();
+        let callout = bench.start(0, FIRST);
+        let end = bench.finish(millisecond, &callout, Err(CalloutError::NoAnswer));
+        assert_eq!(outcome(end.as_ref()), step, "{millisecond}");
+    }
+}
+
+#[test]
+fn no_try_may_take_longer_than_is_left() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    assert_eq!(bench.again(3_500, &callout, Err(CalloutError::NoAnswer)).request.timeout, Duration::from_millis(1_500));
+    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(1), ..settings() });
+    assert_eq!(bench.start(0, FIRST).request.timeout, Duration::from_secs(1));
+}
+
+#[test]
+fn a_signature_that_comes_after_the_deadline_does_not_count() {
+    for (millisecond, step) in [(5_000, "signed"), (5_001, "failed")] {
+        let mut bench = Bench::new();
+        let callout = bench.start(0, FIRST);
+        let end = bench.finish(millisecond, &callout, Ok(&signed(&token_for("hub"))));
+        assert_eq!(outcome(end.as_ref()), step, "{millisecond}");
+        assert!(!matches!(end, Some(RemoteStep::Failed(error)) if error != RemoteError::Late));
+    }
+}
+
+#[test]
+fn an_answer_counts_once_and_only_for_its_own_callout() {
+    let mut bench = Bench::new();
+    let answer = signed(&token_for("hub"));
+    let callout = bench.start(0, FIRST);
+    let second = bench.again(10, &callout, Err(CalloutError::NoAnswer));
+    assert_eq!(outcome(bench.finish(20, &callout, Ok(&answer)).as_ref()), "nothing", "of the callout before");
+    let elsewhere = Callout { topic: Topic::Signature(SECOND), ..second.clone() };
+    assert_eq!(outcome(bench.finish(20, &elsewhere, Ok(&answer)).as_ref()), "nothing", "for another request");
+    assert_eq!(outcome(bench.finish(20, &second, Ok(&answer)).as_ref()), "signed");
+    assert_eq!(outcome(bench.finish(20, &second, Ok(&answer)).as_ref()), "nothing", "a second time");
+}
+
+#[test]
+fn a_request_that_has_gone_away_is_forgotten() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    let second = bench.start(0, SECOND);
+    bench.0.forget(FIRST);
+    assert_eq!(bench.0.pending(), 1);
+    assert_eq!(outcome(bench.finish(10, &callout, Ok(&signed(&token_for("hub")))).as_ref()), "nothing");
+    assert_eq!(outcome(bench.finish(10, &second, Ok(&signed(&token_for("hub")))).as_ref()), "signed");
+}
+
+#[test]
+fn a_request_that_asks_anew_forgets_what_it_asked_before() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    let anew = bench.start(10, FIRST);
+    assert_eq!(bench.0.pending(), 1);
+    let answer = signed(&token_for("hub"));
+    assert_eq!(outcome(bench.finish(20, &callout, Ok(&answer)).as_ref()), "nothing");
+    assert_eq!(outcome(bench.finish(20, &anew, Ok(&answer)).as_ref()), "signed");
+}
+
+#[test]
+fn a_callout_that_nobody_reported_on_is_lost_after_a_while() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    assert_eq!(bench.0.lost(at(7_000)), []);
+    assert_eq!(bench.0.lost(at(7_001)), [(callout.id, FIRST)]);
+    // Two seconds a try, and the second one has begun later.
+    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(60), ..settings() });
+    let callout = bench.start(0, FIRST);
+    let second = bench.again(8_000, &callout, Err(CalloutError::NoAnswer));
+    assert_eq!(bench.0.lost(at(15_000)), []);
+    assert_eq!(bench.0.lost(at(15_001)), [(second.id, FIRST)]);
+}
+
+#[test]
+fn a_callout_from_the_future_is_lost_because_the_clock_was_set_back() {
+    let mut bench = Bench::new();
+    let callout = bench.start(1_000, FIRST);
+    assert_eq!(bench.0.lost(at(999)), [(callout.id, FIRST)]);
+}
+
+#[test]
+fn the_signer_does_not_print_its_token() {
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    let printed = format!("{:?} {callout:?}", bench.0);
+    assert!(!printed.contains("s.secret"), "{printed}");
+    assert!(printed.contains("[redacted]"), "{printed}");
+}
