@@ -73,16 +73,17 @@ impl Outbound {
 
     /// Decides on a response, or holds it.
     pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Step {
-        let Some(verification) = &self.verification else { return Step::verdict(Verdict::pass()) };
+        if self.verification.is_none() {
+            return Step::verdict(Verdict::pass());
+        }
         match self.exchanges.remove(&id) {
             Some(Exchange::UnderWay(correlation)) => self.response(now, id, correlation, facts, Attempt::First),
             Some(Exchange::Decided) => Step::verdict(Verdict::pass()),
             // A response to a request that never passed this filter, or has not been let go.
-            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) if verification.is_required() => {
-                self.exchanges.insert(id, Exchange::Decided);
-                Step::verdict(refuse(Rejection::ResponseWithoutRequest, Evidence::default(), Correlation::default()))
+            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) => {
+                let refusal = Refusal::bare(Rejection::ResponseWithoutRequest);
+                Step::verdict(self.not_verified(id, refusal))
             }
-            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) => Step::verdict(Verdict::pass()),
         }
     }
 
@@ -193,7 +194,6 @@ impl Outbound {
         attempt: Attempt,
     ) -> Step {
         let Some(verification) = &mut self.verification else { return Step::verdict(Verdict::pass()) };
-        let is_required = verification.is_required();
         let mut evidence = Evidence::default();
         let (error, fetch) = match verification.verify(now, &facts.token, attempt, &mut evidence) {
             Ok(None) => {
@@ -207,10 +207,16 @@ impl Outbound {
             Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),
             Err(error) => (error, None),
         };
+        let refusal = Refusal::new(Rejection::Response(error), evidence, correlation);
+        Step { callouts: fetch.into_iter().collect(), verdict: Some(self.not_verified(id, refusal)) }
+    }
+
+    /// What becomes of a response that is not verified to be the Hub's.
+    fn not_verified(&mut self, id: RequestId, refusal: Refusal) -> Verdict {
         self.exchanges.insert(id, Exchange::Decided);
-        let refusal = Box::new(Refusal::new(Rejection::Response(error), evidence, correlation));
-        let verdict = if is_required { Verdict::Refuse(refusal) } else { Verdict::Tolerate(refusal) };
-        Step { callouts: fetch.into_iter().collect(), verdict: Some(verdict) }
+        let is_required = self.verification.as_ref().is_none_or(Verification::is_required);
+        let refusal = Box::new(refusal);
+        if is_required { Verdict::Refuse(refusal) } else { Verdict::Tolerate(refusal) }
     }
 
     /// Remembers that what comes back for a request that was answered here is that answer.

@@ -1,4 +1,5 @@
 mod methods;
+mod response_token;
 
 use super::*;
 use crate::callout::Body;

@@ -1,1 +1,509 @@
-//! Tests of the outbound machine.
+use super::*;
+use crate::callout::Body;
+use crate::exchange::Admission;
+use crate::jose::base64url;
+use crate::request::Correlation;
+use crate::rsa::RsaPublicKey;
+use crate::signing::Freshness;
+use crate::testing::SigningKey;
+use serde_json::{Value as Json, json};
+
+const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+const FIRST: RequestId = RequestId(1);
+const SECOND: RequestId = RequestId(2);
+
+/// An outbound direction that signs with a local key; `change` edits the configuration's `outbound` object.
+fn outbound_with(capabilities: &Capabilities, change: impl FnOnce(&mut Json)) -> Outbound {
+    let mut config = json!({ "outbound": {
+        "audience": "hub-for-retail",
+        "certificate": { "organisation": "Example Bank, PJSC", "organisational_unit": "d0c1b2a3" },
+        "keys": [{ "kid": "sig4", "private_key": { "value": SigningKey::first().pem() } }],
+    } });
+    change(&mut config["outbound"]);
+    let config = config::Config::parse(config.to_string().as_bytes()).unwrap();
+    Outbound::new(config.into_outbound(), capabilities)
+}
+
+fn outbound(change: impl FnOnce(&mut Json)) -> Outbound {
+    outbound_with(&Capabilities { holds_responses: true, ..Capabilities::none() }, change)
+}
+
+/// The settings of a direction that verifies responses.
+fn verifying(mode: &'static str) -> impl FnOnce(&mut Json) {
+    move |outbound| {
+        outbound["verify_responses"] = json!({
+            "mode": mode,
+            "hub": { "organisation": "Ozone", "organisational_unit": "233bcd1d", "common_name": "abc123" },
+            "provider_ids": ["retail"],
+            "jwks": { "environment": "sandbox" },
+            "upstream": "keystore",
+        });
+    }
+}
+
+fn remote(outbound: &mut Json) {
+    outbound.as_object_mut().unwrap().remove("keys");
+    outbound["remote_signer"] = json!({ "vault_transit": {
+        "address": "http://127.0.0.1:8200", "upstream": "bao", "key": "sig4", "kid": "sig4",
+        "token": { "value": "s.secret" },
+    } });
+}
+
+fn facts() -> RequestFacts {
+    let correlation = Correlation { fapi_interaction_id: Some(b"f-1".to_vec()), ..Correlation::default() };
+    RequestFacts { correlation, ..RequestFacts::default() }
+}
+
+fn code(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Admit(_) => "admitted",
+        Verdict::Refuse(refusal) => refusal.code().as_str(),
+        Verdict::Tolerate(_) => "tolerated",
+        Verdict::Answer(_) => "answered",
+    }
+}
+
+fn admission(step: Step) -> Admission {
+    assert!(step.callouts.is_empty());
+    let Some(Verdict::Admit(admission)) = step.verdict else { panic!("{step:?}") };
+    *admission
+}
+
+/// Header and claims of the token that is set, once its signature has been verified with the first key.
+fn token_of(admission: &Admission) -> (Json, Json) {
+    let [(name, value)] = admission.set.as_slice() else { panic!("{admission:?}") };
+    assert_eq!(name, "authorization");
+    let (signing_input, signature) = value.strip_prefix("Bearer ").unwrap().rsplit_once('.').unwrap();
+    let key = RsaPublicKey::new(&SigningKey::first().modulus(), &SigningKey::first().exponent()).unwrap();
+    key.verify_ps256(signing_input.as_bytes(), &base64url(signature).unwrap()).unwrap();
+    let (header, payload) = signing_input.split_once('.').unwrap();
+    let part = |text| serde_json::from_slice(&base64url(text).unwrap()).unwrap();
+    (part(header), part(payload))
+}
+
+fn answer(body: Vec<u8>) -> Answer {
+    Answer { status: Some(b"200".to_vec()), content_length: None, body: Body::Read(body) }
+}
+
+/// The Hub's keys: the second key signs its responses.
+fn published(kid: &str) -> Answer {
+    answer(SigningKey::second().jwks(kid))
+}
+
+fn no_answer() -> Answer {
+    Answer::default()
+}
+
+/// A response that carries a token of the Hub's; `change` edits its claims.
+fn response_signed_by(kid: &str, change: impl FnOnce(&mut Json)) -> ResponseFacts {
+    let now = NOW.as_millis() / 1000;
+    let mut claims = json!({
+        "iss": "Ozone", "sub": "233bcd1d", "aud": "retail", "exp": now + 30, "iat": now, "jti": "8d5bd4e6",
+    });
+    change(&mut claims);
+    let header = json!({ "alg": "PS256", "typ": "JOSE", "cty": "json", "kid": kid });
+    let token = SigningKey::second().token(&header.to_string(), &claims.to_string());
+    let mut facts = ResponseFacts::default();
+    facts.note_header(b"Authorization", format!("Bearer {token}").as_bytes(), "authorization");
+    facts
+}
+
+/// A direction with the Hub's keys at hand, and the first request on its way.
+fn under_way(mode: &'static str) -> Outbound {
+    let mut outbound = outbound(verifying(mode));
+    let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    assert_eq!(code(&settled.released[0].verdict), "admitted");
+    outbound
+}
+
+fn signature_of(callout: &crate::callout::Callout) -> Answer {
+    use base64::Engine as _;
+    let body: Json = serde_json::from_slice(&callout.request.body).unwrap();
+    let input = base64::engine::general_purpose::STANDARD.decode(body["input"].as_str().unwrap()).unwrap();
+    let signature = crate::jose::to_base64url(&SigningKey::first().sign(&input));
+    answer(json!({ "data": { "signature": format!("vault:v1:{signature}") } }).to_string().into_bytes())
+}
+
+#[test]
+fn a_request_leaves_with_a_token_of_the_bank() {
+    let admission = admission(outbound(|_| ()).on_request(NOW, FIRST, facts()));
+    let (header, claims) = token_of(&admission);
+    assert_eq!(header, json!({ "alg": "PS256", "typ": "JOSE", "cty": "json", "kid": "sig4" }));
+    let now = NOW.as_millis() / 1000;
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "Example Bank, PJSC", "sub": "d0c1b2a3", "aud": "hub-for-retail",
+            "exp": now + 30, "iat": now, "jti": claims["jti"],
+        })
+    );
+    assert!(admission.remove.is_empty(), "the header is set in place of any other");
+}
+
+#[test]
+fn the_lifetime_is_as_configured_and_a_token_never_from_the_future() {
+    let mut outbound = outbound(|outbound| outbound["lifetime"] = json!("10s"));
+    let (_, claims) = token_of(&admission(outbound.on_request(NOW.after(Duration::from_millis(999)), FIRST, facts())));
+    let now = NOW.as_millis() / 1000;
+    assert_eq!((claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap()), (now, now + 10));
+}
+
+#[test]
+fn every_token_has_an_id_of_its_own_even_where_the_gateway_tells_nothing() {
+    let mut outbound = outbound(|_| ());
+    let mut ids: Vec<_> = (0..3)
+        .map(|id| token_of(&admission(outbound.on_request(NOW, RequestId(id), facts()))).1["jti"].to_string())
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn what_the_gateway_tells_of_a_request_makes_its_token_id_another() {
+    let id = |client: &[u8]| {
+        let freshness = Freshness { client: Some(client.to_vec()), ..Freshness::default() };
+        let facts = RequestFacts { freshness, ..facts() };
+        token_of(&admission(outbound(|_| ()).on_request(NOW, FIRST, facts))).1["jti"].to_string()
+    };
+    assert_ne!(id(b"127.0.0.1:1"), id(b"127.0.0.1:2"));
+    assert_eq!(id(b"127.0.0.1:1"), id(b"127.0.0.1:1"), "nothing here is random by itself");
+}
+
+#[test]
+fn each_signature_is_told_to_the_audit_trail() {
+    let admission = admission(outbound(|_| ()).on_request(NOW, FIRST, facts()));
+    let (_, claims) = token_of(&admission);
+    let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(NOW)).unwrap();
+    assert_eq!(
+        line,
+        json!({
+            "time": "2026-11-21T09:30:00.000Z", "event": "signed", "kid": "sig4", "jti": claims["jti"],
+            "aud": "hub-for-retail", "signer": "local", "x_fapi_interaction_id": "f-1",
+        })
+    );
+}
+
+#[test]
+fn the_newest_active_key_signs_from_its_first_moment_on() {
+    let keys = |outbound: &mut Json| {
+        outbound["keys"] = json!([
+            { "kid": "new", "private_key": { "value": SigningKey::second().pem() }, "active_from": "2026-11-21T09:30:00Z" },
+            { "kid": "old", "private_key": { "value": SigningKey::first().pem() }, "active_from": "2025-11-21T00:00:00Z" },
+        ]);
+    };
+    let kid = |now: UnixTime| {
+        let admission = admission(outbound(keys).on_request(now, FIRST, facts()));
+        let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(now)).unwrap();
+        line["kid"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kid(UnixTime::from_millis(NOW.as_millis() - 1)), "old");
+    assert_eq!(kid(NOW), "new");
+}
+
+#[test]
+fn before_the_first_key_is_active_nothing_leaves() {
+    let keys = |outbound: &mut Json| outbound["keys"][0]["active_from"] = json!("2026-11-21T09:30:00.001Z");
+    let mut outbound = outbound(keys);
+    let step = outbound.on_request(NOW, FIRST, facts());
+    assert_eq!(code(&step.verdict.unwrap()), "GenericError");
+    assert!(outbound.on_request(NOW.after(Duration::from_millis(1)), SECOND, facts()).verdict.is_some());
+}
+
+#[test]
+fn a_remote_signer_signs_while_the_request_is_held() {
+    let mut outbound = outbound(remote);
+    let mut step = outbound.on_request(NOW, FIRST, facts());
+    assert!(step.verdict.is_none());
+    let callout = step.callout().unwrap();
+    assert_eq!(callout.topic, Topic::Signature(FIRST));
+    let mut settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
+    assert!(settled.report.unwrap().is_success());
+    assert_eq!(settled.ended, Some((callout.id, callout.topic)));
+    let Released { id, phase, verdict } = settled.released.remove(0);
+    assert_eq!((id, phase), (FIRST, Phase::Request));
+    let Verdict::Admit(admission) = verdict else { panic!() };
+    assert_eq!(token_of(&admission).1["iat"], NOW.as_millis() / 1000);
+    let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(NOW)).unwrap();
+    assert_eq!((&line["signer"], &line["x_fapi_interaction_id"]), (&json!("vault_transit"), &json!("f-1")));
+}
+
+#[test]
+fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
+    let mut outbound = outbound(remote);
+    let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let mut settled = outbound.on_answer(NOW, first.id, &first.topic, &no_answer());
+    assert!(settled.released.is_empty() && !settled.report.unwrap().is_success());
+    let second = settled.callouts.remove(0);
+    let settled = outbound.on_answer(NOW, second.id, &second.topic, &no_answer());
+    assert!(settled.callouts.is_empty());
+    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+    let Verdict::Refuse(refusal) = &settled.released[0].verdict else { panic!() };
+    let reply = refusal.reply();
+    assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
+    assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "{reply:?}");
+}
+
+#[test]
+fn a_signer_that_refuses_is_a_fault() {
+    let mut outbound = outbound(remote);
+    let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let forbidden = Answer { status: Some(b"403".to_vec()), ..Answer::default() };
+    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &forbidden);
+    assert_eq!(code(&settled.released[0].verdict), "GenericError");
+}
+
+#[test]
+fn a_signer_that_the_gateway_does_not_call_is_out_of_reach() {
+    let mut outbound = outbound(remote);
+    let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let settled = outbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    assert!(settled.callouts.is_empty());
+    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+}
+
+#[test]
+fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up() {
+    let mut outbound = outbound(remote);
+    assert_eq!(outbound.tick_period(), Some(TICK));
+    let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let tick = outbound.on_tick(NOW.after(Duration::from_secs(60)));
+    let settled = &tick.settled[0];
+    assert_eq!(settled.ended, Some((first.id, first.topic.clone())));
+    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+    let late = outbound.on_answer(NOW, first.id, &first.topic, &signature_of(&first));
+    assert!(late.released.is_empty(), "the answer came too late");
+}
+
+#[test]
+fn a_request_that_is_gone_gets_no_token() {
+    let mut outbound = outbound(remote);
+    let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    outbound.on_gone(FIRST);
+    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
+    assert!(settled.released.is_empty() && settled.report.is_none());
+}
+
+#[test]
+fn no_more_than_so_many_requests_wait_for_the_signer() {
+    let mut outbound = outbound(remote);
+    for id in 0..crate::signing::MAX_PENDING {
+        let step = outbound.on_request(NOW, RequestId(u32::try_from(id).unwrap()), facts());
+        assert!(step.verdict.is_none());
+    }
+    let step = outbound.on_request(NOW, RequestId(u32::MAX), facts());
+    assert!(step.callouts.is_empty());
+    assert_eq!(code(&step.verdict.unwrap()), "GenericRecoverableError");
+}
+
+#[test]
+fn without_verification_responses_pass_and_time_means_nothing() {
+    let mut outbound = outbound(|_| ());
+    assert_eq!(outbound.response_header(), None);
+    assert_eq!(outbound.tick_period(), None);
+    assert_eq!(code(&outbound.on_response(NOW, FIRST, ResponseFacts::default()).verdict.unwrap()), "admitted");
+}
+
+#[test]
+fn a_request_waits_until_its_response_can_be_verified_and_its_token_is_fresh_then() {
+    let mut outbound = outbound(verifying("require"));
+    let mut step = outbound.on_request(NOW, FIRST, facts());
+    assert!(step.verdict.is_none());
+    let fetch = step.callout().unwrap();
+    assert_eq!(
+        fetch.request.url.as_str(),
+        "https://keystore.sandbox.directory.openfinance.ae/233bcd1d/abc123/application.jwks"
+    );
+    assert!(outbound.on_request(NOW, SECOND, facts()).callouts.is_empty(), "one fetch for all");
+    let later = NOW.after(Duration::from_secs(3));
+    let settled = outbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
+    assert_eq!(settled.released.iter().map(|released| released.id).collect::<Vec<_>>(), [FIRST, SECOND]);
+    let Verdict::Admit(admission) = &settled.released[0].verdict else { panic!() };
+    assert_eq!(token_of(admission).1["iat"], later.as_millis() / 1000);
+}
+
+#[test]
+fn where_responses_can_not_be_verified_only_require_keeps_requests_back() {
+    for (mode, expected) in [("require", "GenericRecoverableError"), ("report", "admitted")] {
+        let mut outbound = outbound(verifying(mode));
+        let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+        let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &no_answer());
+        assert_eq!(code(&settled.released[0].verdict), expected, "{mode}");
+        let at_once = outbound.on_request(NOW, SECOND, facts());
+        assert!(at_once.callouts.is_empty(), "the pause after a failure");
+        assert_eq!(code(&at_once.verdict.unwrap()), expected, "{mode}");
+    }
+}
+
+#[test]
+fn a_response_with_a_right_token_passes() {
+    for mode in ["require", "report"] {
+        let step = under_way(mode).on_response(NOW, FIRST, response_signed_by("sig3", |_| ()));
+        let Some(Verdict::Admit(admission)) = step.verdict else { panic!("{mode}") };
+        assert_eq!(*admission, Admission::default());
+    }
+}
+
+#[test]
+fn a_response_without_a_right_token_is_replaced_or_reported() {
+    let other_key = || {
+        let now = NOW.as_millis() / 1000;
+        let header = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"sig3"}"#;
+        let claims = json!({
+            "iss": "Ozone", "sub": "233bcd1d", "aud": "retail", "exp": now + 30, "iat": now, "jti": "1",
+        });
+        let token = SigningKey::first().token(header, &claims.to_string());
+        ResponseFacts { token: vec![format!("Bearer {token}").into_bytes()], ..ResponseFacts::default() }
+    };
+    let twice = || {
+        let mut facts = response_signed_by("sig3", |_| ());
+        facts.token.push(facts.token[0].clone());
+        facts
+    };
+    let wrong: [(&str, ResponseFacts); 8] = [
+        ("none", ResponseFacts::default()),
+        ("two", twice()),
+        ("iss", response_signed_by("sig3", |claims| claims["iss"] = json!("Ozon"))),
+        ("sub", response_signed_by("sig3", |claims| claims["sub"] = json!("233bcd1e"))),
+        ("aud", response_signed_by("sig3", |claims| claims["aud"] = json!("hub-for-retail"))),
+        ("exp", response_signed_by("sig3", |claims| claims["exp"] = json!(NOW.as_millis() / 1000 - 11))),
+        ("key", other_key()),
+        ("jti", response_signed_by("sig3", |claims| claims["jti"] = json!(""))),
+    ];
+    for (name, facts) in wrong {
+        for (mode, expected) in [("require", "Response.NotVerified"), ("report", "tolerated")] {
+            let step = under_way(mode).on_response(NOW, FIRST, facts.clone());
+            assert!(step.callouts.is_empty());
+            assert_eq!(code(&step.verdict.unwrap()), expected, "{name} {mode}");
+        }
+    }
+}
+
+#[test]
+fn a_replaced_response_is_a_502_that_names_the_reason_and_its_request() {
+    let step = under_way("require").on_response(NOW, FIRST, ResponseFacts::default());
+    let Some(Verdict::Refuse(refusal)) = step.verdict else { panic!() };
+    let reply = refusal.reply();
+    assert_eq!(reply.status, 502);
+    assert!(reply.body.contains("It carries no token."), "{}", reply.body);
+    assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
+}
+
+#[test]
+fn a_response_with_a_new_key_waits_for_it_where_the_gateway_can_hold_it() {
+    let mut outbound = under_way("require");
+    let mut step = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ()));
+    assert!(step.verdict.is_none());
+    let fetch = step.callout().unwrap();
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("new"));
+    assert_eq!((settled.released[0].id, settled.released[0].phase), (FIRST, Phase::Response));
+    assert_eq!(code(&settled.released[0].verdict), "admitted");
+}
+
+#[test]
+fn a_response_with_a_key_that_is_not_there_either_is_not_verified() {
+    let mut outbound = under_way("require");
+    let fetch = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ())).callout().unwrap();
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    assert_eq!(code(&settled.released[0].verdict), "Response.NotVerified");
+}
+
+#[test]
+fn where_the_gateway_can_not_hold_responses_an_unknown_key_is_one_at_once() {
+    let mut outbound = outbound_with(&Capabilities::none(), verifying("require"));
+    let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let step = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ()));
+    assert!(step.callouts.is_empty());
+    assert_eq!(code(&step.verdict.unwrap()), "Response.NotVerified");
+}
+
+#[test]
+fn keys_that_end_before_the_response_comes_are_fetched_anew() {
+    let mut outbound = under_way("require");
+    let later = NOW.after(Duration::from_mins(11));
+    let fresh = later.as_millis() / 1000;
+    let facts = response_signed_by("sig3", |claims| {
+        claims["iat"] = json!(fresh);
+        claims["exp"] = json!(fresh + 30);
+    });
+    let fetch = outbound.on_response(later, FIRST, facts).callout().unwrap();
+    let settled = outbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
+    assert_eq!(code(&settled.released[0].verdict), "admitted");
+}
+
+#[test]
+fn a_response_to_no_request_is_not_the_hubs() {
+    for (mode, expected) in [("require", "Response.NotVerified"), ("report", "tolerated")] {
+        let step = under_way(mode).on_response(NOW, SECOND, response_signed_by("sig3", |_| ()));
+        assert_eq!(code(&step.verdict.unwrap()), expected, "{mode}");
+    }
+}
+
+#[test]
+fn a_response_to_a_request_that_has_not_left_is_not_the_hubs() {
+    let mut outbound = outbound(verifying("require"));
+    let _ = outbound.on_request(NOW, FIRST, facts());
+    let step = outbound.on_response(NOW, FIRST, response_signed_by("sig3", |_| ()));
+    assert_eq!(code(&step.verdict.unwrap()), "Response.NotVerified");
+}
+
+#[test]
+fn this_filters_own_answers_pass_as_they_are() {
+    let mut outbound = outbound(verifying("require"));
+    let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &no_answer());
+    assert_eq!(code(&outbound.on_response(NOW, FIRST, ResponseFacts::default()).verdict.unwrap()), "admitted");
+    let signing = |outbound: &mut Json| {
+        verifying("require")(outbound);
+        remote(outbound);
+    };
+    let mut outbound = self::outbound(signing);
+    let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let mut settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    assert!(settled.released.is_empty(), "the signature comes after the keys");
+    let callout = settled.callouts.remove(0);
+    let refused = outbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    assert_eq!(code(&refused.released[0].verdict), "GenericRecoverableError");
+    assert_eq!(code(&outbound.on_response(NOW, FIRST, ResponseFacts::default()).verdict.unwrap()), "admitted");
+}
+
+#[test]
+fn what_waits_for_keys_is_bounded() {
+    for (mode, expected) in [("require", "GenericRecoverableError"), ("report", "admitted")] {
+        let mut outbound = outbound(verifying(mode));
+        for id in 0..MAX_WAITING {
+            let step = outbound.on_request(NOW, RequestId(u32::try_from(id).unwrap()), facts());
+            assert!(step.verdict.is_none());
+        }
+        let step = outbound.on_request(NOW, RequestId(u32::MAX), facts());
+        assert_eq!(code(&step.verdict.unwrap()), expected, "{mode}");
+    }
+}
+
+#[test]
+fn an_exchange_that_is_gone_is_forgotten() {
+    let mut outbound = under_way("require");
+    outbound.on_gone(FIRST);
+    assert!(outbound.exchanges.is_empty());
+    let _ = outbound.on_request(NOW, FIRST, facts());
+    outbound.on_gone(FIRST);
+    assert!(outbound.exchanges.is_empty());
+}
+
+#[test]
+fn a_fetch_that_nobody_reports_on_is_given_up() {
+    let mut outbound = outbound(verifying("require"));
+    assert_eq!(outbound.tick_period(), Some(TICK));
+    let _ = outbound.on_request(NOW, FIRST, facts());
+    let tick = outbound.on_tick(NOW.after(Duration::from_secs(60)));
+    assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
+}
+
+#[test]
+fn keys_in_use_are_refreshed_in_the_background() {
+    let mut outbound = under_way("require");
+    assert!(outbound.on_tick(NOW.after(Duration::from_mins(7))).callouts.is_empty());
+    assert_eq!(outbound.on_tick(NOW.after(Duration::from_mins(9))).callouts.len(), 1);
+}

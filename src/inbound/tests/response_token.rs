@@ -1,0 +1,124 @@
+//! Tokens on responses to the Hub (spec §1, *inbound response*).
+
+use super::*;
+use crate::exchange::Phase;
+use crate::jose::base64url;
+use crate::request::ResponseFacts;
+use crate::rsa::RsaPublicKey;
+
+fn signing(change: impl FnOnce(&mut Json)) -> Inbound {
+    inbound(|config| {
+        config["response_token"] = json!({
+            "audience": "hub-for-retail",
+            "certificate": { "organisation": "Example Bank, PJSC", "organisational_unit": "d0c1b2a3" },
+            "keys": [{ "kid": "sig4", "private_key": { "value": SigningKey::second().pem() } }],
+        });
+        change(config);
+    })
+}
+
+fn remote(config: &mut Json) {
+    let token = config["response_token"].as_object_mut().unwrap();
+    token.remove("keys");
+    token.insert(
+        "remote_signer".into(),
+        json!({ "vault_transit": {
+            "address": "http://127.0.0.1:8200", "upstream": "bao", "key": "sig4", "kid": "sig4",
+            "token": { "value": "s.secret" },
+        } }),
+    );
+}
+
+fn request() -> RequestFacts {
+    hub(&[("authorization", &format!("Bearer {}", token(|_| ()))), ("x-fapi-interaction-id", "f-1")])
+}
+
+/// Lets the request through, with the Hub's keys at hand.
+fn admit(inbound: &mut Inbound) {
+    let fetch = inbound.on_request(NOW, RequestId(1), request()).callout().unwrap();
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    assert_eq!(code(&settled.released[0].verdict), "admitted");
+}
+
+#[test]
+fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
+    for header in ["authorization", "x-response-token"] {
+        let mut inbound = signing(|config| config["response_token"]["header"] = json!(header));
+        admit(&mut inbound);
+        let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+        let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
+        let [(name, value)] = admission.set.as_slice() else { panic!() };
+        assert_eq!(name, header);
+        let (signing_input, signature) = value.strip_prefix("Bearer ").unwrap().rsplit_once('.').unwrap();
+        let key = RsaPublicKey::new(&SigningKey::second().modulus(), &SigningKey::second().exponent()).unwrap();
+        key.verify_ps256(signing_input.as_bytes(), &base64url(signature).unwrap()).unwrap();
+        let claims = base64url(signing_input.split_once('.').unwrap().1).unwrap();
+        let claims: Json = serde_json::from_slice(&claims).unwrap();
+        assert_eq!((&claims["iss"], &claims["aud"]), (&json!("Example Bank, PJSC"), &json!("hub-for-retail")));
+        let line = admission.signed.unwrap().log_line(NOW);
+        assert!(line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
+    }
+}
+
+#[test]
+fn the_response_to_a_request_that_was_accepted_at_once_gets_one_too() {
+    let mut inbound = signing(|config| config["auth"] = json!({ "mtls_only": {} }));
+    assert_eq!(at_once(&mut inbound, hub(&[])), "admitted");
+    let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+    let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
+    assert!(admission.signed.is_some());
+}
+
+#[test]
+fn nothing_is_signed_for_strangers() {
+    let mut inbound = signing(|_| ());
+    assert_eq!(at_once(&mut inbound, hub(&[])), "Credential.Missing");
+    for id in [1, 99] {
+        let step = inbound.on_response(NOW, RequestId(id), &ResponseFacts::default());
+        let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
+        assert_eq!(*admission, Admission::default());
+    }
+}
+
+#[test]
+fn a_response_is_signed_once_and_a_request_that_is_gone_has_none() {
+    let mut inbound = signing(|_| ());
+    admit(&mut inbound);
+    inbound.on_gone(RequestId(1));
+    let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+    assert!(matches!(step.verdict, Some(Verdict::Admit(admission)) if admission.signed.is_none()));
+}
+
+#[test]
+fn without_the_setting_responses_mean_nothing() {
+    let mut inbound = inbound(|_| ());
+    assert!(!inbound.signs_responses());
+    let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+    assert!(matches!(step.verdict, Some(Verdict::Admit(admission)) if *admission == Admission::default()));
+    assert!(signing(|_| ()).signs_responses());
+}
+
+#[test]
+fn a_response_is_held_for_a_remote_signer_and_replaced_where_there_is_no_signature() {
+    let mut inbound = signing(remote);
+    admit(&mut inbound);
+    let mut step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+    assert!(step.verdict.is_none());
+    let callout = step.callout().unwrap();
+    let settled = inbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    assert_eq!((settled.released[0].id, settled.released[0].phase), (RequestId(1), Phase::Response));
+    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+}
+
+#[test]
+fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_only() {
+    let mut inbound = signing(|config| {
+        remote(config);
+        config["auth"] = json!({ "mtls_only": {} });
+    });
+    assert_eq!(inbound.tick_period(), Some(TICK));
+    assert_eq!(at_once(&mut inbound, hub(&[])), "admitted");
+    let _ = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+    let tick = inbound.on_tick(NOW.after(Duration::from_secs(60)));
+    assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
+}
