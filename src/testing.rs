@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -69,8 +69,18 @@ impl SigningKey {
 
     /// PKCS#8, as OpenSSL writes it.
     pub(crate) fn pem(&self) -> String {
+        pem("PRIVATE KEY", &self.der())
+    }
+
+    pub(crate) fn der(&self) -> Vec<u8> {
         let der: Pkcs8V1Der<'_> = self.0.as_der().unwrap();
-        pem("PRIVATE KEY", der.as_ref())
+        der.as_ref().to_vec()
+    }
+
+    /// SubjectPublicKeyInfo, as OpenSSL writes it.
+    pub(crate) fn public_pem(&self) -> String {
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().unwrap();
+        pem("PUBLIC KEY", der.as_ref())
     }
 
     pub(crate) fn jwk(&self, key_id: &str) -> Value {
@@ -110,6 +120,17 @@ impl EcSigningKey {
     /// As `ES256` does.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
+
+    /// PKCS#8, as OpenSSL writes it.
+    pub(crate) fn pem(&self) -> String {
+        pem("PRIVATE KEY", self.0.to_pkcs8v1().unwrap().as_ref())
+    }
+
+    /// SubjectPublicKeyInfo, as OpenSSL writes it.
+    pub(crate) fn public_pem(&self) -> String {
+        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().unwrap();
+        pem("PUBLIC KEY", der.as_ref())
     }
 
     /// x and y.

@@ -54,10 +54,9 @@ impl<'p> Block<'p> {
         find().ok_or(PemError::NotPem)
     }
 
-    /// Whether there are header fields before the base64 (RFC 1421 §4.6), as in keys that OpenSSL encrypted. No base64 has
-    /// a colon.
-    pub(super) fn has_headers(&self) -> bool {
-        self.body.contains(':')
+    /// Whether header fields say that it is encrypted (RFC 1421 §4.6.1.1), as OpenSSL does. No base64 has a hyphen.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.body.trim_ascii_start().starts_with("Proc-Type: 4,ENCRYPTED")
     }
 
     /// The bytes.
@@ -91,4 +90,131 @@ fn is_ps256(pss: &RsaPssParamsOwned) -> bool {
         && pss.mask_gen.oid == MGF1
         && mask_hash == Some(SHA256)
         && usize::from(pss.salt_len) <= SALT_LENGTH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rsa::{PrivateKeyError, RsaKeyError, RsaPrivateKey, RsaPublicKey};
+    use crate::testing::{EcSigningKey, SigningKey, pem};
+    use ::rsa::pkcs1::{EncodeRsaPublicKey as _, RsaPublicKeyRef, TrailerField, UintRef};
+    use ::rsa::pkcs8::spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
+    use ::rsa::pkcs8::{Document, PrivateKeyInfoRef};
+    use der::asn1::{Any, AnyRef};
+    use der::{Decode as _, Encode as _};
+    use proptest::prelude::*;
+
+    fn public() -> RsaPublicKey {
+        let key = SigningKey::first();
+        RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()
+    }
+
+    fn pkcs1(modulus: &[u8], exponent: &[u8]) -> String {
+        let [modulus, public_exponent] = [modulus, exponent].map(|number| UintRef::new(number).unwrap());
+        let der: Document = RsaPublicKeyRef { modulus, public_exponent }.to_pkcs1_der().unwrap();
+        pem("RSA PUBLIC KEY", der.as_bytes())
+    }
+
+    #[test]
+    fn a_public_key_is_read_from_both_formats() {
+        let key = SigningKey::first();
+        for text in [
+            key.public_pem(),
+            pkcs1(&key.modulus(), &key.exponent()),
+            format!(" \r\n{}\n", key.public_pem().replace('\n', "\r\n")),
+            key.public_pem().trim_end().to_owned(),
+        ] {
+            assert_eq!(RsaPublicKey::from_pem(&text), Ok(public()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_pem_of_a_public_rsa_key_is_refused() {
+        let key = SigningKey::first();
+        let good = key.public_pem();
+        let cases = [
+            ("", RsaKeyError::NotPem),
+            (&format!("{good}{good}"), RsaKeyError::NotPem),
+            (&format!("key\n{good}"), RsaKeyError::NotPem),
+            (&key.pem(), RsaKeyError::NotPem),
+            (&good.replace("PUBLIC KEY", "CERTIFICATE"), RsaKeyError::NotPem),
+            (&good.replace("PUBLIC KEY", "RSA PUBLIC KEY"), RsaKeyError::NotPem),
+            (&good.replacen("MII", "MI_", 1), RsaKeyError::NotPem),
+            (&EcSigningKey::first().public_pem(), RsaKeyError::OtherAlgorithm),
+            (&pkcs1(&[0xff; 255], &[1, 0, 1]), RsaKeyError::ModulusSize),
+            (&pkcs1(&[0xff; 513], &[1, 0, 1]), RsaKeyError::ModulusSize),
+            (&pkcs1(&[0xfe; 256], &[1, 0, 1]), RsaKeyError::ModulusEven),
+            (&pkcs1(&key.modulus(), &[1]), RsaKeyError::Exponent),
+        ];
+        for (text, error) in cases {
+            assert_eq!(RsaPublicKey::from_pem(text), Err(error), "{text}");
+        }
+        assert_eq!(RsaKeyError::NotPem.to_string(), "a text that is not the PEM of one public key");
+    }
+
+    /// RFC 4055 §1.2 and §3.1. A key with the identifier of RSASSA-PSS may be restricted by its parameters.
+    #[test]
+    fn a_key_of_another_algorithm_or_restricted_to_other_parameters_is_refused() {
+        let sha512 = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
+        let oaep = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.7");
+        let hash = |oid| AlgorithmIdentifier { oid, parameters: Some(Any::null()) };
+        let pss = |hash_oid, mask_gen_oid, mask_hash, salt_len| {
+            let mask_gen = AlgorithmIdentifier { oid: mask_gen_oid, parameters: Some(hash(mask_hash)) };
+            let parameters =
+                RsaPssParamsOwned { hash: hash(hash_oid), mask_gen, salt_len, trailer_field: TrailerField::BC };
+            Some(Any::encode_from(&parameters).unwrap())
+        };
+        let octets = Some(Any::new(der::Tag::OctetString, []).unwrap());
+        let cases = [
+            (RSA_ENCRYPTION, Some(Any::null()), true),
+            (RSA_ENCRYPTION, None, true),
+            (RSA_ENCRYPTION, octets.clone(), false),
+            (oaep, None, false),
+            (RSASSA_PSS, None, true),
+            (RSASSA_PSS, Some(Any::null()), false),
+            (RSASSA_PSS, octets, false),
+            (RSASSA_PSS, Some(Any::encode_from(&RsaPssParamsOwned::default()).unwrap()), false),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 32), true),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 20), true),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 33), false),
+            (RSASSA_PSS, pss(sha512, MGF1, SHA256, 32), false),
+            (RSASSA_PSS, pss(SHA256, MGF1, sha512, 32), false),
+            (RSASSA_PSS, pss(SHA256, SHA256, SHA256, 32), false),
+        ];
+        let key = SigningKey::first();
+        let private = key.der();
+        let private = PrivateKeyInfoRef::from_der(&private).unwrap().private_key;
+        let numbers = RsaPublicKey::from_pem(&key.public_pem()).unwrap();
+        let numbers = pkcs1_der(&numbers);
+        for (index, (oid, parameters, allowed)) in cases.iter().enumerate() {
+            let algorithm = AlgorithmIdentifierRef { oid: *oid, parameters: parameters.as_ref().map(AnyRef::from) };
+            let der = PrivateKeyInfoRef::new(algorithm, private).to_der().unwrap();
+            let read = RsaPrivateKey::from_pem(&pem("PRIVATE KEY", &der)).map(|key| key.public().clone());
+            let expected = if *allowed { Ok(public()) } else { Err(PrivateKeyError::OtherAlgorithm) };
+            assert_eq!(read, expected, "private key {index}");
+            let subject_public_key = der::asn1::BitStringRef::from_bytes(&numbers).unwrap();
+            let der = SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().unwrap();
+            let expected = if *allowed { Ok(public()) } else { Err(RsaKeyError::OtherAlgorithm) };
+            assert_eq!(RsaPublicKey::from_pem(&pem("PUBLIC KEY", &der)), expected, "public key {index}");
+        }
+    }
+
+    fn pkcs1_der(key: &RsaPublicKey) -> Vec<u8> {
+        let (modulus, exponent) = (key.modulus(), key.exponent());
+        let [modulus, public_exponent] = [&modulus, &exponent].map(|number| UintRef::new(number).unwrap());
+        RsaPublicKeyRef { modulus, public_exponent }.to_der().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_public_key_never_panics(index: prop::sample::Index, value: u8, text: String) {
+            let mut der = pkcs1_der(&public());
+            let index = index.index(der.len());
+            der[index] = value;
+            let _ = RsaPublicKey::from_pem(&pem("RSA PUBLIC KEY", &der));
+            der.truncate(index);
+            prop_assert!(RsaPublicKey::from_pem(&pem("RSA PUBLIC KEY", &der)).is_err());
+            prop_assert!(RsaPublicKey::from_pem(&text).is_err());
+        }
+    }
 }

@@ -18,11 +18,11 @@ use ::rsa::Pss;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::hedge::HedgeSecret;
+use super::hedge::{Hedge, HedgeSecret};
 use super::{RsaPublicKey, SALT_LENGTH};
 
 /// An RSA key pair with a modulus of 2048 to 4096 bits whose numbers belong together. Clones share the numbers, which are
-/// overwritten when the last one goes. It does not print itself.
+/// overwritten when the last one goes; so is everything that was decoded on the way to them. It does not print itself.
 #[derive(Clone)]
 pub struct RsaPrivateKey(Rc<Pair>);
 
@@ -95,14 +95,18 @@ impl RsaPrivateKey {
     /// # Errors
     /// [`SigningFault`]; no faulty signature ever leaves.
     pub fn sign_ps256(&self, message: &[u8], nonce: &[u8; 32]) -> Result<Vec<u8>, SigningFault> {
-        let Pair { private, public, secret } = &*self.0;
-        let digest: [u8; 32] = Sha256::digest(message).into();
-        let mut generator = secret.generator(nonce, &digest);
-        let padding = Pss::<Sha256>::new_blinded_with_salt(SALT_LENGTH);
-        let signature = private.sign_with_rng(&mut generator, padding, &digest).map_err(|_| SigningFault)?;
-        let mut signature = Zeroizing::new(signature);
-        public.verify_ps256(message, &signature).map_err(|_| SigningFault)?;
+        let digest = Sha256::digest(message).into();
+        let mut signature = self.0.sign(&digest, &mut self.0.secret.generator(nonce, &digest))?;
+        self.0.public.verify_ps256(message, &signature).map_err(|_| SigningFault)?;
         Ok(std::mem::take(&mut *signature))
+    }
+}
+
+impl Pair {
+    /// A signature that nobody has verified. It is overwritten unless it is taken.
+    fn sign(&self, digest: &[u8; 32], generator: &mut Hedge) -> Result<Zeroizing<Vec<u8>>, SigningFault> {
+        let padding = Pss::<Sha256>::new_blinded_with_salt(SALT_LENGTH);
+        self.private.sign_with_rng(generator, padding, digest).map(Zeroizing::new).map_err(|_| SigningFault)
     }
 }
 

@@ -24,26 +24,25 @@ pub struct Freshness {
 
 /// Makes nonces, and with them the `jti` of tokens, which must not repeat (spec §4).
 ///
-/// Each nonce is a digest of everything that this worker was ever given: of the state that earlier calls have left, a
-/// counter, the time, and all of [`Freshness`]. SHA-256 has no known collisions, so two nonces are equal only if *all* of
-/// that is equal. With a good generator, `random` alone makes it differ. A poor one (a host may answer `random_get` from
-/// `random()`, seed it alike in every forked worker, or always give the same bytes) is one input of several, and can not
-/// take away what the others add:
+/// Each nonce is a digest of everything that this worker was ever given: of the state that earlier calls have left, of a
+/// counter, of the time, and of all of [`Freshness`]. SHA-256 has no known collisions, so two nonces are equal only if *all*
+/// of that is equal. With a good generator `random` alone makes it differ. A poor one is one input of several, and takes
+/// nothing away from the others: be it `random()` of the C library, seeded alike in every forked worker, or one that always
+/// gives the same bytes.
 ///
-/// - **Within a worker** no two calls hash the same: the counter differs, and each state contains the one before.
-/// - **Between workers** that started alike and whose generators run alike, two calls would have to agree in the number of
-///   calls before them, in every input of each of these, in the millisecond, in the gateway's id of the request, and in the
-///   client's address and port. The last can not be: at one time, one address and port has one connection to a listener,
-///   and one worker serves it. Where a client sends several requests at a time over that connection (HTTP/2), the same
-///   worker serves them, and its counter tells them apart.
-/// - **Between gateways** (replicas that were cloned with the state of their generator) the same holds if they have
-///   different clients; for one client, which has another port for each connection, the millisecond and the gateway's id of
-///   the request differ as well.
-/// - **After a restart** the state and the counter begin anew, and the time has gone on: a clock would have to be set back
-///   to the millisecond, with the same client on the same port and the same id of the request.
+/// - **Within a worker**, no two calls hash the same: the counter differs, and each state contains the one before.
+/// - **Between workers** that started alike and whose generators run alike, a call would have to be the same in number, and
+///   all calls up to it the same in millisecond, gateway's id of the request, and client's address and port. The last can
+///   not be: two connections to one listener that are open at a time do not share address and port, and one connection
+///   belongs to one worker, whose counter tells its requests apart. Workers that differed once differ for ever.
+/// - **Where that address is not the connection's** (taken from a header, without a port, or of a Unix socket), or where
+///   gateways are replicas of one image with different listeners, the millisecond and the gateway's id of the request
+///   remain. Gateways make that id from another generator, not from the one that they give to modules.
+/// - **After a restart**, the state and the counter begin anew, but the time has gone on: only a clock that was set back to
+///   the millisecond, with the same id of the request and the same client on the same port, could bring a nonce back.
 ///
-/// Nonces need not be secret, and nothing here relies on that; yet they do not lead back to the state, so that nobody who
-/// has seen tokens can tell the next.
+/// Nothing relies on nonces being secret; yet they do not lead back to the state, so what is seen of tokens does not tell
+/// the next one.
 pub struct Nonces {
     state: [u8; 32],
     counter: u64,
@@ -123,4 +122,146 @@ fn absorb(hash: &mut Sha256, fact: Option<&[u8]>) {
 
 fn digest(label: &[u8], bytes: &[u8; 32]) -> [u8; 32] {
     Sha256::new_with_prefix(label).chain_update(bytes).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const NOW: UnixTime = UnixTime::from_millis(1_795_000_000_123);
+
+    fn freshness() -> Freshness {
+        Freshness {
+            random: Some([9; 32]),
+            request_id: Some(b"req-1".to_vec()),
+            client: Some(b"192.0.2.1:50000".to_vec()),
+        }
+    }
+
+    /// The first nonce of a worker that was given this.
+    fn first(now: UnixTime, freshness: &Freshness) -> Nonce {
+        Nonces::new().next(now, freshness)
+    }
+
+    #[test]
+    fn nonces_and_uuids_of_one_worker_are_unique_when_nothing_else_ever_changes() {
+        let constant = Freshness { random: Some([4; 32]), request_id: None, client: None };
+        for freshness in [Freshness::default(), constant] {
+            let mut nonces = Nonces::new();
+            let mut seen = BTreeSet::new();
+            let mut uuids = BTreeSet::new();
+            for _ in 0..100_000 {
+                let nonce = nonces.next(NOW, &freshness);
+                assert!(seen.insert(*nonce.as_bytes()) && uuids.insert(nonce.uuid()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_single_fact_tells_two_workers_apart() {
+        let base = freshness();
+        let nonces = [
+            first(NOW, &base),
+            first(NOW.after(std::time::Duration::from_millis(1)), &base),
+            first(NOW, &Freshness { random: Some([8; 32]), ..base.clone() }),
+            first(NOW, &Freshness { request_id: Some(b"req-2".to_vec()), ..base.clone() }),
+            first(NOW, &Freshness { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() }),
+        ];
+        let different: BTreeSet<_> = nonces.iter().map(Nonce::uuid).collect();
+        assert_eq!(different.len(), nonces.len());
+        assert_eq!(first(NOW, &base), nonces[0], "the same for the same");
+    }
+
+    #[test]
+    fn workers_that_differed_once_differ_for_ever() {
+        let (mut one, mut other) = (Nonces::new(), Nonces::new());
+        let base = freshness();
+        assert_eq!(one.next(NOW, &base), other.next(NOW, &base), "forked, with equally seeded generators");
+        one.next(NOW, &base);
+        other.next(NOW, &Freshness { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() });
+        for _ in 0..10 {
+            assert_ne!(one.next(NOW, &base), other.next(NOW, &base));
+        }
+    }
+
+    #[test]
+    fn no_fact_can_be_taken_for_another() {
+        let some = |text: &str| Some(text.as_bytes().to_vec());
+        let of = |request_id: Option<Vec<u8>>, client: Option<Vec<u8>>| {
+            first(NOW, &Freshness { random: None, request_id, client })
+        };
+        let nonces = [
+            of(some("ab"), some("c")),
+            of(some("a"), some("bc")),
+            of(some("abc"), some("")),
+            of(some("abc"), None),
+            of(some(""), some("abc")),
+            of(None, some("abc")),
+            of(None, None),
+            of(some(""), None),
+            of(None, some("")),
+            of(some("\0"), None),
+        ];
+        let different: BTreeSet<_> = nonces.iter().map(Nonce::uuid).collect();
+        assert_eq!(different.len(), nonces.len());
+        let random = Freshness { random: Some([b'a'; 32]), ..Freshness::default() };
+        assert_ne!(first(NOW, &random), of(Some(vec![b'a'; 32]), None));
+    }
+
+    #[test]
+    fn a_uuid_is_one_of_version_4() {
+        let mut nonces = Nonces::new();
+        for _ in 0..1000 {
+            let uuid = nonces.next(NOW, &Freshness::default()).uuid();
+            let groups: Vec<_> = uuid.split('-').map(str::len).collect();
+            assert_eq!(groups, [8, 4, 4, 4, 12], "{uuid}");
+            assert!(uuid.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{uuid}");
+            assert_eq!(uuid.as_bytes()[14], b'4', "{uuid}");
+            assert!(matches!(uuid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{uuid}");
+        }
+    }
+
+    #[test]
+    fn every_other_bit_of_a_uuid_varies() {
+        let mut nonces = Nonces::new();
+        let (mut ones, mut zeros) = (0_u128, 0_u128);
+        for _ in 0..200 {
+            let uuid = nonces.next(NOW, &Freshness::default()).uuid().replace('-', "");
+            let bits = u128::from_str_radix(&uuid, 16).unwrap();
+            ones |= bits;
+            zeros |= !bits;
+        }
+        assert_eq!((ones & zeros).count_ones(), 122);
+    }
+
+    #[test]
+    fn the_state_is_neither_printed_nor_given_away() {
+        let mut nonces = Nonces::new();
+        let nonce = nonces.next(NOW, &Freshness::default());
+        assert_eq!(format!("{nonces:?}"), "Nonces { counter: 1, .. }");
+        assert_ne!(nonce.as_bytes(), &nonces.state);
+    }
+
+    /// Calculated with Python's hashlib: the construction does not change by accident.
+    #[test]
+    fn the_construction_is_as_recorded() {
+        let mut nonces = Nonces::new();
+        let cases = [
+            (
+                nonces.next(NOW, &Freshness::default()),
+                "21670cfa1222353e0d054aefc9d83394fe3492369c8acd403bd6858b9fa94afc",
+                "48b89506-071b-436e-916d-d17fe69a28ff",
+            ),
+            (
+                nonces.next(UnixTime::from_millis(1_795_000_000_124), &freshness()),
+                "3ea2f9bf7edd1b89ac376c68e1af71f5bd4007ed306f3fc9f9e2ebe58e2872dd",
+                "cad3387d-4015-4a13-b7e4-07a9e1b77353",
+            ),
+        ];
+        for (nonce, hex, uuid) in cases {
+            let bytes: String = nonce.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!((bytes.as_str(), nonce.uuid().as_str()), (hex, uuid));
+        }
+    }
 }

@@ -21,9 +21,8 @@ pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
     })?;
     let der = || block.decode().ok_or(PrivateKeyError::NotPem);
     match block.label {
-        // RFC 1421 §4.6.1.1: "Proc-Type: 4,ENCRYPTED".
-        _ if block.has_headers() => Err(PrivateKeyError::Encrypted),
         "PRIVATE KEY" => pkcs8(&der()?),
+        "RSA PRIVATE KEY" if block.is_encrypted() => Err(PrivateKeyError::Encrypted),
         "RSA PRIVATE KEY" => pkcs1(&der()?),
         "ENCRYPTED PRIVATE KEY" => Err(PrivateKeyError::Encrypted),
         "EC PRIVATE KEY" | "DSA PRIVATE KEY" => Err(PrivateKeyError::OtherAlgorithm),
@@ -70,9 +69,6 @@ fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateK
     if [file.prime1, file.prime2].iter().any(|prime| bit_length(prime.as_bytes()) > prime_bits) {
         return Err(PrivateKeyError::PrimeSize);
     }
-    if file.prime1 == file.prime2 {
-        return Err(INCONSISTENT);
-    }
     let half = |number: UintRef<'_>| secret_number(number, prime_bits);
     let given = [file.exponent1, file.exponent2, file.coefficient].map(half);
     // Each number has its final width, or the crate would copy it into another and leave this one behind.
@@ -87,13 +83,14 @@ fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateK
     )
     .map_err(|_| INCONSISTENT)?;
     let [exponent1, exponent2, coefficient] = given;
-    // The crate has calculated these three itself. Where the file's differ, it is not the file of one key.
+    // The crate has calculated these three itself. Where the file's differ, it is not the file of one key. For p = q there
+    // is no coefficient.
     let qinv = Zeroizing::new(key.crt_coefficient().ok_or(INCONSISTENT)?);
     let agrees = key.dp() == Some(&*exponent1?) && key.dq() == Some(&*exponent2?) && *qinv == *coefficient?;
     if agrees { Ok(key) } else { Err(INCONSISTENT) }
 }
 
-/// A number of at most so many bits, of which `None` may be cut off.
+/// A number of at most so many bits, in a width that does not tell how many it has.
 fn secret_number(number: UintRef<'_>, bits: usize) -> Result<Zeroizing<BoxedUint>, PrivateKeyError> {
     if bit_length(number.as_bytes()) > bits {
         return Err(PrivateKeyError::Inconsistent);
