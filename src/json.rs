@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroize as _;
 
 /// The deepest nesting of arrays and objects that is read. Tokens and keys need 3, configurations 7; a bound keeps
 /// the recursion far from the end of a VM's stack.
@@ -88,7 +89,7 @@ impl<'a> Value<'a> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let value = ValueSeed { depth: 0, repetition, broken: &broken }
             .deserialize(&mut deserializer)
-            .and_then(|value| deserializer.end().map(|()| value));
+            .and_then(|value| end_after(&mut deserializer, value));
         value.map_err(|error| match broken.get() {
             None => JsonError::Syntax { line: error.line(), column: error.column() },
             Some(Bound::Unique) => JsonError::DuplicateMember { line: error.line(), column: error.column() },
@@ -101,6 +102,17 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// Overwrites every text that this value owns: those whose escapes were resolved. The others are part of the input,
+    /// for its owner to overwrite.
+    pub fn wipe(&mut self) {
+        match self {
+            Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Fraction(_) => {}
+            Value::Text(text) => wipe_text(text),
+            Value::List(items) => items.iter_mut().for_each(Value::wipe),
+            Value::Object(object) => object.wipe(),
+        }
     }
 }
 
@@ -132,6 +144,15 @@ impl<'a> Object<'a> {
     pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(AsRef::as_ref)
     }
+
+    /// See [`Value::wipe`].
+    fn wipe(&mut self) {
+        for (name, value) in &mut self.members {
+            wipe_text(name);
+            value.wipe();
+        }
+        self.repeated.iter_mut().for_each(wipe_text);
+    }
 }
 
 impl fmt::Display for JsonError {
@@ -143,6 +164,26 @@ impl fmt::Display for JsonError {
             }
             JsonError::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
             JsonError::TooManyMembers => write!(f, "an object has more than {MAX_MEMBERS} members"),
+        }
+    }
+}
+
+fn wipe_text(text: &mut Cow<'_, str>) {
+    if let Cow::Owned(text) = text {
+        text.zeroize();
+    }
+}
+
+/// A value after which nothing may follow.
+fn end_after<'a>(
+    deserializer: &mut serde_json::Deserializer<serde_json::de::SliceRead<'a>>,
+    mut value: Value<'a>,
+) -> serde_json::Result<Value<'a>> {
+    match deserializer.end() {
+        Ok(()) => Ok(value),
+        Err(error) => {
+            value.wipe();
+            Err(error)
         }
     }
 }
@@ -182,6 +223,35 @@ impl ValueSeed<'_> {
             return Err(self.broke(Bound::Depth));
         }
         Ok(Self { depth: self.depth.saturating_add(1), ..self })
+    }
+
+    fn read_items<'de, A: SeqAccess<'de>>(self, mut items: A, list: &mut Vec<Value<'de>>) -> Result<(), A::Error> {
+        let inner = self.inner()?;
+        while let Some(item) = items.next_element_seed(inner)? {
+            list.push(item);
+        }
+        Ok(())
+    }
+
+    fn read_members<'de, A: MapAccess<'de>>(self, mut members: A, object: &mut Object<'de>) -> Result<(), A::Error> {
+        let inner = self.inner()?;
+        while let Some(name) = members.next_key_seed(NameSeed)? {
+            let repeated = object.contains(&name);
+            if repeated && self.repetition == Repetition::Refused {
+                return Err(self.broke(Bound::Unique));
+            }
+            if object.members.len().saturating_add(object.repeated.len()) >= MAX_MEMBERS {
+                return Err(self.broke(Bound::Members));
+            }
+            let mut value = members.next_value_seed(inner)?;
+            if repeated {
+                value.wipe();
+                object.repeated.push(name);
+            } else {
+                object.members.push((name, value));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -228,34 +298,27 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         Ok(Value::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value<'de>, A::Error> {
-        let inner = self.inner()?;
+    // What was read before a fault may hold a secret as well.
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Value<'de>, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(inner)? {
-            list.push(item);
+        match self.read_items(items, &mut list) {
+            Ok(()) => Ok(Value::List(list)),
+            Err(error) => {
+                list.iter_mut().for_each(Value::wipe);
+                Err(error)
+            }
         }
-        Ok(Value::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
-        let inner = self.inner()?;
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Value<'de>, A::Error> {
         let mut object = Object::default();
-        while let Some(name) = members.next_key_seed(NameSeed)? {
-            let repeated = object.contains(&name);
-            if repeated && self.repetition == Repetition::Refused {
-                return Err(self.broke(Bound::Unique));
-            }
-            if object.members.len().saturating_add(object.repeated.len()) >= MAX_MEMBERS {
-                return Err(self.broke(Bound::Members));
-            }
-            let value = members.next_value_seed(inner)?;
-            if repeated {
-                object.repeated.push(name);
-            } else {
-                object.members.push((name, value));
+        match self.read_members(members, &mut object) {
+            Ok(()) => Ok(Value::Object(object)),
+            Err(error) => {
+                object.wipe();
+                Err(error)
             }
         }
-        Ok(Value::Object(object))
     }
 }
 
@@ -365,6 +428,21 @@ mod tests {
         };
         assert!(Value::parse(wide(MAX_MEMBERS).as_bytes()).is_ok());
         assert_eq!(Value::parse(wide(MAX_MEMBERS + 1).as_bytes()), Err(JsonError::TooManyMembers));
+    }
+
+    #[test]
+    fn wiping_empties_every_text_that_was_copied_and_leaves_the_input_alone() {
+        let json = br#"{"\u0061": "\u0062", "c": ["d", "\u0065", {"f": "\u0067"}], "\u0063": 1, "n": 1}"#;
+        let mut value = Value::parse_noting_repetition(json).unwrap();
+        value.wipe();
+        let text = |text: &'static str| Value::Text(text.into());
+        let inner = Object { members: vec![("f".into(), text(""))], repeated: vec![] };
+        let members = vec![
+            ("".into(), text("")),
+            ("c".into(), Value::List(vec![text("d"), text(""), Value::Object(inner)])),
+            ("n".into(), Value::Integer(1)),
+        ];
+        assert_eq!(value, Value::Object(Object { members, repeated: vec!["".into()] }));
     }
 
     #[test]

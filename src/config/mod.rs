@@ -91,7 +91,7 @@ impl Config {
     /// environment variable that is not set.
     pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let tree = match read_tree(bytes) {
+        let mut tree = match read_tree(bytes) {
             Ok(tree) => tree,
             Err(problem) => {
                 Node::root(None).refuse(problem, &mut errors);
@@ -99,7 +99,10 @@ impl Config {
             }
         };
         let mut secrets = SecretSource::new(environment);
-        match Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors) {
+        let direction = Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
+        // Secrets that the configuration has inline were copied out of it.
+        tree.wipe();
+        match direction {
             Some(direction) if errors.is_empty() => Ok(Config { direction, warnings: secrets.into_warnings() }),
             _ => Err(errors),
         }

@@ -21,7 +21,7 @@ const VARIABLE: TextRule = TextRule {
 /// The gateway's environment: the value of a variable, by its name.
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// A secret. It does not print itself, and its text is overwritten when it goes.
+/// A secret. It does not print itself, and is overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
