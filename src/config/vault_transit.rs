@@ -11,7 +11,7 @@ use super::origin::Origin;
 use super::reader::{IntegerRange, Keys, Node, TextRule};
 use super::secret::{Secret, SecretSource};
 use super::signing::KEY_ID;
-use crate::rsa::{RsaKeyError, RsaPublicKey};
+use crate::rsa::RsaPublicKey;
 
 const KEYS: Keys = Keys {
     supported: &[
@@ -183,12 +183,8 @@ fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPubl
     if text.contains("PRIVATE KEY-----") {
         return node.refuse_text(PUBLIC_KEY.expected, "a text with a private key, which must not stand here", errors);
     }
-    let got = match RsaPublicKey::from_pem(text) {
-        Ok(key) => return Some(key),
-        Err(RsaKeyError::NotPem) => "a text that is not the PEM of one",
-        Err(RsaKeyError::OtherAlgorithm) => "a key of another type, or for something else than PS256",
-        Err(RsaKeyError::ModulusSize) => "one of another size",
-        Err(RsaKeyError::ModulusEven | RsaKeyError::Exponent) => "one that is weak",
-    };
-    node.refuse_text(PUBLIC_KEY.expected, got, errors)
+    match RsaPublicKey::from_pem(text) {
+        Ok(key) => Some(key),
+        Err(fault) => node.refuse_text(PUBLIC_KEY.expected, &fault.to_string(), errors),
+    }
 }

@@ -122,4 +122,4 @@ fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -268,6 +268,25 @@ mod tests {
         assert_value_refused(&"a".repeat(MAX_VALUE_BYTES + 1), SubjectError::ValueTooLong);
     }
 
+    #[test]
+    fn a_subject_of_stated_values_is_held_to_the_same_rules() {
+        let stated = Subject::new("Acme Bank", "XYZ", Some("ABC")).unwrap();
+        assert_eq!(stated, subject("CN=ABC,OU=XYZ,O=Acme Bank").unwrap());
+        assert_eq!(Subject::new("Acme Bank", "XYZ", None).unwrap(), subject("OU=XYZ,O=Acme Bank").unwrap());
+        let long = "a".repeat(MAX_VALUE_BYTES + 1);
+        for (value, error) in [
+            ("", SubjectError::BlankValue),
+            (" \u{3000}", SubjectError::BlankValue),
+            ("a\nb", SubjectError::UnsafeCharacter),
+            ("a\u{202e}b", SubjectError::UnsafeCharacter),
+            (&long, SubjectError::ValueTooLong),
+        ] {
+            assert_eq!(Subject::new(value, "u", Some("n")), Err(error), "{value:?}");
+            assert_eq!(Subject::new("o", value, Some("n")), Err(error), "{value:?}");
+            assert_eq!(Subject::new("o", "u", Some(value)), Err(error), "{value:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_a_subject_holds_can_stand_in_a_header(value in ".{1,40}") {

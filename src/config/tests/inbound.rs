@@ -9,8 +9,7 @@ use crate::peer::{PeerRules, PeerSource};
 #[test]
 fn the_example_of_the_design_is_a_configuration() {
     let config = Config::parse(EXAMPLE.as_bytes()).unwrap();
-    let (inbound, warnings) = (config.clone().into_inbound(), config.warnings().to_vec());
-    assert!(warnings.is_empty());
+    assert!(config.warnings().is_empty());
     let Inbound {
         provider_ids,
         require_provider_header,
@@ -19,8 +18,9 @@ fn the_example_of_the_design_is_a_configuration() {
         service_initiation,
         health_checks,
         forward,
-        response_token: _,
-    } = inbound;
+        response_token,
+    } = config.into_inbound();
+    assert_eq!(response_token, None);
     assert_eq!(provider_ids, ["retail"]);
     assert!(!require_provider_header);
     let PeerRules { organisational_units, fingerprints, allow_unpinned, source } = peer;

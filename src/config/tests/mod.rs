@@ -5,15 +5,21 @@ mod client_credentials;
 mod health_checks;
 mod inbound;
 mod jwt_auth;
+mod outbound;
 mod peer;
 mod readme;
+mod remote_signer;
+mod response_token;
 mod service_initiation;
+mod signing;
 mod text;
 mod totality;
+mod verify_responses;
 
 use serde_json::{Value, json};
 
 use super::{Config, ConfigErrors};
+use crate::testing::SigningKey;
 
 /// The example of the design, with what is supported.
 const EXAMPLE: &str = r#"{ "inbound": {
@@ -50,23 +56,49 @@ fn least() -> Value {
     }})
 }
 
-/// The least configuration with the value at a JSON pointer replaced or added.
-fn with(pointer: &str, value: Value) -> Value {
-    let mut config = least();
+/// The least that is a configuration of the other direction.
+fn least_outbound() -> Value {
+    json!({"outbound": {
+        "audience": "retail",
+        "certificate": {"organisation": "Acme Bank", "organisational_unit": "acme"},
+        "keys": [{"kid": "sig4-2026", "private_key": {"env": "SIG4_PRIVATE_KEY"}}],
+    }})
+}
+
+/// The gateway's environment.
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "SIG4_PRIVATE_KEY" => Some(SigningKey::first().pem()),
+        "SIG4_NEXT_PRIVATE_KEY" => Some(SigningKey::second().pem()),
+        "BAO_TOKEN" => Some("hvs.s3cret".to_owned()),
+        _ => None,
+    }
+}
+
+/// The configuration with the value at a JSON pointer replaced or added.
+fn changed(mut config: Value, pointer: &str, value: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     config.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(key.to_owned(), value);
     config
 }
 
-fn without(pointer: &str) -> Value {
-    let mut config = least();
+fn removed(mut config: Value, pointer: &str) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     config.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key).unwrap();
     config
 }
 
+/// The least configuration with the value at a JSON pointer replaced or added.
+fn with(pointer: &str, value: Value) -> Value {
+    changed(least(), pointer, value)
+}
+
+fn without(pointer: &str) -> Value {
+    removed(least(), pointer)
+}
+
 fn parse(config: &Value) -> Result<Config, ConfigErrors> {
-    Config::parse(config.to_string().as_bytes())
+    Config::parse_with(config.to_string().as_bytes(), &environment)
 }
 
 #[track_caller]
@@ -77,5 +109,7 @@ fn accepted(config: &Value) -> Config {
 /// All faults, a line each.
 #[track_caller]
 fn faults(config: &Value) -> String {
-    parse(config).expect_err("accepted").to_string()
+    let faults = parse(config).expect_err("accepted").to_string();
+    assert!(!faults.contains("s3cret"), "{faults}");
+    faults
 }

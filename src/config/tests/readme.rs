@@ -1,26 +1,45 @@
 //! What the README says of the configuration is true: its examples are accepted, and it names every key.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::totality::samples;
-use super::{Config, least};
+use super::{Config, changed, environment, least, least_outbound, removed};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The JSON examples. One without `inbound` is a method, and stands in the place of the least configuration's.
+/// The JSON blocks.
+fn blocks() -> impl Iterator<Item = &'static str> {
+    README.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap())
+}
+
+/// The JSON examples. One that is not a whole configuration stands in its place in the least one.
 fn examples() -> Vec<Value> {
-    let blocks = README.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let parsed =
-        blocks.map(|block| serde_json::from_str::<Value>(block).unwrap_or_else(|error| panic!("{error}: {block}")));
-    let whole = |example: Value| match example.get("inbound") {
-        Some(_) => example,
-        None => {
-            let mut whole = least();
-            whole["inbound"]["auth"] = example;
-            whole
+    let part = |part: Value, name: &str, of: Value, pointer: &str| changed(of, pointer, part[name].clone());
+    let whole = |example: Value| {
+        let name = example.as_object().unwrap().keys().next().unwrap().clone();
+        match name.as_str() {
+            "inbound" | "outbound" => example,
+            "response_token" => part(example, &name, least(), "/inbound/response_token"),
+            "verify_responses" => part(example, &name, least_outbound(), "/outbound/verify_responses"),
+            "remote_signer" => {
+                part(example, &name, removed(least_outbound(), "/outbound/keys"), "/outbound/remote_signer")
+            }
+            _method => changed(least(), "/inbound/auth", example),
         }
     };
-    parsed.map(whole).collect()
+    let parse = |block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"));
+    blocks().map(|block| whole(parse(block))).collect()
+}
+
+/// Every word that stands in an example or as `code`.
+fn words() -> BTreeSet<&'static str> {
+    // Between backticks is every second part, once the blocks are out of the way.
+    let text = README.split("```").step_by(2);
+    let code = text.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let word = |text: &'static str| text.split(|character: char| !character.is_alphanumeric() && character != '_');
+    code.chain(blocks()).flat_map(word).collect()
 }
 
 fn keys(value: &Value, found: &mut Vec<String>) {
@@ -39,11 +58,15 @@ fn keys(value: &Value, found: &mut Vec<String>) {
 #[test]
 fn its_examples_are_accepted() {
     let examples = examples();
-    assert!(examples.len() >= 4, "{} examples", examples.len());
+    assert!(examples.len() >= 8, "{} examples", examples.len());
     for example in examples {
-        let secret = |name: &str| (name == "INTROSPECTION_SECRET").then(|| "secret".to_owned());
-        let read = Config::parse_with(example.to_string().as_bytes(), &secret);
-        assert!(read.is_ok_and(|config| config.warnings().is_empty()), "{example}");
+        let variable = |name: &str| match name {
+            "INTROSPECTION_SECRET" => Some("secret".to_owned()),
+            _ => environment(name),
+        };
+        let config = Config::parse_with(example.to_string().as_bytes(), &variable);
+        let config = config.unwrap_or_else(|errors| panic!("{errors}: {example}"));
+        assert!(config.warnings().is_empty(), "{example}");
     }
 }
 
@@ -52,10 +75,12 @@ fn it_names_every_key() {
     let mut found = Vec::new();
     samples().iter().for_each(|sample| keys(sample, &mut found));
     found.extend(
-        ["capacity", "replay_capacity", "url_template", "environment", "env", "trust_plaintext_hop"].map(str::to_owned),
+        ["capacity", "replay_capacity", "url_template", "environment", "env", "trust_plaintext_hop", "key_version"]
+            .map(str::to_owned),
     );
     assert!(found.len() > 60, "{found:?}");
+    let words = words();
     for key in found {
-        assert!(README.contains(&key), "{key}");
+        assert!(words.contains(key.as_str()), "{key}");
     }
 }

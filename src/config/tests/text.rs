@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EXAMPLE, faults, least, with};
+use super::{EXAMPLE, faults, least, least_outbound, with};
 use crate::config::{Config, MAX_CONFIG_BYTES};
 
 #[track_caller]
@@ -81,30 +81,20 @@ fn only_an_object_is_a_configuration() {
 
 #[test]
 fn exactly_one_direction_is_configured() {
-    for (config, expected) in [
-        (json!({}), vec!["configuration: expected \"inbound\", got nothing"]),
-        (json!({"outbound": {}}), vec!["outbound: not supported yet"]),
-        (
-            json!({"outbound": {}, "inbound": least()["inbound"]}),
-            vec![
-                "outbound: not supported yet",
-                "configuration: expected exactly one key, got \"inbound\" and \"outbound\"",
-            ],
-        ),
-    ] {
-        assert_eq!(faults(&config), expected.join("\n"));
-    }
+    assert_eq!(faults(&json!({})), "configuration: expected \"inbound\" or \"outbound\", got nothing");
+    let both = json!({"inbound": least()["inbound"], "outbound": least_outbound()["outbound"]});
+    assert_eq!(faults(&both), "configuration: expected exactly one key, got \"inbound\" and \"outbound\"");
 }
 
 #[test]
 fn an_unknown_key_is_named_beside_the_allowed_ones() {
     for (pointer, path, allowed) in [
-        ("", "", "\"inbound\""),
+        ("", "", "\"inbound\" or \"outbound\""),
         (
             "/inbound",
             "inbound.",
-            "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\", \"service_initiation\", \"health_checks\" \
-             or \"forward\"",
+            "\"provider_ids\", \"require_provider_header\", \"peer\", \"auth\", \"service_initiation\", \
+             \"health_checks\", \"forward\" or \"response_token\"",
         ),
         (
             "/inbound/peer",
@@ -136,12 +126,6 @@ fn an_unknown_key_cannot_forge_a_log_line() {
     let fault = faults(&with(&format!("/inbound/a\ninbound: fine{}", "k".repeat(500)), json!(1)));
     assert_eq!(fault.lines().count(), 1, "{fault}");
     assert!(fault.starts_with(&format!("inbound.a?inbound: fine{}...: ", "k".repeat(25))), "{fault}");
-}
-
-#[test]
-fn what_later_releases_bring_is_not_supported_yet() {
-    let fault = faults(&with("/inbound/response_token", json!({"key": "s3cret"})));
-    assert_eq!(fault, "inbound.response_token: not supported yet");
 }
 
 #[test]
@@ -182,7 +166,6 @@ fn all_faults_are_told_at_once() {
     assert_eq!(
         paths,
         [
-            "outbound",
             "configuration",
             "inbound.extra",
             "inbound.provider_ids[1]",
@@ -195,6 +178,10 @@ fn all_faults_are_told_at_once() {
             "inbound.auth.jwt_auth.timeout",
             "inbound.forward.authorization",
             "inbound.forward.identity_headers",
+            "outbound.s3cret",
+            "outbound.audience",
+            "outbound.certificate",
+            "outbound",
         ]
     );
     assert_eq!(errors.to_string().lines().count(), paths.len());

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{EXAMPLE, FINGERPRINT, parse};
+use super::{EXAMPLE, FINGERPRINT, environment, least_outbound, parse};
 use crate::config::Config;
+use crate::peer::leaf::tests::LEAF;
+use crate::testing::SigningKey;
 
 const SECRET: &str = "s3cret-VALUE/7f3a";
 
@@ -44,7 +46,36 @@ pub(super) fn samples() -> Vec<Value> {
         "url": "https://as.example/introspect", "upstream": "as", "client_id": "filter",
         "client_secret": {"value": SECRET}, "timeout": "5s", "max_age": "1m", "negative_max_age": "5s",
     }}});
-    vec![serde_json::from_str(EXAMPLE).unwrap(), pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque]
+    let mut response_token = mtls_only.clone();
+    response_token["inbound"]["response_token"] = json!({
+        "audience": "retail", "certificate": {"organisation": "Acme Bank", "organisational_unit": "acme"},
+        "lifetime": "30s", "keys": [{"kid": "sig4", "private_key": {"env": "SIG4_PRIVATE_KEY"}}],
+        "header": "x-response-token",
+    });
+    let mut local = least_outbound();
+    local["outbound"]["certificate"] =
+        json!({"pem": LEAF, "organisation": "Hub Operator", "organisational_unit": "hub"});
+    local["outbound"]["lifetime"] = json!("10s");
+    local["outbound"]["keys"] = json!([
+        {"kid": "sig4", "private_key": {"value": SigningKey::first().pem()}, "active_from": "2026-11-21T00:00:00Z"},
+        {"kid": "next", "private_key": {"env": "SIG4_NEXT_PRIVATE_KEY"}, "active_from": "2027-11-21T00:00:00Z"},
+    ]);
+    let mut remote = least_outbound();
+    remote["outbound"].as_object_mut().unwrap().remove("keys");
+    // Without its key version, which any small number may be.
+    remote["outbound"]["remote_signer"] = json!({"vault_transit": {
+        "address": "http://bao:8200", "upstream": "bao", "namespace": "bank", "mount": "hsm/transit", "key": "sig4",
+        "kid": "sig4", "public_key": SigningKey::first().public_pem(), "token": {"value": "hvs.token"},
+        "timeout": "2s", "deadline": "5s",
+    }});
+    remote["outbound"]["verify_responses"] = json!({
+        "mode": "report", "header": "x-hub-token",
+        "hub": {"organisation": "Hub Operator", "organisational_unit": "hub", "common_name": "abc"},
+        "provider_ids": ["retail"], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
+        "timeout": "5s", "refetch_cooldown": "30s", "clock_skew": "10s", "max_lifetime": "5m",
+    });
+    let inbound = [pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque, response_token];
+    [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
 }
 
 /// The JSON pointers of a value and all below it.
@@ -167,6 +198,26 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "keep",
         "https://a.example/{OU}",
         "https://[",
+        "response_token",
+        "verify_responses",
+        "audience",
+        "certificate",
+        "pem",
+        "organisation",
+        "organisational_unit",
+        "keys",
+        "kid",
+        "private_key",
+        "SIG4_NEXT_PRIVATE_KEY",
+        "active_from",
+        "2026-11-21T00:00:00Z",
+        "remote_signer",
+        "vault_transit",
+        "address",
+        "http://bao",
+        "key",
+        "token",
+        "hub",
         "x",
     ]);
     let text = prop_oneof![word.prop_map(str::to_owned), any::<String>()];
@@ -187,7 +238,7 @@ fn likely_json() -> impl Strategy<Value = Value> {
 }
 
 fn refusals_say_something(bytes: &[u8]) -> Result<(), TestCaseError> {
-    if let Err(errors) = Config::parse(bytes) {
+    if let Err(errors) = Config::parse_with(bytes, &environment) {
         prop_assert!(errors.iter().count() > 0);
         prop_assert!(errors.iter().all(|error| !error.path().is_empty() && !error.problem().is_empty()));
         let lines = errors.iter().count() + usize::from(errors.omitted() > 0);

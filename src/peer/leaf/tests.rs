@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::{LeafCertificate, LeafError, MAX_PEM_BYTES};
+use super::{LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_PEM_BYTES};
 
 /// Made and printed by OpenSSL 3.0.19, its option `-nameopt RFC2253`. The key of its issuer is gone.
-const LEAF: &str = "-----BEGIN CERTIFICATE-----
+pub(crate) const LEAF: &str = "-----BEGIN CERTIFICATE-----
 MIIBczCCARkCAQcwCgYIKoZIzj0EAwIwSTELMAkGA1UEBhMCQUUxGDAWBgNVBAoM
 D1RydXN0IEZyYW1ld29yazELMAkGA1UECwwCQ0ExEzARBgNVBAMMCklzc3Vpbmcg
 Q0EwIBcNMjYxMTIyMDEwODQzWhgPMjEyNjEwMjkwMTA4NDNaMEAxCzAJBgNVBAYT
@@ -16,7 +16,7 @@ oGf+pmwCID9x8HrwbNwHXqFKYaubcvDStZULFTonuQG1EYfsWno4
 const LEAF_FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
 
 /// Likewise, signed by itself, with everything in its name that needs an escape.
-const STRANGE: &str = "-----BEGIN CERTIFICATE-----
+pub(crate) const STRANGE: &str = "-----BEGIN CERTIFICATE-----
 MIICxjCCAm0CFHmsLVX+vH0Sf0sfnjid8HVJnK1PMAoGCCqGSM49BAMCMIHkMQsw
 CQYDVQQGEwJBRTETMBEGA1UECgwK2KjZhtmDLCAiQTEeMAoGA1UEAxMDdHdvMBAG
 A1UECwwJI29uZStDTj14MQswCQYDVQQFEwI0MjEVMBMGA1UEBwwM2KPYqNmI2LjY
@@ -114,6 +114,32 @@ fn pem_that_holds_no_certificate_is_refused() {
     ] {
         assert_eq!(read(pem), Err(LeafError::NotACertificate), "{pem}");
     }
+}
+
+#[test]
+fn of_a_chain_the_first_certificate_is_read() {
+    let first = |pem: &str| LeafCertificate::first_of_chain(pem);
+    for pem in [
+        LEAF.to_owned(),
+        format!("{LEAF}\n{STRANGE}\n"),
+        format!("subject=CN = \u{628}\n{}\nissuer=...\n{STRANGE}", LEAF.replace('\n', "\r\n")),
+        format!("{LEAF}\n-----BEGIN CERTIFICATE-----\nno certificate\n"),
+    ] {
+        assert_eq!(first(&pem), read(LEAF), "{pem}");
+    }
+    assert_eq!(first(&format!("{STRANGE}\n{LEAF}")), read(STRANGE));
+    let (end, begin) = ("-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----");
+    for pem in ["", begin, end, &LEAF.replace(end, ""), &LEAF.replace(begin, ""), &format!("{begin}\n{LEAF}")] {
+        assert_eq!(first(pem), Err(LeafError::NotPem), "{pem}");
+    }
+    assert_eq!(first(&format!("{begin}{end}\n{LEAF}")), Err(LeafError::NotACertificate));
+}
+
+#[test]
+fn a_chain_is_read_up_to_its_bound_and_not_beyond() {
+    let padded = |length: usize| format!("{}{LEAF}", " ".repeat(length - LEAF.len()));
+    assert!(LeafCertificate::first_of_chain(&padded(MAX_CHAIN_BYTES)).is_ok());
+    assert_eq!(LeafCertificate::first_of_chain(&padded(MAX_CHAIN_BYTES + 1)), Err(LeafError::TooLong));
 }
 
 #[test]
