@@ -30,9 +30,9 @@ const CASES: [Case; 6] = [
         named: &["inbound.provider_ids", "inbound.auth.jwt_auth.jwks"],
     },
     Case {
-        what: "a part that is not there yet",
+        what: "a part with nothing in it",
         edits: &[(r#""provider_ids": ["retail"]"#, r#""response_token": {}, "provider_ids": ["retail"]"#)],
-        named: &["response_token", "not supported yet"],
+        named: &["inbound.response_token.audience", "inbound.response_token.certificate", "remote_signer"],
     },
     Case {
         what: "a Struct instead of a StringValue",
