@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A request as the backend saw it.
+/// A request as a server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// The method.
@@ -39,12 +39,23 @@ impl Received {
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         let values = self.values(name);
-        assert!(values.len() < 2, "{name} reached the bank {} times", values.len());
+        assert!(values.len() < 2, "{name} arrived {} times", values.len());
         values.first().map(|value| std::str::from_utf8(value).expect("UTF-8"))
     }
 
-    /// As the backend answers it: header values as text, or as `{"hex": …}` where they are no UTF-8.
-    fn echo(&self) -> Value {
+    /// Reads the whole request.
+    pub(super) async fn of(request: Request<Incoming>) -> Self {
+        let (head, body) = request.into_parts();
+        Self {
+            method: head.method.to_string(),
+            path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            headers: head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+            body: body.collect().await.map(|whole| whole.to_bytes().to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// As it is shown to its sender: header values as text, or as `{"hex": …}` where they are no UTF-8.
+    pub(super) fn echo(&self) -> Value {
         let headers: Vec<Value> = self.headers.iter().map(|(name, value)| json!([name, text(value)])).collect();
         json!({"method": self.method, "path": self.path, "headers": headers, "body": text(&self.body)})
     }
@@ -110,13 +121,7 @@ async fn answer(
     received: Arc<Mutex<Vec<Received>>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let seen = Received {
-        method: head.method.to_string(),
-        path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-        headers: head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
-        body: body.collect().await.map(|whole| whole.to_bytes().to_vec()).unwrap_or_default(),
-    };
+    let seen = Received::of(request).await;
     let echo = seen.echo().to_string();
     received.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     let response = Response::builder().header("content-type", "application/json").body(Full::from(echo));

@@ -1,5 +1,5 @@
-//! A caller of the bank: HTTP/1.1 over TLS with a client certificate of choice, and header lines exactly as given, repeated
-//! or not UTF-8 as they may be.
+//! A caller of the bank: HTTP/1.1 over TLS with a client certificate of choice, or plain as the bank's own authorisation
+//! server calls its gateway, and header lines exactly as given, repeated or not UTF-8 as they may be.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -117,7 +118,7 @@ impl Reply {
 
 /// An open connection. Dropping it closes it, whatever it was waiting for.
 pub struct Connection {
-    host: &'static str,
+    host: String,
     sender: http1::SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
 }
@@ -152,19 +153,33 @@ impl Connection {
             let name = ServerName::try_from(host).expect("a host name");
             let connector = TlsConnector::from(Arc::new(config(root, identity)));
             let stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
-            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| reasons(&error))?;
-            // Its error also reaches the request that waits for the answer.
-            let driver = tokio::spawn(async { drop(connection.await) });
-            Ok(Self { host, sender, driver })
+            Self::over(host, stream).await
         };
         timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err("no handshake in time".to_owned()))
+    }
+
+    /// Connects without TLS, for requests to this host.
+    ///
+    /// # Errors
+    /// The reason, if nobody listens.
+    pub async fn open_plain(address: SocketAddr, host: &str) -> Result<Self, String> {
+        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        Self::over(host, stream).await
+    }
+
+    async fn over(host: &str, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Self, String> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| reasons(&error))?;
+        // Its error also reaches the request that waits for the answer.
+        let driver = tokio::spawn(async { drop(connection.await) });
+        Ok(Self { host: host.to_owned(), sender, driver })
     }
 
     /// Sends a request and waits for the whole answer.
     pub async fn send(&mut self, request: &Request) -> Outcome {
         let started = Instant::now();
         let answering = async {
-            let response = self.sender.send_request(prepared(self.host, request)).await?;
+            let response = self.sender.send_request(prepared(&self.host, request)).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
             let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
@@ -189,25 +204,26 @@ impl Drop for Connection {
 /// # Errors
 /// The reason, if there was no answer.
 pub async fn plain(address: SocketAddr, method: &str, path: &str) -> Result<(u16, String), String> {
-    let asking = async {
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| reasons(&error))?;
-        let driver = tokio::spawn(async { drop(connection.await) });
-        let response = sender.send_request(prepared(LISTENER_NAME, &Request::new(method, path))).await;
-        let (head, body) = response.map_err(|error| reasons(&error))?.into_parts();
-        let body = body.collect().await.map_err(|error| reasons(&error))?.to_bytes();
-        driver.abort();
-        Ok((head.status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
-    };
-    timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    match send_plain(address, LISTENER_NAME, &Request::new(method, path)).await {
+        Outcome::Reply(reply) => Ok((reply.status, String::from_utf8_lossy(&reply.body).into_owned())),
+        Outcome::Refused(reason) => Err(reason),
+    }
 }
 
-fn prepared(host: &'static str, request: &Request) -> hyper::Request<Full<Bytes>> {
+/// Sends a request for this host over plain HTTP, on a connection of its own.
+pub async fn send_plain(address: SocketAddr, host: &str, request: &Request) -> Outcome {
+    match Connection::open_plain(address, host).await {
+        Ok(mut connection) => connection.send(request).await,
+        Err(reason) => Outcome::Refused(reason),
+    }
+}
+
+fn prepared(host: &str, request: &Request) -> hyper::Request<Full<Bytes>> {
     let mut prepared = hyper::Request::new(Full::from(request.body.clone()));
     *prepared.method_mut() = request.method.parse().expect("a method");
     *prepared.uri_mut() = request.path.parse().expect("a path");
     let headers = prepared.headers_mut();
-    headers.append("host", HeaderValue::from_static(host));
+    headers.append("host", HeaderValue::from_str(host).expect("a host name"));
     for (name, value) in &request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
         headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));

@@ -1,4 +1,4 @@
-//! A real Envoy on the shipped configuration: `gateway-configs/envoy/inbound.yaml` with only addresses and paths replaced.
+//! A real Envoy on a shipped configuration: a file of `gateway-configs/envoy/` with only addresses and paths replaced.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::authorisation_server::GATEWAY_SECRET;
 use super::client;
 
-/// The shipped configuration.
-pub const INBOUND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs/envoy/inbound.yaml");
+/// Where the shipped configurations are.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs/envoy");
 /// What `make build` makes.
 pub const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/hub_auth_filter.wasm");
 /// What `make envoy` makes.
@@ -26,41 +25,73 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configuration on its way from the shipped file to a running Envoy.
 #[derive(Clone)]
-pub struct Configuration(String);
+pub struct Configuration {
+    file: &'static str,
+    text: String,
+    environment: Vec<(String, String)>,
+}
 
 impl Configuration {
     /// The shipped inbound configuration.
     #[must_use]
     pub fn inbound() -> Self {
-        Self(fs::read_to_string(INBOUND).unwrap_or_else(|error| panic!("{INBOUND}: {error}")))
+        Self::shipped("inbound.yaml")
+    }
+
+    /// The shipped outbound configuration.
+    #[must_use]
+    pub fn outbound() -> Self {
+        Self::shipped("outbound.yaml")
+    }
+
+    fn shipped(file: &'static str) -> Self {
+        let text = fs::read_to_string(Path::new(SHIPPED).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        Self { file, text, environment: Vec::new() }
     }
 
     /// With one place replaced. The place must be there, and be the only one, so that no test runs on something else
     /// than what it names.
     #[must_use]
-    pub fn replace(self, from: &str, to: &str) -> Self {
-        assert_eq!(self.0.matches(from).count(), 1, "inbound.yaml must have this place exactly once: {from}");
-        Self(self.0.replacen(from, to, 1))
+    pub fn replace(mut self, from: &str, to: &str) -> Self {
+        assert_eq!(self.text.matches(from).count(), 1, "{} must have this place exactly once: {from}", self.file);
+        self.text = self.text.replacen(from, to, 1);
+        self
+    }
+
+    /// With a path replaced wherever it is named, also in comments.
+    #[must_use]
+    pub fn relocate(mut self, from: &str, to: &str) -> Self {
+        assert!(self.text.contains(from), "{} must name this path: {from}", self.file);
+        self.text = self.text.replace(from, to);
+        self
+    }
+
+    /// With one more variable in Envoy's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// With the comment that begins with this text made a part of the file, to its last line.
     #[must_use]
-    pub fn uncomment(self, first: &str) -> Self {
+    pub fn uncomment(mut self, first: &str) -> Self {
         let start = format!("# {first}");
-        assert_eq!(self.0.matches(&start).count(), 1, "inbound.yaml must have this comment exactly once: {first}");
+        assert_eq!(self.text.matches(&start).count(), 1, "{} must have this comment exactly once: {first}", self.file);
         let mut inside = false;
         let uncommented = |line: &str| {
             let text = line.trim_start();
             inside = text.starts_with('#') && (inside || text.starts_with(&start));
             if inside { line.replacen("# ", "", 1) } else { line.to_owned() }
         };
-        Self(self.0.split_inclusive('\n').map(uncommented).collect())
+        self.text = self.text.split_inclusive('\n').map(uncommented).collect();
+        self
     }
 
     /// The YAML.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -122,7 +153,7 @@ impl Envoy {
         }
     }
 
-    /// Where the bank's listener is.
+    /// Where its listener is.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener
@@ -202,7 +233,7 @@ fn spawn(directory: &Path, configuration: &Configuration, workers: u32) -> (Chil
         .arg("--admin-address-path")
         .arg(&files.admin_address)
         .args(["--concurrency", &workers.to_string(), "--disable-hot-restart"])
-        .env("INTROSPECTION_SECRET", GATEWAY_SECRET)
+        .envs(configuration.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(File::create(&files.access_log).expect("a writable directory"))
         .stderr(File::create(&files.log).expect("a writable directory"))

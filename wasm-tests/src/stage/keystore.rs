@@ -122,10 +122,22 @@ enum Serving {
     Between,
 }
 
+/// What a keystore publishes, whether or not it can be reached.
+#[derive(Clone, Default)]
+pub struct Publications(Arc<Mutex<BTreeMap<(String, String), Value>>>);
+
+impl Publications {
+    /// The set of this `OU` and `CN`.
+    #[must_use]
+    pub fn of(&self, organisational_unit: &str, common_name: &str) -> Option<Value> {
+        locked(&self.0).get(&(organisational_unit.to_owned(), common_name.to_owned())).cloned()
+    }
+}
+
 struct State {
     acceptor: Mutex<TlsAcceptor>,
     behaviour: Mutex<Behaviour>,
-    sets: Mutex<BTreeMap<(String, String), Value>>,
+    sets: Publications,
     fetches: Mutex<Vec<Fetch>>,
     refused_handshakes: Mutex<usize>,
 }
@@ -138,7 +150,7 @@ impl Keystore {
         let state = Arc::new(State {
             acceptor: Mutex::new(acceptor(identity)),
             behaviour: Mutex::new(Behaviour::Normal),
-            sets: Mutex::default(),
+            sets: Publications::default(),
             fetches: Mutex::default(),
             refused_handshakes: Mutex::default(),
         });
@@ -154,7 +166,13 @@ impl Keystore {
 
     /// Publishes a set for this subject, in place of any that it had.
     pub fn publish(&self, subject: &Subject, set: Value) {
-        locked(&self.state.sets).insert((subject.organisational_unit.clone(), subject.common_name.clone()), set);
+        locked(&self.state.sets.0).insert((subject.organisational_unit.clone(), subject.common_name.clone()), set);
+    }
+
+    /// What it publishes, now and later.
+    #[must_use]
+    pub fn publications(&self) -> Publications {
+        self.state.sets.clone()
     }
 
     /// Changes how the next requests are answered.
@@ -269,7 +287,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
     let _all: Result<_, _> = request.into_body().collect().await;
 
     let behaviour = locked(&state.behaviour).clone();
-    let published = segments(&path).and_then(|key| locked(&state.sets).get(&key).cloned());
+    let published = segments(&path).and_then(|(unit, name)| state.sets.of(&unit, &name));
     let answer = match behaviour {
         Behaviour::Normal => published_or_not_found(published),
         Behaviour::Slow(delay) => {

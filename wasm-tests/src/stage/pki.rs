@@ -1,5 +1,6 @@
-//! A throw-away copy of the Trust Framework's PKI: a root, an issuing CA, the certificates C4, Sig3 and S4 that it issues,
-//! those of a TPP and of another bank, a public CA for the keystore, and strangers that none of them vouches for.
+//! A throw-away copy of the Trust Framework's PKI: a root, an issuing CA, the certificates C4, Sig3 and the Hub's server
+//! certificate, the bank's S4, C3 and Sig4, those of a TPP and of another bank, a public CA for the keystore, and strangers
+//! that none of them vouches for.
 //!
 //! Subjects have the shape that the standard prescribes (*API Hub Connectivity & Certificates*): C, O, OU, CN.
 
@@ -20,6 +21,14 @@ use super::tokens::SigningKey;
 pub const HUB_UNIT: &str = "233bcd1d-4216-4b3c-a362-9e4a9282bba7";
 /// The organisation id of the second Hub, whose name is Arabic. Tests that use it must pin it.
 pub const ARABIC_HUB_UNIT: &str = "5f8c1f0e-3b0a-4d55-9a55-0c8f2f1f7a10";
+/// The bank's name, as in `gateway-configs/envoy/outbound.yaml`.
+pub const BANK_ORGANISATION: &str = "Example Bank PJSC";
+/// The bank's organisation id, as in `outbound.yaml`.
+pub const BANK_UNIT: &str = "d0c1b2a3-9485-4766-9574-839201abcdef";
+/// The host name of the Hub's Consent Manager in `outbound.yaml`.
+pub const CONSENT_MANAGER_NAME: &str = "cm.examplebank.preprod.apihub.openfinance.ae";
+/// The host name of the Hub's Headless Heimdall in `outbound.yaml`.
+pub const HEADLESS_HEIMDALL_NAME: &str = "hh.examplebank.preprod.apihub.openfinance.ae";
 /// The host name of the bank's listener, in S4.
 pub const LISTENER_NAME: &str = "ozone-connect.bank.example";
 /// The host name that `inbound.yaml` demands of the sandbox keystore.
@@ -98,9 +107,9 @@ impl Identity {
 pub struct Party {
     /// What its certificates say.
     pub subject: Subject,
-    /// C4 for the Hub, a transport certificate for others.
+    /// C4 for the Hub, C3 for the bank, a transport certificate for others.
     pub transport: Identity,
-    /// Sig3 for the Hub, a signing key for others.
+    /// Sig3 for the Hub, Sig4 for the bank, a signing key for others.
     pub signing: SigningKey,
 }
 
@@ -116,6 +125,14 @@ pub struct Pki {
     pub other_bank: Party,
     /// A key that the Hub rotates to.
     pub next_signing: SigningKey,
+    /// The bank, which calls the Hub.
+    pub bank: Party,
+    /// A key that the bank rotates to.
+    pub next_bank_signing: SigningKey,
+    /// What Consent Manager and Headless Heimdall present, from the Trust Framework.
+    pub hub_server: Identity,
+    /// The same from the public CA.
+    pub public_hub_server: Identity,
     /// S4: what the bank's listener presents.
     pub listener: Identity,
     /// What the keystore presents, from the public CA.
@@ -164,6 +181,8 @@ impl Pki {
             "1f2a7bd1-6c0f-4b52-9a34-5a2f4b1d7c11",
             "sig3-2026-05",
         );
+        let bank = party(BANK_ORGANISATION, BANK_UNIT, "6b0f7c1e-52d4-4f8e-9d37-0c9a8b7e6d55", "sig4-2026-05");
+        let hub_names = [CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, "127.0.0.1"];
         let self_signed = {
             let key = ec_key();
             let mut params = leaf(hub.subject.distinguished_name(), ExtendedKeyUsagePurpose::ClientAuth, 2049);
@@ -190,6 +209,9 @@ impl Pki {
                 "bank-signing",
             ),
             next_signing: signing_key(&hub.subject, &issuing, "sig3-2026-11"),
+            next_bank_signing: signing_key(&bank.subject, &issuing, "sig4-2026-11"),
+            hub_server: server(&hub_names, &issuing),
+            public_hub_server: server(&hub_names, &public),
             listener: server(&[LISTENER_NAME, "localhost", "127.0.0.1"], &issuing),
             keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &public),
             authorisation_server: server(&[AUTHORISATION_SERVER_NAME, "127.0.0.1"], &public),
@@ -199,6 +221,7 @@ impl Pki {
             expired: client(&hub.subject, &issuing, 2024),
             self_signed,
             hub,
+            bank,
             root,
             issuing,
             public,
@@ -281,7 +304,7 @@ fn client(subject: &Subject, by: &CertifiedIssuer<'static, KeyPair>, last_year: 
 
 fn server(names: &[&str], by: &CertifiedIssuer<'static, KeyPair>) -> Identity {
     let key = ec_key();
-    let subject = Subject::new("Example Bank PJSC", "d0c1b2a3-9485-4766-9574-839201abcdef", names[0]);
+    let subject = Subject::new(BANK_ORGANISATION, BANK_UNIT, names[0]);
     let mut params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ServerAuth, 2049);
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     params.subject_alt_names = CertificateParams::new(names).expect("host names").subject_alt_names;

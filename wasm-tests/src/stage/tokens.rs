@@ -19,6 +19,7 @@ pub struct SigningKey {
     /// The id under which the set publishes it.
     pub kid: String,
     pair: signature::RsaKeyPair,
+    pkcs8: Vec<u8>,
     chain: Vec<Vec<u8>>,
 }
 
@@ -27,7 +28,23 @@ impl SigningKey {
     #[must_use]
     pub fn new(kid: &str, pkcs8: &[u8], chain: Vec<Vec<u8>>) -> Self {
         let pair = signature::RsaKeyPair::from_pkcs8(pkcs8).expect("an RSA key");
-        Self { kid: kid.to_owned(), pair, chain }
+        Self { kid: kid.to_owned(), pair, pkcs8: pkcs8.to_vec(), chain }
+    }
+
+    /// The private key in PKCS#8 PEM (RFC 5958).
+    #[must_use]
+    pub fn pkcs8_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.pkcs8)
+    }
+
+    /// The private key in PKCS#1 PEM (RFC 8017 appendix A.1.2).
+    #[must_use]
+    pub fn pkcs1_pem(&self) -> String {
+        let (info, _) = element(&self.pkcs8, 0x30);
+        let (_version, rest) = element(info, 0x02);
+        let (_algorithm, rest) = element(rest, 0x30);
+        let (key, _) = element(rest, 0x04);
+        pem("RSA PRIVATE KEY", key)
     }
 
     /// The public key as a JWK with `x5c`, as the Trust Framework publishes it.
@@ -188,6 +205,12 @@ pub fn uuid() -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
+fn pem(label: &str, der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).map(|line| str::from_utf8(line).expect("base64")).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
 fn set(object: &mut Value, name: &str, value: Value) {
     let members = object.as_object_mut().expect("an object");
     if value.is_null() {
@@ -233,6 +256,22 @@ mod tests {
         rules.set_audience(&["retail"]);
         assert!(jsonwebtoken::decode::<Value>(&token, &key, &rules).is_ok());
         assert!(jsonwebtoken::decode::<Value>(with_broken_signature(&token), &key, &rules).is_err());
+    }
+
+    #[test]
+    fn a_private_key_in_either_pem_is_the_key_that_is_published() {
+        let signing = &Pki::shared().bank.signing;
+        let from_pkcs8 = jsonwebtoken::EncodingKey::from_rsa_pem(signing.pkcs8_pem().as_bytes()).expect("PKCS#8");
+        let from_pkcs1 = jsonwebtoken::EncodingKey::from_rsa_pem(signing.pkcs1_pem().as_bytes()).expect("PKCS#1");
+        let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(signing.jwk()).expect("a JWK");
+        let published = jsonwebtoken::DecodingKey::from_jwk(&jwk).expect("a key");
+        let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::PS256);
+        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::PS256);
+        rules.validate_aud = false;
+        for key in [from_pkcs8, from_pkcs1] {
+            let token = jsonwebtoken::encode(&header, &json!({"exp": now() + 30}), &key).expect("a token");
+            assert!(jsonwebtoken::decode::<Value>(&token, &published, &rules).is_ok());
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The capability list of the shipped configuration is exactly what the release module calls and offers: with less, a call or
-//! an entry point would silently be missing; with more, the list would not restrict.
+//! The capability lists of the shipped configurations are exactly what the release module calls and offers: with less, a call
+//! or an entry point would silently be missing; with more, the list would not restrict.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ fn of_the_module() -> BTreeSet<String> {
     imports.chain(exports).filter(|name| !NEVER_RESTRICTED.contains(&name.as_str())).collect()
 }
 
-fn of_the_configuration() -> BTreeSet<String> {
-    let configuration: Value = serde_saphyr::from_str(Configuration::inbound().text()).expect("YAML");
+fn of_the_configuration(configuration: &Configuration) -> BTreeSet<String> {
+    let configuration: Value = serde_saphyr::from_str(configuration.text()).expect("YAML");
     let chain = &configuration["static_resources"]["listeners"][0]["filter_chains"][0];
     let filters = chain["filters"][0]["typed_config"]["http_filters"].as_array().expect("filters");
     let filter = filters.iter().find(|filter| filter["name"] == "hub_auth_filter").expect("the filter");
@@ -30,9 +30,12 @@ fn of_the_configuration() -> BTreeSet<String> {
 }
 
 #[test]
-fn the_shipped_list_is_exactly_what_the_module_calls_and_offers() {
-    let (module, configuration) = (of_the_module(), of_the_configuration());
-    let missing: Vec<&String> = module.difference(&configuration).collect();
-    let superfluous: Vec<&String> = configuration.difference(&module).collect();
-    assert!(missing.is_empty() && superfluous.is_empty(), "missing: {missing:?}, superfluous: {superfluous:?}");
+fn the_shipped_lists_are_exactly_what_the_module_calls_and_offers() {
+    let module = of_the_module();
+    for configuration in [Configuration::inbound(), Configuration::outbound()] {
+        let listed = of_the_configuration(&configuration);
+        let missing: Vec<&String> = module.difference(&listed).collect();
+        let superfluous: Vec<&String> = listed.difference(&module).collect();
+        assert!(missing.is_empty() && superfluous.is_empty(), "missing: {missing:?}, superfluous: {superfluous:?}");
+    }
 }

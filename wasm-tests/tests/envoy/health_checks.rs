@@ -9,8 +9,7 @@ use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, LISTENER_NAME, Subject};
 use wasm_tests::stage::tokens::{Signer, Token, jwks, now};
 use wasm_tests::stage::{PROVIDER_ID, Setup, signed_by};
 
-#[path = "../../schemas/schemas.rs"]
-mod schemas;
+use crate::schemas;
 
 /// The CA of the stage that issues transport certificates, as Envoy prints names.
 const ISSUER: &str = "CN=Trust Framework Issuing CA,OU=CA,O=Trust Framework (test),C=AE";

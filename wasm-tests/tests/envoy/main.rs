@@ -8,9 +8,13 @@ mod certificate_facts;
 mod client_credentials;
 mod concurrency;
 mod health_checks;
+mod hub;
 mod keystore;
 mod methods;
 mod peers;
 mod refusals;
 mod start;
 mod traps;
+
+#[path = "../../schemas/schemas.rs"]
+mod schemas;

@@ -1,0 +1,212 @@
+//! The stage for requests from the Hub to the bank: everybody whom the shipped inbound configuration deals with, and Envoy
+//! among them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::authorisation_server::{AuthorisationServer, GATEWAY_SECRET};
+use super::bank::Bank;
+use super::client::{Connection, Outcome, Request};
+use super::envoy::{Configuration, Envoy, MODULE};
+use super::keystore::Keystore;
+use super::pki::{AUTHORISATION_SERVER_NAME, HUB_UNIT, Identity, KEYSTORE_NAME, Pki};
+use super::{FREE_PORT, at, published, write_certificates, write_identity};
+
+/// The shipped method of authentication.
+const JWT_AUTH: &str = r#""auth": {
+                                  "jwt_auth": {
+                                    "jwks": {"environment": "sandbox"},
+                                    "upstream": "keystore"
+                                  }
+                                }"#;
+/// The shipped ids, after which other settings can stand.
+const PROVIDER_IDS: &str = r#""provider_ids": ["retail"],"#;
+
+/// What is to be set up.
+pub struct Setup {
+    workers: u32,
+    authorisation_server: bool,
+    response_token: bool,
+    certificate: &'static Identity,
+    edits: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// The shipped configuration on one worker thread, so that there is one key cache.
+    #[must_use]
+    pub fn new() -> Self {
+        let certificate = &Pki::shared().listener;
+        Self { workers: 1, authorisation_server: false, response_token: false, certificate, edits: Vec::new() }
+    }
+
+    /// So many worker threads.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// With the bank's authorisation server, and the parts of the shipped configuration that are only for it.
+    #[must_use]
+    pub fn authorisation_server(mut self) -> Self {
+        self.authorisation_server = true;
+        self
+    }
+
+    /// With tokens on responses, signed with the bank's Sig4 unless these settings name another key.
+    #[must_use]
+    pub fn response_token(mut self, settings: &Value) -> Self {
+        self.response_token = true;
+        self.edit(PROVIDER_IDS, &format!("{PROVIDER_IDS} \"response_token\": {settings},"))
+    }
+
+    /// With another certificate than S4 on the listener.
+    #[must_use]
+    pub fn certificate(mut self, certificate: &'static Identity) -> Self {
+        self.certificate = certificate;
+        self
+    }
+
+    /// One place of the shipped configuration replaced.
+    #[must_use]
+    pub fn edit(mut self, from: &str, to: &str) -> Self {
+        self.edits.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// A second Hub pinned beside the one of the shipped configuration.
+    #[must_use]
+    pub fn pin(self, unit: &str) -> Self {
+        self.edit(&format!(r#"["{HUB_UNIT}"]"#), &format!(r#"["{HUB_UNIT}", "{unit}"]"#))
+    }
+
+    /// The shipped method of authentication replaced by this one.
+    #[must_use]
+    pub fn auth(self, method: &Value) -> Self {
+        self.edit(JWT_AUTH, &format!("\"auth\": {method}"))
+    }
+
+    /// Starts everything. Every party's keys are published.
+    pub async fn start(self) -> Stage {
+        let parties = self.prepare().await;
+        let configuration = self.configuration(&parties);
+        let envoy = Envoy::start(parties.files.path(), &configuration, self.workers).await;
+        let Parties { pki, files, keystore, authorisation_server, bank } = parties;
+        Stage { envoy, keystore, authorisation_server, bank, pki, files }
+    }
+
+    /// Starts Envoy where it ought to refuse: its exit code and its log.
+    pub async fn refusal(self) -> (Option<i32>, String) {
+        let parties = self.prepare().await;
+        Envoy::refusal(parties.files.path(), &self.configuration(&parties)).await
+    }
+
+    async fn prepare(&self) -> Parties {
+        assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
+        let pki = Pki::shared();
+        let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
+        write_certificates(pki, files.path());
+        write_identity(files.path(), "s4", self.certificate);
+        let keystore = published(pki).await;
+        let mut authorisation_server = None;
+        if self.authorisation_server {
+            authorisation_server = Some(AuthorisationServer::start(pki, files.path()).await);
+        }
+        Parties { pki, files, keystore, authorisation_server, bank: Bank::start().await }
+    }
+
+    /// The shipped file with addresses, ports and paths of the stage, and then the edits.
+    fn configuration(&self, parties: &Parties) -> Configuration {
+        let file = |name| parties.files.path().join(name).display().to_string();
+        let free_port = at(FREE_PORT);
+        let mut stage = Configuration::inbound()
+            .replace("address: 127.0.0.1, port_value: 9901", &free_port)
+            .replace("address: 0.0.0.0, port_value: 8443", &free_port)
+            .replace("/etc/envoy/tls/s4-chain.pem", &file("s4-chain.pem"))
+            .replace("/etc/envoy/tls/s4-key.pem", &file("s4-key.pem"))
+            .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
+            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
+            .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()))
+            .replace("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
+            .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(parties.bank.address()));
+        if self.authorisation_server || self.response_token {
+            stage = stage
+                .uncomment("environment_variables:")
+                .environment("INTROSPECTION_SECRET", GATEWAY_SECRET)
+                .environment("SIG4_PRIVATE_KEY", &parties.pki.bank.signing.pkcs8_pem());
+        }
+        if let Some(server) = &parties.authorisation_server {
+            stage = stage
+                .uncomment("- name: authorisation_server")
+                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(server.address()))
+                .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
+        }
+        self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to))
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Everybody but Envoy.
+struct Parties {
+    pki: &'static Pki,
+    files: TempDir,
+    keystore: Keystore,
+    authorisation_server: Option<AuthorisationServer>,
+    bank: Bank,
+}
+
+/// A running stage. Dropping it stops everything.
+pub struct Stage {
+    /// The gateway. The first field, so that it stops before what it depends on.
+    pub envoy: Envoy,
+    /// The Trust Framework's keystore.
+    pub keystore: Keystore,
+    authorisation_server: Option<AuthorisationServer>,
+    /// The bank's backend.
+    pub bank: Bank,
+    /// Everybody's certificates and keys.
+    pub pki: &'static Pki,
+    files: TempDir,
+}
+
+impl Stage {
+    /// The bank's authorisation server, if the stage was set up with one.
+    #[must_use]
+    pub fn authorisation_server(&self) -> &AuthorisationServer {
+        self.authorisation_server.as_ref().expect("a stage with Setup::authorisation_server")
+    }
+
+    /// Opens a connection with this client certificate.
+    ///
+    /// # Errors
+    /// The reason, if the handshake failed.
+    pub async fn connect(&self, identity: Option<&Identity>) -> Result<Connection, String> {
+        Connection::open(self.envoy.address(), &self.pki.root(), identity).await
+    }
+
+    /// Sends one request on a connection of its own with this client certificate.
+    pub async fn send(&self, identity: Option<&Identity>, request: &Request) -> Outcome {
+        match self.connect(identity).await {
+            Ok(mut connection) => connection.send(request).await,
+            Err(reason) => Outcome::Refused(reason),
+        }
+    }
+
+    /// Sends one request as the Hub, with its certificate.
+    pub async fn send_as_hub(&self, request: &Request) -> Outcome {
+        self.send(Some(&self.pki.hub.transport), request).await
+    }
+
+    /// A file of this stage: certificates, keys, configuration.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+}

@@ -1,0 +1,228 @@
+//! The stage for requests from the bank to the Hub: everybody whom the shipped outbound configuration deals with, and Envoy
+//! among them. The bank's authorisation server is whoever sends to its listener.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::client::{self, Outcome, Request};
+use super::envoy::{Configuration, Envoy, MODULE};
+use super::hub::Hub;
+use super::keystore::Keystore;
+use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, Pki};
+use super::tokens::{SigningKey, jwks};
+use super::{FREE_PORT, at, published, write_certificates};
+
+/// The shipped keys.
+const KEYS: &str = r#""keys": [{"kid": "sig4-2026-05", "private_key": {"env": "SIG4_PRIVATE_KEY"}}]"#;
+/// The shipped lifetime, after which other settings can stand.
+const LIFETIME: &str = r#""lifetime": "30s","#;
+/// The variables that the filter may read.
+const VARIABLES: &str = "host_env_keys: [SIG4_PRIVATE_KEY]";
+
+/// What is to be set up.
+pub struct OutboundSetup {
+    workers: u32,
+    keys: Vec<(&'static SigningKey, Option<String>)>,
+    consent_manager: Option<SocketAddr>,
+    comments: Vec<String>,
+    edits: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+}
+
+impl OutboundSetup {
+    /// The shipped configuration on one worker thread, with the bank's Sig4.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            workers: 1,
+            keys: Vec::new(),
+            consent_manager: None,
+            comments: Vec::new(),
+            edits: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// So many worker threads.
+    #[must_use]
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// With one more key in place of the shipped ones, active from this time (RFC 3339) or always. It is published.
+    #[must_use]
+    pub fn key(mut self, key: &'static SigningKey, active_from: Option<&str>) -> Self {
+        self.keys.push((key, active_from.map(ToOwned::to_owned)));
+        self
+    }
+
+    /// With the Hub's tokens on responses verified, by these settings beside `hub`, `provider_ids`, `jwks` and `upstream`.
+    #[must_use]
+    pub fn verify_responses(self, settings: &Value) -> Self {
+        let hub = &Pki::shared().hub.subject;
+        let mut all = json!({
+            "hub": {
+                "organisation": hub.organisation,
+                "organisational_unit": hub.organisational_unit,
+                "common_name": hub.common_name,
+            },
+            "provider_ids": [super::PROVIDER_ID],
+            "jwks": {"environment": "sandbox"},
+            "upstream": "keystore",
+        });
+        for (name, value) in settings.as_object().expect("an object") {
+            all[name] = value.clone();
+        }
+        self.uncomment("- name: keystore").edit(LIFETIME, &format!("{LIFETIME} \"verify_responses\": {all},"))
+    }
+
+    /// With the Consent Manager at this address instead of the stage's own Hub.
+    #[must_use]
+    pub fn consent_manager(mut self, address: SocketAddr) -> Self {
+        self.consent_manager = Some(address);
+        self
+    }
+
+    /// With a part of the shipped configuration that is commented out, from the comment that begins so.
+    #[must_use]
+    pub fn uncomment(mut self, first: &str) -> Self {
+        self.comments.push(first.to_owned());
+        self
+    }
+
+    /// One place of the shipped configuration replaced.
+    #[must_use]
+    pub fn edit(mut self, from: &str, to: &str) -> Self {
+        self.edits.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// With one more variable in Envoy's environment. The configuration must name it, too.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts everything.
+    pub async fn start(self) -> OutboundStage {
+        let parties = self.prepare().await;
+        let configuration = self.configuration(&parties);
+        let envoy = Envoy::start(parties.files.path(), &configuration, self.workers).await;
+        let Parties { pki, files, keystore, hub } = parties;
+        OutboundStage { envoy, hub, keystore, pki, files }
+    }
+
+    /// Starts Envoy where it ought to refuse: its exit code and its log.
+    pub async fn refusal(self) -> (Option<i32>, String) {
+        let parties = self.prepare().await;
+        Envoy::refusal(parties.files.path(), &self.configuration(&parties)).await
+    }
+
+    async fn prepare(&self) -> Parties {
+        assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
+        let pki = Pki::shared();
+        let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
+        write_certificates(pki, files.path());
+        let keystore = published(pki).await;
+        if !self.keys.is_empty() {
+            keystore.publish(&pki.bank.subject, jwks(self.keys.iter().map(|(key, _)| *key)));
+        }
+        let hub = Hub::start(pki, keystore.publications()).await;
+        Parties { pki, files, keystore, hub }
+    }
+
+    /// The shipped file with addresses, ports and paths of the stage, and then the edits.
+    fn configuration(&self, parties: &Parties) -> Configuration {
+        let file = |name| parties.files.path().join(name).display().to_string();
+        let hub = parties.hub.address();
+        let stage = Configuration::outbound()
+            .replace("address: 127.0.0.1, port_value: 9902", &at(FREE_PORT))
+            .replace("address: 127.0.0.1, port_value: 8081", &at(FREE_PORT))
+            .replace("/etc/envoy/tls/c3-chain.pem", &file("c3-chain.pem"))
+            .replace("/etc/envoy/tls/c3-key.pem", &file("c3-key.pem"))
+            .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
+            .relocate("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
+            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
+            .replace(
+                &format!("address: {CONSENT_MANAGER_NAME}, port_value: 443"),
+                &at(self.consent_manager.unwrap_or(hub)),
+            )
+            .replace(&format!("address: {HEADLESS_HEIMDALL_NAME}, port_value: 443"), &at(hub))
+            .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()));
+        let stage = self.with_keys(stage, parties.pki);
+        let stage = self.comments.iter().fold(stage, |configuration, first| configuration.uncomment(first));
+        let stage = self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to));
+        self.environment.iter().fold(stage, |configuration, (name, value)| configuration.environment(name, value))
+    }
+
+    fn with_keys(&self, configuration: Configuration, pki: &Pki) -> Configuration {
+        if self.keys.is_empty() {
+            return configuration.environment("SIG4_PRIVATE_KEY", &pki.bank.signing.pkcs8_pem());
+        }
+        let named = || (1..).map(|number| format!("SIG4_PRIVATE_KEY_{number}")).zip(&self.keys);
+        let variables: Vec<String> = named().map(|(variable, _)| variable).collect();
+        let keys: Vec<Value> = named()
+            .map(|(variable, (key, active_from))| {
+                let mut entry = json!({"kid": key.kid, "private_key": {"env": variable}});
+                if let Some(time) = active_from {
+                    entry["active_from"] = json!(time);
+                }
+                entry
+            })
+            .collect();
+        let configuration = configuration
+            .replace(KEYS, &format!("\"keys\": {}", Value::from(keys)))
+            .replace(VARIABLES, &format!("host_env_keys: [{}]", variables.join(", ")));
+        named().fold(configuration, |all, (variable, (key, _))| all.environment(&variable, &key.pkcs8_pem()))
+    }
+}
+
+impl Default for OutboundSetup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Everybody but Envoy.
+struct Parties {
+    pki: &'static Pki,
+    files: TempDir,
+    keystore: Keystore,
+    hub: Hub,
+}
+
+/// A running stage. Dropping it stops everything.
+pub struct OutboundStage {
+    /// The gateway. The first field, so that it stops before what it depends on.
+    pub envoy: Envoy,
+    /// The Hub's Consent Manager and Headless Heimdall.
+    pub hub: Hub,
+    /// The Trust Framework's keystore.
+    pub keystore: Keystore,
+    /// Everybody's certificates and keys.
+    pub pki: &'static Pki,
+    files: TempDir,
+}
+
+impl OutboundStage {
+    /// Sends one request for this host to the listener, on a connection of its own.
+    pub async fn send(&self, host: &str, request: &Request) -> Outcome {
+        client::send_plain(self.envoy.address(), host, request).await
+    }
+
+    /// Sends one request for the Consent Manager.
+    pub async fn send_to_consent_manager(&self, request: &Request) -> Outcome {
+        self.send(CONSENT_MANAGER_NAME, request).await
+    }
+
+    /// A file of this stage: certificates, configuration.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+}
