@@ -128,8 +128,8 @@ pub struct Reply {
 }
 
 impl ErrorCode {
-    /// All codes, in the order of their declaration.
-    pub const ALL: [Self; 17] = [
+    /// The codes that requests from the Hub may meet, in the order of their declaration.
+    pub const INBOUND: [Self; 16] = [
         Self::CertificateMissing,
         Self::CertificateMalformed,
         Self::CertificateNotAllowed,
@@ -144,10 +144,12 @@ impl ErrorCode {
         Self::AccessTokenInvalid,
         Self::AccessTokenInvalidScope,
         Self::ProviderUnknown,
-        Self::ResponseNotVerified,
         Self::GenericRecoverableError,
         Self::GenericError,
     ];
+
+    /// The codes that requests to the Hub may meet.
+    pub const OUTBOUND: [Self; 3] = [Self::ResponseNotVerified, Self::GenericRecoverableError, Self::GenericError];
 
     /// The `errorCode` of the response.
     #[must_use]

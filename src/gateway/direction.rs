@@ -9,6 +9,7 @@ use crate::config;
 use crate::exchange::{Settled, Step, Tick};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
+use crate::reply::ErrorCode;
 use crate::request::{RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
 
@@ -32,6 +33,14 @@ impl Direction {
         match self {
             Self::Inbound(_) => "inbound",
             Self::Outbound(_) => "outbound",
+        }
+    }
+
+    /// What it may refuse with.
+    pub(super) fn error_codes(&self) -> &'static [ErrorCode] {
+        match self {
+            Self::Inbound(_) => &ErrorCode::INBOUND,
+            Self::Outbound(_) => &ErrorCode::OUTBOUND,
         }
     }
 

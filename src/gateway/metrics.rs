@@ -29,7 +29,7 @@ struct Callouts {
 
 impl Metrics {
     /// Those of a direction.
-    pub(super) fn define(direction: &str) -> Self {
+    pub(super) fn define(direction: &str, codes: &[ErrorCode]) -> Self {
         let counter = |name: &str| abi::define_counter(&format!("hub_auth_filter.{name}"));
         let refused = |code: ErrorCode| {
             let name = format!("{direction}.refused.{}", code.as_str().replace('.', "_"));
@@ -38,7 +38,7 @@ impl Metrics {
         let callouts = |succeeded, failed| Callouts { succeeded: counter(succeeded), failed: counter(failed) };
         Self {
             accepted: counter(&format!("{direction}.accepted")),
-            refused: ErrorCode::ALL.into_iter().filter_map(refused).collect(),
+            refused: codes.iter().copied().filter_map(refused).collect(),
             tolerated: counter(&format!("{direction}.tolerated")),
             signed: counter(&format!("{direction}.signed")),
             keys: callouts("jwks.fetched", "jwks.failed"),

@@ -121,7 +121,7 @@ impl Plugin {
         if direction.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
         }
-        self.metrics = Metrics::define(direction.name());
+        self.metrics = Metrics::define(direction.name(), direction.error_codes());
         self.tick_period = has_timer.then_some(TICK);
         self.direction = Some(direction);
         if let Some(now) = abi::now() {

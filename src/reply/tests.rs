@@ -1,6 +1,7 @@
 use super::*;
 use crate::auth::CredentialError;
 use crate::auth::jwt_auth::HeaderError;
+use crate::callout::CalloutError;
 use crate::claims::{Claim, ClaimsError, Fault};
 use crate::jose::JwsError;
 use crate::jose::compact::Part;
@@ -8,6 +9,7 @@ use crate::json::JsonError;
 use crate::peer::name::NameError;
 use crate::peer::subject::SubjectError;
 use crate::peer::{Malformed, NotPinned};
+use crate::signing::vault_transit::RemoteError;
 use serde_json::Value;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -23,6 +25,7 @@ fn rejections() -> Vec<(Rejection, u16, &'static str)> {
     let malformed = |error| jwt(JwtAuthError::Malformed(error));
     let header = |error| (jwt(JwtAuthError::Header(error)), 401, "JWS.InvalidHeader");
     let claim = |claim, fault| (jwt(JwtAuthError::Claims(ClaimsError::Invalid(claim, fault))), 401, "JWS.InvalidClaim");
+    let response = |error| (Rejection::Response(error), 502, "Response.NotVerified");
     vec![
         (Rejection::Peer(PeerError::Missing), 401, "Certificate.Missing"),
         peer(Malformed::Name(NameError::InvalidEscape)),
@@ -89,6 +92,25 @@ fn rejections() -> Vec<(Rejection, u16, &'static str)> {
             503,
             "GenericRecoverableError",
         ),
+        (Rejection::Signing(SigningError::NoActiveKey), 500, "GenericError"),
+        (Rejection::Signing(SigningError::Fault), 500, "GenericError"),
+        (Rejection::Signing(SigningError::Remote(RemoteError::of(CalloutError::Status(403)))), 500, "GenericError"),
+        (
+            Rejection::Signing(SigningError::Remote(RemoteError::of(CalloutError::NoAnswer))),
+            503,
+            "GenericRecoverableError",
+        ),
+        (Rejection::Signing(SigningError::TooManyPending), 503, "GenericRecoverableError"),
+        (Rejection::ResponseKeysUnavailable { retry_after: Duration::ZERO }, 503, "GenericRecoverableError"),
+        response(JwtAuthError::Credential(CredentialError::Missing)),
+        response(JwtAuthError::Credential(CredentialError::Several)),
+        response(JwtAuthError::Credential(CredentialError::NotBearer)),
+        response(JwtAuthError::Claims(ClaimsError::Invalid(Claim::Issuer, Fault::Mismatch))),
+        response(JwtAuthError::Claims(ClaimsError::Invalid(Claim::Subject, Fault::Mismatch))),
+        response(JwtAuthError::Claims(ClaimsError::Invalid(Claim::Audience, Fault::Mismatch))),
+        response(JwtAuthError::Signature),
+        response(JwtAuthError::KeysUnavailable { retry_after: Duration::ZERO }),
+        (Rejection::ResponseWithoutRequest, 502, "Response.NotVerified"),
         (Rejection::TooManyWaiting, 503, "GenericRecoverableError"),
         (Rejection::NotConfigured, 500, "GenericError"),
         (Rejection::Internal, 500, "GenericError"),
@@ -234,7 +256,8 @@ fn nothing_that_a_caller_sent_can_break_a_log_line() {
 
 #[test]
 fn all_codes_have_the_standards_form_and_are_listed_once() {
-    let mut codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    let mut codes: Vec<_> = ErrorCode::INBOUND.iter().map(|code| code.as_str()).collect();
+    codes.push(ErrorCode::ResponseNotVerified.as_str());
     for code in &codes {
         let parts: Vec<_> = code.split('.').collect();
         let generic = ["GenericRecoverableError", "GenericError"].contains(code);
@@ -245,5 +268,5 @@ fn all_codes_have_the_standards_form_and_are_listed_once() {
     }
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), ErrorCode::ALL.len());
+    assert_eq!(codes.len(), ErrorCode::INBOUND.len() + 1);
 }

@@ -38,7 +38,7 @@ pub struct Signing {
 #[derive(Debug)]
 enum Signer {
     Local(LocalKeys),
-    VaultTransit(VaultTransit),
+    VaultTransit(Box<VaultTransit>),
 }
 
 /// How far a token has come.
@@ -97,7 +97,9 @@ impl Signing {
     pub fn new(settings: config::Signing) -> Self {
         let signer = match &settings.signer {
             config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
-            config::Signer::VaultTransit(transit) => Signer::VaultTransit(VaultTransit::new((**transit).clone())),
+            config::Signer::VaultTransit(transit) => {
+                Signer::VaultTransit(Box::new(VaultTransit::new((**transit).clone())))
+            }
         };
         Self { settings, signer, nonces: Nonces::new() }
     }

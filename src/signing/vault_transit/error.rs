@@ -23,7 +23,7 @@ impl RemoteError {
     /// What a callout without an answer that counts says of the signer. A request that is wrong stays wrong (300 to 499);
     /// time may help the others, among them a server that has not caught up with its leader (412) and an exhausted
     /// quota (429).
-    pub(super) fn of(error: CalloutError) -> Self {
+    pub(crate) fn of(error: CalloutError) -> Self {
         match error {
             CalloutError::NotDispatched
             | CalloutError::NoAnswer
