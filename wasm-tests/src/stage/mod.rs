@@ -15,6 +15,7 @@ pub mod envoy;
 pub mod hub;
 mod inbound;
 pub mod keystore;
+pub mod openbao;
 mod outbound;
 pub mod pki;
 pub mod tokens;

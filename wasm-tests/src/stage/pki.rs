@@ -35,6 +35,8 @@ pub const LISTENER_NAME: &str = "ozone-connect.bank.example";
 pub const KEYSTORE_NAME: &str = "keystore.sandbox.directory.openfinance.ae";
 /// The host name that `inbound.yaml` demands of the bank's authorisation server.
 pub const AUTHORISATION_SERVER_NAME: &str = "as.bank.example";
+/// The host name that `outbound.yaml` demands of the bank's OpenBao.
+pub const OPENBAO_NAME: &str = "bao.bank.internal";
 
 /// A subject as the Trust Framework writes it, `C=AE` left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +141,8 @@ pub struct Pki {
     pub keystore: Identity,
     /// What the bank's authorisation server presents, from the public CA.
     pub authorisation_server: Identity,
+    /// What the bank's OpenBao presents, from the public CA.
+    pub openbao: Identity,
     /// A certificate of the public CA for another host.
     pub other_host: Identity,
     /// A certificate with the keystore's name from a CA that nobody trusts.
@@ -215,6 +219,7 @@ impl Pki {
             listener: server(&[LISTENER_NAME, "localhost", "127.0.0.1"], &issuing),
             keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &public),
             authorisation_server: server(&[AUTHORISATION_SERVER_NAME, "127.0.0.1"], &public),
+            openbao: server(&[OPENBAO_NAME, "127.0.0.1"], &public),
             other_host: server(&["keystore.example", "127.0.0.1"], &public),
             false_keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &nobody),
             stranger: client(&hub.subject, &nobody, 2049),
@@ -246,7 +251,7 @@ impl Pki {
         self.root.der().clone()
     }
 
-    /// The root for clients of the authorisation server.
+    /// The root for clients of the authorisation server and of OpenBao.
     #[must_use]
     pub fn public_root(&self) -> CertificateDer<'static> {
         self.public.der().clone()

@@ -189,6 +189,17 @@ pub fn jwks<'a>(keys: impl IntoIterator<Item = &'a SigningKey>) -> Value {
     json!({"keys": keys.into_iter().map(SigningKey::jwk).collect::<Vec<_>>()})
 }
 
+/// An RSA public key as a JWK, from its SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+#[must_use]
+pub fn rsa_jwk(public_key_info: &[u8], kid: &str) -> Value {
+    let (info, _) = element(public_key_info, 0x30);
+    let (_algorithm, rest) = element(info, 0x30);
+    let (bits, _) = element(rest, 0x03);
+    let (modulus, exponent) = modulus_and_exponent(bits.strip_prefix(&[0]).expect("whole bytes"));
+    let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
+    json!({"kty": "RSA", "use": "sig", "alg": "PS256", "kid": kid, "n": n, "e": e})
+}
+
 /// Seconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
