@@ -11,6 +11,7 @@ mod health_checks;
 mod hub;
 mod keystore;
 mod methods;
+mod openbao;
 mod peers;
 mod refusals;
 mod start;
