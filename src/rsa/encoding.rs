@@ -37,6 +37,15 @@ pub(super) enum PemError {
     SeveralBlocks,
 }
 
+/// Why a key is not for `PS256`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AlgorithmError {
+    /// It is not an RSA key, or one for encryption alone.
+    Other,
+    /// It is an RSA key for signatures with other parameters.
+    Restricted,
+}
+
 impl<'p> Block<'p> {
     /// Finds the one block that a text consists of. White space around it is left out.
     pub(super) fn find(pem: &'p str) -> Result<Self, PemError> {
@@ -71,16 +80,17 @@ impl<'p> Block<'p> {
     }
 }
 
-/// Whether a key of this algorithm may be used for `PS256`: plain RSA, or RSASSA-PSS that is not restricted to other
+/// Checks that a key of this algorithm may be used for `PS256`: plain RSA, or RSASSA-PSS that is not restricted to other
 /// parameters.
-pub(super) fn allows_ps256(algorithm: &AlgorithmIdentifierRef<'_>) -> bool {
+pub(super) fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), AlgorithmError> {
     let parameters = algorithm.parameters;
-    match algorithm.oid {
+    let allowed = match algorithm.oid {
         RSA_ENCRYPTION => parameters.is_none_or(|parameters| parameters.is_null()),
         RSASSA_PSS => parameters
             .is_none_or(|parameters| parameters.decode_as::<RsaPssParamsOwned>().is_ok_and(|pss| is_ps256(&pss))),
-        _ => false,
-    }
+        _ => return Err(AlgorithmError::Other),
+    };
+    if allowed { Ok(()) } else { Err(AlgorithmError::Restricted) }
 }
 
 /// Whether these parameters let a key sign as `PS256` does. Their salt length is the shortest that is allowed.
@@ -165,36 +175,37 @@ mod tests {
             Some(Any::encode_from(&parameters).unwrap())
         };
         let octets = Some(Any::new(der::Tag::OctetString, []).unwrap());
+        let restricted = Err(AlgorithmError::Restricted);
         let cases = [
-            (RSA_ENCRYPTION, Some(Any::null()), true),
-            (RSA_ENCRYPTION, None, true),
-            (RSA_ENCRYPTION, octets.clone(), false),
-            (oaep, None, false),
-            (RSASSA_PSS, None, true),
-            (RSASSA_PSS, Some(Any::null()), false),
-            (RSASSA_PSS, octets, false),
-            (RSASSA_PSS, Some(Any::encode_from(&RsaPssParamsOwned::default()).unwrap()), false),
-            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 32), true),
-            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 20), true),
-            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 33), false),
-            (RSASSA_PSS, pss(sha512, MGF1, SHA256, 32), false),
-            (RSASSA_PSS, pss(SHA256, MGF1, sha512, 32), false),
-            (RSASSA_PSS, pss(SHA256, SHA256, SHA256, 32), false),
+            (RSA_ENCRYPTION, Some(Any::null()), Ok(())),
+            (RSA_ENCRYPTION, None, Ok(())),
+            (RSA_ENCRYPTION, octets.clone(), restricted),
+            (oaep, None, Err(AlgorithmError::Other)),
+            (RSASSA_PSS, None, Ok(())),
+            (RSASSA_PSS, Some(Any::null()), restricted),
+            (RSASSA_PSS, octets, restricted),
+            (RSASSA_PSS, Some(Any::encode_from(&RsaPssParamsOwned::default()).unwrap()), restricted),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 32), Ok(())),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 20), Ok(())),
+            (RSASSA_PSS, pss(SHA256, MGF1, SHA256, 33), restricted),
+            (RSASSA_PSS, pss(sha512, MGF1, SHA256, 32), restricted),
+            (RSASSA_PSS, pss(SHA256, MGF1, sha512, 32), restricted),
+            (RSASSA_PSS, pss(SHA256, SHA256, SHA256, 32), restricted),
         ];
         let key = SigningKey::first();
         let private = key.der();
         let private = PrivateKeyInfoRef::from_der(&private).unwrap().private_key;
         let numbers = RsaPublicKey::from_pem(&key.public_pem()).unwrap();
         let numbers = pkcs1_der(&numbers);
-        for (index, (oid, parameters, allowed)) in cases.iter().enumerate() {
+        for (index, (oid, parameters, result)) in cases.iter().enumerate() {
             let algorithm = AlgorithmIdentifierRef { oid: *oid, parameters: parameters.as_ref().map(AnyRef::from) };
             let der = PrivateKeyInfoRef::new(algorithm, private).to_der().unwrap();
             let read = RsaPrivateKey::from_pem(&pem("PRIVATE KEY", &der)).map(|key| key.public().clone());
-            let expected = if *allowed { Ok(public()) } else { Err(PrivateKeyError::OtherAlgorithm) };
+            let expected = result.map(|()| public()).map_err(PrivateKeyError::from);
             assert_eq!(read, expected, "private key {index}");
             let subject_public_key = der::asn1::BitStringRef::from_bytes(&numbers).unwrap();
             let der = SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().unwrap();
-            let expected = if *allowed { Ok(public()) } else { Err(RsaKeyError::OtherAlgorithm) };
+            let expected = result.map(|()| public()).map_err(RsaKeyError::from);
             assert_eq!(RsaPublicKey::from_pem(&pem("PUBLIC KEY", &der)), expected, "public key {index}");
         }
     }

@@ -47,8 +47,10 @@ pub enum PrivateKeyError {
     Certificate,
     /// It is PEM of something else, such as a key in OpenSSH's own format.
     OtherFormat,
-    /// It is a key for another algorithm: not RSA, or RSA restricted to something else than `PS256`.
+    /// It is a key for another algorithm, such as ECDSA.
     OtherAlgorithm,
+    /// It says that it is for signatures with other parameters than those of `PS256` (RFC 4055 §3.3).
+    Restricted,
     /// The PEM does not hold what it says.
     Malformed,
     /// The modulus is the product of more than two primes.
@@ -134,6 +136,7 @@ impl fmt::Display for PrivateKeyError {
             Self::Certificate => "a certificate",
             Self::OtherFormat => "PEM of another format than PKCS#8 and PKCS#1",
             Self::OtherAlgorithm => "a key of another type than RSA",
+            Self::Restricted => "a key restricted to other signatures than PS256",
             Self::Malformed => "PEM that does not hold what it says",
             Self::MultiPrime => "a key with more than two primes",
             Self::TooSmall => "a key of fewer than 2048 bits",

@@ -13,7 +13,7 @@ use der::Decode as _;
 use sha2::{Digest as _, Sha256};
 
 use super::SALT_LENGTH;
-use super::encoding::{Block, allows_ps256};
+use super::encoding::{AlgorithmError, Block, check_algorithm};
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
@@ -34,8 +34,10 @@ pub struct RsaPublicKey(VerifyingKey<Sha256>);
 pub enum RsaKeyError {
     /// A text is not the PEM of one public key.
     NotPem,
-    /// It is a public key of another type, or restricted to something else than `PS256`.
+    /// It is a public key for another algorithm, such as ECDSA.
     OtherAlgorithm,
+    /// It says that it is for signatures with other parameters than those of `PS256` (RFC 4055 §3.3).
+    Restricted,
     /// The modulus has fewer than [`MIN_MODULUS_BITS`] or more than [`MAX_MODULUS_BITS`] bits.
     ModulusSize,
     /// The modulus is even.
@@ -81,9 +83,7 @@ impl RsaPublicKey {
         match block.label {
             "PUBLIC KEY" => {
                 let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| RsaKeyError::NotPem)?;
-                if !allows_ps256(&info.algorithm) {
-                    return Err(RsaKeyError::OtherAlgorithm);
-                }
+                check_algorithm(&info.algorithm)?;
                 Self::from_pkcs1(info.subject_public_key.as_bytes().unwrap_or_default())
             }
             "RSA PUBLIC KEY" => Self::from_pkcs1(&der),
@@ -137,11 +137,21 @@ impl PartialEq for RsaPublicKey {
 
 impl Eq for RsaPublicKey {}
 
+impl From<AlgorithmError> for RsaKeyError {
+    fn from(error: AlgorithmError) -> Self {
+        match error {
+            AlgorithmError::Other => Self::OtherAlgorithm,
+            AlgorithmError::Restricted => Self::Restricted,
+        }
+    }
+}
+
 impl fmt::Display for RsaKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPem => "a text that is not the PEM of one public key",
             Self::OtherAlgorithm => "a key of another type than RSA",
+            Self::Restricted => "a key restricted to other signatures than PS256",
             Self::ModulusSize => "a key of fewer than 2048 or more than 4096 bits",
             Self::ModulusEven => "a key with an even modulus",
             Self::Exponent => "a key whose exponent is even, below 3 or above 2^33 - 1",

@@ -8,17 +8,14 @@ use der::Decode as _;
 use zeroize::Zeroizing;
 
 use super::{Pair, PrivateKeyError};
-use crate::rsa::encoding::{Block, PemError, allows_ps256};
+use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
 use crate::rsa::public::bit_length;
 use crate::rsa::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};
 
 /// The key pair in a text; not yet tried out.
 pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
-    let block = Block::find(pem).map_err(|error| match error {
-        PemError::NotPem => PrivateKeyError::NotPem,
-        PemError::SeveralBlocks => PrivateKeyError::SeveralBlocks,
-    })?;
+    let block = Block::find(pem)?;
     let der = || block.decode().ok_or(PrivateKeyError::NotPem);
     match block.label {
         "PRIVATE KEY" => pkcs8(&der()?),
@@ -34,9 +31,7 @@ pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
 
 fn pkcs8(der: &[u8]) -> Result<Pair, PrivateKeyError> {
     let info = PrivateKeyInfoRef::from_der(der).map_err(|_| PrivateKeyError::Malformed)?;
-    if !allows_ps256(&info.algorithm) {
-        return Err(PrivateKeyError::OtherAlgorithm);
-    }
+    check_algorithm(&info.algorithm)?;
     pkcs1(info.private_key.as_bytes())
 }
 
@@ -97,4 +92,22 @@ fn secret_number(number: UintRef<'_>, bits: usize) -> Result<Zeroizing<BoxedUint
     }
     let bits = u32::try_from(bits).map_err(|_| PrivateKeyError::Inconsistent)?;
     BoxedUint::from_be_slice(number.as_bytes(), bits).map(Zeroizing::new).map_err(|_| PrivateKeyError::Inconsistent)
+}
+
+impl From<PemError> for PrivateKeyError {
+    fn from(error: PemError) -> Self {
+        match error {
+            PemError::NotPem => Self::NotPem,
+            PemError::SeveralBlocks => Self::SeveralBlocks,
+        }
+    }
+}
+
+impl From<AlgorithmError> for PrivateKeyError {
+    fn from(error: AlgorithmError) -> Self {
+        match error {
+            AlgorithmError::Other => Self::OtherAlgorithm,
+            AlgorithmError::Restricted => Self::Restricted,
+        }
+    }
 }
