@@ -22,7 +22,8 @@ use super::hedge::{Hedge, HedgeSecret};
 use super::{RsaPublicKey, SALT_LENGTH};
 
 /// An RSA key pair with a modulus of 2048 to 4096 bits whose numbers belong together. Clones share the numbers, which are
-/// overwritten when the last one goes; so is everything that was decoded on the way to them. It does not print itself.
+/// overwritten when the last one goes; so is what was decoded on the way to them, but not what the crate calculates on the
+/// way to a signature, which it frees as it is. It does not print itself.
 #[derive(Clone)]
 pub struct RsaPrivateKey(Rc<Pair>);
 

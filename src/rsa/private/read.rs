@@ -56,7 +56,7 @@ fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
 ///
 /// The bounds are what the crate's arithmetic needs in order neither to panic nor to run for long: factors that are odd,
 /// above 1 and not longer than half of the modulus are, as their product is the modulus, at least as long as half of it
-/// less one bit. So `p − 1` is no zero, and blinding finds an invertible factor at once.
+/// less one bit. So `p − 1` is no zero, and blinding soon finds an invertible factor.
 fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateKeyError> {
     const INCONSISTENT: PrivateKeyError = PrivateKeyError::Inconsistent;
     let modulus_bits = bit_length(file.modulus.as_bytes());
@@ -67,14 +67,14 @@ fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateK
     let half = |number: UintRef<'_>| secret_number(number, prime_bits);
     let given = [file.exponent1, file.exponent2, file.coefficient].map(half);
     // Each number has its final width, or the crate would copy it into another and leave this one behind.
-    let [p, q] = [half(file.prime1)?, half(file.prime2)?].map(|mut prime| std::mem::take(&mut *prime));
     let mut d = secret_number(file.private_exponent, modulus_bits)?;
+    let primes = [half(file.prime1)?, half(file.prime2)?];
     // This also checks that d < n, p·q = n, and d·e ≡ 1 modulo p − 1 and q − 1.
     let key = ::rsa::RsaPrivateKey::from_components(
         BoxedUint::from_be_slice_vartime(file.modulus.as_bytes()),
         BoxedUint::from_be_slice_vartime(file.public_exponent.as_bytes()),
         std::mem::take(&mut *d),
-        vec![p, q],
+        primes.map(|mut prime| std::mem::take(&mut *prime)).into(),
     )
     .map_err(|_| INCONSISTENT)?;
     let [exponent1, exponent2, coefficient] = given;
