@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::config::{self, HttpUrl, Secret, Signer};
-use hub_auth_filter::request::{Correlation, RequestId};
+use hub_auth_filter::request::RequestId;
 use hub_auth_filter::rsa::RsaPublicKey;
 use hub_auth_filter::signing::nonce::{Freshness, Nonces};
 use hub_auth_filter::signing::token::UnsignedToken;
@@ -69,7 +69,7 @@ fn start(signer: &mut VaultTransit) -> Callout {
     };
     let nonce = Nonces::new().next(now(), &Freshness::default());
     let token = UnsignedToken::mint(&signing, "sig4", &nonce, now());
-    signer.start(now(), REQUEST, token, Correlation::default())
+    signer.start(now(), REQUEST, token)
 }
 
 /// Makes a callout, as a gateway does, and gives its end to the signer.
@@ -91,7 +91,7 @@ async fn first_try(server: &OpenBao, settings: config::VaultTransit) -> Result<S
     let mut signer = VaultTransit::new(settings);
     let callout = start(&mut signer);
     match end(server, &mut signer, &callout).await {
-        RemoteStep::Signed { token, signature, .. } => Ok(token.with_signature(&signature)),
+        RemoteStep::Signed { token, signature } => Ok(token.with_signature(&signature)),
         RemoteStep::Again { error, .. } | RemoteStep::Failed(error) => Err(error),
     }
 }
