@@ -21,7 +21,7 @@ pub mod pki;
 pub mod tokens;
 
 pub use inbound::{Setup, Stage};
-pub use outbound::{OutboundSetup, OutboundStage};
+pub use outbound::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
 
 use keystore::Keystore;
 use pki::{Identity, Party, Pki};

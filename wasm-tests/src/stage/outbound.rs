@@ -11,7 +11,8 @@ use super::client::{self, Outcome, Request};
 use super::envoy::{Configuration, Envoy, MODULE};
 use super::hub::Hub;
 use super::keystore::Keystore;
-use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, Pki};
+use super::openbao;
+use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, OPENBAO_NAME, Pki};
 use super::tokens::{SigningKey, jwks};
 use super::{FREE_PORT, at, published, write_certificates};
 
@@ -21,6 +22,9 @@ const KEYS: &str = r#""keys": [{"kid": "sig4-2026-05", "private_key": {"env": "S
 const LIFETIME: &str = r#""lifetime": "30s","#;
 /// The variables that the filter may read.
 const VARIABLES: &str = "host_env_keys: [SIG4_PRIVATE_KEY]";
+
+/// The `kid` of the key that the bank's OpenBao holds.
+pub const REMOTE_KEY_ID: &str = "sig4-bao";
 
 /// What is to be set up.
 pub struct OutboundSetup {
@@ -78,6 +82,27 @@ impl OutboundSetup {
             all[name] = value.clone();
         }
         self.uncomment("- name: keystore").edit(LIFETIME, &format!("{LIFETIME} \"verify_responses\": {all},"))
+    }
+
+    /// With OpenBao at this address as remote signer in place of the shipped key, asked with this token. `settings` stand beside
+    /// the usual ones, or in their place. The stage does not publish its key.
+    #[must_use]
+    pub fn remote_signer(self, address: SocketAddr, token: &str, settings: &Value) -> Self {
+        let mut transit = json!({
+            "address": format!("https://{OPENBAO_NAME}:8200"),
+            "upstream": "bao",
+            "key": openbao::KEY,
+            "kid": REMOTE_KEY_ID,
+            "token": {"env": "BAO_TOKEN"},
+        });
+        for (name, value) in settings.as_object().expect("an object") {
+            transit[name] = value.clone();
+        }
+        self.uncomment("- name: bao")
+            .edit(&format!("address: {OPENBAO_NAME}, port_value: 8200"), &at(address))
+            .edit(KEYS, &format!("\"remote_signer\": {{\"vault_transit\": {transit}}}"))
+            .edit(VARIABLES, "host_env_keys: [BAO_TOKEN]")
+            .environment("BAO_TOKEN", token)
     }
 
     /// With the Consent Manager at this address instead of the stage's own Hub.
@@ -147,6 +172,7 @@ impl OutboundSetup {
             .replace("/etc/envoy/tls/c3-key.pem", &file("c3-key.pem"))
             .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
             .relocate("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
+            .replace("/etc/envoy/tls/bao-ca.pem", &file("public-roots.pem"))
             .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
             .replace(
                 &format!("address: {CONSENT_MANAGER_NAME}, port_value: 443"),

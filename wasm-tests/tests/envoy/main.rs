@@ -14,6 +14,7 @@ mod methods;
 mod openbao;
 mod peers;
 mod refusals;
+mod remote_signer;
 mod start;
 mod traps;
 

@@ -1,0 +1,236 @@
+//! Requests to the Hub, signed by a real OpenBao that a real Envoy calls. The Hub of the stage verifies each token with
+//! another library, against the public key that OpenBao gives.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+use wasm_tests::stage::client::{Reply, Request};
+use wasm_tests::stage::keystore::{Behaviour, Keystore};
+use wasm_tests::stage::openbao::OpenBao;
+use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
+
+struct Scene {
+    stage: OutboundStage,
+    openbao: OpenBao,
+    token: String,
+    _files: TempDir,
+}
+
+/// The stage with a signer that is right but for these settings.
+async fn start(settings: Value) -> Scene {
+    start_with(settings, None).await
+}
+
+/// The same with this Vault token.
+async fn start_with(settings: Value, token: Option<&str>) -> Scene {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let openbao = OpenBao::start(Pki::shared(), files.path()).await;
+    let token = match token {
+        Some(token) => token.to_owned(),
+        None => openbao.transit().token(600).await,
+    };
+    let stage = OutboundSetup::new().remote_signer(openbao.address(), &token, &settings).start().await;
+    publish(&stage.keystore, &openbao, 1).await;
+    Scene { stage, openbao, token, _files: files }
+}
+
+/// Publishes a version of OpenBao's key as the bank's.
+async fn publish(keystore: &Keystore, openbao: &OpenBao, version: u32) {
+    let jwk = openbao.transit().jwk(version, REMOTE_KEY_ID).await;
+    keystore.publish(&Pki::shared().bank.subject, json!({ "keys": [jwk] }));
+}
+
+impl Scene {
+    async fn send(&self) -> Reply {
+        let request = Request::new("POST", "/consents")
+            .header("x-fapi-interaction-id", "0f6b1a3e-3c58-4f42-9d0c-6e2ab8c1d111")
+            .header("authorization", "Bearer of-the-caller")
+            .body(b"{}");
+        self.stage.send_to_consent_manager(&request).await.reply()
+    }
+
+    /// Sends a request that must not reach the Hub, and says how it was refused.
+    async fn refused(&self) -> (u16, Option<String>) {
+        let before = self.stage.hub.calls().len();
+        let reply = self.send().await;
+        assert_eq!(self.stage.hub.calls().len(), before, "the Hub was called");
+        assert_eq!(reply.header("x-fapi-interaction-id"), Some("0f6b1a3e-3c58-4f42-9d0c-6e2ab8c1d111"));
+        assert_eq!(reply.header("retry-after").is_some(), reply.status == 503);
+        self.nothing_secret_is_logged();
+        (reply.status, reply.error_code())
+    }
+
+    fn nothing_secret_is_logged(&self) {
+        let log = self.stage.envoy.log();
+        assert!(!log.contains(&self.token) && !log.contains("of-the-caller") && !log.contains("eyJ"), "{log}");
+    }
+}
+
+const FAULT: (u16, Option<&str>) = (500, Some("GenericError"));
+const OUT_OF_REACH: (u16, Option<&str>) = (503, Some("GenericRecoverableError"));
+
+fn told((status, code): &(u16, Option<String>)) -> (u16, Option<&str>) {
+    (*status, code.as_deref())
+}
+
+#[tokio::test]
+async fn the_hub_accepts_tokens_that_openbao_signed() {
+    let scene = start(json!({})).await;
+    for _ in 0..3 {
+        assert_eq!(scene.send().await.status, 200);
+    }
+    let calls = scene.stage.hub.calls();
+    let mut ids: Vec<_> = calls.iter().map(|call| call.accepted().claims["jti"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 3);
+    let log = scene.stage.envoy.log();
+    let trail: Vec<_> = log.lines().filter(|line| line.contains(r#""event":"signed""#)).collect();
+    assert_eq!(trail.len(), 3, "{log}");
+    for (line, call) in trail.iter().zip(&calls) {
+        let id = call.accepted().claims["jti"].as_str().expect("text");
+        assert!(
+            line.contains(id) && line.contains(r#""signer":"vault_transit""#) && line.contains(REMOTE_KEY_ID),
+            "{line}"
+        );
+    }
+    scene.nothing_secret_is_logged();
+}
+
+#[tokio::test]
+async fn with_its_public_key_each_signature_is_checked_before_it_leaves() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let openbao = OpenBao::start(Pki::shared(), files.path()).await;
+    let token = openbao.transit().token(600).await;
+    let public_key = openbao.transit().public_key(1).await;
+    let settings = json!({ "public_key": public_key });
+    let stage = OutboundSetup::new().remote_signer(openbao.address(), &token, &settings).start().await;
+    publish(&stage.keystore, &openbao, 1).await;
+    let scene = Scene { stage, openbao, token, _files: files };
+    assert_eq!(scene.send().await.status, 200);
+    // From now on another version signs, which nobody has published.
+    scene.openbao.transit().rotate().await;
+    assert_eq!(told(&scene.refused().await), FAULT);
+    let log = scene.stage.envoy.log();
+    assert!(log.contains("no signature from the remote signer"), "{log}");
+}
+
+#[tokio::test]
+async fn a_named_version_goes_on_signing_after_a_rotation() {
+    let scene = start(json!({ "key_version": 1 })).await;
+    scene.openbao.transit().rotate().await;
+    assert_eq!(scene.send().await.status, 200);
+    scene.stage.hub.calls()[0].accepted();
+}
+
+#[tokio::test]
+async fn a_namespace_is_asked_where_one_is_configured() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let openbao = OpenBao::start(Pki::shared(), files.path()).await;
+    let transit = openbao.transit_in("payments").await;
+    let token = transit.token(600).await;
+    let settings = json!({ "namespace": "payments" });
+    let stage = OutboundSetup::new().remote_signer(openbao.address(), &token, &settings).start().await;
+    let jwk = transit.jwk(1, REMOTE_KEY_ID).await;
+    stage.keystore.publish(&Pki::shared().bank.subject, json!({ "keys": [jwk] }));
+    let scene = Scene { stage, token, _files: files, openbao };
+    assert_eq!(scene.send().await.status, 200);
+    scene.stage.hub.calls()[0].accepted();
+}
+
+#[tokio::test]
+async fn a_signer_that_refuses_is_a_fault() {
+    for (what, settings, token) in [
+        ("a token that it does not know", json!({}), Some("s.unknown-to-openbao")),
+        ("a key that the token may not use", json!({ "key": "other" }), None),
+        ("a mount that is not there", json!({ "mount": "elsewhere" }), None),
+    ] {
+        let scene = start_with(settings, token).await;
+        assert_eq!(told(&scene.refused().await), FAULT, "{what}");
+        let log = scene.stage.envoy.log();
+        assert!(log.contains("no signature from the remote signer: status 40"), "{what}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_is_a_fault_from_then_on() {
+    let scene = start(json!({})).await;
+    assert_eq!(scene.send().await.status, 200);
+    scene.openbao.revoke(&scene.token).await;
+    assert_eq!(told(&scene.refused().await), FAULT);
+}
+
+#[tokio::test]
+async fn a_signer_that_is_sealed_is_out_of_reach_until_it_is_not() {
+    let scene = start(json!({})).await;
+    scene.openbao.seal().await;
+    assert_eq!(told(&scene.refused().await), OUT_OF_REACH);
+    scene.openbao.unseal().await;
+    assert_eq!(scene.send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_signer_that_is_down_is_out_of_reach() {
+    let mut scene = start(json!({})).await;
+    scene.openbao.stop();
+    assert_eq!(told(&scene.refused().await), OUT_OF_REACH);
+    let log = scene.stage.envoy.log();
+    assert_eq!(log.matches("trying once more").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_signer_that_is_slow_is_out_of_reach_after_the_deadline_and_serves_again_later() {
+    let scene = start(json!({ "timeout": "300ms", "deadline": "700ms" })).await;
+    assert_eq!(scene.send().await.status, 200);
+    scene.openbao.suspend();
+    assert_eq!(told(&scene.refused().await), OUT_OF_REACH);
+    scene.openbao.resume();
+    // What it was asked meanwhile it may answer first.
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(scene.send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_signer_that_is_silent_for_one_try_signs_at_the_second() {
+    let scene = start(json!({ "timeout": "1s", "deadline": "60s" })).await;
+    assert_eq!(scene.send().await.status, 200);
+    scene.openbao.suspend();
+    let awake = async {
+        sleep(Duration::from_millis(1500)).await;
+        scene.openbao.resume();
+    };
+    let (reply, ()) = tokio::join!(scene.send(), awake);
+    assert_eq!(reply.status, 200);
+    let log = scene.stage.envoy.log();
+    assert_eq!(log.matches("trying once more").count(), 1, "{log}");
+    scene.stage.hub.calls()[1].accepted();
+}
+
+/// The stage's keystore stands in for a server that is not OpenBao: it answers any request as it is told.
+#[tokio::test]
+async fn a_server_that_is_no_signer_is_a_fault() {
+    let pki = Pki::shared();
+    let false_signature = json!({ "data": { "signature": "vault:v1:AAAA" } });
+    for behaviour in [Behaviour::html(), Behaviour::empty_set(), Behaviour::json(&false_signature)] {
+        let server = Keystore::start(&pki.openbao).await;
+        server.behave(behaviour);
+        let stage = OutboundSetup::new().remote_signer(server.address(), "s.any", &json!({})).start().await;
+        let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
+        assert_eq!((reply.status, reply.error_code().as_deref()), FAULT);
+        assert!(stage.hub.calls().is_empty());
+        assert_eq!(stage.envoy.log().matches("trying once more").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_another_certificate_never_gets_the_token() {
+    let pki = Pki::shared();
+    let server = Keystore::start(&pki.other_host).await;
+    let stage = OutboundSetup::new().remote_signer(server.address(), "s.any", &json!({})).start().await;
+    let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
+    assert_eq!((reply.status, reply.error_code().as_deref()), OUT_OF_REACH);
+    assert!(stage.hub.calls().is_empty());
+}
