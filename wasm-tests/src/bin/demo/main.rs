@@ -1,4 +1,4 @@
-//! The demo: plays the Hub and others against a real Envoy, method by method, and prints a table of what came of it. It
+//! The demo: plays the Hub, the bank and others against a real Envoy, method by method, and prints a table of what came of it. It
 //! fails if anything is not as expected. `demo run` leaves everything running and prints curl commands instead.
 #![allow(clippy::disallowed_methods, reason = "the demo runs on real clocks")]
 
@@ -9,6 +9,7 @@ mod client_credentials;
 mod health_checks;
 mod jwt_auth;
 mod mtls_only;
+mod outbound;
 mod providers;
 mod run;
 mod service_initiation;
@@ -47,5 +48,6 @@ async fn play() -> ExitCode {
     service_initiation::play(&mut table).await;
     health_checks::play(&mut table).await;
     workers::play(&mut table).await;
+    outbound::play(&mut table).await;
     table.end()
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use wasm_tests::stage::Stage;
 use wasm_tests::stage::bank::Received;
 use wasm_tests::stage::client::{Outcome, Reply};
+use wasm_tests::stage::{OutboundStage, Stage};
 
 /// The method that the bank is told of a token that only the bank can read.
 const UNVERIFIED: &str = "unverified_service_initiation";
@@ -26,6 +28,10 @@ pub enum Expected {
     Healthy(&'static str),
     /// An answer of the filter to a health check that ought to have come with a certificate.
     Unhealthy,
+    /// An answer of the Hub, which verified the bank's token; the `kid` in it.
+    Signed(&'static str),
+    /// The Hub's answer to `GET /hello-mtls`.
+    Hello,
     /// No answer: the TLS handshake fails.
     Tls,
 }
@@ -38,8 +44,15 @@ impl Expected {
             Self::Refused(status, code) => format!("{status} {code}"),
             Self::Healthy(status) => format!("200 {status}"),
             Self::Unhealthy => "401 errorMessage".to_owned(),
+            Self::Signed(key_id) => format!("200 {key_id}"),
+            Self::Hello => "200 established".to_owned(),
             Self::Tls => "TLS refused".to_owned(),
         }
+    }
+
+    /// Whether whoever is behind the gateway gets the request.
+    fn passes(self) -> bool {
+        matches!(self, Self::Accepted | Self::Unverified | Self::Signed(_) | Self::Hello)
     }
 
     fn is(self, outcome: &Outcome, method: &str) -> bool {
@@ -51,9 +64,20 @@ impl Expected {
             Self::Refused(expected, code) => status == expected && body["errorCode"] == code,
             Self::Healthy(expected) => status == 200 && body["mtlsStatus"] == expected,
             Self::Unhealthy => status == 401 && body["errorMessage"].is_string() && body["errorCode"].is_null(),
+            Self::Signed(key_id) => status == 200 && key_id_at_hub(&body).as_deref() == Some(key_id),
+            Self::Hello => status == 200 && body["mtlsStatus"] == "established",
             Self::Tls => false,
         }
     }
+}
+
+/// Of what the Hub shows that it received: the `kid` of the token.
+fn key_id_at_hub(echo: &Value) -> Option<String> {
+    let lines = echo["headers"].as_array()?;
+    let value = lines.iter().find(|line| line[0] == "authorization")?[1].as_str()?;
+    let header = value.strip_prefix("Bearer ")?.split('.').next()?;
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    header["kid"].as_str().map(ToOwned::to_owned)
 }
 
 /// Of what the bank's backend shows that it received: the method, and whether there is a credential.
@@ -137,8 +161,7 @@ impl Section<'_> {
     /// One request.
     pub fn row(&mut self, what: &str, expected: Expected, outcome: Outcome) {
         self.requests += 1;
-        let passes = matches!(expected, Expected::Accepted | Expected::Unverified);
-        self.passed += usize::from(passes);
+        self.passed += usize::from(expected.passes());
         let (got, with, time) = match &outcome {
             Outcome::Reply(reply) => (reply.status.to_string(), remark(reply), milliseconds(reply.took)),
             Outcome::Refused(_) => ("TLS refused".to_owned(), "-".to_owned(), "-".to_owned()),
@@ -180,10 +203,26 @@ impl Section<'_> {
             }
             None => self.note(&count, as_expected),
         }
+        self.finish(stages.iter().map(|stage| stage.envoy.log()).collect());
+    }
+
+    /// The same of requests to the Hub: how many reached it, and what the audit trail says of them.
+    pub fn end_outbound(mut self, stages: &[&OutboundStage], unsigned: usize) {
+        let reached: usize = stages.iter().map(|stage| stage.hub.calls().len()).sum();
+        let refused = stages.iter().flat_map(|stage| stage.hub.calls()).filter(|call| call.verdict.is_err()).count();
+        let log: String = stages.iter().map(|stage| stage.envoy.log()).collect();
+        let signatures = log.matches(r#""event":"signed""#).count();
+        let (requests, passed) = (self.requests, self.passed + unsigned);
+        let text = format!("{requests} requests, {reached} reached the Hub, which refused {refused} of their tokens;");
+        self.note(&text, reached == passed && refused == 0);
+        self.note(&format!("{signatures} signatures in the audit trail"), signatures == reached);
+        self.finish(log);
+    }
+
+    fn finish(self, log: String) {
         if self.differences > 0 {
             println!("What Envoy complained of:");
-            let logs: String = stages.iter().map(|stage| stage.envoy.log()).collect();
-            logs.lines().filter(|line| !line.contains("[info]")).for_each(|line| println!("{line}"));
+            log.lines().filter(|line| !line.contains("[info]")).for_each(|line| println!("{line}"));
         }
         self.table.requests += self.requests;
         self.table.differences += self.differences;
@@ -203,7 +242,8 @@ fn remark(reply: &Reply) -> String {
     }
     let text = |name: &str| body[name].as_str().map(ToOwned::to_owned);
     let message = || text("errorMessage").map(|_| "errorMessage".to_owned());
-    text("errorCode").or_else(|| text("mtlsStatus")).or_else(message).unwrap_or_else(|| "-".to_owned())
+    let key_id = || key_id_at_hub(&body);
+    text("errorCode").or_else(|| text("mtlsStatus")).or_else(message).or_else(key_id).unwrap_or_else(|| "-".to_owned())
 }
 
 fn milliseconds(time: Duration) -> String {
