@@ -165,6 +165,14 @@ impl Envoy {
         read(&self.files.log)
     }
 
+    /// The facts of the filter's log lines about this event: `refused`, `tolerated` or `signed`.
+    #[must_use]
+    pub fn events(&self, event: &str) -> Vec<Value> {
+        let log = self.log();
+        let facts = log.lines().filter_map(|line| serde_json::from_str::<Value>(&line[line.find('{')?..]).ok());
+        facts.filter(|facts| facts["event"] == event).collect()
+    }
+
     /// The access log so far. Envoy writes it every 10 seconds and when it ends.
     #[must_use]
     pub fn access_log(&self) -> String {

@@ -7,16 +7,22 @@ mod capabilities;
 mod certificate_facts;
 mod client_credentials;
 mod concurrency;
+mod documents;
 mod health_checks;
 mod hub;
 mod keystore;
 mod methods;
 mod openbao;
+mod outbound;
 mod peers;
 mod refusals;
 mod remote_signer;
+mod response_tokens;
+mod round_trip;
+mod signing_keys;
 mod start;
 mod traps;
+mod verified_responses;
 
 #[path = "../../schemas/schemas.rs"]
 mod schemas;

@@ -41,7 +41,6 @@ pub struct Call {
 
 impl Call {
     /// Its token; panics if it was wrong.
-    #[must_use]
     pub fn accepted(&self) -> &Accepted {
         self.verdict.as_ref().unwrap_or_else(|reason| panic!("the Hub refuses {}: {reason}", self.request.path))
     }
