@@ -3,8 +3,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::config::{self, HttpUrl, Secret, Signer};
 use hub_auth_filter::request::RequestId;
@@ -49,9 +47,7 @@ fn url(path: &str) -> HttpUrl {
 
 /// The public key of a version, for the settings.
 async fn public_key(transit: Transit<'_>, version: u32) -> Option<RsaPublicKey> {
-    let jwk = transit.jwk(version, "sig4").await;
-    let [n, e] = ["n", "e"].map(|name| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap());
-    Some(RsaPublicKey::new(&n, &e).expect("an RSA key"))
+    Some(RsaPublicKey::from_pem(&transit.public_key(version).await).expect("an RSA key"))
 }
 
 fn now() -> UnixTime {
@@ -96,13 +92,16 @@ async fn first_try(server: &OpenBao, settings: config::VaultTransit) -> Result<S
     }
 }
 
-/// Whether another library finds this token valid with this public key.
+/// Whether another library finds this token valid with this public key in PEM.
 fn is_valid(token: &str, public_key: &str) -> bool {
-    let key = DecodingKey::from_rsa_pem(public_key.as_bytes()).expect("a public key");
+    verifies(token, &DecodingKey::from_rsa_pem(public_key.as_bytes()).expect("a public key"))
+}
+
+fn verifies(token: &str, key: &DecodingKey) -> bool {
     let mut rules = Validation::new(Algorithm::PS256);
     rules.set_audience(&["retail"]);
     rules.set_issuer(&["Acme Bank"]);
-    decode::<Value>(token, &key, &rules).is_ok()
+    decode::<Value>(token, key, &rules).is_ok()
 }
 
 #[tokio::test]
@@ -114,6 +113,8 @@ async fn a_token_that_openbao_signed_is_valid_in_another_library() {
     for settings in [gateway, checked] {
         let token = first_try(&server, settings).await.expect("a signature");
         assert!(is_valid(&token, &transit.public_key(1).await), "{token}");
+        let jwk = serde_json::from_value(transit.jwk(1, "sig4").await).expect("a JWK");
+        assert!(verifies(&token, &DecodingKey::from_jwk(&jwk).expect("a public key")), "{token}");
     }
 }
 
