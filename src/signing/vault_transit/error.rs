@@ -74,7 +74,9 @@ fn hint(error: CalloutError) -> Option<&'static str> {
         404 => Some("there is no such mount or namespace"),
         429 => Some("a quota is exhausted"),
         500 => Some("an internal error, or the key has no such version"),
-        503 => Some("it is sealed or in maintenance"),
+        // Envoy answers these two itself when there is no connection, and when the time is up.
+        503 => Some("it can not be reached, or it is sealed or in maintenance"),
+        504 => Some("no answer in time"),
         _ => None,
     }
 }
@@ -152,7 +154,8 @@ mod tests {
             (status(429), "status 429 instead of 200: a quota is exhausted"),
             (status(500), "status 500 instead of 200: an internal error, or the key has no such version"),
             (status(502), "status 502 instead of 200"),
-            (status(503), "status 503 instead of 200: it is sealed or in maintenance"),
+            (status(503), "status 503 instead of 200: it can not be reached, or it is sealed or in maintenance"),
+            (status(504), "status 504 instead of 200: no answer in time"),
             (RemoteError::Wrong(AnswerFault::NotAnObject), "the answer is not a JSON object"),
         ] {
             assert_eq!(error.to_string(), text);
