@@ -3,6 +3,8 @@
 
 use super::headers::Headers;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A server that callouts reach under the name of an upstream (on Envoy: a cluster).
@@ -10,7 +12,14 @@ use std::time::Duration;
 pub struct Upstream {
     routes: BTreeMap<String, Answer>,
     otherwise: Answer,
+    script: Option<Script>,
 }
+
+/// Finds an answer to a request: its headers and its body.
+type Answering = dyn Fn(&Headers, &[u8]) -> Answer;
+
+#[derive(Clone)]
+struct Script(Rc<Answering>);
 
 impl Default for Upstream {
     fn default() -> Self {
@@ -21,7 +30,12 @@ impl Default for Upstream {
 impl Upstream {
     /// A server that answers 404 to every path.
     pub fn new() -> Self {
-        Upstream { routes: BTreeMap::new(), otherwise: Answer::status(404) }
+        Upstream { routes: BTreeMap::new(), otherwise: Answer::status(404), script: None }
+    }
+
+    /// A server that looks at headers and body before it answers.
+    pub fn scripted(answer: impl Fn(&Headers, &[u8]) -> Answer + 'static) -> Self {
+        Upstream { script: Some(Script(Rc::new(answer))), ..Upstream::new() }
     }
 
     /// A server that refuses connections.
@@ -41,8 +55,18 @@ impl Upstream {
         self
     }
 
-    pub(crate) fn answer(&self, path: &[u8]) -> &Answer {
-        std::str::from_utf8(path).ok().and_then(|path| self.routes.get(path)).unwrap_or(&self.otherwise)
+    pub(crate) fn answer(&self, headers: &Headers, body: &[u8]) -> Answer {
+        if let Some(Script(answer)) = &self.script {
+            return answer(headers, body);
+        }
+        let path = headers.text(":path").unwrap_or_default();
+        self.routes.get(&*path).unwrap_or(&self.otherwise).clone()
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
     }
 }
 

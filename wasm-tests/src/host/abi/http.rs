@@ -50,8 +50,7 @@ fn dispatch(
     let owner = world.profile.owner;
     drop(world);
     may(&Dispatch { known_upstream: server.is_some(), headers: &headers, timeout })?;
-    let path = headers.get(":path").unwrap_or_default();
-    let answer = server.ok_or(Status::BadArgument)?.answer(path).clone();
+    let answer = server.ok_or(Status::BadArgument)?.answer(&headers, &body);
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
     }
