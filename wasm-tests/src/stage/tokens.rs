@@ -47,6 +47,12 @@ impl SigningKey {
         pem("RSA PRIVATE KEY", key)
     }
 
+    /// The public key in PKCS#1 PEM (RFC 8017 appendix A.1.1).
+    #[must_use]
+    pub fn public_pem(&self) -> String {
+        pem("RSA PUBLIC KEY", self.public_der())
+    }
+
     /// The public key as a JWK with `x5c`, as the Trust Framework publishes it.
     #[must_use]
     pub fn jwk(&self) -> Value {

@@ -16,6 +16,7 @@ mod keys;
 mod outbound;
 mod records;
 mod refusals;
+mod remote_signer;
 mod replay;
 mod responses;
 mod scene;

@@ -48,7 +48,7 @@ fn start() -> Gateway {
     start_with(&outbound(), &bank().signing.pkcs8_pem(), 1)
 }
 
-fn call() -> Request {
+pub fn call() -> Request {
     Request::post("/consents").body("{}")
 }
 
@@ -75,12 +75,12 @@ pub fn claims_by(key: &SigningKey, headers: &Headers) -> Value {
     decode::<Value>(token, &DecodingKey::from_jwk(&jwk).unwrap(), &rules).unwrap().claims
 }
 
-fn sent(exchange: &Exchange) -> Headers {
+pub fn sent(exchange: &Exchange) -> Headers {
     exchange.upstream().unwrap_or_else(|| panic!("nothing was sent: {:?}", exchange.outcome()))
 }
 
 /// The audit trail.
-fn trail(gateway: &Gateway) -> Vec<Value> {
+pub fn trail(gateway: &Gateway) -> Vec<Value> {
     let lines = gateway.logs().into_iter().filter(|log| log.level == Level::Info);
     let lines = lines.filter_map(|log| serde_json::from_str::<Value>(&log.text).ok());
     lines.filter(|line| line["event"] == "signed").collect()

@@ -1,0 +1,378 @@
+//! Requests to the Hub, signed by a Transit engine that is down, slow, wrong or right: nothing leaves unsigned, each failure
+//! is told apart, and the engine's token stays where it belongs. What a real engine answers is tested in `tests/envoy/`.
+
+use std::cell::Cell;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hub_auth_filter::signing::MAX_PENDING;
+use serde_json::{Value, json};
+use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Level, Module, Outcome, Profile, Upstream};
+use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::tokens::{Signer, SigningKey, sign_input};
+
+use super::outbound::{bank, call, claims_by, outbound, sent, trail};
+use super::scene::{error, outcome, seconds, send};
+
+/// The name of the upstream where the engine is.
+const ENGINE: &str = "bao";
+
+const SECRET: &str = "s.the-token-of-the-gateway";
+
+/// A plugin configuration that has the engine sign: two seconds a try, five in all.
+fn remote() -> Value {
+    with(json!({}))
+}
+
+/// The same with these settings of the remote signer, too.
+fn with(settings: Value) -> Value {
+    let mut all = json!({
+        "address": "https://bao.test:8200",
+        "upstream": ENGINE,
+        "mount": "transit/bank",
+        "key": "sig4",
+        "kid": bank().signing.kid,
+        "token": { "env": "BAO_TOKEN" },
+    });
+    for (name, value) in settings.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    let mut configuration = outbound();
+    let plugin = configuration["outbound"].as_object_mut().unwrap();
+    plugin.remove("keys");
+    plugin.insert("remote_signer".to_owned(), json!({ "vault_transit": all }));
+    configuration
+}
+
+/// Sig4's public half, for the settings.
+fn public_key(key: &SigningKey) -> Value {
+    json!({ "public_key": key.public_pem() })
+}
+
+fn start(configuration: &Value, engine: Upstream) -> Gateway {
+    Gateway::new(Profile::envoy())
+        .configuration(configuration.to_string())
+        .environment("BAO_TOKEN", SECRET)
+        .log_level(Level::Trace)
+        .upstream(ENGINE, engine)
+        .start(Module::release())
+        .expect("the gateway starts")
+}
+
+/// What the engine answers to the request with this body.
+fn signature(body: &[u8]) -> String {
+    let asked: Value = serde_json::from_slice(body).expect("JSON");
+    let input = STANDARD.decode(asked["input"].as_str().expect("an input")).expect("base64");
+    let token = sign_input(&String::from_utf8(input).expect("text"), Signer::Ps256(&bank().signing));
+    let (_, signature) = token.rsplit_once('.').expect("a compact JWS");
+    json!({ "data": { "key_version": 1, "signature": format!("vault:v1:{signature}") } }).to_string()
+}
+
+fn right(body: &[u8]) -> Answer {
+    Answer::ok(signature(body))
+}
+
+/// An engine that signs.
+fn engine() -> Upstream {
+    Upstream::scripted(|_, body| right(body))
+}
+
+/// An engine that answers so to one call after the other, and then signs.
+fn after(answers: impl Into<Vec<Answer>>) -> Upstream {
+    let (answers, calls) = (answers.into(), Cell::new(0));
+    Upstream::scripted(move |_, body| {
+        let call = calls.replace(calls.get() + 1);
+        answers.get(call).cloned().unwrap_or_else(|| right(body))
+    })
+}
+
+fn claims(exchange: &Exchange) -> Value {
+    claims_by(&bank().signing, &sent(exchange))
+}
+
+/// That no line of the log, at whatever level, has the engine's token, a part of ours, or what the engine sent.
+fn assert_nothing_secret_is_logged(gateway: &Gateway) {
+    for log in gateway.logs() {
+        let secret = [SECRET, "eyJ", "AAAA", "<html>"].into_iter().find(|secret| log.text.contains(secret));
+        assert_eq!(secret, None, "{log}");
+    }
+}
+
+#[test]
+fn a_request_waits_for_its_signature_and_leaves_with_it() {
+    let gateway =
+        start(&with(public_key(&bank().signing)), Upstream::scripted(|_, body| right(body).after(seconds(1))));
+    let exchange = gateway.worker(0).send(call().header("authorization", "Bearer of-the-caller"));
+    assert_eq!(outcome(&exchange), "pending");
+    gateway.advance(seconds(1));
+    let now = gateway.now().as_secs();
+    assert_eq!(claims(&exchange)["iat"], now - 1);
+    assert_eq!(exchange.upstream_body(), b"{}");
+}
+
+#[test]
+fn the_engine_is_asked_as_the_configuration_says() {
+    let configuration = with(json!({ "namespace": "bank/sandbox", "key_version": 1, "timeout": "1500ms" }));
+    let gateway = start(&configuration, engine());
+    claims(&send(&gateway, call()));
+    let callouts = gateway.callouts();
+    let [callout] = callouts.as_slice() else { panic!("{callouts:?}") };
+    assert_eq!(callout.upstream, ENGINE);
+    assert_eq!(callout.timeout, Some(std::time::Duration::from_millis(1500)));
+    for (name, value) in [
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", "bao.test:8200"),
+        (":path", "/v1/transit/bank/sign/sig4/sha2-256"),
+        ("content-type", "application/json"),
+        ("x-vault-token", SECRET),
+        ("x-vault-request", "true"),
+        ("x-vault-namespace", "bank/sandbox"),
+    ] {
+        assert_eq!(callout.headers.text(name).as_deref(), Some(value), "{name}");
+    }
+    let body: Value = serde_json::from_slice(&callout.body).unwrap();
+    assert_eq!(
+        body,
+        json!({
+            "input": body["input"], "signature_algorithm": "pss", "salt_length": "hash", "marshaling_algorithm": "jws",
+            "key_version": 1,
+        })
+    );
+}
+
+#[test]
+fn the_audit_trail_has_one_line_a_signature_that_names_the_signer() {
+    let gateway = start(&remote(), after([Answer::status(500)]));
+    let claims = claims(&send(&gateway, call().header("x-fapi-interaction-id", "f-1")));
+    let trail = trail(&gateway);
+    let [line] = trail.as_slice() else { panic!("{trail:?}") };
+    assert_eq!((&line["signer"], &line["kid"]), (&json!("vault_transit"), &json!(bank().signing.kid)));
+    assert_eq!((&line["jti"], &line["x_fapi_interaction_id"]), (&claims["jti"], &json!("f-1")));
+    assert_eq!(gateway.metric("hub_auth_filter.outbound.signed"), 1);
+    assert_nothing_secret_is_logged(&gateway);
+}
+
+/// A failure of the engine, what the caller is told of it, how often the engine is asked, and a part of the log line.
+struct Failure {
+    what: &'static str,
+    engine: fn() -> Upstream,
+    settings: Value,
+    status: u16,
+    calls: usize,
+    log: &'static str,
+}
+
+fn failure(what: &'static str, engine: fn() -> Upstream, status: u16, calls: usize, log: &'static str) -> Failure {
+    Failure { what, engine, settings: json!({}), status, calls, log }
+}
+
+fn always(answer: Answer) -> Upstream {
+    Upstream::new().otherwise(answer)
+}
+
+fn failures() -> Vec<Failure> {
+    let cases = [
+        failure("down", Upstream::down, 503, 2, "status 503 instead of 200: it can not be reached"),
+        failure("reset", || always(Answer::reset()), 503, 2, "status 503"),
+        failure("never", || always(Answer::never()), 503, 2, "status 504 instead of 200: no answer in time"),
+        failure("slow", || Upstream::scripted(|_, body| right(body).after(seconds(3))), 503, 2, "status 504"),
+        failure("dripping", || Upstream::scripted(|_, body| right(body).body_after(seconds(3))), 503, 2, "no answer"),
+        failure("half an answer", || always(Answer::half()), 503, 2, "no answer"),
+        failure(
+            "a length that lies",
+            || Upstream::scripted(|_, body| right(body).header("content-length", "9999")),
+            503,
+            2,
+            "the answer is not complete",
+        ),
+        failure("no healthy server", || always(Answer::unavailable()), 503, 0, "the gateway refused the callout"),
+        failure("a quota", || always(Answer::status(429)), 503, 1, "status 429"),
+        failure("an internal error", || always(Answer::status(500)), 503, 2, "status 500"),
+        failure("a proxy's error", || always(Answer::status(502)), 503, 2, "status 502"),
+        failure("sealed", || always(Answer::status(503)), 503, 2, "sealed"),
+        failure("a redirect", || always(Answer::status(307)), 500, 1, "status 307"),
+        failure("a bad request", || always(Answer::status(400)), 500, 1, "status 400"),
+        failure("a bad token", || always(Answer::status(403)), 500, 1, "the token is invalid, expired"),
+        failure("no such mount", || always(Answer::status(404)), 500, 1, "status 404"),
+        failure("204", || always(Answer::status(204)), 500, 1, "status 204"),
+        failure(
+            "500 with a signature",
+            || Upstream::scripted(|_, body| Answer::status(500).body(signature(body))),
+            503,
+            2,
+            "status 500",
+        ),
+        failure("HTML", || always(Answer::ok("<html>sign in</html>")), 500, 2, "not a JSON object"),
+        failure("no body", || always(Answer::ok("")), 500, 2, "not a JSON object"),
+        failure("no signature", || always(Answer::ok(r#"{"data":{}}"#)), 500, 2, "no data.signature"),
+        failure(
+            "another form",
+            || always(Answer::ok(r#"{"data":{"signature":"vault:v1:AAAA=="}}"#)),
+            500,
+            2,
+            "vault:v1:… with base64url",
+        ),
+        failure("too short", || always(Answer::ok(r#"{"data":{"signature":"vault:v1:AAAA"}}"#)), 500, 2, "not as long"),
+        failure("far too long", || always(Answer::ok("x".repeat(300 * 1024))), 500, 2, "longer than"),
+        Failure {
+            settings: json!({ "key_version": 2 }),
+            ..failure("another version of the key", engine, 500, 2, "another version of the key")
+        },
+        Failure {
+            settings: public_key(&Pki::shared().next_bank_signing),
+            ..failure("another key", engine, 500, 2, "does not verify")
+        },
+    ];
+    cases.into()
+}
+
+#[test]
+fn no_failure_of_the_engine_lets_a_request_go_unsigned() {
+    for Failure { what, engine, settings, status, calls, log } in failures() {
+        let gateway = start(&with(settings), engine());
+        let exchange = gateway.worker(0).send(call().header("x-fapi-interaction-id", "f-1"));
+        gateway.advance(seconds(5));
+        assert!(exchange.upstream().is_none(), "{what}: it went on");
+        let Outcome::Replied(reply) = exchange.outcome() else { panic!("{what}: {:?}", exchange.outcome()) };
+        let code = if status == 503 { "GenericRecoverableError" } else { "GenericError" };
+        assert_eq!((reply.status, error(&reply)["errorCode"].as_str()), (status, Some(code)), "{what}");
+        assert_eq!(reply.headers.has("retry-after"), status == 503, "{what}");
+        assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"), "{what}");
+        assert_eq!(gateway.callouts().len(), calls, "{what}");
+        assert!(trail(&gateway).is_empty(), "{what}: no signature, no line");
+        let lines: Vec<_> = gateway.logs().into_iter().filter(|line| line.text.contains("no signature from")).collect();
+        assert_eq!(lines.len(), calls.max(1), "{what}: a line for each try");
+        assert!(lines.iter().all(|line| line.level == Level::Warn && line.text.contains(log)), "{what}: {lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.text.ends_with("trying once more")).count(), lines.len() - 1);
+        assert_nothing_secret_is_logged(&gateway);
+        assert_eq!(gateway.metric(&format!("hub_auth_filter.outbound.refused.{code}")), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_second_try_may_bring_the_signature() {
+    for (what, first) in [
+        ("an internal error", Answer::status(500)),
+        ("sealed", Answer::status(503)),
+        ("no answer in time", Answer::never()),
+        ("a broken connection", Answer::reset()),
+        ("half an answer", Answer::half()),
+        ("garbage", Answer::ok("<html>")),
+    ] {
+        let gateway = start(&with(public_key(&bank().signing)), after([first]));
+        let exchange = gateway.worker(0).send(call());
+        gateway.advance(seconds(3));
+        claims(&exchange);
+        assert_eq!((gateway.callouts().len(), trail(&gateway).len()), (2, 1), "{what}");
+        assert_nothing_secret_is_logged(&gateway);
+    }
+}
+
+#[test]
+fn a_second_try_ends_with_the_deadline() {
+    let gateway = start(&with(json!({ "timeout": "3s", "deadline": "4s" })), always(Answer::never()));
+    let exchange = gateway.worker(0).send(call());
+    gateway.advance(seconds(4));
+    assert_eq!(outcome(&exchange), "GenericRecoverableError");
+    let timeouts: Vec<_> = gateway.callouts().iter().map(|callout| callout.timeout).collect();
+    assert_eq!(timeouts, [Some(seconds(3)), Some(seconds(1))]);
+}
+
+#[test]
+fn without_time_for_a_second_try_there_is_none() {
+    let gateway = start(&with(json!({ "timeout": "2s", "deadline": "2s" })), after([Answer::never()]));
+    let exchange = gateway.worker(0).send(call());
+    gateway.advance(seconds(2));
+    assert_eq!(outcome(&exchange), "GenericRecoverableError");
+    assert_eq!(gateway.callouts().len(), 1);
+}
+
+/// The answer to the second comes first; with the public key configured, a mix-up would not verify.
+#[test]
+fn requests_that_wait_at_once_each_get_their_own_signature() {
+    let is_first = Cell::new(true);
+    let engine = Upstream::scripted(move |_, body| {
+        right(body).after(if is_first.replace(false) { seconds(1) } else { seconds(1) / 2 })
+    });
+    let gateway = start(&with(public_key(&bank().signing)), engine);
+    let first = gateway.worker(0).send(call().header("x-fapi-interaction-id", "first"));
+    let second = gateway.worker(0).send(call().header("x-fapi-interaction-id", "second"));
+    gateway.advance(seconds(1) / 2);
+    assert_eq!((outcome(&first), outcome(&second)), ("pending".into(), "admitted".into()));
+    gateway.advance(seconds(1) / 2);
+    let (first, second) = (claims(&first), claims(&second));
+    assert_ne!(first["jti"], second["jti"]);
+    let ids = |line: &Value| (line["x_fapi_interaction_id"].clone(), line["jti"].clone());
+    let expected = [(json!("second"), second["jti"].clone()), (json!("first"), first["jti"].clone())];
+    assert_eq!(trail(&gateway).iter().map(ids).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_signature_with_it_and_no_other() {
+    let gateway = start(&remote(), Upstream::scripted(|_, body| right(body).after(seconds(1))));
+    let gone = gateway.worker(0).send(call());
+    let other = gateway.worker(0).send(call());
+    gone.disconnect();
+    gateway.advance(seconds(1));
+    assert!(gone.upstream().is_none());
+    claims(&other);
+    assert_eq!(trail(&gateway).len(), 1, "a signature that nobody uses is none");
+    assert_eq!(outcome(&send_and_wait(&gateway)), "admitted");
+}
+
+fn send_and_wait(gateway: &Gateway) -> Exchange {
+    let exchange = gateway.worker(0).send(call());
+    gateway.advance(seconds(1));
+    exchange
+}
+
+/// The gateway takes the callout and never reports on it.
+#[test]
+fn a_callout_that_is_lost_is_given_up_some_time_after_its_timeout() {
+    let gateway = start(&with(json!({ "deadline": "60s" })), engine());
+    gateway.fault(Fault::host_call("proxy_http_call").writes_nothing());
+    let tried_again = gateway.worker(0).send(call());
+    gateway.heal();
+    gateway.advance(seconds(7));
+    assert_eq!(outcome(&tried_again), "pending");
+    gateway.advance(seconds(2));
+    claims(&tried_again);
+    assert_eq!(gateway.callouts().len(), 1, "the second one");
+
+    let gateway = start(&remote(), engine());
+    gateway.fault(Fault::host_call("proxy_http_call").writes_nothing());
+    let given_up = gateway.worker(0).send(call());
+    gateway.advance(seconds(9));
+    assert_eq!(outcome(&given_up), "GenericRecoverableError", "the deadline has passed");
+}
+
+#[test]
+fn a_gateway_that_does_not_know_the_engine_refuses_at_once() {
+    let gateway = start(&with(json!({ "upstream": "nobody" })), engine());
+    let exchange = send(&gateway, call());
+    assert_eq!(outcome(&exchange), "GenericRecoverableError");
+    assert!(gateway.callouts().is_empty());
+    assert!(gateway.logs().iter().any(|log| log.text.contains("the gateway refused the callout")));
+}
+
+#[test]
+fn no_more_requests_wait_than_may() {
+    let gateway = start(&remote(), always(Answer::never()));
+    let waiting: Vec<_> = (0..MAX_PENDING).map(|_| gateway.worker(0).send(call())).collect();
+    let last = gateway.worker(0).send(call());
+    assert_eq!(outcome(&last), "GenericRecoverableError");
+    assert!(waiting.iter().all(|exchange| outcome(exchange) == "pending"));
+    waiting[0].disconnect();
+    assert_eq!(outcome(&gateway.worker(0).send(call())), "pending", "there is room again");
+}
+
+#[test]
+fn a_token_in_the_configuration_is_warned_of_and_not_shown() {
+    let gateway = start(&with(json!({ "token": { "value": SECRET } })), engine());
+    claims(&send(&gateway, call()));
+    assert!(
+        gateway.logs().iter().any(|log| log.level == Level::Warn && log.text.contains("vault_transit.token.value"))
+    );
+    assert_nothing_secret_is_logged(&gateway);
+}
