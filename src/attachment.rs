@@ -20,7 +20,15 @@ pub struct Attachment {
     signing: Signing,
     header: Cow<'static, str>,
     phase: Phase,
-    waiting: BTreeMap<RequestId, Correlation>,
+    waiting: BTreeMap<RequestId, Waiting>,
+}
+
+/// Something that waits for its token.
+#[derive(Debug)]
+struct Waiting {
+    correlation: Correlation,
+    /// Whether its request has gone away meanwhile. A signature may come all the same, and is to be told of.
+    gone: bool,
 }
 
 impl Attachment {
@@ -41,7 +49,7 @@ impl Attachment {
         match self.signing.sign(now, id, freshness) {
             Ok(Progress::Signed(token)) => Step::verdict(self.admit(token, correlation)),
             Ok(Progress::Needs(callout)) => {
-                self.waiting.insert(id, correlation);
+                self.waiting.insert(id, Waiting { correlation, gone: false });
                 Step { callouts: vec![callout], verdict: None }
             }
             Err(error) => Step::verdict(refuse(error, correlation)),
@@ -62,18 +70,18 @@ impl Attachment {
             ended: Some((call, Topic::Signature(id))),
             ..Settled::default()
         };
-        let verdict = match finished.result {
+        let Waiting { correlation, gone } = self.waiting.remove(&id)?;
+        match finished.result {
+            Ok(Progress::Signed(token)) if gone => settled.unused = Some(token.into_record(correlation)),
+            Ok(Progress::Needs(_)) if gone => self.signing.forget(id),
+            Err(_) if gone => {}
+            Ok(Progress::Signed(token)) => settled.released.push(self.release(id, self.admit(token, correlation))),
             Ok(Progress::Needs(callout)) => {
+                self.waiting.insert(id, Waiting { correlation, gone });
                 settled.callouts.push(callout);
-                return Some(settled);
             }
-            Ok(Progress::Signed(token)) => {
-                let correlation = self.waiting.remove(&id)?;
-                self.admit(token, correlation)
-            }
-            Err(error) => refuse(error, self.waiting.remove(&id)?),
-        };
-        settled.released.push(Released { id, phase: self.phase, verdict });
+            Err(error) => settled.released.push(self.release(id, refuse(error, correlation))),
+        }
         Some(settled)
     }
 
@@ -83,10 +91,15 @@ impl Attachment {
         self.signing.lost(now)
     }
 
-    /// Forgets a request that has gone away.
+    /// Forgets a request that has gone away, once what the signer was asked for it has ended.
     pub fn forget(&mut self, id: RequestId) {
-        self.waiting.remove(&id);
-        self.signing.forget(id);
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.gone = true;
+        }
+    }
+
+    fn release(&self, id: RequestId, verdict: Verdict) -> Released {
+        Released { id, phase: self.phase, verdict }
     }
 
     fn admit(&self, token: SignedToken, correlation: Correlation) -> Verdict {

@@ -88,6 +88,8 @@ pub struct Settled {
     pub callouts: Vec<Callout>,
     /// What waited for it.
     pub released: Vec<Released>,
+    /// A signature for a request that has gone away meanwhile.
+    pub unused: Option<SignatureRecord>,
 }
 
 /// What time alone brought about.

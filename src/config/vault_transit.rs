@@ -65,11 +65,12 @@ const KEY_VERSION: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default
 
 /// A request of the bank waits this long, once or twice.
 const TIMEOUT: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(1), default: Duration::from_secs(2) };
+    DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(2) };
 
-/// Two tries with the default timeout, and time between them.
+/// Two tries with the default timeout, and time between them. A token that waited longer than the shortest lifetime would
+/// be expired before it left.
 const DEADLINE: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(2), default: Duration::from_secs(5) };
+    DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(5) };
 
 /// A key in the Transit engine of HashiCorp Vault or OpenBao.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -273,6 +273,9 @@ impl Plugin {
     fn note(&mut self, settled: &Settled) {
         // A callout that was given up may never be reported on: such a host could make this map grow.
         self.callouts.retain(|_, callout| Some(&*callout) != settled.ended.as_ref());
+        if let Some(record) = &settled.unused {
+            verdict::tell(record, &self.metrics);
+        }
         let Some(report) = &settled.report else { return };
         self.metrics.count_callout(report);
         match (report, report.is_success()) {

@@ -2,6 +2,7 @@
 
 use crate::exchange::{Admission, Phase, Verdict};
 use crate::reply::{Refusal, RefusalEvent, Rejection, Reply};
+use crate::signing::SignatureRecord;
 
 use super::abi::{self, Headers, HostError, Stream};
 use super::metrics::Metrics;
@@ -36,6 +37,14 @@ pub(super) fn send(refusal: &Refusal) {
     log_refusal(refusal, RefusalEvent::Refused);
 }
 
+/// Tells the audit trail of a signature, whatever becomes of it.
+pub(super) fn tell(record: &SignatureRecord, metrics: &Metrics) {
+    metrics.count_signed();
+    if let Some(now) = abi::now() {
+        log::info!("{}", record.log_line(now));
+    }
+}
+
 /// Whether something goes on.
 enum Goes {
     On,
@@ -67,12 +76,8 @@ fn admit(admission: Admission, phase: Phase, metrics: &Metrics) -> Result<(), Ho
         Phase::Response => Headers::Response,
     };
     let Admission { remove, set, signed } = admission;
-    // The trail is of signatures, whatever becomes of them.
     if let Some(record) = &signed {
-        metrics.count_signed();
-        if let Some(now) = abi::now() {
-            log::info!("{}", record.log_line(now));
-        }
+        tell(record, metrics);
     }
     for name in &remove {
         abi::remove_header(headers, name)?;

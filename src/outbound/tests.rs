@@ -277,12 +277,27 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up() {
 }
 
 #[test]
-fn a_request_that_is_gone_gets_no_token() {
+fn a_request_that_is_gone_gets_no_token_and_the_audit_trail_still_learns_of_the_signature() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     outbound.on_gone(FIRST);
     let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
-    assert!(settled.released.is_empty() && settled.report.is_none());
+    assert!(settled.released.is_empty());
+    let line = settled.unused.unwrap().log_line(NOW);
+    assert!(line.contains(r#""event":"signed""#) && line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
+}
+
+#[test]
+fn for_a_request_that_is_gone_the_signer_is_not_asked_again() {
+    let mut outbound = outbound(remote);
+    let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    outbound.on_gone(FIRST);
+    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &no_answer());
+    assert!(settled.callouts.is_empty() && settled.released.is_empty() && settled.unused.is_none());
+    assert!(outbound.on_tick(NOW.after(Duration::from_mins(9))).settled.is_empty(), "nothing is left of it");
+    let second = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let settled = outbound.on_answer(NOW, second.id, &second.topic, &signature_of(&second));
+    assert_eq!(code(&settled.released[0].verdict), "admitted", "the number may be another request's now");
 }
 
 #[test]

@@ -21,14 +21,14 @@ pub enum RemoteError {
 
 impl RemoteError {
     /// What a callout without an answer that counts says of the signer. A request that is wrong stays wrong (300 to 499);
-    /// time may help the others, among them a server that has not caught up with its leader (412) and an exhausted
-    /// quota (429).
+    /// time may help the others, among them a standby that names another server (307), one that has not caught up with
+    /// its leader (412), and an exhausted quota (429).
     pub(crate) fn of(error: CalloutError) -> Self {
         match error {
             CalloutError::NotDispatched
             | CalloutError::NoAnswer
             | CalloutError::Incomplete
-            | CalloutError::Status(408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
+            | CalloutError::Status(307 | 408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
             CalloutError::Status(status) => Self::Refused(status),
             CalloutError::TooLong => Self::Wrong(AnswerFault::TooLong),
         }
@@ -68,7 +68,8 @@ impl fmt::Display for RemoteError {
 fn hint(error: CalloutError) -> Option<&'static str> {
     let CalloutError::Status(status) = error else { return None };
     match status {
-        300..=399 => Some("a redirect, which is not followed; a standby may answer so"),
+        307 => Some("it is a standby, and redirects are not followed"),
+        300..=399 => Some("a redirect, which is not followed"),
         400 => Some("there is no such key, or it can not sign like this"),
         403 => Some("the token is invalid, expired, or may not sign with this key"),
         404 => Some("there is no such mount or namespace"),
@@ -95,7 +96,7 @@ mod tests {
             assert_eq!(RemoteError::of(error), RemoteError::Unavailable(error));
             assert!(RemoteError::of(error).is_unavailable());
         }
-        for code in [408, 412, 425, 429, 500, 502, 503, 504, 599] {
+        for code in [307, 408, 412, 425, 429, 500, 502, 503, 504, 599] {
             assert_eq!(status(code), RemoteError::Unavailable(CalloutError::Status(code)));
         }
         assert!(RemoteError::Late.is_unavailable());
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_signer_that_refuses_or_answers_wrongly_is_not_unavailable() {
-        for code in [100, 201, 204, 206, 301, 307, 400, 401, 403, 404, 405, 413, 422, 428, 499, 600, u16::MAX] {
+        for code in [100, 201, 204, 206, 301, 302, 400, 401, 403, 404, 405, 413, 422, 428, 499, 600, u16::MAX] {
             assert_eq!(status(code), RemoteError::Refused(code));
             assert!(!status(code).is_unavailable(), "{code}");
         }
@@ -130,7 +131,8 @@ mod tests {
             (RemoteError::Late, false),
             (status(429), false),
             (status(204), false),
-            (status(307), false),
+            (status(307), true),
+            (status(302), false),
             (status(400), false),
             (status(403), false),
             (status(404), false),
@@ -146,7 +148,8 @@ mod tests {
             (RemoteError::of(CalloutError::NotDispatched), "the gateway refused the callout"),
             (RemoteError::of(CalloutError::Incomplete), "the answer is not complete"),
             (RemoteError::Late, "the answer came after the deadline"),
-            (status(307), "status 307 instead of 200: a redirect, which is not followed; a standby may answer so"),
+            (status(302), "status 302 instead of 200: a redirect, which is not followed"),
+            (status(307), "status 307 instead of 200: it is a standby, and redirects are not followed"),
             (status(400), "status 400 instead of 200: there is no such key, or it can not sign like this"),
             (status(403), "status 403 instead of 200: the token is invalid, expired, or may not sign with this key"),
             (status(404), "status 404 instead of 200: there is no such mount or namespace"),

@@ -28,6 +28,7 @@ fn the_module_imports_what_is_listed_and_nothing_else() {
         "wasi_snapshot_preview1.environ_sizes_get",
         "wasi_snapshot_preview1.fd_write",
         "wasi_snapshot_preview1.proc_exit",
+        "wasi_snapshot_preview1.random_get",
     ];
     assert_eq!(imports, expected);
 }

@@ -195,7 +195,7 @@ async fn a_signer_that_is_slow_is_out_of_reach_after_the_deadline_and_serves_aga
 
 #[tokio::test]
 async fn a_signer_that_is_silent_for_one_try_signs_at_the_second() {
-    let scene = start(json!({ "timeout": "1s", "deadline": "60s" })).await;
+    let scene = start(json!({ "timeout": "1s", "deadline": "10s" })).await;
     assert_eq!(scene.send().await.status, 200);
     scene.openbao.suspend();
     let awake = async {
