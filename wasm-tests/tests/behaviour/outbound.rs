@@ -280,7 +280,7 @@ fn a_signature_stays_within_its_fuel() {
     let exchange = send(&gateway, call());
     claims_of(&exchange);
     println!("fuel per signed request: {}", exchange.fuel());
-    assert!(exchange.fuel() < 250_000_000, "{} fuel", exchange.fuel());
+    assert!(exchange.fuel() < 210_000_000, "{} fuel", exchange.fuel());
 }
 
 fn rfc3339(seconds: u64) -> String {

@@ -191,7 +191,8 @@ fn failures() -> Vec<Failure> {
         failure("an internal error", || always(Answer::status(500)), 503, 2, "status 500"),
         failure("a proxy's error", || always(Answer::status(502)), 503, 2, "status 502"),
         failure("sealed", || always(Answer::status(503)), 503, 2, "sealed"),
-        failure("a redirect", || always(Answer::status(307)), 500, 1, "status 307"),
+        failure("a standby", || always(Answer::status(307)), 503, 2, "it is a standby"),
+        failure("a redirect", || always(Answer::status(302)), 500, 1, "status 302"),
         failure("a bad request", || always(Answer::status(400)), 500, 1, "status 400"),
         failure("a bad token", || always(Answer::status(403)), 500, 1, "the token is invalid, expired"),
         failure("no such mount", || always(Answer::status(404)), 500, 1, "status 404"),
@@ -317,7 +318,7 @@ fn a_client_that_goes_away_takes_its_signature_with_it_and_no_other() {
     gateway.advance(seconds(1));
     assert!(gone.upstream().is_none());
     claims(&other);
-    assert_eq!(trail(&gateway).len(), 1, "a signature that nobody uses is none");
+    assert_eq!(trail(&gateway).len(), 2, "the key was used for the one that is gone as well");
     assert_eq!(outcome(&send_and_wait(&gateway)), "admitted");
 }
 
@@ -330,7 +331,7 @@ fn send_and_wait(gateway: &Gateway) -> Exchange {
 /// The gateway takes the callout and never reports on it.
 #[test]
 fn a_callout_that_is_lost_is_given_up_some_time_after_its_timeout() {
-    let gateway = start(&with(json!({ "deadline": "60s" })), engine());
+    let gateway = start(&with(json!({ "deadline": "10s" })), engine());
     gateway.fault(Fault::host_call("proxy_http_call").writes_nothing());
     let tried_again = gateway.worker(0).send(call());
     gateway.heal();
@@ -364,6 +365,9 @@ fn no_more_requests_wait_than_may() {
     assert_eq!(outcome(&last), "GenericRecoverableError");
     assert!(waiting.iter().all(|exchange| outcome(exchange) == "pending"));
     waiting[0].disconnect();
+    assert_eq!(outcome(&gateway.worker(0).send(call())), "GenericRecoverableError", "the signer is still busy with it");
+    gateway.advance(seconds(10));
+    assert!(waiting.iter().skip(1).all(|exchange| outcome(exchange) == "GenericRecoverableError"));
     assert_eq!(outcome(&gateway.worker(0).send(call())), "pending", "there is room again");
 }
 
@@ -375,4 +379,33 @@ fn a_token_in_the_configuration_is_warned_of_and_not_shown() {
         gateway.logs().iter().any(|log| log.level == Level::Warn && log.text.contains("vault_transit.token.value"))
     );
     assert_nothing_secret_is_logged(&gateway);
+}
+
+#[test]
+fn whatever_a_host_does_nothing_leaves_unsigned() {
+    let imports = Module::release().imports();
+    for import in imports.iter().map(|import| import.rsplit(['.', ' ', ':']).next().unwrap_or_default()) {
+        // Where a process ends there is nothing to go on with.
+        if import == "proc_exit" {
+            continue;
+        }
+        for status in [1_u32, 2, 3, 4, 6, 7, 8, 10, 12, 99, u32::MAX] {
+            for nth in [None, Some(1), Some(2), Some(3)] {
+                let gateway = start(&remote(), engine());
+                let fault = Fault::host_call(import).returns(status);
+                gateway.fault(nth.map_or(fault.clone(), |nth| fault.only_nth(nth)));
+                gateway.worker(0).send(call()).disconnect();
+                for _ in 0..2 {
+                    let exchange = send(&gateway, call().header("authorization", "Bearer of-the-caller"));
+                    if exchange.upstream().is_some() {
+                        claims(&exchange);
+                    }
+                }
+                gateway.advance(seconds(20));
+                gateway.heal();
+                assert_nothing_secret_is_logged(&gateway);
+                assert_eq!(outcome(&send(&gateway, call())), "admitted", "{import} = {status}, {nth:?}");
+            }
+        }
+    }
 }
