@@ -36,6 +36,10 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 test: build envoy authorisation-server openbao need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 
+.PHONY: bench
+bench: build envoy openbao need-cc ## Measure what a signature costs on a real Envoy: local key and OpenBao
+	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench
+
 .PHONY: lint
 lint: need-rust need-cc ## Check formatting and lints
 	@rustup --quiet target add $(WASM)

@@ -179,6 +179,8 @@ impl Connection {
     pub async fn send(&mut self, request: &Request) -> Outcome {
         let started = Instant::now();
         let answering = async {
+            // The answer before may have arrived a moment before the connection is free again.
+            self.sender.ready().await?;
             let response = self.sender.send_request(prepared(&self.host, request)).await?;
             let (head, body) = response.into_parts();
             let body = body.collect().await?.to_bytes().to_vec();
