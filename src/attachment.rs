@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::auth::Evidence;
 use crate::callout::{CalloutError, CalloutId, Topic};
+use crate::capabilities::Capabilities;
 use crate::config;
 use crate::exchange::{Admission, Phase, Released, Settled, Step, Verdict};
 use crate::reply::{Refusal, Rejection};
@@ -32,10 +33,16 @@ struct Waiting {
 }
 
 impl Attachment {
-    /// For this header of requests or of responses.
+    /// For this header of requests or of responses. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::Signing, header: impl Into<Cow<'static, str>>, phase: Phase) -> Self {
-        Self { signing: Signing::new(settings), header: header.into(), phase, waiting: BTreeMap::new() }
+    pub fn new(
+        settings: config::Signing,
+        header: impl Into<Cow<'static, str>>,
+        phase: Phase,
+        capabilities: &Capabilities,
+    ) -> Self {
+        let signing = Signing::new(settings, capabilities);
+        Self { signing, header: header.into(), phase, waiting: BTreeMap::new() }
     }
 
     /// Whether tokens wait for callouts.

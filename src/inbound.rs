@@ -60,7 +60,7 @@ impl Inbound {
     #[must_use]
     pub fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
         let responses = config.response_token.take().map(|config::ResponseToken { signing, header }| Responses {
-            attachment: Attachment::new(signing, header, Phase::Response),
+            attachment: Attachment::new(signing, header, Phase::Response, capabilities),
             expected: BTreeMap::new(),
         });
         let method = Method::new(&config.auth, capabilities);

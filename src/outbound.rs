@@ -49,7 +49,7 @@ impl Outbound {
     pub fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
         let config::Outbound { signing, verify_responses } = config;
         let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
-        let attachment = Attachment::new(signing, "authorization", Phase::Request);
+        let attachment = Attachment::new(signing, "authorization", Phase::Request, capabilities);
         Self { attachment, verification, exchanges: BTreeMap::new() }
     }
 

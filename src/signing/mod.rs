@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutError, CalloutId};
+use crate::capabilities::Capabilities;
 use crate::config;
 use crate::request::{Correlation, RequestId};
 use crate::time::UnixTime;
@@ -92,16 +93,16 @@ pub struct Finished {
 }
 
 impl Signing {
-    /// With these settings.
+    /// With these settings. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::Signing) -> Self {
+    pub fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
         let signer = match &settings.signer {
             config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
             config::Signer::VaultTransit(transit) => {
                 Signer::VaultTransit(Box::new(VaultTransit::new((**transit).clone())))
             }
         };
-        Self { settings, signer, nonces: Nonces::new() }
+        Self { settings, signer, nonces: Nonces::numbered(&*capabilities.data) }
     }
 
     /// Whether signatures come by callout.

@@ -5,11 +5,17 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::shared_data::SharedData;
+use crate::shared_data::sealed::{Change, update};
 use crate::time::UnixTime;
 
+const WORKER_LABEL: &[u8] = b"hub-auth-filter 1 nonce: worker";
 const STATE_LABEL: &[u8] = b"hub-auth-filter 1 nonce: state";
 const NONCE_LABEL: &[u8] = b"hub-auth-filter 1 nonce: value";
 const UUID_LABEL: &[u8] = b"hub-auth-filter 1 nonce: jti";
+
+/// The shared value that counts the workers which have drawn a number.
+const WORKERS: &str = "hub-auth-filter/signing/workers";
 
 /// What the gateway gives for one token. Nothing in it need be secret, and none of it has to be good: see [`Nonces`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +37,9 @@ pub struct Freshness {
 /// gives the same bytes.
 ///
 /// - **Within a worker**, no two calls hash the same: the counter differs, and each state contains the one before.
-/// - **Between workers** that started alike and whose generators run alike, a call would have to be the same in number, and
+/// - **Between workers that share data**, each has drawn a number that no other has, and starts from it: see
+///   [`Nonces::numbered`].
+/// - **Between others** that started alike and whose generators run alike, a call would have to be the same in number, and
 ///   all calls up to it the same in millisecond, gateway's id of the request, and client's address and port. The last can
 ///   not be: two connections to one listener that are open at a time do not share address and port, and one connection
 ///   belongs to one worker, whose counter tells its requests apart. Workers that differed once differ for ever.
@@ -39,7 +47,8 @@ pub struct Freshness {
 ///   gateways are replicas of one image with different listeners, the millisecond and the gateway's id of the request
 ///   remain. Gateways make that id from another generator, not from the one that they give to modules.
 /// - **After a restart**, the state and the counter begin anew, but the time has gone on: only a clock that was set back to
-///   the millisecond, with the same id of the request and the same client on the same port, could bring a nonce back.
+///   the millisecond, with the same id of the request and the same client on the same port, could bring a nonce back. A
+///   worker that starts anew in a gateway that has not draws a new number.
 ///
 /// Nothing relies on nonces being secret; yet they do not lead back to the state, so what is seen of tokens does not tell
 /// the next one.
@@ -57,6 +66,19 @@ impl Nonces {
     #[must_use]
     pub fn new() -> Self {
         Self { state: [0; 32], counter: 0 }
+    }
+
+    /// Of a worker that draws its number from what all workers share. Without a number, where they share nothing, as
+    /// [`Nonces::new`].
+    #[must_use]
+    pub fn numbered(data: &dyn SharedData) -> Self {
+        let number = update(data, WORKERS, |payload| {
+            let last = payload.and_then(|payload| payload.try_into().ok()).map_or(0, u64::from_be_bytes);
+            let number = last.wrapping_add(1);
+            Change::Write(number.to_be_bytes().to_vec(), number)
+        });
+        let state = number.map(|number| Sha256::new_with_prefix(WORKER_LABEL).chain_update(number.to_be_bytes()));
+        state.map_or_else(Self::new, |state| Self { state: state.finalize().into(), counter: 0 })
     }
 
     /// The next one.
@@ -127,6 +149,8 @@ fn digest(label: &[u8], bytes: &[u8; 32]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared_data::NoSharedData;
+    use crate::testing::SharedMemory;
     use std::collections::BTreeSet;
 
     const NOW: UnixTime = UnixTime::from_millis(1_795_000_000_123);
@@ -182,6 +206,27 @@ mod tests {
         other.next(NOW, &Freshness { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() });
         for _ in 0..10 {
             assert_ne!(one.next(NOW, &base), other.next(NOW, &base));
+        }
+    }
+
+    #[test]
+    fn workers_that_share_data_differ_when_nothing_else_does() {
+        let memory = SharedMemory::default();
+        let mut seen = BTreeSet::new();
+        for _ in 0..100 {
+            let mut worker = Nonces::numbered(&memory);
+            for _ in 0..3 {
+                assert!(seen.insert(worker.next(NOW, &freshness()).uuid()));
+            }
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_shared_a_worker_starts_without_a_number() {
+        let memory = SharedMemory::default();
+        memory.fail(true);
+        for data in [&memory as &dyn SharedData, &NoSharedData] {
+            assert_eq!(Nonces::numbered(data).next(NOW, &freshness()), first(NOW, &freshness()));
         }
     }
 

@@ -88,6 +88,16 @@ impl Configuration {
         self
     }
 
+    /// With the TLS settings of a cluster taken out, which stand last in it, before an empty line.
+    #[must_use]
+    pub fn without_tls(mut self, cluster: &str) -> Self {
+        let cluster = self.text.find(&format!("cluster_name: {cluster}\n")).expect("the cluster");
+        let start = cluster + self.text[cluster..].find("      transport_socket:\n").expect("its TLS settings");
+        let end = start + self.text[start..].find("\n\n").expect("their end");
+        self.text.replace_range(start..end, "");
+        self
+    }
+
     /// The YAML.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -197,9 +197,7 @@ impl Transit<'_> {
 
     /// The public key of a version as the bank publishes it on its JWKS.
     pub async fn jwk(&self, version: u32, key_id: &str) -> Value {
-        let pem = self.public_key(version).await;
-        let key = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).expect("the PEM of a public key");
-        rsa_jwk(&key, key_id)
+        jwk(&self.public_key(version).await, key_id)
     }
 
     async fn set_up(&self) {
@@ -211,6 +209,13 @@ impl Transit<'_> {
     async fn demand(&self, method: &str, path: &str, body: &Value) -> Value {
         self.server.demand(self.namespace, &self.server.as_root(method, path, body)).await
     }
+}
+
+/// A public key, SubjectPublicKeyInfo in PEM, as the bank publishes it on its JWKS.
+#[must_use]
+pub fn jwk(pem: &str, key_id: &str) -> Value {
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).expect("the PEM of a public key");
+    rsa_jwk(&key, key_id)
 }
 
 /// A request with this token, and with a body unless that is `null`.
@@ -285,7 +290,8 @@ fn spawn(pki: &Pki, directory: &Path, address: SocketAddr, log: &Path) -> Child 
 }
 
 /// The binary: `BAO`, or the one that the Makefile installed.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     let named = std::env::var_os("BAO").filter(|path| !path.is_empty()).map(PathBuf::from);
     let missing = match &named {
         Some(path) => format!("BAO is {}, which is no file.", path.display()),

@@ -32,6 +32,7 @@ pub struct OutboundSetup {
     keys: Vec<(&'static SigningKey, Option<String>)>,
     consent_manager: Option<SocketAddr>,
     comments: Vec<String>,
+    without_tls: Vec<&'static str>,
     edits: Vec<(String, String)>,
     environment: Vec<(String, String)>,
 }
@@ -45,6 +46,7 @@ impl OutboundSetup {
             keys: Vec::new(),
             consent_manager: None,
             comments: Vec::new(),
+            without_tls: Vec::new(),
             edits: Vec::new(),
             environment: Vec::new(),
         }
@@ -119,6 +121,13 @@ impl OutboundSetup {
         self
     }
 
+    /// Without TLS to this cluster.
+    #[must_use]
+    pub fn without_tls(mut self, cluster: &'static str) -> Self {
+        self.without_tls.push(cluster);
+        self
+    }
+
     /// One place of the shipped configuration replaced.
     #[must_use]
     pub fn edit(mut self, from: &str, to: &str) -> Self {
@@ -182,6 +191,7 @@ impl OutboundSetup {
             .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()));
         let stage = self.with_keys(stage, parties.pki);
         let stage = self.comments.iter().fold(stage, |configuration, first| configuration.uncomment(first));
+        let stage = self.without_tls.iter().fold(stage, |configuration, cluster| configuration.without_tls(cluster));
         let stage = self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to));
         self.environment.iter().fold(stage, |configuration, (name, value)| configuration.environment(name, value))
     }

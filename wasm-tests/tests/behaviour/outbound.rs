@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
-use wasm_tests::host::{Exchange, Fault, Garbage, Gateway, Headers, Level, Module, Outcome, Profile, Request};
+use wasm_tests::host::{Exchange, Fault, Garbage, Gateway, Headers, Level, Module, Outcome, Peer, Profile, Request};
 use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, Party, Pki};
 use wasm_tests::stage::tokens::SigningKey;
 
@@ -175,6 +175,22 @@ fn token_ids_stay_unique_and_requests_signed_on_a_poor_generator() {
         }
     }
     assert_eq!((ids.len(), signatures.len()), (24, 24));
+}
+
+/// No clock, no generator and no request tells the workers apart; that they are several does.
+#[test]
+fn workers_that_can_tell_nothing_apart_still_mint_different_token_ids() {
+    let gateway = start_with(&outbound(), &bank().signing.pkcs8_pem(), 4);
+    gateway.fault(Fault::host_call("random_get").writes_nothing());
+    let nameless = Peer::plaintext().without_property(&["request", "id"]).without_property(&["source", "address"]);
+    let mut ids = BTreeSet::new();
+    for worker in 0..4 {
+        for _ in 0..2 {
+            let exchange = gateway.worker(worker).send(call().peer(nameless.clone()));
+            ids.insert(claims_of(&exchange)["jti"].to_string());
+        }
+    }
+    assert_eq!(ids.len(), 8);
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! Requests to the Hub, signed by a real OpenBao that a real Envoy calls. The Hub of the stage verifies each token with
 //! another library, against the public key that OpenBao gives.
 
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
-use wasm_tests::stage::client::{Reply, Request};
+use wasm_tests::stage::client::{self, Outcome, Reply, Request};
 use wasm_tests::stage::keystore::{Behaviour, Keystore};
-use wasm_tests::stage::openbao::OpenBao;
+use wasm_tests::stage::openbao::{self, OpenBao};
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
 
@@ -233,4 +236,75 @@ async fn a_server_with_another_certificate_never_gets_the_token() {
     let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
     assert_eq!((reply.status, reply.error_code().as_deref()), OUT_OF_REACH);
     assert!(stage.hub.calls().is_empty());
+}
+
+/// OpenBao as it is tried out: `bao server -dev`, without TLS.
+struct DevServer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl DevServer {
+    async fn start(home: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let child = Command::new(openbao::binary())
+            .args(["server", "-dev", "-dev-root-token-id=root", &format!("-dev-listen-address={address}")])
+            .env_clear()
+            .env("HOME", home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("OpenBao starts");
+        let server = Self { child, address };
+        for _ in 0..600 {
+            if server.try_send("GET", "/v1/sys/health", &Value::Null).await.is_some_and(|reply| reply.status == 200) {
+                return server;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("OpenBao is not ready in a minute");
+    }
+
+    async fn try_send(&self, method: &str, path: &str, body: &Value) -> Option<Reply> {
+        let request = Request::new(method, path).header("x-vault-token", "root");
+        let request = if body.is_null() { request } else { request.body(body.to_string().as_bytes()) };
+        match client::send_plain(self.address, "localhost", &request).await {
+            Outcome::Reply(reply) => Some(reply),
+            Outcome::Refused(_) => None,
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Value {
+        let reply = self.try_send(method, path, body).await.expect("an answer");
+        assert!(matches!(reply.status, 200 | 204), "{method} {path}: {}", reply.json());
+        reply.json()
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How most people will try it first.
+#[tokio::test]
+async fn a_development_server_without_tls_signs_as_well() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let server = DevServer::start(files.path()).await;
+    server.send("POST", "/v1/sys/mounts/transit", &json!({ "type": "transit" })).await;
+    server.send("POST", "/v1/transit/keys/sig4", &json!({ "type": "rsa-2048" })).await;
+    let key = server.send("GET", "/v1/transit/keys/sig4", &Value::Null).await;
+    let pem = key["data"]["keys"]["1"]["public_key"].as_str().expect("a public key");
+
+    let address = format!("http://{}", server.address);
+    let settings = json!({ "address": address, "public_key": pem });
+    let stage = OutboundSetup::new().remote_signer(server.address, "root", &settings).without_tls("bao").start().await;
+    stage.keystore.publish(&Pki::shared().bank.subject, json!({ "keys": [openbao::jwk(pem, REMOTE_KEY_ID)] }));
+    let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
+    assert_eq!((reply.status, &reply.json()["mtlsStatus"]), (200, &json!("established")));
+    assert!(!stage.envoy.log().contains("everybody on the way"), "nobody is on the way to this machine");
 }

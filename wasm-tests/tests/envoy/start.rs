@@ -48,11 +48,15 @@ const CASES: [Case; 6] = [
 async fn a_bad_configuration_stops_envoy_from_starting_and_is_named_in_its_log() {
     for case in CASES {
         let setup = case.edits.iter().fold(Setup::new(), |setup, (from, to)| setup.edit(from, to));
-        let (code, log) = setup.refusal().await;
-        assert_eq!(code, Some(1), "{}:\n{log}", case.what);
-        let said: Vec<&str> = log.lines().filter(|line| line.contains("hub_auth_filter")).collect();
-        for word in case.named {
-            assert!(said.iter().any(|line| line.contains(word)), "{}: {word} is not named:\n{said:#?}", case.what);
-        }
+        assert_refusal_names(case.what, &setup.refusal().await, case.named);
+    }
+}
+
+/// That Envoy ended, and that the filter's lines in its log have each of these words.
+pub fn assert_refusal_names(what: &str, (code, log): &(Option<i32>, String), words: &[&str]) {
+    assert_eq!(*code, Some(1), "{what}:\n{log}");
+    let said: Vec<&str> = log.lines().filter(|line| line.contains("hub_auth_filter")).collect();
+    for word in words {
+        assert!(said.iter().any(|line| line.contains(word)), "{what}: {word} is not named:\n{said:#?}");
     }
 }
