@@ -14,6 +14,7 @@ mod keystore;
 mod methods;
 mod openbao;
 mod outbound;
+mod outbound_load;
 mod peers;
 mod refusals;
 mod remote_signer;
