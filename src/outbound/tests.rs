@@ -189,8 +189,8 @@ fn each_signature_is_told_to_the_audit_trail() {
 fn the_newest_active_key_signs_from_its_first_moment_on() {
     let keys = |outbound: &mut Json| {
         outbound["keys"] = json!([
-            { "kid": "new", "private_key": { "value": SigningKey::second().pem() }, "active_from": "2026-11-21T09:30:00Z" },
             { "kid": "old", "private_key": { "value": SigningKey::first().pem() }, "active_from": "2025-11-21T00:00:00Z" },
+            { "kid": "new", "private_key": { "value": SigningKey::second().pem() }, "active_from": "2026-11-21T09:30:00Z" },
         ]);
     };
     let kid = |now: UnixTime| {
@@ -336,6 +336,14 @@ fn a_request_waits_until_its_response_can_be_verified_and_its_token_is_fresh_the
     assert_eq!(settled.released.iter().map(|released| released.id).collect::<Vec<_>>(), [FIRST, SECOND]);
     let Verdict::Admit(admission) = &settled.released[0].verdict else { panic!() };
     assert_eq!(token_of(admission).1["iat"], later.as_millis() / 1000);
+}
+
+#[test]
+fn with_keys_at_hand_a_request_waits_for_none() {
+    let mut outbound = under_way("require");
+    let step = outbound.on_request(NOW, SECOND, facts());
+    assert!(step.callouts.is_empty());
+    assert_eq!(code(&step.verdict.unwrap()), "admitted");
 }
 
 #[test]
@@ -495,6 +503,50 @@ fn what_waits_for_keys_is_bounded() {
         let step = outbound.on_request(NOW, RequestId(u32::MAX), facts());
         assert_eq!(code(&step.verdict.unwrap()), expected, "{mode}");
     }
+}
+
+#[test]
+fn responses_that_wait_for_keys_are_bounded_together_with_requests() {
+    let mut outbound = under_way("require");
+    for id in 0..MAX_WAITING {
+        let id = RequestId(100 + u32::try_from(id).unwrap());
+        assert_eq!(code(&outbound.on_request(NOW, id, facts()).verdict.unwrap()), "admitted");
+        assert!(outbound.on_response(NOW, id, response_signed_by("new", |_| ())).verdict.is_none());
+    }
+    let step = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ()));
+    assert_eq!(code(&step.verdict.unwrap()), "Response.NotVerified");
+}
+
+#[test]
+fn any_of_the_banks_provider_ids_may_be_the_audience_of_a_response() {
+    let mut outbound = outbound(|outbound| {
+        verifying("require")(outbound);
+        outbound["verify_responses"]["provider_ids"] = json!(["corporate", "private"]);
+    });
+    let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    for (audience, expected) in [("private", "admitted"), ("corporate", "admitted"), ("retail", "Response.NotVerified")]
+    {
+        let _ = outbound.on_request(NOW, FIRST, facts());
+        let step =
+            outbound.on_response(NOW, FIRST, response_signed_by("sig3", |claims| claims["aud"] = json!(audience)));
+        assert_eq!(code(&step.verdict.unwrap()), expected, "{audience}");
+    }
+}
+
+#[test]
+fn while_another_worker_fetches_time_is_looked_at_more_often() {
+    let data = std::rc::Rc::new(crate::testing::SharedMemory::default());
+    let capabilities = Capabilities { data, has_timer: true, holds_responses: true };
+    let mut first = outbound_with(&capabilities, verifying("require"));
+    let mut second = outbound_with(&capabilities, verifying("require"));
+    let fetch = first.on_request(NOW, FIRST, facts()).callout().expect("a fetch");
+    assert!(second.on_request(NOW, SECOND, facts()).callouts.is_empty(), "the other worker fetches");
+    assert_eq!((first.tick_period(), second.tick_period()), (Some(TICK), Some(SHORT_TICK)));
+    let _ = first.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let tick = second.on_tick(NOW.after(SHORT_TICK));
+    assert_eq!(code(&tick.settled[0].released[0].verdict), "admitted");
+    assert_eq!(second.tick_period(), Some(TICK));
 }
 
 #[test]

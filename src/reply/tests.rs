@@ -239,6 +239,14 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
 }
 
 #[test]
+fn what_was_tolerated_is_told_without_a_status_that_nobody_saw() {
+    let refusal = Refusal::bare(Rejection::ResponseWithoutRequest);
+    let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Tolerated)).unwrap();
+    assert_eq!((&line["event"], &line["status"]), (&"tolerated".into(), &Value::Null));
+    assert_eq!(line["code"], "Response.NotVerified");
+}
+
+#[test]
 fn nothing_that_a_caller_sent_can_break_a_log_line() {
     let hostile = "a\r\nb\u{1b}[31m\"\\\u{0}\u{2028}\u{628}".to_owned() + &"x".repeat(1000);
     let refusal = Refusal::new(

@@ -40,6 +40,12 @@ fn admit(inbound: &mut Inbound) {
     assert_eq!(code(&settled.released[0].verdict), "admitted");
 }
 
+/// The same once the keys are there.
+fn admit_again(inbound: &mut Inbound) {
+    let verdict = inbound.on_request(NOW, RequestId(1), request()).verdict.unwrap();
+    assert_eq!(code(&verdict), "admitted");
+}
+
 #[test]
 fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
     for header in ["authorization", "x-response-token"] {
@@ -84,6 +90,10 @@ fn nothing_is_signed_for_strangers() {
 fn a_response_is_signed_once_and_a_request_that_is_gone_has_none() {
     let mut inbound = signing(|_| ());
     admit(&mut inbound);
+    let twice = [(); 2].map(|()| inbound.on_response(NOW, RequestId(1), &ResponseFacts::default()).verdict);
+    let signed = twice.map(|verdict| matches!(verdict, Some(Verdict::Admit(admission)) if admission.signed.is_some()));
+    assert_eq!(signed, [true, false]);
+    admit_again(&mut inbound);
     inbound.on_gone(RequestId(1));
     let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
     assert!(matches!(step.verdict, Some(Verdict::Admit(admission)) if admission.signed.is_none()));
