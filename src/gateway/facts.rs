@@ -21,7 +21,8 @@ pub(super) fn of_request(direction: &Direction) -> Option<RequestFacts> {
                 caller_interaction_id: abi::request_header("o3-caller-interaction-id"),
                 ozone_interaction_id: abi::request_header("o3-ozone-interaction-id"),
             };
-            Some(RequestFacts { correlation, freshness: freshness(), ..RequestFacts::default() })
+            let freshness = freshness(correlation.request_id.clone());
+            Some(RequestFacts { correlation, freshness, ..RequestFacts::default() })
         }
     }
 }
@@ -30,7 +31,7 @@ pub(super) fn of_request(direction: &Direction) -> Option<RequestFacts> {
 pub(super) fn of_response(direction: &Direction) -> Option<ResponseFacts> {
     let mut facts = ResponseFacts::default();
     match direction {
-        Direction::Inbound(_) => facts.freshness = freshness(),
+        Direction::Inbound(_) => facts.freshness = freshness(envoy::request_id()),
         Direction::Outbound(outbound) => {
             if let Some(header) = outbound.response_header() {
                 for (name, value) in header_map::decode(&abi::headers(Headers::Response)?)? {
@@ -60,8 +61,8 @@ fn of_inbound_request(inbound: &Inbound) -> Option<RequestFacts> {
     Some(facts)
 }
 
-fn freshness() -> Freshness {
-    Freshness { random: abi::random(), request_id: envoy::request_id(), client: envoy::client() }
+fn freshness(request_id: Option<Vec<u8>>) -> Freshness {
+    Freshness { random: abi::random(), request_id, client: envoy::client() }
 }
 
 fn read_body(size: usize) -> Body {
