@@ -3,7 +3,7 @@
 use super::callout::Upstream;
 use super::fault::Fault;
 use super::gateway::Gateway;
-use super::machine::Machine;
+use super::machine::{Expected, Machine};
 use super::module::Module;
 use super::profile::Profile;
 use super::record::{Level, Log};
@@ -23,11 +23,12 @@ const FUEL_LIMIT: u64 = 5_000_000_000;
 pub struct Builder {
     world: World,
     workers: usize,
-    expect_traps: bool,
+    expected: Expected,
 }
 
 impl Builder {
     pub(crate) fn new(profile: Profile) -> Self {
+        let (log_level, shared_data) = (profile.log_level, SharedData::new(profile.shared_data));
         Builder {
             world: World {
                 profile,
@@ -36,25 +37,27 @@ impl Builder {
                     vm_configuration: Vec::new(),
                     environment: Vec::new(),
                     capabilities: None,
-                    log_level: Level::Info,
+                    log_level,
                     fuel_limit: FUEL_LIMIT,
                 },
                 clock: Clock { wall: START, monotonic: Duration::from_secs(1000) },
                 events: Events::default(),
-                shared_data: SharedData::default(),
+                shared_data,
                 queues: Vec::new(),
                 metrics: BTreeMap::new(),
                 upstreams: BTreeMap::new(),
                 callouts: Vec::new(),
                 faults: Vec::new(),
                 interruptions: Vec::new(),
+                tokens: BTreeMap::new(),
+                pseudo_headers: BTreeMap::new(),
                 random: 1,
                 logs: Vec::new(),
                 host_calls: Vec::new(),
                 vm_calls: Vec::new(),
             },
             workers: 1,
-            expect_traps: false,
+            expected: Expected::default(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Builder {
         self
     }
 
-    /// The lowest level that is logged. At first `info`, as in Envoy.
+    /// The lowest level that is logged. At first the profile's.
     pub fn log_level(mut self, level: Level) -> Self {
         self.world.settings.log_level = level;
         self
@@ -127,14 +130,21 @@ impl Builder {
 
     /// Lets traps have the consequences that they have in the gateway, instead of failing the test.
     pub fn expect_traps(mut self) -> Self {
-        self.expect_traps = true;
+        self.expected.traps = true;
+        self
+    }
+
+    /// Lets the death of a worker have the consequences that it has in the gateway, instead of failing the test: whatever is
+    /// on its way there is cut off, and the next request finds a new worker.
+    pub fn expect_crashes(mut self) -> Self {
+        self.expected.crashes = true;
         self
     }
 
     /// Starts the gateway: each worker loads the module and configures it.
     pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
         let world = Rc::new(RefCell::new(self.world));
-        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expect_traps);
+        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expected);
         for _ in 0..self.workers {
             if let Err(reason) = machine.add_worker() {
                 let logs = world.borrow().logs.clone();
@@ -165,6 +175,8 @@ pub enum Reason {
     ConfigurationRefused,
     /// The module trapped.
     Trapped(String),
+    /// The worker died.
+    Crashed(String),
 }
 
 impl fmt::Display for StartFailure {

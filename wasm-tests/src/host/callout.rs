@@ -2,6 +2,7 @@
 //! How a failure looks to the module is the profile's business; what happens on the network is said here.
 
 use super::headers::Headers;
+use super::profile::Timeouts;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -91,6 +92,12 @@ pub(crate) enum Act {
 pub enum Failure {
     /// No connection could be made.
     Refused,
+    /// The upstream's name could not be resolved.
+    Unresolved,
+    /// The connection was made, and its TLS handshake failed.
+    TlsHandshake,
+    /// What arrived was not HTTP.
+    Unreadable,
     /// The connection broke before the answer's headers had arrived.
     ResetBeforeHeaders,
     /// The connection broke after the headers and before the end of the body.
@@ -115,6 +122,21 @@ impl Answer {
     /// The server does not listen.
     pub fn refused() -> Self {
         Self::act(Act::Fail(Failure::Refused))
+    }
+
+    /// The server's name can not be resolved.
+    pub fn unresolved() -> Self {
+        Self::act(Act::Fail(Failure::Unresolved))
+    }
+
+    /// The server's certificate is not accepted.
+    pub fn tls_failure() -> Self {
+        Self::act(Act::Fail(Failure::TlsHandshake))
+    }
+
+    /// The server answers something that is not HTTP.
+    pub fn unreadable() -> Self {
+        Self::act(Act::Fail(Failure::Unreadable))
     }
 
     /// The server closes the connection without an answer.
@@ -170,7 +192,7 @@ impl Answer {
     }
 
     /// When this call ends, counted from its dispatch, and how. `None`: never.
-    pub(crate) fn within(&self, timeout: Option<Duration>) -> Option<(Duration, CalloutOutcome)> {
+    pub(crate) fn within(&self, timeout: Option<Duration>, limits: Timeouts) -> Option<(Duration, CalloutOutcome)> {
         let limit = timeout.unwrap_or(Duration::MAX);
         let end = self.delay + self.body_delay;
         if limit <= self.delay || (matches!(self.act, Act::Never) && timeout.is_some()) {
@@ -179,7 +201,9 @@ impl Answer {
         match &self.act {
             Act::Never | Act::Unavailable => None,
             Act::Fail(failure) => Some((self.delay, CalloutOutcome::Failed(*failure))),
-            Act::Respond { .. } if limit <= end => Some((limit, CalloutOutcome::Failed(Failure::TimeoutInBody))),
+            Act::Respond { .. } if limit <= end && limits == Timeouts::WholeCall => {
+                Some((limit, CalloutOutcome::Failed(Failure::TimeoutInBody)))
+            }
             Act::Respond { status, headers, body } => {
                 let mut all: Headers = [(":status", status.to_string())].into_iter().collect();
                 for (name, value) in headers.iter() {

@@ -5,9 +5,8 @@ use super::callout::{Act, CalloutOutcome, Response};
 use super::gateway::{Cut, Outcome};
 use super::headers::Headers;
 use super::machine::{Machine, size};
-use super::profile::Facts;
-use super::request::Request;
-use super::vm::{Context, LocalReply, Message, Stream};
+use super::profile::{AfterTrap, Bodies, Forward, Isolation, Move, Returned, Timeouts};
+use super::vm::{self, LocalReply, Message, Stream};
 use super::world::Event;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,22 +17,29 @@ pub(crate) struct ExchangeState {
     pub(crate) response: Option<Response>,
     /// The request's body as the bank got it.
     pub(crate) body: Vec<u8>,
-    worker: usize,
-    vm: u64,
-    context: u32,
-    stage: Stage,
-    flow: Flow,
+    /// The place of its VM.
+    pub(crate) worker: usize,
+    pub(crate) vm: u64,
+    pub(crate) context: u32,
+    pub(crate) stage: Stage,
+    pub(crate) flow: Flow,
+    /// The stream, while it is in no VM.
+    pub(crate) parked: Option<Stream>,
+    /// Whether nothing more of it is shown to the filter.
+    pub(crate) unfiltered: bool,
+    /// The plugin configuration of its route.
+    pub(crate) configuration: Vec<u8>,
     /// Whether the module is being called for the request: a reply has to wait until that is over.
-    called: bool,
+    pub(crate) called: bool,
     /// The reply that waits; the first of several.
-    prepared: Option<LocalReply>,
+    pub(crate) prepared: Option<LocalReply>,
     /// The details of a local reply on its way out.
-    details: Option<String>,
+    pub(crate) details: Option<String>,
 }
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+pub(crate) enum Stage {
     RequestHeaders,
     /// The body's bytes; after them, its end.
     RequestBody,
@@ -47,74 +53,12 @@ enum Stage {
 
 /// What it does there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
+pub(crate) enum Flow {
     Paused,
     Goes,
 }
 
 impl Machine {
-    /// Lets a request arrive at a worker; its index is its name.
-    pub(crate) fn begin(&mut self, worker: usize, request: Request) -> usize {
-        let exchange = self.exchanges.len();
-        self.exchanges.push(ExchangeState {
-            outcome: Outcome::Pending,
-            response: None,
-            body: Vec::new(),
-            worker,
-            vm: 0,
-            context: 0,
-            stage: Stage::RequestHeaders,
-            flow: Flow::Paused,
-            called: true,
-            prepared: None,
-            details: None,
-        });
-        self.reload_if_failed(worker);
-        let Some(vm) = self.workers[worker].vm.as_mut() else {
-            self.fail_stream(exchange);
-            return exchange;
-        };
-        let (facts, headers) = {
-            let world = self.world.borrow();
-            let number = u64::try_from(exchange).expect("a number") + 1;
-            let facts = Facts {
-                peer: request.peer.clone(),
-                body_size: request.body.len(),
-                connection: number,
-                request_id: format!("00000000-0000-4000-8000-{number:012x}"),
-                arrived: world.clock.wall,
-            };
-            let mut headers = Headers::new();
-            for (name, value) in (world.profile.receive)(&request, &facts).iter() {
-                super::abi::add_field(&mut headers, world.profile.joins, name, value);
-            }
-            (facts, headers)
-        };
-        let (count, end_of_stream) = (size(headers.len()), u32::from(request.body.is_empty()));
-        let message = Message { headers, body: request.body, ..Message::default() };
-        let stream = Stream {
-            exchange,
-            facts,
-            request: message,
-            response: Message::default(),
-            logging: false,
-            properties: Default::default(),
-        };
-        let context = vm.state_mut().new_context(Context { stream: Some(stream) });
-        let vm_id = vm.state().id;
-        let state = &mut self.exchanges[exchange];
-        (state.vm, state.context) = (vm_id, context);
-        let root = self.workers[worker].root;
-        let idle_timeout = self.world.borrow().profile.idle_timeout;
-        self.world.borrow_mut().plan(idle_timeout, Event::Idle { exchange });
-        self.call(worker, "proxy_on_context_create", context, &[context, root], |_, _| ());
-        if self.exchanges[exchange].stage == Stage::RequestHeaders {
-            self.with_stream(exchange, |stream| stream.request.headers_at_hand = true);
-            self.step(exchange, "proxy_on_request_headers", &[count, end_of_stream]);
-        }
-        exchange
-    }
-
     /// The client goes away.
     pub(crate) fn disconnect(&mut self, exchange: usize) {
         self.cut(exchange, Cut::ClientGone);
@@ -139,38 +83,28 @@ impl Machine {
             "the module continued a stream and then let it go on as well: Envoy would send it twice"
         );
         self.let_go(exchange);
-        let (request_body, response_body) = self.body_lengths(exchange);
         match stage {
-            Stage::RequestHeaders if request_body > 0 => self.body(exchange, Stage::RequestEnd, request_body),
-            Stage::ResponseHeaders if response_body > 0 => self.body(exchange, Stage::ResponseEnd, response_body),
+            Stage::RequestHeaders | Stage::ResponseHeaders => self.after_headers(exchange, true),
             _ => self.next_stage(exchange),
         }
     }
 
-    pub(crate) fn reply(&mut self, exchange: usize, reply: LocalReply) {
-        let state = &mut self.exchanges[exchange];
-        if state.called && state.stage < Stage::Bank {
-            state.prepared.get_or_insert(reply);
-            return;
+    /// A request that waits for nothing more goes upstream by itself.
+    pub(crate) fn release(&mut self, vm: u64, context: u32) {
+        let waits = |state: &ExchangeState| {
+            (state.vm, state.context) == (vm, context) && state.stage < Stage::Bank && state.flow == Flow::Paused
+        };
+        if let Some(exchange) = self.exchanges.iter().position(waits)
+            && self.pending(exchange) == 0
+        {
+            self.continue_request(exchange);
         }
-        let response = Response { headers: reply.headers, body: reply.body };
-        let details = reply.details;
-        match self.exchanges[exchange].stage {
-            Stage::Over => {}
-            Stage::RequestHeaders | Stage::RequestBody | Stage::RequestEnd | Stage::Bank => {
-                self.exchanges[exchange].details = Some(details);
-                self.respond(exchange, response);
-            }
-            // A response that is on its way already is replaced, and passes the filter no second time.
-            Stage::ResponseHeaders | Stage::ResponseBody | Stage::ResponseEnd => {
-                self.exchanges[exchange].details = Some(details);
-                let Response { headers, body: sent } = response;
-                self.with_stream(exchange, |stream| {
-                    stream.response = Message { headers, sent, ..Message::default() };
-                });
-                self.complete(exchange);
-            }
-        }
+    }
+
+    /// How many callouts of a request are in flight.
+    pub(crate) fn pending(&self, exchange: usize) -> usize {
+        let ExchangeState { vm, context, .. } = self.exchanges[exchange];
+        self.world.borrow().pending(vm, context)
     }
 
     pub(crate) fn cut(&mut self, exchange: usize, cut: Cut) {
@@ -184,28 +118,13 @@ impl Machine {
         self.finish(exchange);
     }
 
-    /// Fails the request for which a VM was called when it trapped.
-    pub(crate) fn fail_called(&mut self, vm: u64, context: u32) {
-        let hit = |state: &ExchangeState| (state.vm, state.context) == (vm, context) && state.stage != Stage::Over;
-        if let Some(exchange) = self.exchanges.iter().position(hit) {
-            self.fail_stream(exchange);
-        }
-    }
-
-    /// What Envoy answers for a filter whose VM has failed.
-    fn fail_stream(&mut self, exchange: usize) {
-        let headers = [(":status", "503")].into_iter().collect();
-        self.exchanges[exchange].details = Some("wasm_fail_stream".to_owned());
-        self.conclude(exchange, Response { headers, body: Vec::new() });
-    }
-
     pub(crate) fn bank_answers(&mut self, exchange: usize) {
         if self.exchanges[exchange].stage != Stage::Bank {
             return;
         }
-        let failed = self.world.borrow().profile.failed;
+        let failed = self.world.borrow().profile.bank_failed;
         let answer = self.bank.clone().after(Duration::ZERO).body_after(Duration::ZERO);
-        match answer.within(None) {
+        match answer.within(None, Timeouts::WholeCall) {
             Some((_, CalloutOutcome::Answered(response))) => self.respond(exchange, response),
             Some((_, CalloutOutcome::Failed(failure))) => match failed(failure) {
                 Some(response) => self.respond(exchange, response),
@@ -215,28 +134,13 @@ impl Machine {
         }
     }
 
-    /// The client has waited too long.
-    pub(crate) fn time_out(&mut self, exchange: usize) {
-        if matches!(self.exchanges[exchange].stage, Stage::Bank | Stage::Over) {
-            return;
-        }
-        let headers = [(":status", "504"), ("content-length", "14"), ("content-type", "text/plain")];
-        let headers = headers.into_iter().collect();
-        let details = "stream_idle_timeout".to_owned();
-        self.reply(exchange, LocalReply { status: 504, headers, body: b"stream timeout".to_vec(), details });
-    }
-
     /// Calls the module for a stream at its present stage, and moves the stream on if it may go.
-    fn step(&mut self, exchange: usize, export: &'static str, args: &[u32]) {
+    pub(crate) fn step(&mut self, exchange: usize, export: &'static str, args: &[u32]) {
         let ExchangeState { worker, context, stage, .. } = self.exchanges[exchange];
         self.exchanges[exchange].flow = Flow::Paused;
         self.exchanges[exchange].called = stage < Stage::Bank;
         let args = [&[context], args].concat();
-        self.call(worker, export, context, &args, |machine, returned| {
-            if returned.is_none_or(|returned| returned.value == 0 && !returned.stopped) {
-                machine.let_go(exchange);
-            }
-        });
+        self.call(worker, export, context, &args, |machine, returned| machine.moves(exchange, export, returned));
         self.exchanges[exchange].called = false;
         if let Some(reply) = self.exchanges[exchange].prepared.take() {
             self.reply(exchange, reply);
@@ -250,17 +154,36 @@ impl Machine {
         }
     }
 
+    /// Moves a stream on or leaves it where it is, after a call for its headers or body.
+    fn moves(&mut self, exchange: usize, export: &str, returned: Option<vm::Returned>) {
+        let (action, replied) = returned.map_or((0, false), |returned| (returned.value, returned.stopped));
+        let pending = self.pending(exchange) > 0;
+        let (after_call, always) = {
+            let profile = &self.world.borrow().profile;
+            (profile.after_call, profile.response_always_goes)
+        };
+        if always && self.exchanges[exchange].stage > Stage::Bank {
+            return self.let_go(exchange);
+        }
+        match after_call(Returned { action, pending, replied }) {
+            Move::Goes => self.let_go(exchange),
+            Move::Stays => {}
+            Move::Crashes(why) => self.crashed(self.exchanges[exchange].worker, &format!("{export}: {why}")),
+        }
+    }
+
     /// A stream that goes on takes its map and buffer out of the module's hands.
     fn let_go(&mut self, exchange: usize) {
         let state = &mut self.exchanges[exchange];
         state.flow = Flow::Goes;
         let stage = state.stage;
+        let keeps = self.world.borrow().profile.keeps_at_hand;
         self.with_stream(exchange, |stream| {
             let message = if stage < Stage::Bank { &mut stream.request } else { &mut stream.response };
             if !matches!(stage, Stage::RequestHeaders | Stage::ResponseHeaders) {
                 message.sent.append(&mut message.body);
             }
-            message.headers_at_hand = false;
+            message.headers_at_hand = keeps;
             message.body_at_hand = false;
         });
     }
@@ -268,14 +191,36 @@ impl Machine {
     fn next_stage(&mut self, exchange: usize) {
         let (request_body, response_body) = self.body_lengths(exchange);
         match self.exchanges[exchange].stage {
-            Stage::RequestHeaders if request_body > 0 => self.body(exchange, Stage::RequestBody, request_body),
+            Stage::RequestHeaders | Stage::ResponseHeaders => self.after_headers(exchange, false),
             Stage::RequestBody => self.body(exchange, Stage::RequestEnd, request_body),
-            Stage::RequestHeaders | Stage::RequestEnd => self.go_upstream(exchange),
-            Stage::ResponseHeaders if response_body > 0 => self.body(exchange, Stage::ResponseBody, response_body),
+            Stage::RequestEnd => self.go_upstream(exchange),
             Stage::ResponseBody => self.body(exchange, Stage::ResponseEnd, response_body),
-            Stage::ResponseHeaders | Stage::ResponseEnd => self.complete(exchange),
+            Stage::ResponseEnd => self.complete(exchange),
             Stage::Bank | Stage::Over => {}
         }
+    }
+
+    /// What follows the headers: the body as this gateway shows it, whole if the headers have waited, or the way on.
+    fn after_headers(&mut self, exchange: usize, waited: bool) {
+        let request = self.exchanges[exchange].stage < Stage::Bank;
+        let bodies = self.world.borrow().profile.bodies;
+        let (request_body, response_body) = self.body_lengths(exchange);
+        let length = if request { request_body } else { response_body };
+        if length > 0 && bodies != Bodies::Hidden && !self.exchanges[exchange].unfiltered {
+            let whole = waited || bodies == Bodies::Whole;
+            let stage = match (request, whole) {
+                (true, true) => Stage::RequestEnd,
+                (true, false) => Stage::RequestBody,
+                (false, true) => Stage::ResponseEnd,
+                (false, false) => Stage::ResponseBody,
+            };
+            return self.body(exchange, stage, length);
+        }
+        self.with_stream(exchange, |stream| {
+            let message = if request { &mut stream.request } else { &mut stream.response };
+            message.sent.append(&mut message.body);
+        });
+        if request { self.go_upstream(exchange) } else { self.complete(exchange) }
     }
 
     /// How much of the request's and of the response's body has not gone on.
@@ -297,8 +242,16 @@ impl Machine {
         self.step(exchange, export, &[size(length), end_of_stream]);
     }
 
-    fn go_upstream(&mut self, exchange: usize) {
-        let sent = self.with_stream(exchange, |stream| stream.request.headers.clone()).unwrap_or_default();
+    pub(crate) fn go_upstream(&mut self, exchange: usize) {
+        let forward = self.world.borrow().profile.forward;
+        let sent = self.with_stream(exchange, |stream| {
+            let Stream { facts, properties, request, .. } = stream;
+            forward(&Forward { headers: &request.headers, facts, properties })
+        });
+        let sent = match sent.unwrap_or_else(|| Ok(Headers::new())) {
+            Ok(sent) => sent,
+            Err(answer) => return self.respond(exchange, answer),
+        };
         let body = self.with_stream(exchange, |stream| stream.request.sent.clone()).unwrap_or_default();
         let state = &mut self.exchanges[exchange];
         state.stage = Stage::Bank;
@@ -312,12 +265,28 @@ impl Machine {
     }
 
     /// Sends a response, of the bank or of the gateway itself, through the filter to the client.
-    fn respond(&mut self, exchange: usize, response: Response) {
-        if !self.lives(exchange) {
-            self.fail_stream(exchange);
+    pub(crate) fn respond(&mut self, exchange: usize, response: Response) {
+        let announced = {
+            let world = self.world.borrow();
+            if world.profile.after_trap == AfterTrap::Bricked && !self.lives(exchange) {
+                let state = &mut self.exchanges[exchange];
+                state.unfiltered |= self.workers[state.worker].vm.is_none();
+            }
+            world.profile.announced
+        };
+        if self.exchanges[exchange].unfiltered {
+            return self.conclude(exchange, response);
+        }
+        if !self.lives(exchange) && !self.revive(exchange) {
+            match self.exchanges[exchange].parked {
+                // The plugin has not been made for it, so that it passes as it is.
+                Some(_) => self.conclude(exchange, response),
+                None => self.fail_stream(exchange, 503),
+            }
             return;
         }
-        let (count, end_of_stream) = (size(response.headers.len()), u32::from(response.body.is_empty()));
+        let (count, end_of_stream) = announced(&response.headers, response.body.is_empty());
+        let (count, end_of_stream) = (size(count), u32::from(end_of_stream));
         let Response { headers, body } = response;
         let message = Message { headers, body, headers_at_hand: true, ..Message::default() };
         self.with_stream(exchange, |stream| stream.response = message);
@@ -326,7 +295,7 @@ impl Machine {
     }
 
     /// The client has the whole response.
-    fn complete(&mut self, exchange: usize) {
+    pub(crate) fn complete(&mut self, exchange: usize) {
         let response = self
             .with_stream(exchange, |stream| Response {
                 headers: stream.response.headers.clone(),
@@ -337,7 +306,7 @@ impl Machine {
         self.finish(exchange);
     }
 
-    fn conclude(&mut self, exchange: usize, response: Response) {
+    pub(crate) fn conclude(&mut self, exchange: usize, response: Response) {
         let state = &mut self.exchanges[exchange];
         state.stage = Stage::Over;
         if state.outcome == Outcome::Pending {
@@ -359,17 +328,32 @@ impl Machine {
         self.with_stream(exchange, |stream| stream.logging = false);
         self.call(worker, "proxy_on_done", context, &[context], |_, _| ());
         self.call(worker, "proxy_on_delete", context, &[context], |_, _| ());
-        self.with_vm(worker, |vm| vm.state_mut().contexts.remove(&context));
+        let (reuses, isolation) = {
+            let profile = &self.world.borrow().profile;
+            (profile.reuses_contexts, profile.isolation)
+        };
+        self.with_vm(worker, |vm| {
+            vm.state_mut().contexts.remove(&context);
+            if reuses {
+                vm.state_mut().free_contexts.push_back(context);
+            }
+        });
         self.world.borrow_mut().cancel_callouts(vm, Some(context));
+        if isolation == Isolation::Stream {
+            self.workers[worker].vm = None;
+        }
     }
 
     /// Whether the VM of this exchange is still there.
-    fn lives(&self, exchange: usize) -> bool {
+    pub(crate) fn lives(&self, exchange: usize) -> bool {
         let ExchangeState { worker, vm, .. } = self.exchanges[exchange];
         self.workers[worker].vm.as_ref().is_some_and(|alive| alive.state().id == vm)
     }
 
-    fn with_stream<T>(&mut self, exchange: usize, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+    pub(crate) fn with_stream<T>(&mut self, exchange: usize, act: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        if let Some(parked) = &mut self.exchanges[exchange].parked {
+            return Some(act(parked));
+        }
         if !self.lives(exchange) {
             return None;
         }

@@ -142,6 +142,11 @@ impl Gateway {
         self.machine.borrow().traps.clone()
     }
 
+    /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`], else the first one has failed the test.
+    pub fn crashes(&self) -> Vec<String> {
+        self.machine.borrow().crashes.clone()
+    }
+
     fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         act(&mut self.machine.borrow().world.borrow_mut())
     }

@@ -64,6 +64,28 @@ impl Headers {
         self.0.retain(|(field, _)| *field != name);
     }
 
+    /// Appends a field as a gateway does that joins some: to an earlier one, or apart.
+    pub(crate) fn add(&mut self, joins: fn(&[u8]) -> Option<&'static [u8]>, name: &[u8], value: &[u8]) {
+        let name = name.to_ascii_lowercase();
+        let earlier = self.0.iter_mut().rev().find(|(field, _)| *field == name).map(|(_, value)| value);
+        match (joins(&name), earlier) {
+            (Some(delimiter), Some(existing)) => {
+                if !existing.is_empty() && !value.is_empty() {
+                    existing.extend(delimiter);
+                }
+                existing.extend(value);
+            }
+            _ => self.push(name, value),
+        }
+    }
+
+    /// Sets the value of the field at this place.
+    pub(crate) fn set_at(&mut self, place: usize, value: &[u8]) {
+        if let Some((_, old)) = self.0.get_mut(place) {
+            *old = value.to_vec();
+        }
+    }
+
     /// The fields, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
@@ -77,11 +99,6 @@ impl Headers {
     /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The value of the last field of `name`, to append to.
-    pub(crate) fn last_mut(&mut self, name: &[u8]) -> Option<&mut Vec<u8>> {
-        self.0.iter_mut().rev().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     /// The sum of all names and values, which is what `proxy_get_header_map_size` gives.

@@ -1,20 +1,17 @@
-//! The moving part: workers with their VMs, calls into them, events in the order of time, and traps.
-//! Loading again after a trap follows `maybeReloadHandleIfNeeded` in Envoy's `wasm.cc`.
+//! The moving part: workers with their VMs, calls into them, and events in the order of time.
 
-use super::builder::Reason;
-use super::callout::{Answer, CalloutOutcome};
+use super::callout::{Answer, CalloutOutcome, Response};
 use super::exchange::ExchangeState;
 use super::gateway::Cut;
+use super::headers::Headers;
 use super::module::Module;
-use super::profile::AfterTrap;
-use super::vm::{Action, Context, Returned, Vm};
-use super::world::{Event, World};
+use super::profile::{AfterCallback, HalfAnswers, Owner};
+use super::vm::{Action, Ending, Returned, Vm};
+use super::world::{Event, Tick, World};
+use super::{Failure, Status};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// How many of the last host calls the report of a trap shows.
-const CALLS_IN_REPORT: usize = 12;
 
 pub(crate) struct Machine {
     pub(crate) module: Module,
@@ -22,87 +19,60 @@ pub(crate) struct Machine {
     pub(crate) workers: Vec<Worker>,
     pub(crate) exchanges: Vec<ExchangeState>,
     pub(crate) bank: Answer,
-    pub(crate) expect_traps: bool,
+    pub(crate) expected: Expected,
+    /// The reports of traps and crashes.
     pub(crate) traps: Vec<String>,
-    vms: u64,
+    pub(crate) crashes: Vec<String>,
+    pub(crate) vms: u64,
 }
 
-/// A worker thread of the gateway. Without a VM it has failed, unless its VM is being called.
+/// What happens in a test without failing it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Expected {
+    pub(crate) traps: bool,
+    pub(crate) crashes: bool,
+}
+
+/// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. Without a VM it has failed,
+/// unless its VM is being called.
 pub(crate) struct Worker {
     pub(crate) vm: Option<Vm>,
     pub(crate) called: bool,
     pub(crate) root: u32,
-    loaded: Duration,
+    pub(crate) loaded: Duration,
+    /// The number of the worker that a test knows.
+    pub(crate) number: usize,
+    pub(crate) filter: Filter,
+    /// The process has died: its successor loads the module anew.
+    pub(crate) died: bool,
+    /// The first number of a context that no VM here has had.
+    pub(crate) next_context: u32,
+}
+
+/// What becomes of requests at a worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// They pass the filter.
+    Runs,
+    /// They pass without it.
+    Absent,
+    /// They are answered with this status.
+    Refuses(u16),
 }
 
 impl Machine {
-    pub(crate) fn new(module: Module, world: Rc<RefCell<World>>, expect_traps: bool) -> Self {
+    pub(crate) fn new(module: Module, world: Rc<RefCell<World>>, expected: Expected) -> Self {
         Machine {
             module,
             world,
             workers: Vec::new(),
             exchanges: Vec::new(),
             bank: Answer::ok(""),
-            expect_traps,
+            expected,
             traps: Vec::new(),
+            crashes: Vec::new(),
             vms: 0,
         }
-    }
-
-    /// Adds a worker with a VM that has been started and configured.
-    pub(crate) fn add_worker(&mut self) -> Result<(), Reason> {
-        let worker = self.workers.len();
-        self.workers.push(Worker { vm: None, called: false, root: 0, loaded: Duration::ZERO });
-        self.load(worker)
-    }
-
-    /// Gives a worker a fresh VM.
-    fn load(&mut self, worker: usize) -> Result<(), Reason> {
-        for required in ["proxy_abi_version_0_2_1", "memory"] {
-            if !self.module.exports().iter().any(|export| export == required) {
-                return Err(Reason::CannotLoad(format!("the module does not export {required}")));
-            }
-        }
-        self.vms += 1;
-        let mut vm = Vm::new(&self.module, &self.world, worker, self.vms).map_err(Reason::CannotLoad)?;
-        let initialized = vm.initialize();
-        let root = vm.state_mut().new_context(Context::default());
-        vm.state_mut().configuring = true;
-        let loaded = self.world.borrow().clock.monotonic;
-        self.workers[worker] = Worker { vm: Some(vm), called: false, root, loaded };
-        if let Err(trap) = initialized {
-            self.trapped(worker, "_initialize", 0, trap);
-            return Err(self.last_trap());
-        }
-        let (vm_configuration, configuration) = {
-            let settings = &self.world.borrow().settings;
-            (size(settings.vm_configuration.len()), size(settings.configuration.len()))
-        };
-        self.call(worker, "proxy_on_context_create", root, &[root, 0], |machine, _| {
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = false);
-        });
-        let mut started = true;
-        self.call(worker, "proxy_on_vm_start", root, &[root, vm_configuration], |machine, returned| {
-            started = returned.is_none_or(|returned| returned.value != 0);
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = true);
-        });
-        if !started {
-            self.workers[worker].vm = None;
-            return Err(Reason::VmStartRefused);
-        }
-        let mut configured = true;
-        self.call(worker, "proxy_on_configure", root, &[root, configuration], |machine, returned| {
-            configured = returned.is_none_or(|returned| returned.value != 0);
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = false);
-        });
-        if !configured {
-            self.workers[worker].vm = None;
-            return Err(Reason::ConfigurationRefused);
-        }
-        if self.workers[worker].vm.is_none() {
-            return Err(self.last_trap());
-        }
-        Ok(())
     }
 
     /// Lets time pass, and everything happen that is due, in order.
@@ -139,11 +109,7 @@ impl Machine {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Callout { callout, outcome } => self.deliver_callout(callout, outcome),
-            Event::Tick { vm, root, generation } => {
-                if let Some(worker) = self.worker_of(vm) {
-                    self.tick(worker, root, generation);
-                }
-            }
+            Event::Tick(tick) => self.tick(tick),
             Event::Queue { vm, root, token } => {
                 if let Some(worker) = self.worker_of(vm) {
                     self.call(worker, "proxy_on_queue_ready", root, &[root, token], |_, _| ());
@@ -155,31 +121,46 @@ impl Machine {
     }
 
     fn deliver_callout(&mut self, callout: usize, outcome: CalloutOutcome) {
-        let ((vm, context), token, failed) = {
-            let world = &mut *self.world.borrow_mut();
-            let callout = &mut world.callouts[callout];
+        {
+            let callout = &mut self.world.borrow_mut().callouts[callout];
             if callout.outcome == CalloutOutcome::Cancelled {
                 return;
             }
             callout.outcome = outcome.clone();
-            (callout.owner, callout.token, world.profile.failed)
+        }
+        let Some(worker) = self.receiver(callout) else { return };
+        let ((vm, context), token) = {
+            let callout = &self.world.borrow().callouts[callout];
+            (callout.owner, callout.token)
         };
-        let Some(worker) = self.worker_of(vm) else { return };
-        let response = match outcome {
-            CalloutOutcome::Answered(response) => Some(response),
-            CalloutOutcome::Failed(failure) => failed(failure),
-            CalloutOutcome::InFlight | CalloutOutcome::Cancelled => None,
-        };
-        let (headers, body) =
-            response.as_ref().map_or((0, 0), |response| (size(response.headers.len()), size(response.body.len())));
-        self.with_vm(worker, |vm| {
+        let (response, readable) = self.shown(&outcome);
+        let profile = self.world.borrow().profile.clone();
+        let (headers, body) = response
+            .as_ref()
+            .map_or((0, 0), |response| (size((profile.answer_headers)(&response.headers)), size(response.body.len())));
+        let fields = response.iter().flat_map(|response| response.headers.iter());
+        let fields = fields.filter(|(name, _)| !name.starts_with(b":")).count();
+        if profile.deadly_answer_headers.is_some_and(|deadly| fields >= deadly) {
+            return self.crashed(worker, &format!("an answer to a callout has {fields} headers"));
+        }
+        let argument = self.with_vm(worker, |vm| {
             let state = vm.state_mut();
             if response.is_none() {
-                state.status = (super::Status::BrokenConnection.into(), "reset");
+                state.status = (Status::BrokenConnection.into(), "reset");
             }
-            state.callout = response;
+            state.callout = match (profile.dispatch_status)(&outcome) {
+                Some(status) => {
+                    let mut response = response.unwrap_or(Response { headers: Headers::new(), body: Vec::new() });
+                    response.headers.push(":dispatch_status", status);
+                    Some(response)
+                }
+                None => response,
+            };
+            state.callout_body_readable = readable;
+            let root = state.stream_of(context).map(|stream| stream.root);
+            if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
         });
-        let args = [context, token, headers, body, 0];
+        let args = [argument.unwrap_or(context), token, headers, body, 0];
         self.call(worker, "proxy_on_http_call_response", context, &args, |machine, _| {
             // Envoy lets go of the response before it does what the module wanted.
             machine.with_vm(worker, |vm| {
@@ -187,9 +168,36 @@ impl Machine {
                 vm.state_mut().status.1 = "";
             });
         });
+        if profile.after_callback == AfterCallback::GoesUpstream {
+            self.release(vm, context);
+        }
     }
 
-    fn tick(&mut self, worker: usize, root: u32, generation: u64) {
+    /// The worker whose VM gets the callback of a callout; if that VM is gone, what is left to do.
+    fn receiver(&mut self, callout: usize) -> Option<usize> {
+        let (vm, context) = self.world.borrow().callouts[callout].owner;
+        self.worker_of(vm).or_else(|| self.called_back_too_late(vm, context))
+    }
+
+    /// What the module gets of a callout that has ended, and whether it can read the body.
+    fn shown(&self, outcome: &CalloutOutcome) -> (Option<Response>, bool) {
+        let world = self.world.borrow();
+        match outcome {
+            CalloutOutcome::Answered(response) => (Some(response.clone()), true),
+            CalloutOutcome::Failed(Failure::ResetInBody)
+                if world.profile.half_answers == HalfAnswers::FalselySucceed =>
+            {
+                let headers = [(":status", "200"), ("content-length", "64")].into_iter().collect();
+                (Some(Response { headers, body: vec![0; 64] }), false)
+            }
+            CalloutOutcome::Failed(failure) => ((world.profile.failed)(*failure), true),
+            CalloutOutcome::InFlight | CalloutOutcome::Cancelled => (None, true),
+        }
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        let Some(worker) = self.worker_of(tick.vm) else { return self.leaked_tick(tick) };
+        let Tick { root, generation, .. } = tick;
         let current = move |vm: &mut Vm| match vm.state().ticks.get(&root) {
             Some((period, latest)) if *latest == generation && !period.is_zero() => Some(*period),
             _ => None,
@@ -198,8 +206,31 @@ impl Machine {
             return;
         }
         self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
-        if let Some((Some(period), vm)) = self.with_vm(worker, |vm| (current(vm), vm.state().id)) {
-            self.world.borrow_mut().plan(period, Event::Tick { vm, root, generation });
+        match self.with_vm(worker, current).flatten() {
+            Some(period) => self.world.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
+            // It has trapped: the timer of the process does not know.
+            None if !self.workers[worker].died && self.worker_of(tick.vm).is_none() => self.plan_leaked(tick),
+            None => {}
+        }
+    }
+
+    /// A tick of a VM that is gone: where ticks leak, it goes on in the VM that the worker has now.
+    fn leaked_tick(&mut self, tick: Tick) {
+        let Tick { worker, .. } = tick;
+        if self.world.borrow().profile.ticks.leak {
+            self.reload_if_failed(worker);
+            let root = self.workers[worker].root;
+            self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
+        }
+        if !self.workers[worker].died {
+            self.plan_leaked(tick);
+        }
+    }
+
+    fn plan_leaked(&mut self, tick: Tick) {
+        let world = &mut *self.world.borrow_mut();
+        if world.profile.ticks.leak {
+            world.plan(tick.period, Event::Tick(tick));
         }
     }
 
@@ -215,7 +246,7 @@ impl Machine {
     ) {
         let Some(mut vm) = self.workers[worker].vm.take() else { return };
         self.workers[worker].called = true;
-        let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expect_traps);
+        let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expected);
         vm.state_mut().machine = Some(Box::new(std::mem::replace(self, absent)));
         let ended = vm.call(export, context, args);
         *self = *vm.state_mut().machine.take().expect("what was lent comes back");
@@ -223,7 +254,8 @@ impl Machine {
         self.workers[worker].vm = Some(vm);
         match ended {
             Ok(returned) => then(self, returned),
-            Err(trap) => return self.trapped(worker, export, context, trap),
+            Err(Ending::Trap(trap)) => return self.trapped(worker, export, context, &trap),
+            Err(Ending::Crash(why)) => return self.crashed(worker, &why),
         }
         while let Some(Some(action)) = self.with_vm(worker, |vm| vm.state_mut().actions.pop_front()) {
             self.act(worker, action);
@@ -258,54 +290,7 @@ impl Machine {
         }
     }
 
-    /// The request for which the module was called gets 503, the others of this VM are left to their timeouts; unless
-    /// traps are expected, the test fails here.
-    fn trapped(&mut self, worker: usize, export: &str, context: u32, trap: String) {
-        let report = self.report(worker, export, context, &trap);
-        assert!(self.expect_traps, "{report}");
-        self.traps.push(report);
-        let Some(failed) = self.bury(worker) else { return };
-        self.fail_called(failed, context);
-    }
-
-    fn report(&self, worker: usize, export: &str, context: u32, trap: &str) -> String {
-        let world = self.world.borrow();
-        let calls = &world.host_calls[world.host_calls.len().saturating_sub(CALLS_IN_REPORT)..];
-        let calls: String = calls.iter().map(|call| format!("\n  {call}")).collect();
-        let logs: String = world.logs.iter().map(|log| format!("\n  {log}")).collect();
-        format!(
-            "the module trapped in {export} (worker {worker}, context {context}): {trap}\n\
-             last host calls:{calls}\nlogs:{logs}"
-        )
-    }
-
-    /// Takes a worker's VM away, with its callouts and ticks; gives its id.
-    fn bury(&mut self, worker: usize) -> Option<u64> {
-        let gone = self.workers[worker].vm.take()?.state().id;
-        self.world.borrow_mut().cancel_callouts(gone, None);
-        Some(gone)
-    }
-
-    pub(crate) fn reload_if_failed(&mut self, worker: usize) {
-        let Worker { vm, loaded, .. } = &mut self.workers[worker];
-        let (after_trap, now) = {
-            let world = self.world.borrow();
-            (world.profile.after_trap, world.clock.monotonic)
-        };
-        if let (None, AfterTrap::Reload(interval)) = (vm, after_trap)
-            && now.saturating_sub(*loaded) >= interval
-        {
-            *loaded = now;
-            // A VM that cannot be loaded stays failed, and its requests with it.
-            let _ = self.load(worker);
-        }
-    }
-
-    fn last_trap(&self) -> Reason {
-        Reason::Trapped(self.traps.last().cloned().unwrap_or_default())
-    }
-
-    fn worker_of(&self, id: u64) -> Option<usize> {
+    pub(crate) fn worker_of(&self, id: u64) -> Option<usize> {
         self.workers.iter().position(|worker| worker.vm.as_ref().is_some_and(|vm| vm.state().id == id))
     }
 

@@ -28,6 +28,8 @@
 //! ```
 
 mod abi;
+mod aftermath;
+mod arrival;
 mod builder;
 mod callout;
 mod exchange;
@@ -35,11 +37,13 @@ mod fault;
 mod gateway;
 mod guest;
 mod headers;
+mod loading;
 mod machine;
 mod module;
 mod moment;
 mod profile;
 mod record;
+mod replies;
 mod request;
 mod status;
 mod vm;
@@ -52,7 +56,11 @@ pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
 pub use headers::Headers;
 pub use module::Module;
 pub use moment::Moment;
-pub use profile::{AfterTrap, Dispatch, Facts, Owner, Profile, PropertyQuery};
+pub use profile::{
+    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
+    Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+};
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};
 pub use status::Status;

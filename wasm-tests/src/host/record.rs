@@ -39,6 +39,8 @@ pub struct Log {
     pub level: Level,
     /// Its text, with invalid UTF-8 replaced.
     pub text: String,
+    /// Its bytes as the gateway writes them: nothing is escaped or left out.
+    pub bytes: Vec<u8>,
 }
 
 impl fmt::Display for Log {

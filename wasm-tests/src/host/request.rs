@@ -1,5 +1,6 @@
 //! What a client sends: the request and the facts of its connection, from which a profile makes headers and properties.
 
+use super::callout::Answer;
 use super::headers::Headers;
 
 /// A request of a client, as it arrives on the wire.
@@ -11,6 +12,17 @@ pub struct Request {
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     pub(crate) peer: Peer,
+    pub(crate) configuration: Option<Vec<u8>>,
+    pub(crate) detour: Option<Detour>,
+}
+
+/// Why a request does not pass the request phase of the filter.
+#[derive(Clone, Debug)]
+pub(crate) enum Detour {
+    /// It goes upstream all the same.
+    Upstream,
+    /// Something before the filter answers it.
+    Answered(Answer),
 }
 
 impl Request {
@@ -33,6 +45,8 @@ impl Request {
             headers: Headers::new(),
             body: Vec::new(),
             peer: Peer::none(),
+            configuration: None,
+            detour: None,
         }
     }
 
@@ -42,7 +56,7 @@ impl Request {
         self
     }
 
-    /// The value of `Host` or `:authority`.
+    /// The value of `Host` or `:authority`; the empty text is a request of HTTP/1.0 without any.
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = authority.into();
         self
@@ -51,6 +65,26 @@ impl Request {
     /// The request's body.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// The plugin configuration of the request's route, where it is not the gateway's. For profiles that configure a
+    /// plugin on first use.
+    pub fn configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.configuration = Some(configuration.as_ref().to_vec());
+        self
+    }
+
+    /// The gateway skips the filter's request phase and sends the request upstream, as Kong does when any plugin buffers:
+    /// only the response passes the filter.
+    pub fn skips_the_request_phase(mut self) -> Self {
+        self.detour = Some(Detour::Upstream);
+        self
+    }
+
+    /// The gateway, or a plugin of it, answers before the filter has seen the request: only this answer passes the filter.
+    pub fn answered_before_the_filter(mut self, answer: Answer) -> Self {
+        self.detour = Some(Detour::Answered(answer));
         self
     }
 
@@ -70,10 +104,15 @@ pub struct Peer {
     overrides: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
-/// A client certificate that the gateway has verified.
+/// A client certificate, and whether the gateway trusts it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Certificate {
     pub(crate) subject: Vec<u8>,
+    pub(crate) issuer: Vec<u8>,
+    pub(crate) pem: Option<String>,
+    pub(crate) sha1: Option<String>,
+    /// Why the gateway has not verified it.
+    pub(crate) distrusted: Option<String>,
     pub(crate) fingerprint: Option<String>,
     pub(crate) dns: Option<String>,
 }
@@ -97,6 +136,32 @@ impl Peer {
             ..Certificate::default()
         };
         Peer { tls: true, certificate: Some(certificate), overrides: Vec::new() }
+    }
+
+    /// A client certificate with this subject that could not be verified, for this reason. What comes of it is the
+    /// profile's business: most gateways end the connection.
+    pub fn untrusted(subject: impl AsRef<[u8]>, reason: impl Into<String>) -> Self {
+        let mut peer = Self::verified(subject);
+        peer.certificate.get_or_insert_default().distrusted = Some(reason.into());
+        peer
+    }
+
+    /// The certificate's issuer, printed as its subject is.
+    pub fn issuer(mut self, issuer: impl AsRef<[u8]>) -> Self {
+        self.certificate.get_or_insert_default().issuer = issuer.as_ref().to_vec();
+        self
+    }
+
+    /// The certificate itself, as PEM. Gateways that have it give it for every certificate: a test that needs it sets it.
+    pub fn pem(mut self, pem: impl Into<String>) -> Self {
+        self.certificate.get_or_insert_default().pem = Some(pem.into());
+        self
+    }
+
+    /// The SHA-1 digest of the certificate in lower-case hex.
+    pub fn sha1(mut self, hex: impl Into<String>) -> Self {
+        self.certificate.get_or_insert_default().sha1 = Some(hex.into());
+        self
     }
 
     /// The SHA-256 digest of the certificate in lower-case hex.
@@ -123,9 +188,9 @@ impl Peer {
         self
     }
 
-    /// What [`Peer::property`] or [`Peer::without_property`] said last about this path.
-    pub(crate) fn overridden(&self, path: &[u8]) -> Option<Option<&[u8]>> {
-        let (_, value) = self.overrides.iter().rev().find(|(name, _)| name == path)?;
+    /// What [`Peer::property`] or [`Peer::without_property`] said last about this path, in the profile's spelling.
+    pub(crate) fn overridden(&self, path: &[u8], spelling: fn(&[u8]) -> Vec<u8>) -> Option<Option<&[u8]>> {
+        let (_, value) = self.overrides.iter().rev().find(|(name, _)| spelling(name) == path)?;
         Some(value.as_deref())
     }
 }

@@ -1,6 +1,8 @@
 //! The numbers that host calls return: the statuses of the proxy-wasm ABI 0.2.1 and the few WASI error numbers that
 //! proxy-wasm hosts use; and how a host call ends early.
 
+use super::profile::Refused;
+
 /// A status of the proxy-wasm ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
@@ -60,11 +62,35 @@ pub(crate) enum Refusal {
     Code(u32),
     /// The module traps.
     Trap(wasmtime::Error),
+    /// The worker dies.
+    Crash(String),
 }
+
+/// The error with which a host call unwinds the module when the worker dies.
+#[derive(Debug)]
+pub(crate) struct Crashed(pub(crate) String);
+
+impl std::fmt::Display for Crashed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Crashed {}
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         Refusal::Code(status.into())
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Status(status) | Refused::Alert(status, _) => Refusal::Code(status.into()),
+            Refused::Trap(why) => Refusal::Trap(wasmtime::Error::msg(why)),
+            Refused::Crash(why) => Refusal::Crash(why),
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use super::machine::Machine;
 use super::module::{Module, engine};
 use super::profile::Facts;
 use super::record::VmCall;
+use super::status::Crashed;
 use super::world::World;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 use wasmtime::{Instance, Linker, Store, Trap, Val};
@@ -28,9 +29,15 @@ pub(crate) struct VmState {
     pub(crate) id: u64,
     pub(crate) worker: usize,
     pub(crate) contexts: BTreeMap<u32, Context>,
-    next_context: u32,
+    pub(crate) next_context: u32,
+    /// Numbers of contexts that have ended, where the gateway gives them out again.
+    pub(crate) free_contexts: VecDeque<u32>,
+    /// Root contexts by configuration, where there are several.
+    pub(crate) roots: BTreeMap<Vec<u8>, u32>,
     /// The context that the VM was called for.
     pub(crate) current: u32,
+    /// The export that was called for it.
+    pub(crate) during: &'static str,
     /// The context that the module chose instead; 0 is none.
     pub(crate) chosen: u32,
     pub(crate) phase: Phase,
@@ -41,6 +48,8 @@ pub(crate) struct VmState {
     pub(crate) actions: VecDeque<Action>,
     /// The response of the callout whose callback is running.
     pub(crate) callout: Option<Response>,
+    /// Whether its body can be read.
+    pub(crate) callout_body_readable: bool,
     /// What `proxy_get_status` gives.
     pub(crate) status: (u32, &'static str),
     pub(crate) next_token: u32,
@@ -71,15 +80,21 @@ pub(crate) enum Phase {
 #[derive(Default)]
 pub(crate) struct Context {
     pub(crate) stream: Option<Stream>,
+    /// The configuration of a root context.
+    pub(crate) configuration: Vec<u8>,
 }
 
 /// The part of a context that only streams have. A map or buffer is at hand only while Envoy's pointer to it is set.
 pub(crate) struct Stream {
     pub(crate) exchange: usize,
+    /// The root context above it.
+    pub(crate) root: u32,
     pub(crate) facts: Facts,
     pub(crate) request: Message,
     pub(crate) response: Message,
     pub(crate) logging: bool,
+    /// Whether a local reply has been sent.
+    pub(crate) replied: bool,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -88,6 +103,8 @@ pub(crate) struct Stream {
 pub(crate) struct Message {
     pub(crate) headers: Headers,
     pub(crate) headers_at_hand: bool,
+    /// The places of headers that the map of all headers does not show.
+    pub(crate) hidden: BTreeSet<usize>,
     /// What has arrived and has not gone on.
     pub(crate) body: Vec<u8>,
     pub(crate) body_at_hand: bool,
@@ -124,6 +141,23 @@ pub(crate) struct Returned {
     pub(crate) stopped: bool,
 }
 
+/// Why a call did not return.
+pub(crate) enum Ending {
+    /// The module trapped.
+    Trap(String),
+    /// The worker died.
+    Crash(String),
+}
+
+impl From<wasmtime::Error> for Ending {
+    fn from(error: wasmtime::Error) -> Self {
+        match error.downcast_ref::<Crashed>() {
+            Some(Crashed(why)) => Ending::Crash(why.clone()),
+            None => Ending::Trap(format!("{error:?}")),
+        }
+    }
+}
+
 impl Vm {
     /// Instantiates and initializes a module. The error is a sentence.
     pub(crate) fn new(module: &Module, world: &Rc<RefCell<World>>, worker: usize, id: u64) -> Result<Vm, String> {
@@ -133,13 +167,17 @@ impl Vm {
             worker,
             contexts: BTreeMap::new(),
             next_context: 1,
+            free_contexts: VecDeque::new(),
+            roots: BTreeMap::new(),
             current: 0,
+            during: "",
             chosen: 0,
             phase: Phase::Initializing,
             configuring: false,
             stop_iteration: false,
             actions: VecDeque::new(),
             callout: None,
+            callout_body_readable: true,
             status: (0, ""),
             next_token: 0,
             metrics: BTreeMap::new(),
@@ -175,8 +213,8 @@ impl Vm {
         self.instance.get_func(&mut self.store, name).is_some() && self.state().world.borrow().settings.allows(name)
     }
 
-    /// Runs `_initialize` (or `_start`), and `main` after `_initialize`. The error is the trap.
-    pub(crate) fn initialize(&mut self) -> Result<(), String> {
+    /// Runs `_initialize` (or `_start`), and `main` after `_initialize`.
+    pub(crate) fn initialize(&mut self) -> Result<(), Ending> {
         if self.exports("_initialize") {
             self.call("_initialize", 0, &[])?;
             if self.exports("main") {
@@ -189,13 +227,13 @@ impl Vm {
         Ok(())
     }
 
-    /// Calls an export for a context; `None` if the module does not have it. The error is the trap.
+    /// Calls an export for a context; `None` if the module does not have it.
     pub(crate) fn call(
         &mut self,
         export: &'static str,
         context: u32,
         args: &[u32],
-    ) -> Result<Option<Returned>, String> {
+    ) -> Result<Option<Returned>, Ending> {
         let Some(function) = self.instance.get_func(&mut self.store, export) else { return Ok(None) };
         let limit = {
             let settings = &self.state().world.borrow().settings;
@@ -205,16 +243,16 @@ impl Vm {
             settings.fuel_limit
         };
         let state = self.state_mut();
-        let outer = (state.current, state.chosen);
-        (state.current, state.chosen) = (context, 0);
+        let outer = (state.current, state.chosen, state.during);
+        (state.current, state.chosen, state.during) = (context, 0, export);
         let args: Vec<Val> = args.iter().map(|arg| Val::I32(arg.cast_signed())).collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
-        self.store.set_fuel(limit).map_err(|error| error.to_string())?;
+        self.store.set_fuel(limit)?;
         let ended = function.call(&mut self.store, &args, &mut results);
-        let fuel = limit - self.store.get_fuel().map_err(|error| error.to_string())?;
+        let fuel = limit - self.store.get_fuel()?;
 
         let state = self.state_mut();
-        (state.current, state.chosen) = outer;
+        (state.current, state.chosen, state.during) = outer;
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
         let record = VmCall { export, worker: state.worker, context, fuel, exchange };
@@ -225,9 +263,9 @@ impl Vm {
                 Ok(Some(Returned { value, stopped }))
             }
             Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
-                Err(format!("the call did not end within {limit} units of fuel"))
+                Err(Ending::Trap(format!("the call did not end within {limit} units of fuel")))
             }
-            Err(error) => Err(format!("{error:?}")),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -235,8 +273,10 @@ impl Vm {
 impl VmState {
     /// Makes a context, root or stream.
     pub(crate) fn new_context(&mut self, context: Context) -> u32 {
-        let id = self.next_context;
-        self.next_context += 1;
+        let id = self.free_contexts.pop_front().unwrap_or_else(|| {
+            self.next_context += 1;
+            self.next_context - 1
+        });
         self.contexts.insert(id, context);
         id
     }
@@ -252,9 +292,13 @@ impl VmState {
         self.contexts.get_mut(&id)?.stream.as_mut()
     }
 
-    /// The VM's one root context.
+    /// The root context of the one that host calls act upon; the VM's first root when there is none.
     pub(crate) fn root(&self) -> u32 {
-        self.contexts.iter().find(|(_, context)| context.stream.is_none()).map_or(0, |(id, _)| *id)
+        match self.contexts.get(&self.effective()) {
+            Some(Context { stream: Some(stream), .. }) => stream.root,
+            Some(Context { stream: None, .. }) => self.effective(),
+            None => self.contexts.iter().find(|(_, context)| context.stream.is_none()).map_or(0, |(id, _)| *id),
+        }
     }
 
     pub(crate) fn exchange_of(&self, context: u32) -> Option<usize> {

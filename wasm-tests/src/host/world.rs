@@ -3,8 +3,9 @@
 
 use super::callout::{Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
+use super::headers::Headers;
 use super::moment::{Interruption, Side};
-use super::profile::Profile;
+use super::profile::{Profile, Refused, SharedStore};
 use super::record::{HostCall, Level, Log, VmCall};
 use super::status::Status;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,10 @@ pub(crate) struct World {
     pub(crate) callouts: Vec<Callout>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) interruptions: Vec<Interruption>,
+    /// The next number of a callout, by worker.
+    pub(crate) tokens: BTreeMap<usize, u32>,
+    /// The pseudo headers of the callouts so far, by worker.
+    pub(crate) pseudo_headers: BTreeMap<usize, Headers>,
     pub(crate) random: u64,
     pub(crate) logs: Vec<Log>,
     pub(crate) host_calls: Vec<HostCall>,
@@ -70,8 +75,8 @@ pub(crate) struct Events {
 pub(crate) enum Event {
     /// A callout (its index in `World::callouts`) ends.
     Callout { callout: usize, outcome: CalloutOutcome },
-    /// A root context's tick; `generation` tells whether the period was set anew meanwhile.
-    Tick { vm: u64, root: u32, generation: u64 },
+    /// A root context's tick.
+    Tick(Tick),
     /// A queue that this root context registered has an entry.
     Queue { vm: u64, root: u32, token: u32 },
     /// The bank's backend answers a request.
@@ -80,7 +85,22 @@ pub(crate) enum Event {
     Idle { exchange: usize },
 }
 
+/// A tick of a root context; `generation` tells whether the period was set anew meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tick {
+    pub(crate) vm: u64,
+    pub(crate) worker: usize,
+    pub(crate) root: u32,
+    pub(crate) generation: u64,
+    pub(crate) period: Duration,
+}
+
 impl Events {
+    /// Forgets the ticks of a worker process that has died.
+    pub(crate) fn forget_ticks(&mut self, worker: usize) {
+        self.planned.retain(|_, event| !matches!(event, Event::Tick(tick) if tick.worker == worker));
+    }
+
     pub(crate) fn plan(&mut self, at: Duration, event: Event) {
         self.sequence += 1;
         self.planned.insert((at, self.sequence), event);
@@ -95,32 +115,59 @@ impl Events {
 
     /// The time of the last event that others have sent on its way: not a tick, and no timeout of the gateway.
     pub(crate) fn last_arrival(&self) -> Option<Duration> {
-        let arrival = |event: &Event| !matches!(event, Event::Tick { .. } | Event::Idle { .. });
+        let arrival = |event: &Event| !matches!(event, Event::Tick(_) | Event::Idle { .. });
         self.planned.iter().rev().find(|(_, event)| arrival(event)).map(|((at, _), _)| *at)
     }
 }
 
 /// Keys and values that all workers see.
-#[derive(Default)]
 pub(crate) struct SharedData {
+    store: SharedStore,
     values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     cas: u32,
 }
 
 impl SharedData {
-    pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
-        self.values.get(key).cloned().ok_or(Status::NotFound)
+    pub(crate) fn new(store: SharedStore) -> Self {
+        SharedData { store, values: BTreeMap::new(), cas: 0 }
     }
 
-    /// A `cas` of 0 means "whatever is there"; one for an absent key is not looked at.
-    pub(crate) fn set(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
-        if self.values.get(key).is_some_and(|(_, current)| cas != 0 && cas != *current) {
-            return Err(Status::CasMismatch);
+    pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Refused> {
+        let place = self.place(key)?;
+        self.values.get(&place).cloned().ok_or(Refused::Status(Status::NotFound))
+    }
+
+    /// By key, a `cas` of 0 means "whatever is there", and one for an absent key is not looked at; otherwise 0 is the cas of
+    /// what is absent.
+    pub(crate) fn set(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Refused> {
+        let place = self.place(key)?;
+        let current = self.values.get(&place).map(|(_, current)| *current);
+        let stale = match self.store {
+            SharedStore::ByKey => current.is_some_and(|current| cas != 0 && cas != current),
+            SharedStore::ByCrc32 | SharedStore::NotConfigured => cas != current.unwrap_or(0),
+        };
+        if stale {
+            return Err(Status::CasMismatch.into());
         }
         self.cas += 1;
-        self.values.insert(key.to_vec(), (value.to_vec(), self.cas));
+        self.values.insert(place, (value.to_vec(), self.cas));
         Ok(())
     }
+
+    fn place(&self, key: &[u8]) -> Result<Vec<u8>, Refused> {
+        match self.store {
+            SharedStore::ByKey => Ok(key.to_vec()),
+            SharedStore::ByCrc32 => Ok(crc32(key).to_be_bytes().to_vec()),
+            SharedStore::NotConfigured => Err(Refused::Trap("there is no store for shared data".to_owned())),
+        }
+    }
+}
+
+/// The CRC32 of zlib, PNG and nginx.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
 }
 
 /// A shared queue; its token is its index plus one.
@@ -161,6 +208,13 @@ impl World {
         }
     }
 
+    /// How many callouts of a context are in flight.
+    pub(crate) fn pending(&self, vm: u64, context: u32) -> usize {
+        let in_flight =
+            |callout: &&Callout| callout.owner == (vm, context) && callout.outcome == CalloutOutcome::InFlight;
+        self.callouts.iter().filter(in_flight).count()
+    }
+
     /// The fault that strikes at this host call, if any.
     pub(crate) fn fault(&mut self, name: &str, subject: Option<&str>) -> Option<Effect> {
         self.faults.iter_mut().filter_map(|fault| fault.strikes(name, subject)).next_back()
@@ -184,5 +238,17 @@ impl World {
         }
         bytes.truncate(length);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crc_is_the_common_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        // Two of the best-known words that collide.
+        assert_eq!(crc32(b"plumless"), crc32(b"buckeroo"));
     }
 }

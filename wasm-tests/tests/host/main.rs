@@ -5,6 +5,7 @@ mod clock;
 mod faults;
 mod fixture;
 mod interleaving;
+mod kong;
 mod requests;
 mod shared;
 mod start;

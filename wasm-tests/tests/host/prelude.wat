@@ -10,8 +10,7 @@
 (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
 (import "env" "proxy_set_buffer_bytes" (func $set_buffer (param i32 i32 i32 i32 i32) (result i32)))
 (import "env" "proxy_http_call" (func $http_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-(import "env" "proxy_send_local_response"
-  (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+(import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
 (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
 (import "env" "proxy_set_effective_context" (func $act_as (param i32) (result i32)))
 (import "env" "proxy_set_tick_period_milliseconds" (func $tick_every (param i32) (result i32)))

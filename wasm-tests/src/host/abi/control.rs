@@ -2,11 +2,11 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
-use crate::host::profile::PropertyQuery;
+use crate::host::profile::{PropertyQuery, Refused};
 use crate::host::record::{Level, Log};
 use crate::host::status::{Answered, Status};
 use crate::host::vm::Action;
-use crate::host::world::Event;
+use crate::host::world::{Event, Tick};
 use std::time::Duration;
 
 pub(super) const CALLS: &[Import] = &[
@@ -35,9 +35,9 @@ fn log(guest: &mut Guest<'_>, args: &Args) -> Answered {
 pub(super) fn write_log(guest: &Guest<'_>, level: Level, text: &[u8]) {
     let mut world = guest.world_mut();
     if level >= world.settings.log_level {
-        let text = String::from_utf8_lossy(text).into_owned();
+        let (bytes, text) = (text.to_vec(), String::from_utf8_lossy(text).into_owned());
         let at = world.clock.wall;
-        world.logs.push(Log { at, worker: guest.state().worker, level, text });
+        world.logs.push(Log { at, worker: guest.state().worker, level, text, bytes });
     }
 }
 
@@ -57,12 +57,21 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
 
 fn set_tick_period(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let period = Duration::from_millis(args.int(0).into());
+    let once = guest.world().profile.ticks.once;
     let state = guest.state_mut();
     let root = state.root();
-    let (vm, generation) = (state.id, state.ticks.get(&root).map_or(0, |(_, generation)| generation + 1));
+    if once && state.stream().is_some() {
+        return Err(Refused::Trap("only the root context can set a tick period".to_owned()).into());
+    }
+    let earlier = state.ticks.get(&root);
+    if once && !period.is_zero() && earlier.is_some_and(|(period, _)| !period.is_zero()) {
+        return Err(Refused::Trap("the tick period has already been set".to_owned()).into());
+    }
+    let generation = earlier.map_or(0, |(_, generation)| generation + 1);
+    let (vm, worker) = (state.id, state.worker);
     state.ticks.insert(root, (period, generation));
     if !period.is_zero() {
-        guest.world_mut().plan(period, Event::Tick { vm, root, generation });
+        guest.world_mut().plan(period, Event::Tick(Tick { vm, worker, root, generation, period }));
     }
     Ok(())
 }
@@ -73,22 +82,30 @@ fn get_property(guest: &mut Guest<'_>, args: &Args) -> Answered {
     guest.hand_out(&value, args, 2)
 }
 
-fn property(guest: &mut Guest<'_>, path: &[u8]) -> Result<Vec<u8>, Status> {
-    // Envoy splits the path at its NULs, and one at the end begins no segment.
-    let path = path.strip_suffix(b"\0").unwrap_or(path);
-    let segments: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
-    let read = guest.world().profile.property;
-    let stream = guest.state_mut().stream();
-    if let Some(stream) = &stream {
-        if let Some(overridden) = stream.facts.peer.overridden(path) {
-            return overridden.map(<[u8]>::to_vec).ok_or(Status::NotFound);
+fn property(guest: &mut Guest<'_>, path: &[u8]) -> Answered<Vec<u8>> {
+    let (read, spelling) = (guest.world().profile.property, guest.world().profile.spelling);
+    let path = spelling(path);
+    if let Some(stream) = guest.state_mut().stream() {
+        if let Some(overridden) = stream.facts.peer.overridden(&path, spelling) {
+            return Ok(overridden.map(<[u8]>::to_vec).ok_or(Status::NotFound)?);
         }
-        if let Some(value) = stream.properties.get(path) {
+        if let Some(value) = stream.properties.get(&path) {
             return Ok(value.clone());
         }
     }
+    let answer = ask(guest, &path, read);
+    if let Err(Refused::Alert(_, line)) = &answer {
+        write_log(guest, Level::Critical, format!("[alert] {line}").as_bytes());
+    }
+    Ok(answer?)
+}
+
+/// Asks the profile about a property in its own spelling.
+fn ask<T>(guest: &mut Guest<'_>, path: &[u8], question: fn(&PropertyQuery<'_>) -> T) -> T {
+    let segments: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
+    let stream = guest.state_mut().stream();
     let stream = stream.as_deref();
-    read(&PropertyQuery {
+    question(&PropertyQuery {
         path: &segments,
         stream: stream.map(|stream| &stream.facts),
         request: stream
@@ -102,6 +119,9 @@ fn property(guest: &mut Guest<'_>, path: &[u8]) -> Result<Vec<u8>, Status> {
 
 fn set_property(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let (path, value) = (guest.bytes(args, 0)?, guest.bytes(args, 2)?);
+    let (may, spelling) = (guest.world().profile.set_property, guest.world().profile.spelling);
+    let path = spelling(&path);
+    ask(guest, &path, may)?;
     let stream = guest.state_mut().stream().ok_or(Status::NotFound)?;
     stream.properties.insert(path, value);
     Ok(())

@@ -30,8 +30,12 @@ const CALL_DATA: u32 = 8;
 fn get_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let buffer = buffer(guest, args.int(0))?;
     let (start, length) = (args.int(1) as usize, args.int(2) as usize);
-    let rest = buffer.get(start..).unwrap_or_default();
-    guest.hand_out(&rest[..length.min(rest.len())], args, 3)
+    let slice = guest.world().profile.slice;
+    match slice(&buffer, start, length)? {
+        Some(value) => guest.hand_out(value, args, 3),
+        // Nothing is written.
+        None => Ok(()),
+    }
 }
 
 fn get_buffer_status(guest: &mut Guest<'_>, args: &Args) -> Answered {
@@ -40,7 +44,7 @@ fn get_buffer_status(guest: &mut Guest<'_>, args: &Args) -> Answered {
     guest.write_u32(args.int(2), 0)
 }
 
-fn buffer(guest: &mut Guest<'_>, kind: u32) -> Result<Vec<u8>, Status> {
+fn buffer(guest: &mut Guest<'_>, kind: u32) -> Answered<Vec<u8>> {
     match kind {
         REQUEST_BODY | RESPONSE_BODY => {
             // A body that is not at hand is empty, not an error.
@@ -52,11 +56,24 @@ fn buffer(guest: &mut Guest<'_>, kind: u32) -> Result<Vec<u8>, Status> {
         }
         // The two directions of a TCP connection, a gRPC message, and the data of other calls: always empty here.
         2 | 3 | 5 | CALL_DATA => Ok(Vec::new()),
-        CALLOUT_BODY => guest.state().callout.as_ref().map(|response| response.body.clone()).ok_or(Status::NotFound),
+        CALLOUT_BODY => {
+            let outside = guest.world().profile.callout_body_outside.clone();
+            let state = guest.state();
+            match &state.callout {
+                Some(_) if !state.callout_body_readable => Err(Status::BadArgument.into()),
+                Some(response) => Ok(response.body.clone()),
+                None if state.during == "proxy_on_http_call_response" => Err(Status::NotFound.into()),
+                None => Err(outside.into()),
+            }
+        }
         VM_CONFIGURATION => Ok(guest.world().settings.vm_configuration.clone()),
-        PLUGIN_CONFIGURATION if guest.state().configuring => Ok(guest.world().settings.configuration.clone()),
-        PLUGIN_CONFIGURATION => Err(Status::NotFound),
-        _ => Err(Status::BadArgument),
+        PLUGIN_CONFIGURATION => {
+            let at_hand = guest.state().configuring || guest.world().profile.keeps_at_hand;
+            let state = guest.state();
+            let root = state.contexts.get(&state.root()).filter(|_| at_hand);
+            Ok(root.map(|root| root.configuration.clone()).ok_or(Status::NotFound)?)
+        }
+        _ => Err(Status::BadArgument.into()),
     }
 }
 

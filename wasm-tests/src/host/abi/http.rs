@@ -2,13 +2,14 @@
 //! exist only as far as their refusals, because no upstream here speaks gRPC.
 
 use super::Import;
-use crate::host::callout::{Act, Callout, CalloutOutcome};
+use crate::host::callout::{Act, Answer, Callout, CalloutOutcome, Response, Upstream};
 use crate::host::guest::{Args, Guest};
 use crate::host::headers::Headers;
-use crate::host::profile::{Dispatch, Owner};
+use crate::host::profile::{Dispatch, Owner, Refused, Reply, SecondReply, Tokens};
 use crate::host::status::{Answered, Refusal, Status};
 use crate::host::vm::{Action, LocalReply};
 use crate::host::world::Event;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 pub(super) const CALLS: &[Import] = &[
@@ -44,64 +45,127 @@ fn dispatch(
     body: Vec<u8>,
     timeout: u32,
 ) -> Result<u32, Refusal> {
-    let world = guest.world();
-    let server = world.upstreams.get(&upstream).cloned();
-    let may = world.profile.dispatch;
-    let owner = world.profile.owner;
-    drop(world);
-    may(&Dispatch { known_upstream: server.is_some(), headers: &headers, timeout })?;
-    let answer = server.ok_or(Status::BadArgument)?.answer(&headers, &body);
+    let profile = guest.world().profile.clone();
+    let headers = if profile.keeps_pseudo_headers { with_earlier_pseudo_headers(guest, headers) } else { headers };
+    let server = find_server(guest, &upstream, &headers);
+    let state = guest.state_mut();
+    let (vm, worker, during, of_stream) = (state.id, state.worker, state.during, state.stream().is_some());
+    let context = if profile.owner == Owner::Root { state.root() } else { state.effective() };
+    let pending = guest.world().pending(vm, context);
+    (profile.dispatch)(&Dispatch {
+        upstream: &upstream,
+        known_upstream: server.is_some(),
+        headers: &headers,
+        timeout,
+        during,
+        of_stream,
+        pending,
+    })?;
+    // A profile that accepts an unknown name leaves it to the resolver.
+    let answer = server.map_or_else(Answer::unresolved, |server| server.answer(&headers, &body));
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
     }
-    let state = guest.state_mut();
-    state.next_token += TOKEN_STEP;
-    let (vm, worker, token) = (state.id, state.worker, state.next_token);
-    let context = match owner {
-        Owner::Root => state.root(),
-        Owner::Dispatcher => state.effective(),
-    };
+    let token = next_token(guest, profile.tokens);
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
     let mut world = guest.world_mut();
     let at = world.clock.wall;
     let callout = world.callouts.len();
     let outcome = CalloutOutcome::InFlight;
     world.callouts.push(Callout { at, worker, upstream, headers, body, timeout, token, outcome, owner: (vm, context) });
-    if let Some((delay, outcome)) = answer.within(timeout) {
+    if let Some((delay, outcome)) = answer.within(timeout, profile.timeouts) {
         world.plan(delay, Event::Callout { callout, outcome });
     }
     Ok(token)
+}
+
+/// The server of this name; a name without a port is also that of the scheme's own port.
+fn find_server(guest: &Guest<'_>, upstream: &str, headers: &Headers) -> Option<Upstream> {
+    let world = guest.world();
+    let port = if headers.get(":scheme") == Some(b"https") { 443 } else { 80 };
+    let named = world.upstreams.get(upstream);
+    named.or_else(|| world.upstreams.get(&format!("{upstream}:{port}"))).cloned()
+}
+
+fn next_token(guest: &mut Guest<'_>, tokens: Tokens) -> u32 {
+    let state = guest.state_mut();
+    match tokens {
+        Tokens::OfVm => {
+            state.next_token += TOKEN_STEP;
+            state.next_token
+        }
+        Tokens::OfWorker => {
+            let worker = state.worker;
+            let mut world = guest.world_mut();
+            let next = world.tokens.entry(worker).or_insert(0);
+            *next += 1;
+            *next - 1
+        }
+    }
+}
+
+/// Fills in what is missing from the callouts that this worker has dispatched before, and remembers the rest.
+fn with_earlier_pseudo_headers(guest: &mut Guest<'_>, headers: Headers) -> Headers {
+    let worker = guest.state().worker;
+    let mut world = guest.world_mut();
+    let earlier = world.pseudo_headers.entry(worker).or_default();
+    let mut filled = Headers::new();
+    for name in [":method", ":path", ":scheme"] {
+        if let Some(value) = headers.get(name) {
+            earlier.set(name, value);
+        }
+        if let Some(value) = earlier.get(name) {
+            filled.push(name, value);
+        }
+    }
+    for (name, value) in headers.iter().filter(|(name, _)| ![&b":method"[..], b":path", b":scheme"].contains(name)) {
+        filled.push(name, value);
+    }
+    filled
 }
 
 fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let status = args.int(0);
     let details = guest.bytes(args, 1)?;
     let body = guest.bytes(args, 3)?;
-    let additional = Headers::parse(&guest.bytes(args, 5)?);
-    let mut headers: Headers = [(":status", status.to_string())].into_iter().collect();
-    let joins = guest.world().profile.joins;
-    for (name, value) in additional.iter() {
-        super::maps::add_field(&mut headers, joins, name, value);
+    let headers = Headers::parse(&guest.bytes(args, 5)?);
+    let profile = guest.world().profile.clone();
+    let state = guest.state_mut();
+    let context = state.effective();
+    let again = state.stream().is_some_and(|stream| stream.replied);
+    if again && profile.second_reply == SecondReply::Traps {
+        return Err(Refused::Trap("a local response has been sent already".to_owned()).into());
     }
-    if body.is_empty() {
-        headers.remove("content-length");
-        headers.remove("content-type");
-    } else {
-        headers.set("content-length", body.len().to_string());
-        if !headers.has("content-type") {
-            headers.push("content-type", "text/plain");
-        }
+    let Some(Response { mut headers, body }) =
+        (profile.local_reply)(&Reply { status, headers: &headers, body: &body })?
+    else {
+        return Ok(());
+    };
+    if again && profile.second_reply == SecondReply::Wins {
+        headers = take_reply_headers(&mut state.actions, context, headers);
     }
     let details = String::from_utf8_lossy(&details).split_whitespace().collect::<Vec<_>>().join("_");
     let reply = LocalReply { status: u16::try_from(status).unwrap_or(0), headers, body, details };
-    let state = guest.state_mut();
-    let context = state.effective();
-    if state.stream().is_some() {
+    if let Some(stream) = state.stream() {
+        stream.replied = true;
         state.actions.push_back(Action::Reply(context, reply));
     }
     // Even when it was for another stream, or for none.
     state.stop_iteration = true;
     Ok(())
+}
+
+/// The later reply's headers and, after them, those of the reply that it takes the place of.
+fn take_reply_headers(actions: &mut VecDeque<Action>, context: u32, mut headers: Headers) -> Headers {
+    actions.retain(|action| match action {
+        Action::Reply(of, reply) if *of == context => {
+            let own = |name: &[u8]| name == b":status" || name == b"content-length" || name == b"content-type";
+            reply.headers.iter().filter(|(name, _)| !own(name)).for_each(|(name, value)| headers.push(name, value));
+            false
+        }
+        _ => true,
+    });
+    headers
 }
 
 fn grpc_token(args: &Args) -> Answered {

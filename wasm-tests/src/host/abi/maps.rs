@@ -4,7 +4,9 @@
 use super::Import;
 use crate::host::guest::{Args, Guest};
 use crate::host::headers::Headers;
+use crate::host::profile::Removal;
 use crate::host::status::{Answered, Status};
+use crate::host::vm::Message;
 
 pub(super) const CALLS: &[Import] = &[
     Import::new("proxy_get_header_map_value", "iiiii", get).about(1),
@@ -21,33 +23,29 @@ const RESPONSE: u32 = 2;
 const CALLOUT_RESPONSE: u32 = 6;
 const LAST: u32 = 7;
 
-/// Appends a field as the profile's gateway does: joined to an earlier one, or apart.
-pub(crate) fn add_field(headers: &mut Headers, joins: fn(&[u8]) -> Option<&'static [u8]>, name: &[u8], value: &[u8]) {
-    let name = name.to_ascii_lowercase();
-    match (joins(&name), headers.last_mut(&name)) {
-        (Some(delimiter), Some(existing)) => {
-            if !existing.is_empty() && !value.is_empty() {
-                existing.extend(delimiter);
-            }
-            existing.extend(value);
-        }
-        _ => headers.push(name, value),
-    }
-}
-
 fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let name = guest.bytes(args, 1)?;
+    let header = guest.world().profile.header;
     let logging = guest.state_mut().stream().is_some_and(|stream| stream.logging);
     let absent = if logging { Status::NotFound } else { Status::BadArgument };
-    let value = readable(guest, map).ok_or(absent)?.get(name).map(<[u8]>::to_vec).ok_or(Status::NotFound)?;
+    let headers = readable(guest, map).ok_or(absent)?;
+    let value = header(headers, &name)?.ok_or(Status::NotFound)?;
     guest.hand_out(&value, args, 3)
 }
 
 /// A map that is not at hand reads as an empty one, without an error.
 fn get_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
-    let headers = readable(guest, map).cloned().unwrap_or_default();
+    let all = guest.world().profile.map;
+    let headers = match message(guest, map) {
+        Some(Message { headers, hidden, .. }) => {
+            let fields = headers.iter().enumerate();
+            fields.filter(|(place, _)| !hidden.contains(place)).map(|(_, field)| field).collect()
+        }
+        None => readable(guest, map).cloned().unwrap_or_default(),
+    };
+    let headers = all(&headers)?;
     let bytes = if headers.is_empty() { Vec::new() } else { headers.serialize() };
     guest.hand_out(&bytes, args, 1)
 }
@@ -62,33 +60,72 @@ fn add(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
     let joins = guest.world().profile.joins;
-    add_field(writable(guest, map)?, joins, &name, &value);
+    writable(guest, map)?.add(joins, &name, &value);
     Ok(())
 }
 
 fn replace(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
-    writable(guest, map)?.set(name, value);
+    let (replace, removal) = (guest.world().profile.replace, guest.world().profile.removal);
+    let headers = writable(guest, map)?;
+    if (removal, map) != (Removal::Hides, REQUEST) {
+        replace(headers, &name, &value);
+    } else if let Some(message) = message(guest, map) {
+        replace_visible(message, &name, &value);
+    }
     Ok(())
+}
+
+/// Sets the first visible field of the name and hides its other visible ones; without any, appends one.
+fn replace_visible(message: &mut Message, name: &[u8], value: &[u8]) {
+    let mut places = visible(message, name).into_iter();
+    match places.next() {
+        Some(first) => message.headers.set_at(first, value),
+        None => message.headers.push(name, value),
+    }
+    message.hidden.extend(places);
+}
+
+fn visible(message: &Message, name: &[u8]) -> Vec<usize> {
+    let name = name.to_ascii_lowercase();
+    let fields = message.headers.iter().enumerate();
+    let visible = fields.filter(|(place, (field, _))| *field == name && !message.hidden.contains(place));
+    visible.map(|(place, _)| place).collect()
 }
 
 fn remove(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let name = guest.bytes(args, 1)?;
-    let remove = guest.world().profile.remove_header;
-    remove(writable(guest, map)?, &name);
+    let removal = guest.world().profile.removal;
+    let headers = writable(guest, map)?;
+    match (removal, map) {
+        (Removal::Hides, REQUEST) => {
+            if let Some(message) = message(guest, map) {
+                let places = visible(message, &name);
+                message.hidden.extend(places);
+            }
+        }
+        _ => headers.remove(&name),
+    }
     Ok(())
 }
 
 fn set_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let pairs = Headers::parse(&guest.bytes(args, 1)?);
-    let joins = guest.world().profile.joins;
+    let (joins, removal) = (guest.world().profile.joins, guest.world().profile.removal);
     let headers = writable(guest, map)?;
+    if (removal, map) == (Removal::Hides, REQUEST) {
+        if let Some(message) = message(guest, map) {
+            message.hidden.extend(0..message.headers.len());
+            pairs.iter().for_each(|(name, value)| replace_visible(message, name, value));
+        }
+        return Ok(());
+    }
     *headers = Headers::new();
     for (name, value) in pairs.iter() {
-        add_field(headers, joins, name, value);
+        headers.add(joins, name, value);
     }
     Ok(())
 }
@@ -97,18 +134,21 @@ fn known_map(args: &Args) -> Result<u32, Status> {
     Some(args.int(0)).filter(|map| *map <= LAST).ok_or(Status::BadArgument)
 }
 
-fn readable<'a>(guest: &'a mut Guest<'_>, map: u32) -> Option<&'a Headers> {
-    let state = guest.state_mut();
-    if map == CALLOUT_RESPONSE {
-        return state.callout.as_ref().map(|response| &response.headers);
-    }
-    let stream = state.stream()?;
+fn message<'a>(guest: &'a mut Guest<'_>, map: u32) -> Option<&'a mut Message> {
+    let stream = guest.state_mut().stream()?;
     let message = match map {
-        REQUEST => &stream.request,
-        RESPONSE => &stream.response,
+        REQUEST => &mut stream.request,
+        RESPONSE => &mut stream.response,
         _ => return None,
     };
-    (message.headers_at_hand || (stream.logging && !message.headers.is_empty())).then_some(&message.headers)
+    (message.headers_at_hand || (stream.logging && !message.headers.is_empty())).then_some(message)
+}
+
+fn readable<'a>(guest: &'a mut Guest<'_>, map: u32) -> Option<&'a Headers> {
+    if map == CALLOUT_RESPONSE {
+        return guest.state().callout.as_ref().map(|response| &response.headers);
+    }
+    message(guest, map).map(|message| &message.headers)
 }
 
 fn writable<'a>(guest: &'a mut Guest<'_>, map: u32) -> Result<&'a mut Headers, Status> {

@@ -3,6 +3,7 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
+use crate::host::profile::Refused;
 use crate::host::status::{Answered, Status};
 use crate::host::world::Metric;
 
@@ -15,7 +16,11 @@ pub(super) const CALLS: &[Import] = &[
 
 fn define(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let kind = args.int(0);
+    let longest = guest.world().profile.metrics.longest_name;
     let name = String::from_utf8_lossy(&guest.bytes(args, 1)?).into_owned();
+    if longest.is_some_and(|longest| name.len() > longest) {
+        return Err(Refused::Trap(format!("the metric's name is longer than {longest:?}")).into());
+    }
     let fresh = match kind {
         0 => Metric::Counter(0),
         1 => Metric::Gauge(0),
@@ -67,10 +72,19 @@ fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn with_metric(guest: &Guest<'_>, id: u32, act: impl FnOnce(&mut Metric) -> Result<(), Status>) -> Answered {
+    let faults_trap = guest.world().profile.metrics.faults_trap;
+    let done = change(guest, id, act);
+    if faults_trap && done.is_err() {
+        return Err(Refused::Trap(format!("metric {id} is unknown or of another kind")).into());
+    }
+    Ok(done?)
+}
+
+fn change(guest: &Guest<'_>, id: u32, act: impl FnOnce(&mut Metric) -> Result<(), Status>) -> Result<(), Status> {
     if id & 3 == 3 {
-        return Err(Status::BadArgument.into());
+        return Err(Status::BadArgument);
     }
     let name = guest.state().metrics.get(&id).ok_or(Status::NotFound)?;
     let mut world = guest.world_mut();
-    Ok(act(world.metrics.get_mut(name).ok_or(Status::NotFound)?)?)
+    act(world.metrics.get_mut(name).ok_or(Status::NotFound)?)
 }

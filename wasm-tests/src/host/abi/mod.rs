@@ -8,14 +8,12 @@ mod maps;
 mod metrics;
 mod wasi;
 
-pub(crate) use maps::add_field;
-
 use super::fault::Effect;
 use super::guest::{Args, Guest};
 use super::moment::Side;
-use super::profile::Profile;
+use super::profile::{Profile, Refused};
 use super::record::HostCall;
-use super::status::{Answered, Errno, Refusal, Status};
+use super::status::{Answered, Crashed, Errno, Refusal, Status};
 use super::vm::{Phase, VmState};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
@@ -112,7 +110,12 @@ fn answer(
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     let mut guest = Guest::new(caller);
-    if guest.state().phase > import.until {
+    if guest.state().phase > Phase::Running && !import.is_wasi() && guest.world().profile.silent_start {
+        if guest.state().phase == Phase::Initializing {
+            let why = format!("{} called while the module initializes itself", import.name);
+            return Err(wasmtime::Error::new(Crashed(why)));
+        }
+    } else if guest.state().phase > import.until {
         return Err(wasmtime::Error::msg(format!("{} called while {:?}", import.name, guest.state().phase)));
     }
     let args = Args::new(params);
@@ -124,6 +127,7 @@ fn answer(
         Ok(()) => 0,
         Err(Refusal::Code(code)) => code,
         Err(Refusal::Trap(error)) => return Err(error),
+        Err(Refusal::Crash(why)) => return Err(wasmtime::Error::new(Crashed(why))),
     };
     let state = guest.state();
     let exchange = state.exchange_of(context);
@@ -157,8 +161,20 @@ fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&s
     if !guest.world().settings.allows(import.name) {
         return Err(if import.is_wasi() { Errno::NotCapable.into() } else { Status::InternalFailure.into() });
     }
-    if guest.world().profile.unimplemented.contains(&import.name) {
+    let profile = guest.world().profile.clone();
+    // The answer to a callout of the root context can be read.
+    let outside = guest.state_mut().stream().is_none() && guest.state().callout.is_none();
+    if outside && let Some(refused) = (profile.outside)(import.name) {
+        return Err(refused.into());
+    }
+    if profile.unimplemented.contains(&import.name) {
         return Err(Status::Unimplemented.into());
+    }
+    if profile.silent.contains(&import.name) {
+        return Ok(());
+    }
+    if profile.trapping.contains(&import.name) {
+        return Err(Refused::Trap(format!("{} is not implemented", import.name)).into());
     }
     let ended = (import.run)(guest, args);
     guest.state_mut().garbage = None;

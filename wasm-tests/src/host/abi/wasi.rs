@@ -175,6 +175,6 @@ fn write_u64(guest: &mut Guest<'_>, pointer: u32, number: u64) -> Answered {
 fn as_errno(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::Code(_) => Errno::Fault.into(),
-        Refusal::Trap(error) => Refusal::Trap(error),
+        fatal => fatal,
     }
 }

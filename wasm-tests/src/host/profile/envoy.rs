@@ -1,9 +1,14 @@
 //! Envoy 1.40 with `failure_policy: FAIL_RELOAD` and the plugin configuration as a string.
 //! It follows `source/extensions/common/wasm/context.cc` and the CEL attributes of Envoy, and what was seen running.
 
-use super::{AfterTrap, Dispatch, Facts, Owner, Profile, PropertyQuery};
+use super::{
+    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
+    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, RootContexts, SecondReply, SharedStore, Ticks, Timeouts,
+    Tokens, TurnedAway, Unusable,
+};
 use crate::host::callout::{Failure, Response};
 use crate::host::headers::Headers;
+use crate::host::record::Level;
 use crate::host::request::Request;
 use crate::host::status::Status;
 use std::time::Duration;
@@ -61,24 +66,75 @@ impl Profile {
         Profile {
             name: "envoy",
             property,
+            set_property: |query| query.stream.map(|_| ()).ok_or(Refused::Status(Status::NotFound)),
+            // Envoy splits the path at its NULs, and one at the end begins no segment.
+            spelling: |path| path.strip_suffix(b"\0").unwrap_or(path).to_vec(),
             receive,
-            joins: |name| JOINED.iter().any(|joined| joined.as_bytes() == name).then_some(b",".as_slice()),
-            remove_header: |headers, name| headers.remove(name),
+            joins,
+            map: |headers| Ok(headers.clone()),
+            header: |headers, name| Ok(headers.get(name).map(<[u8]>::to_vec)),
+            announced: |headers, end_of_stream| (headers.len(), end_of_stream),
+            replace: |headers, name, value| headers.set(name, value),
+            removal: Removal::Removes,
+            keeps_at_hand: false,
+            slice: |buffer, start, length| {
+                let rest = buffer.get(start..).unwrap_or_default();
+                Ok(Some(&rest[..length.min(rest.len())]))
+            },
+            callout_body_outside: Refused::Status(Status::NotFound),
+            bodies: Bodies::BytesThenEnd,
+            forward: |request| Ok(request.headers.clone()),
+            local_reply,
+            second_reply: SecondReply::Ignored,
+            reply_in_response: ReplyInResponse::Replaces,
+            callout_before_reply: false,
             dispatch,
+            keeps_pseudo_headers: false,
+            timeouts: Timeouts::WholeCall,
             failed,
+            half_answers: HalfAnswers::Fail,
+            dispatch_status: |_| None,
+            answer_headers: Headers::len,
+            deadly_answer_headers: None,
+            bank_failed: failed,
+            tokens: Tokens::OfVm,
             // `http_call` in proxy-wasm-cpp-host acts on `root_context()`, whatever the effective context is.
             owner: Owner::Root,
+            after_callback: AfterCallback::Waits,
+            after_call: |call| if call.action == 0 && !call.replied { Move::Goes } else { Move::Stays },
+            response_always_goes: false,
             missing: &[],
             unimplemented: &[],
+            silent: &[],
+            trapping: &[],
+            outside: |_| None,
+            silent_start: false,
+            shared_data: SharedStore::ByKey,
+            metrics: Metrics { longest_name: None, faults_trap: false },
+            ticks: Ticks { once: false, leak: false },
+            root_contexts: RootContexts::AtStart,
+            reuses_contexts: false,
+            isolation: Isolation::Worker,
+            unloadable: Unusable::NoStart,
+            refused: Unusable::NoStart,
             // `reload_config.backoff.base_interval`; the jitter that Envoy adds (up to one half) is left out.
             after_trap: AfterTrap::Reload(Duration::from_secs(1)),
             // `stream_idle_timeout` of the connection manager, when it is not configured.
             idle_timeout: Duration::from_secs(300),
+            log_level: Level::Info,
         }
     }
 }
 
-fn receive(request: &Request, facts: &Facts) -> Headers {
+fn joins(name: &[u8]) -> Option<&'static [u8]> {
+    JOINED.iter().any(|joined| joined.as_bytes() == name).then_some(b",".as_slice())
+}
+
+fn receive(request: &Request, facts: &Facts) -> Result<Headers, TurnedAway> {
+    if facts.peer.certificate.as_ref().is_some_and(|certificate| certificate.distrusted.is_some()) {
+        // The handshake fails.
+        return Err(TurnedAway::Closed);
+    }
     let scheme = if facts.peer.tls { "https" } else { "http" };
     let mut headers: Headers = [
         (":authority", request.authority.as_str()),
@@ -96,14 +152,32 @@ fn receive(request: &Request, facts: &Facts) -> Headers {
     }
     headers.push("x-forwarded-proto", scheme);
     headers.push("x-request-id", &facts.request_id);
-    headers
+    Ok(headers)
 }
 
-fn dispatch(call: &Dispatch<'_>) -> Result<(), Status> {
+/// Fields of the reply are joined as those of a request are; a body has a length and a type.
+fn local_reply(reply: &Reply<'_>) -> Given<Response> {
+    let mut headers: Headers = [(":status", reply.status.to_string())].into_iter().collect();
+    for (name, value) in reply.headers.iter() {
+        headers.add(joins, name, value);
+    }
+    if reply.body.is_empty() {
+        headers.remove("content-length");
+        headers.remove("content-type");
+    } else {
+        headers.set("content-length", reply.body.len().to_string());
+        if !headers.has("content-type") {
+            headers.push("content-type", "text/plain");
+        }
+    }
+    Ok(Some(Response { headers, body: reply.body.to_vec() }))
+}
+
+fn dispatch(call: &Dispatch<'_>) -> Result<(), Refused> {
     // Envoy reads the timeout as a signed number.
     let negative = i32::try_from(call.timeout).is_err();
     let incomplete = [":path", ":method", ":authority"].iter().any(|name| !call.headers.has(name));
-    if negative || !call.known_upstream || incomplete { Err(Status::BadArgument) } else { Ok(()) }
+    if negative || !call.known_upstream || incomplete { Err(Status::BadArgument.into()) } else { Ok(()) }
 }
 
 /// Envoy's router answers a callout itself when no response has begun, and resets it when one has.
@@ -111,10 +185,13 @@ fn failed(failure: Failure) -> Option<Response> {
     let (status, body) = match failure {
         Failure::ResetInBody | Failure::TimeoutInBody => return None,
         Failure::TimeoutBeforeHeaders => ("504", "upstream request timeout"),
-        Failure::Refused => (
+        Failure::Refused | Failure::Unresolved | Failure::TlsHandshake => (
             "503",
             "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
         ),
+        Failure::Unreadable => {
+            ("502", "upstream connect error or disconnect/reset before headers. reset reason: protocol error")
+        }
         Failure::ResetBeforeHeaders => {
             ("503", "upstream connect error or disconnect/reset before headers. reset reason: connection termination")
         }
@@ -124,7 +201,7 @@ fn failed(failure: Failure) -> Option<Response> {
     Some(Response { headers: headers.into_iter().collect(), body: body.as_bytes().to_vec() })
 }
 
-fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Status> {
+fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Refused> {
     let path: Vec<&str> = query.path.iter().map(|part| std::str::from_utf8(part).unwrap_or("\u{fffd}")).collect();
     if let [name] = path[..]
         && let Some((_, value)) = PLUGIN.iter().find(|(known, _)| *known == name)
@@ -132,14 +209,14 @@ fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Status> {
         return Ok(value.as_bytes().to_vec());
     }
     if path == [""] {
-        return Err(Status::SerializationFailure);
+        return Err(Status::SerializationFailure.into());
     }
     let facts = query.stream.ok_or(Status::NotFound)?;
     match path[..] {
         ["connection_id"] => Some(facts.connection.to_le_bytes().to_vec()),
         // A map without its keys: Envoy cannot write it down.
         ["connection" | "request" | "source" | "destination" | "upstream" | "response"] => {
-            return Err(Status::SerializationFailure);
+            return Err(Status::SerializationFailure.into());
         }
         ["connection", name] => connection(facts, name),
         ["request", "headers", name] => query.request.and_then(|headers| joined(headers, name)),
@@ -152,7 +229,7 @@ fn property(query: &PropertyQuery<'_>) -> Result<Vec<u8>, Status> {
         ["destination", "port"] => Some(8443_i64.to_le_bytes().to_vec()),
         _ => None,
     }
-    .ok_or(Status::NotFound)
+    .ok_or(Refused::Status(Status::NotFound))
 }
 
 fn connection(facts: &Facts, name: &str) -> Option<Vec<u8>> {

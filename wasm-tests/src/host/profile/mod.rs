@@ -3,25 +3,38 @@
 //!
 //! | difference | its seat |
 //! |---|---|
-//! | names and encodings of properties | [`Profile::property`] |
+//! | names and encodings of properties | [`Profile::property`], [`Profile::set_property`], [`Profile::spelling`] |
 //! | headers that the gateway adds, joins or refuses before the filter | [`Profile::receive`], [`Profile::joins`] |
-//! | a removed header that is not removed | [`Profile::remove_header`] |
+//! | what a module sees of the headers | [`Profile::map`], [`Profile::header`], [`Profile::announced`] |
+//! | a removed header that is not removed | [`Profile::removal`] |
 //! | imports that stop a module from loading | [`Profile::missing`] |
-//! | calls that answer `Unimplemented` | [`Profile::unimplemented`] |
-//! | which callouts may be dispatched, when, and with which headers | [`Profile::dispatch`] |
-//! | what a failed callout looks like | [`Profile::failed`] |
+//! | calls that answer `Unimplemented`, do nothing, or trap | [`Profile::unimplemented`], [`Profile::silent`], [`Profile::trapping`] |
+//! | calls outside a request | [`Profile::outside`], [`Profile::silent_start`] |
+//! | which callouts may be dispatched, when, and with which headers | [`Profile::dispatch`], [`Profile::keeps_pseudo_headers`] |
+//! | what a failed or broken callout looks like | [`Profile::failed`], [`Profile::dispatch_status`], [`Profile::half_answers`] |
+//! | how long a callout may take | [`Profile::timeouts`] |
 //! | whose callback it is, and whether it outlives the request | [`Profile::owner`] |
-//! | a request that goes upstream by itself after a callback | `Machine::deliver_callout`, a new field beside `owner` |
-//! | waking another stream | `set_effective_context` in `abi/control.rs`, a new field |
+//! | a request that goes upstream by itself after a callback | [`Profile::after_callback`], [`Profile::after_call`] |
+//! | waking another stream | `proxy_set_effective_context` and `proxy_continue_stream` in [`Profile::silent`] |
+//! | what a local reply becomes | [`Profile::local_reply`], [`Profile::second_reply`], [`Profile::reply_in_response`] |
 //! | what a trap leaves behind | [`Profile::after_trap`] |
-//! | a refused configuration | `Machine::load`, a new field beside `after_trap` |
+//! | a module that can not be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
 
 mod envoy;
+mod kong;
+mod nginx;
+mod rules;
 
-use super::callout::{Failure, Response};
+pub use rules::{
+    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Ticks,
+    Timeouts, Tokens, TurnedAway, Unusable,
+};
+
+use super::callout::{CalloutOutcome, Failure, Response};
 use super::headers::Headers;
-use super::request::{Peer, Request};
-use super::status::Status;
+use super::record::Level;
+use super::request::Request;
 use std::time::Duration;
 
 /// One gateway's way of hosting modules. Take one and change a field to get a variant:
@@ -31,81 +44,103 @@ pub struct Profile {
     /// The gateway's name.
     pub name: &'static str,
     /// The value of a property.
-    pub property: fn(&PropertyQuery<'_>) -> Result<Vec<u8>, Status>,
+    pub property: fn(&PropertyQuery<'_>) -> Result<Vec<u8>, Refused>,
+    /// Whether a property may be set for its stream.
+    pub set_property: fn(&PropertyQuery<'_>) -> Result<(), Refused>,
+    /// The one spelling of a property's path, of all that mean the same.
+    pub spelling: fn(&[u8]) -> Vec<u8>,
     /// The headers of a request as the filter first sees them, pseudo headers among them.
-    pub receive: fn(&Request, &Facts) -> Headers,
+    pub receive: fn(&Request, &Facts) -> Result<Headers, TurnedAway>,
     /// The delimiter with which a repeated field of this name is joined into one; `None` keeps it apart.
     pub joins: fn(name: &[u8]) -> Option<&'static [u8]>,
-    /// What removing a header does.
-    pub remove_header: fn(&mut Headers, name: &[u8]),
-    /// Whether a callout to a known or unknown upstream with these headers may be dispatched.
-    pub dispatch: fn(&Dispatch<'_>) -> Result<(), Status>,
+    /// The map of all headers that a module gets.
+    pub map: fn(&Headers) -> Result<Headers, Refused>,
+    /// The value that a module gets when it asks for a header by its name.
+    pub header: fn(&Headers, name: &[u8]) -> Given<Vec<u8>>,
+    /// The number of headers, and whether the stream ends with them, as the callback is told.
+    pub announced: fn(&Headers, end_of_stream: bool) -> (usize, bool),
+    /// What replacing a header does, unless removal hides.
+    pub replace: fn(&mut Headers, name: &[u8], value: &[u8]),
+    /// What removing a request header does.
+    pub removal: Removal,
+    /// Whether headers and configuration can be read at any time, not only in their callback.
+    pub keeps_at_hand: bool,
+    /// What of a buffer a module gets; `None` is OK and nothing written.
+    pub slice: for<'a> fn(&'a [u8], start: usize, length: usize) -> Given<&'a [u8]>,
+    /// What reading a callout's body does when no callout's callback is running.
+    pub callout_body_outside: Refused,
+    /// How bodies are shown.
+    pub bodies: Bodies,
+    /// The headers with which a request goes upstream, or the gateway's own answer to it.
+    pub forward: fn(&Forward<'_>) -> Result<Headers, Response>,
+    /// What a local reply becomes; `None` is no reply at all.
+    pub local_reply: fn(&Reply<'_>) -> Given<Response>,
+    /// What a second local reply does.
+    pub second_reply: SecondReply,
+    /// What a local reply does once the response is on its way.
+    pub reply_in_response: ReplyInResponse,
+    /// Whether a callout that is in flight swallows a local reply.
+    pub callout_before_reply: bool,
+    /// Whether a callout may be dispatched.
+    pub dispatch: fn(&Dispatch<'_>) -> Result<(), Refused>,
+    /// Whether a callout's missing `:method`, `:path` or `:scheme` is that of an earlier one of the worker.
+    pub keeps_pseudo_headers: bool,
+    /// What a callout's timeout limits.
+    pub timeouts: Timeouts,
     /// The response that the module gets for a failed callout; `None` is a callback without headers and body.
     pub failed: fn(Failure) -> Option<Response>,
+    /// What a module gets of an answer whose connection broke in its body.
+    pub half_answers: HalfAnswers,
+    /// The value of `:dispatch_status` in the answer to a callout.
+    pub dispatch_status: fn(&CalloutOutcome) -> Option<&'static str>,
+    /// The number of headers of an answer to a callout, as the callback is told.
+    pub answer_headers: fn(&Headers) -> usize,
+    /// The number of headers in the answer to a callout at which the worker dies.
+    pub deadly_answer_headers: Option<usize>,
+    /// The response that the client gets when the bank's backend fails.
+    pub bank_failed: fn(Failure) -> Option<Response>,
+    /// Where the numbers of callouts come from.
+    pub tokens: Tokens,
     /// Which context a callout belongs to.
     pub owner: Owner,
+    /// What becomes of a request when the callback of its last callout has returned.
+    pub after_callback: AfterCallback,
+    /// What becomes of a request after a call for its headers or body.
+    pub after_call: fn(Returned) -> Move,
+    /// Whether a response goes on whatever the module returns.
+    pub response_always_goes: bool,
     /// Imports that this gateway does not have: a module that names one cannot be loaded.
     pub missing: &'static [&'static str],
-    /// Imports that always answer [`Status::Unimplemented`].
+    /// Imports that always answer `Status::Unimplemented`.
     pub unimplemented: &'static [&'static str],
+    /// Imports that always answer OK and do nothing.
+    pub silent: &'static [&'static str],
+    /// Imports that always trap.
+    pub trapping: &'static [&'static str],
+    /// What a call of this name does outside a request, where that differs.
+    pub outside: fn(name: &str) -> Option<Refused>,
+    /// Whether any proxy-wasm call while the module initializes itself kills the worker.
+    pub silent_start: bool,
+    /// How shared data work.
+    pub shared_data: SharedStore,
+    /// How metrics differ.
+    pub metrics: Metrics,
+    /// How ticks differ.
+    pub ticks: Ticks,
+    /// When root contexts are made and configured.
+    pub root_contexts: RootContexts,
+    /// Whether the numbers of contexts that have ended are given out again.
+    pub reuses_contexts: bool,
+    /// Which requests share a VM.
+    pub isolation: Isolation,
+    /// What a module that can not be loaded leads to.
+    pub unloadable: Unusable,
+    /// What a module that refuses its configuration leads to.
+    pub refused: Unusable,
     /// What a trap leaves behind.
     pub after_trap: AfterTrap,
     /// How long a request may wait in the filter before the gateway ends it.
     pub idle_timeout: Duration,
-}
-
-/// Which context a callout belongs to: it gets the callback, and its end cancels the callout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The root context, whichever context dispatched: the callout outlives the request.
-    Root,
-    /// The context that dispatched: a callout of a request ends with it.
-    Dispatcher,
-}
-
-/// What a trap leaves behind. Either way the trapping request gets 503, those who wait in the same VM keep waiting until
-/// the gateway times them out with 503, and those at the bank get 503 for the bank's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterTrap {
-    /// The next request gets a fresh VM, if the failed one was loaded at least this long ago; until then 503.
-    Reload(Duration),
-    /// Every later request on this worker gets 503.
-    Dead,
-}
-
-/// What the gateway knows about a request and its connection.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// The client's end of the connection.
-    pub peer: Peer,
-    /// The length of the request's body.
-    pub body_size: usize,
-    /// A number for the connection.
-    pub connection: u64,
-    /// A unique id for the request.
-    pub request_id: String,
-    /// The wall clock when the request arrived.
-    pub arrived: Duration,
-}
-
-/// A question about a property.
-pub struct PropertyQuery<'a> {
-    /// The property's path, one entry a segment.
-    pub path: &'a [&'a [u8]],
-    /// The stream that asks, if it is one.
-    pub stream: Option<&'a Facts>,
-    /// The stream's request headers, while they are at hand.
-    pub request: Option<&'a Headers>,
-    /// The stream's response headers, while they are at hand.
-    pub response: Option<&'a Headers>,
-}
-
-/// A callout that the module wants to dispatch.
-pub struct Dispatch<'a> {
-    /// Whether an upstream of that name has been scripted.
-    pub known_upstream: bool,
-    /// The request's headers.
-    pub headers: &'a Headers,
-    /// The timeout, in milliseconds.
-    pub timeout: u32,
+    /// The lowest level that the gateway logs unless told otherwise.
+    pub log_level: Level,
 }
