@@ -121,32 +121,32 @@ impl Answer {
 
     /// The server does not listen.
     pub fn refused() -> Self {
-        Self::act(Act::Fail(Failure::Refused))
+        Self::failed(Failure::Refused)
     }
 
     /// The server's name can not be resolved.
     pub fn unresolved() -> Self {
-        Self::act(Act::Fail(Failure::Unresolved))
+        Self::failed(Failure::Unresolved)
     }
 
     /// The server's certificate is not accepted.
     pub fn tls_failure() -> Self {
-        Self::act(Act::Fail(Failure::TlsHandshake))
+        Self::failed(Failure::TlsHandshake)
     }
 
     /// The server answers something that is not HTTP.
     pub fn unreadable() -> Self {
-        Self::act(Act::Fail(Failure::Unreadable))
+        Self::failed(Failure::Unreadable)
     }
 
     /// The server closes the connection without an answer.
     pub fn reset() -> Self {
-        Self::act(Act::Fail(Failure::ResetBeforeHeaders))
+        Self::failed(Failure::ResetBeforeHeaders)
     }
 
     /// The server sends headers, then less than `content-length` says, and closes.
     pub fn half() -> Self {
-        Self::act(Act::Fail(Failure::ResetInBody))
+        Self::failed(Failure::ResetInBody)
     }
 
     /// The server accepts the call and never says anything: only the callout's timeout ends it.
@@ -185,6 +185,10 @@ impl Answer {
     pub fn body_after(mut self, delay: Duration) -> Self {
         self.body_delay = delay;
         self
+    }
+
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self::act(Act::Fail(failure))
     }
 
     fn act(act: Act) -> Self {

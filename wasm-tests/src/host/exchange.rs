@@ -323,9 +323,12 @@ impl Machine {
             return;
         }
         let ExchangeState { worker, vm, context, .. } = self.exchanges[exchange];
-        self.with_stream(exchange, |stream| stream.logging = true);
-        self.call(worker, "proxy_on_log", context, &[context], |_, _| ());
-        self.with_stream(exchange, |stream| stream.logging = false);
+        let logs = self.world.borrow().profile.logs;
+        if logs {
+            self.with_stream(exchange, |stream| stream.logging = true);
+            self.call(worker, "proxy_on_log", context, &[context], |_, _| ());
+            self.with_stream(exchange, |stream| stream.logging = false);
+        }
         self.call(worker, "proxy_on_done", context, &[context], |_, _| ());
         self.call(worker, "proxy_on_delete", context, &[context], |_, _| ());
         let (reuses, isolation) = {
@@ -333,9 +336,9 @@ impl Machine {
             (profile.reuses_contexts, profile.isolation)
         };
         self.with_vm(worker, |vm| {
-            vm.state_mut().contexts.remove(&context);
-            if reuses {
-                vm.state_mut().free_contexts.push_back(context);
+            let ended = vm.state_mut().contexts.remove(&context).and_then(|context| context.stream);
+            if let Some(stream) = ended.filter(|_| reuses) {
+                vm.state_mut().free_contexts.entry(stream.root).or_default().push_back(context);
             }
         });
         self.world.borrow_mut().cancel_callouts(vm, Some(context));

@@ -59,7 +59,7 @@ pub use moment::Moment;
 pub use profile::{
     AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
     Profile, PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+    Slice, Ticks, Timeouts, Tokens, TurnedAway, Unusable,
 };
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};

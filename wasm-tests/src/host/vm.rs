@@ -30,8 +30,8 @@ pub(crate) struct VmState {
     pub(crate) worker: usize,
     pub(crate) contexts: BTreeMap<u32, Context>,
     pub(crate) next_context: u32,
-    /// Numbers of contexts that have ended, where the gateway gives them out again.
-    pub(crate) free_contexts: VecDeque<u32>,
+    /// Numbers of streams that have ended, by root context, where the gateway gives them out again.
+    pub(crate) free_contexts: BTreeMap<u32, VecDeque<u32>>,
     /// Root contexts by configuration, where there are several.
     pub(crate) roots: BTreeMap<Vec<u8>, u32>,
     /// The context that the VM was called for.
@@ -167,7 +167,7 @@ impl Vm {
             worker,
             contexts: BTreeMap::new(),
             next_context: 1,
-            free_contexts: VecDeque::new(),
+            free_contexts: BTreeMap::new(),
             roots: BTreeMap::new(),
             current: 0,
             during: "",
@@ -273,7 +273,9 @@ impl Vm {
 impl VmState {
     /// Makes a context, root or stream.
     pub(crate) fn new_context(&mut self, context: Context) -> u32 {
-        let id = self.free_contexts.pop_front().unwrap_or_else(|| {
+        let root = context.stream.as_ref().map(|stream| stream.root);
+        let free = root.and_then(|root| self.free_contexts.get_mut(&root)?.pop_front());
+        let id = free.unwrap_or_else(|| {
             self.next_context += 1;
             self.next_context - 1
         });

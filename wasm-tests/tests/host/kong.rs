@@ -124,7 +124,7 @@ fn the_path_is_percent_decoded_and_the_property_is_raw() {
 }
 
 fn with_headers(count: usize) -> Request {
-    (1..count).fold(Request::get("/"), |request, n| request.header(format!("x-{n}"), "1"))
+    (1..count).fold(Request::get("/"), |request, n| request.header(format!("x-{n}"), "there"))
 }
 
 const READ_MAP: &str = r#"(call $say_status (local.get 1)) (call $say_status (local.get 2))
@@ -147,7 +147,7 @@ fn a_map_of_more_than_100_pairs_crashes_the_worker() {
 #[test]
 fn a_single_header_can_be_read_however_many_there_are() {
     let said = said_at_request(r#"(call $say_header {"x-150"})"#, with_headers(200));
-    assert_eq!(said, ["1"]);
+    assert_eq!(said, ["there"]);
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn replacing_overwrites_the_first_and_its_repetitions_still_go_upstream() {
 
 #[test]
 fn the_first_of_repeated_headers_is_found() {
-    let request = Request::get("/").header("x-a", "1").header("x-a", "2");
-    assert_eq!(said_at_request(r#"(call $say_header {"x-a"})"#, request), ["1"]);
+    let request = Request::get("/").header("x-a", "a").header("x-a", "b");
+    assert_eq!(said_at_request(r#"(call $say_header {"x-a"})"#, request), ["a"]);
 }
 
 #[test]
@@ -197,8 +197,8 @@ fn headers_of_the_request_and_the_configuration_can_be_read_at_any_time() {
         (drop (call $get_buffer (i32.const 7) (i32.const 0) (i32.const 99) (i32.const 0) (i32.const 4)))
         (call $say_value) (i32.const 0))"#;
     let gateway = kong().configuration("{}").start(&fixture(text)).unwrap();
-    gateway.send(Request::get("/").header("x-a", "1"));
-    assert_eq!(texts(&gateway), ["1", "{}"]);
+    gateway.send(Request::get("/").header("x-a", "a"));
+    assert_eq!(texts(&gateway), ["a", "{}"]);
 }
 
 #[test]

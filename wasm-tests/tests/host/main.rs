@@ -1,5 +1,6 @@
 //! The rules of the host itself, each shown with a small module in the text format.
 
+mod apisix;
 mod callouts;
 mod clock;
 mod faults;

@@ -3,6 +3,7 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
+use crate::host::profile::Slice;
 use crate::host::status::{Answered, Status};
 use crate::host::world::{Event, Queue};
 use std::collections::VecDeque;
@@ -31,7 +32,8 @@ fn get_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let buffer = buffer(guest, args.int(0))?;
     let (start, length) = (args.int(1) as usize, args.int(2) as usize);
     let slice = guest.world().profile.slice;
-    match slice(&buffer, start, length)? {
+    let configuration = args.int(0) == PLUGIN_CONFIGURATION;
+    match slice(Slice { buffer: &buffer, start, length, configuration })? {
         Some(value) => guest.hand_out(value, args, 3),
         // Nothing is written.
         None => Ok(()),

@@ -46,23 +46,23 @@ fn dispatch(
     timeout: u32,
 ) -> Result<u32, Refusal> {
     let profile = guest.world().profile.clone();
-    let headers = if profile.keeps_pseudo_headers { with_earlier_pseudo_headers(guest, headers) } else { headers };
+    let given = headers.clone();
+    let headers = if profile.keeps_pseudo_headers { with_earlier_pseudo_headers(guest, &headers) } else { headers };
     let server = find_server(guest, &upstream, &headers);
     let state = guest.state_mut();
     let (vm, worker, during, of_stream) = (state.id, state.worker, state.during, state.stream().is_some());
     let context = if profile.owner == Owner::Root { state.root() } else { state.effective() };
     let pending = guest.world().pending(vm, context);
-    (profile.dispatch)(&Dispatch {
-        upstream: &upstream,
-        known_upstream: server.is_some(),
-        headers: &headers,
-        timeout,
-        during,
-        of_stream,
-        pending,
-    })?;
-    // A profile that accepts an unknown name leaves it to the resolver.
-    let answer = server.map_or_else(Answer::unresolved, |server| server.answer(&headers, &body));
+    let known_upstream = server.is_some();
+    let call = Dispatch { upstream: &upstream, known_upstream, headers: &headers, timeout, during, of_stream, pending };
+    (profile.dispatch)(&call)?;
+    remember_pseudo_headers(guest, &given);
+    let answer = match ((profile.unreachable)(&call), server) {
+        (Some(failure), _) => Answer::failed(failure),
+        (None, Some(server)) => server.answer(&headers, &body),
+        // A profile that accepts an unknown name leaves it to the resolver.
+        (None, None) => Answer::unresolved(),
+    };
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
     }
@@ -104,24 +104,32 @@ fn next_token(guest: &mut Guest<'_>, tokens: Tokens) -> u32 {
     }
 }
 
-/// Fills in what is missing from the callouts that this worker has dispatched before, and remembers the rest.
-fn with_earlier_pseudo_headers(guest: &mut Guest<'_>, headers: Headers) -> Headers {
+/// The pseudo headers that the client library has variables for, and what it takes when they have never been set.
+const REMEMBERED: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":scheme", "http")];
+
+/// Fills in what is missing from the callouts that this worker has sent before.
+fn with_earlier_pseudo_headers(guest: &Guest<'_>, headers: &Headers) -> Headers {
+    let world = guest.world();
+    let earlier = world.pseudo_headers.get(&guest.state().worker);
+    let mut filled = Headers::new();
+    for (name, default) in REMEMBERED {
+        let value = headers.get(name).or_else(|| earlier?.get(name));
+        filled.push(name, value.unwrap_or(default.as_bytes()));
+    }
+    let others = headers.iter().filter(|(name, _)| REMEMBERED.iter().all(|(known, _)| known.as_bytes() != *name));
+    others.for_each(|(name, value)| filled.push(name, value));
+    filled
+}
+
+fn remember_pseudo_headers(guest: &mut Guest<'_>, headers: &Headers) {
     let worker = guest.state().worker;
     let mut world = guest.world_mut();
     let earlier = world.pseudo_headers.entry(worker).or_default();
-    let mut filled = Headers::new();
-    for name in [":method", ":path", ":scheme"] {
+    for (name, _) in REMEMBERED {
         if let Some(value) = headers.get(name) {
             earlier.set(name, value);
         }
-        if let Some(value) = earlier.get(name) {
-            filled.push(name, value);
-        }
     }
-    for (name, value) in headers.iter().filter(|(name, _)| ![&b":method"[..], b":path", b":scheme"].contains(name)) {
-        filled.push(name, value);
-    }
-    filled
 }
 
 fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {

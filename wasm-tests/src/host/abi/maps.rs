@@ -26,15 +26,15 @@ const LAST: u32 = 7;
 fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let name = guest.bytes(args, 1)?;
-    let header = guest.world().profile.header;
+    let (header, keeps) = (guest.world().profile.header, guest.world().profile.keeps_at_hand);
     let logging = guest.state_mut().stream().is_some_and(|stream| stream.logging);
-    let absent = if logging { Status::NotFound } else { Status::BadArgument };
+    let absent = if logging || keeps { Status::NotFound } else { Status::BadArgument };
     let headers = readable(guest, map).ok_or(absent)?;
     let value = header(headers, &name)?.ok_or(Status::NotFound)?;
     guest.hand_out(&value, args, 3)
 }
 
-/// A map that is not at hand reads as an empty one, without an error.
+/// A map that is not at hand reads as an empty one, or has a status.
 fn get_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let all = guest.world().profile.map;
@@ -43,7 +43,11 @@ fn get_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
             let fields = headers.iter().enumerate();
             fields.filter(|(place, _)| !hidden.contains(place)).map(|(_, field)| field).collect()
         }
-        None => readable(guest, map).cloned().unwrap_or_default(),
+        None => match (readable(guest, map).cloned(), guest.world().profile.absent_map) {
+            (Some(headers), _) => headers,
+            (None, Some(status)) => return Err(status.into()),
+            (None, None) => Headers::new(),
+        },
     };
     let headers = all(&headers)?;
     let bytes = if headers.is_empty() { Vec::new() } else { headers.serialize() };
@@ -59,8 +63,13 @@ fn get_size(guest: &mut Guest<'_>, args: &Args) -> Answered {
 fn add(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
-    let joins = guest.world().profile.joins;
-    writable(guest, map)?.add(joins, &name, &value);
+    let (joins, empty_removes) = (guest.world().profile.joins, guest.world().profile.empty_removes);
+    let headers = writable(guest, map)?;
+    if empty_removes && value.is_empty() {
+        headers.remove(&name);
+    } else {
+        headers.add(joins, &name, &value);
+    }
     Ok(())
 }
 
@@ -68,8 +77,11 @@ fn replace(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
     let (replace, removal) = (guest.world().profile.replace, guest.world().profile.removal);
+    let empty_removes = guest.world().profile.empty_removes;
     let headers = writable(guest, map)?;
-    if (removal, map) != (Removal::Hides, REQUEST) {
+    if empty_removes && value.is_empty() {
+        headers.remove(&name);
+    } else if (removal, map) != (Removal::Hides, REQUEST) {
         replace(headers, &name, &value);
     } else if let Some(message) = message(guest, map) {
         replace_visible(message, &name, &value);

@@ -76,10 +76,12 @@ impl Profile {
             announced: |headers, end_of_stream| (headers.len(), end_of_stream),
             replace: |headers, name, value| headers.set(name, value),
             removal: Removal::Removes,
+            absent_map: None,
             keeps_at_hand: false,
-            slice: |buffer, start, length| {
-                let rest = buffer.get(start..).unwrap_or_default();
-                Ok(Some(&rest[..length.min(rest.len())]))
+            empty_removes: false,
+            slice: |slice| {
+                let rest = slice.buffer.get(slice.start..).unwrap_or_default();
+                Ok(Some(&rest[..slice.length.min(rest.len())]))
             },
             callout_body_outside: Refused::Status(Status::NotFound),
             bodies: Bodies::BytesThenEnd,
@@ -88,6 +90,7 @@ impl Profile {
             second_reply: SecondReply::Ignored,
             reply_in_response: ReplyInResponse::Replaces,
             callout_before_reply: false,
+            unreachable: |_| None,
             dispatch,
             keeps_pseudo_headers: false,
             timeouts: Timeouts::WholeCall,
@@ -113,6 +116,7 @@ impl Profile {
             metrics: Metrics { longest_name: None, faults_trap: false },
             ticks: Ticks { once: false, leak: false },
             root_contexts: RootContexts::AtStart,
+            logs: true,
             reuses_contexts: false,
             isolation: Isolation::Worker,
             unloadable: Unusable::NoStart,

@@ -41,8 +41,8 @@
 
 use super::{
     AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Ticks,
-    Timeouts, Tokens, TurnedAway, Unusable, nginx,
+    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
 };
 use crate::host::callout::{CalloutOutcome, Failure, Response};
 use crate::host::headers::Headers;
@@ -151,7 +151,9 @@ impl Profile {
             announced: |headers, _| (without_pseudo(headers), false),
             replace: |headers, name, value| headers.set(name, value),
             removal: Removal::Hides,
+            absent_map: Some(Status::BadArgument),
             keeps_at_hand: true,
+            empty_removes: false,
             slice,
             callout_body_outside: Refused::Trap(
                 "can only get dispatch response body during on_http_dispatch_response".to_owned(),
@@ -164,6 +166,7 @@ impl Profile {
             second_reply: SecondReply::Traps,
             reply_in_response: ReplyInResponse::StatusAndBody,
             callout_before_reply: false,
+            unreachable: |_| None,
             dispatch,
             keeps_pseudo_headers: false,
             timeouts: Timeouts::EachWait,
@@ -190,6 +193,7 @@ impl Profile {
             metrics: Metrics { longest_name: Some(METRIC_NAME_LIMIT), faults_trap: true },
             ticks: Ticks { once: true, leak: true },
             root_contexts: RootContexts::AtStart,
+            logs: true,
             reuses_contexts: false,
             isolation: Isolation::Worker,
             unloadable: Unusable::NoStart,
@@ -231,7 +235,8 @@ fn map(headers: &Headers) -> Result<Headers, Refused> {
 }
 
 /// The host looks at the start only to see whether it overflows.
-fn slice(buffer: &[u8], _start: usize, length: usize) -> Given<&[u8]> {
+fn slice(slice: Slice<'_>) -> Given<&[u8]> {
+    let Slice { buffer, length, .. } = slice;
     if buffer.is_empty() {
         return Err(Status::NotFound.into());
     }

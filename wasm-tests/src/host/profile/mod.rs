@@ -20,6 +20,7 @@
 //! | what a trap leaves behind | [`Profile::after_trap`] |
 //! | a module that can not be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
 
+mod apisix;
 mod envoy;
 mod kong;
 mod nginx;
@@ -27,14 +28,15 @@ mod rules;
 
 pub use rules::{
     AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Ticks,
-    Timeouts, Tokens, TurnedAway, Unusable,
+    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Timeouts, Tokens, TurnedAway, Unusable,
 };
 
 use super::callout::{CalloutOutcome, Failure, Response};
 use super::headers::Headers;
 use super::record::Level;
 use super::request::Request;
+use super::status::Status;
 use std::time::Duration;
 
 /// One gateway's way of hosting modules. Take one and change a field to get a variant:
@@ -63,10 +65,14 @@ pub struct Profile {
     pub replace: fn(&mut Headers, name: &[u8], value: &[u8]),
     /// What removing a request header does.
     pub removal: Removal,
+    /// What asking for the map of headers that are not there returns; `None` is an empty map.
+    pub absent_map: Option<Status>,
     /// Whether headers and configuration can be read at any time, not only in their callback.
     pub keeps_at_hand: bool,
+    /// Whether giving a header an empty value removes it.
+    pub empty_removes: bool,
     /// What of a buffer a module gets; `None` is OK and nothing written.
-    pub slice: for<'a> fn(&'a [u8], start: usize, length: usize) -> Given<&'a [u8]>,
+    pub slice: for<'a> fn(Slice<'a>) -> Given<&'a [u8]>,
     /// What reading a callout's body does when no callout's callback is running.
     pub callout_body_outside: Refused,
     /// How bodies are shown.
@@ -81,6 +87,8 @@ pub struct Profile {
     pub reply_in_response: ReplyInResponse,
     /// Whether a callout that is in flight swallows a local reply.
     pub callout_before_reply: bool,
+    /// How a callout that may be dispatched fails, whatever the server.
+    pub unreachable: fn(&Dispatch<'_>) -> Option<Failure>,
     /// Whether a callout may be dispatched.
     pub dispatch: fn(&Dispatch<'_>) -> Result<(), Refused>,
     /// Whether a callout's missing `:method`, `:path` or `:scheme` is that of an earlier one of the worker.
@@ -129,6 +137,8 @@ pub struct Profile {
     pub ticks: Ticks,
     /// When root contexts are made and configured.
     pub root_contexts: RootContexts,
+    /// Whether streams end with `proxy_on_log`.
+    pub logs: bool,
     /// Whether the numbers of contexts that have ended are given out again.
     pub reuses_contexts: bool,
     /// Which requests share a VM.

@@ -276,6 +276,18 @@ pub struct Dispatch<'a> {
     pub pending: usize,
 }
 
+/// A part of a buffer that the module wants.
+pub struct Slice<'a> {
+    /// The whole buffer.
+    pub buffer: &'a [u8],
+    /// Where the part begins.
+    pub start: usize,
+    /// How long it is at most.
+    pub length: usize,
+    /// Whether it is the plugin's configuration.
+    pub configuration: bool,
+}
+
 /// A local reply that the module wants to send.
 pub struct Reply<'a> {
     /// The status.
