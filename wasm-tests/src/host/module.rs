@@ -2,7 +2,7 @@
 //! A release artifact that is older than its sources is refused, so that no test passes on yesterday's code.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use std::{env, fs, io};
 
@@ -10,7 +10,7 @@ use std::{env, fs, io};
 #[derive(Clone)]
 pub struct Module {
     compiled: wasmtime::Module,
-    size: usize,
+    bytes: Arc<[u8]>,
 }
 
 impl Module {
@@ -46,13 +46,13 @@ impl Module {
 
     /// Compiles a module in the binary format.
     pub fn from_bytes(bytes: &[u8]) -> wasmtime::Result<Module> {
-        Ok(Module { compiled: wasmtime::Module::from_binary(engine(), bytes)?, size: bytes.len() })
+        Ok(Module { compiled: wasmtime::Module::from_binary(engine(), bytes)?, bytes: bytes.into() })
     }
 
     /// Compiles a module in the text format. Panics on an error, because only tests write such modules.
     pub fn from_wat(text: &str) -> Module {
         let compiled = wasmtime::Module::new(engine(), text).unwrap_or_else(|error| panic!("{error:?}"));
-        Module { compiled, size: text.len() }
+        Module { compiled, bytes: text.as_bytes().into() }
     }
 
     /// What the module imports, as `module.name`, sorted.
@@ -70,9 +70,14 @@ impl Module {
         exports
     }
 
+    /// What the module was compiled from.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The length of the file in bytes.
     pub fn size(&self) -> usize {
-        self.size
+        self.bytes.len()
     }
 
     pub(crate) fn compiled(&self) -> &wasmtime::Module {
