@@ -15,7 +15,7 @@ DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin de
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: need-rust ## Build the module: dist/hub_auth_filter.wasm
@@ -33,7 +33,7 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 	@$(DEMO) run
 
 .PHONY: test
-test: build envoy authorisation-server openbao need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
+test: build wasmtime-0.38 envoy authorisation-server openbao need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 
 .PHONY: bench
@@ -101,6 +101,19 @@ install-authorisation-server: need-node
 	@cd .tools/authorisation-server && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
+
+.PHONY: wasmtime-0.38
+wasmtime-0.38: build ## Load the module into the engine that APISIX has, installed into .tools/wasmtime-0.38
+	@cmp -s wasm-tests/wasmtime-0.38-requirements.txt .tools/wasmtime-0.38/requirements.txt || $(MAKE) --no-print-directory install-wasmtime-0.38
+	.tools/wasmtime-0.38/bin/python -c 'import sys, wasmtime; wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1])' $(MODULE)
+
+.PHONY: install-wasmtime-0.38
+install-wasmtime-0.38: need-python
+	@echo "Installing wasmtime 0.38 into .tools/wasmtime-0.38"
+	@rm -rf .tools/wasmtime-0.38
+	@$(PYTHON) -m venv .tools/wasmtime-0.38
+	@.tools/wasmtime-0.38/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/wasmtime-0.38-requirements.txt
+	@cp wasm-tests/wasmtime-0.38-requirements.txt .tools/wasmtime-0.38/requirements.txt
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
