@@ -1,32 +1,78 @@
-//! What a gateway can do for the filter, found out once and held as a value: the rest of the filter degrades by it and never
-//! asks which gateway it is.
+//! What a gateway can do for the filter, held as a value: the rest of the filter degrades by it and never asks which
+//! gateway it is.
 
 use std::rc::Rc;
 
 use crate::shared_data::{NoSharedData, SharedData};
+
+/// The gateways that the filter knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayKind {
+    /// Envoy, and what is built on it.
+    Envoy,
+    /// Kong 3.4 to 3.9.
+    Kong,
+    /// APISIX 3.
+    Apisix,
+}
 
 /// What a gateway can do.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     /// What its workers share.
     pub data: Rc<dyn SharedData>,
+    /// Whether [`Capabilities::data`] is more than nothing.
+    pub shares_data: bool,
     /// Whether time is told to the filter regularly.
     pub has_timer: bool,
+    /// Whether one event may decide on several requests. Where it may not, a request is decided only when it arrives and
+    /// when its own callout ends, of which it has one at a time: nobody can wait for another's.
+    pub wakes_others: bool,
     /// Whether a response can be held until a callout has ended.
     pub holds_responses: bool,
+    /// Whether a response can be replaced by another, at least its status and body.
+    pub replaces_responses: bool,
+    /// Whether the upstream of a callout is a name that the gateway's configuration defines. Elsewhere it is an address:
+    /// `host` or `host:port`.
+    pub names_upstreams: bool,
+}
+
+impl GatewayKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Envoy, Self::Kong, Self::Apisix];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::Kong => "kong",
+            Self::Apisix => "apisix",
+        }
+    }
 }
 
 impl Capabilities {
-    /// Of a gateway that can do nothing beyond the necessary.
+    /// What a gateway of this kind can do, when its workers share `data`, if anything, and it took a request
+    /// for a tick or not.
     #[must_use]
-    pub fn none() -> Self {
-        Self { data: Rc::new(NoSharedData), has_timer: false, holds_responses: false }
+    pub fn of(kind: GatewayKind, data: Option<Rc<dyn SharedData>>, has_timer: bool) -> Self {
+        let is_envoy = kind == GatewayKind::Envoy;
+        Self {
+            shares_data: data.is_some(),
+            data: data.unwrap_or_else(|| Rc::new(NoSharedData)),
+            has_timer,
+            wakes_others: is_envoy,
+            holds_responses: is_envoy,
+            replaces_responses: kind != GatewayKind::Apisix,
+            names_upstreams: is_envoy,
+        }
     }
 
-    /// The data for those that wait for what another worker does: without a timer they would never notice its end, and
-    /// get none.
+    /// The data for those that wait for what another worker does: without a timer they would never notice its end, nor
+    /// could they be woken where nobody can, and get none.
     #[must_use]
     pub fn data_for_waiting(&self) -> Rc<dyn SharedData> {
-        if self.has_timer { Rc::clone(&self.data) } else { Rc::new(NoSharedData) }
+        if self.has_timer && self.wakes_others { Rc::clone(&self.data) } else { Rc::new(NoSharedData) }
     }
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::Notice;
 use crate::callout::{Callout, CalloutId, Topic};
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{self, Config};
 use crate::exchange::{Phase, Released, Settled, Step, TICK, Verdict};
 use crate::reply::{Refusal, Rejection};
@@ -116,7 +116,7 @@ impl Plugin {
 
     fn start(&mut self, config: config::Direction) {
         let has_timer = abi::set_tick_period(TICK).is_ok();
-        let capabilities = Capabilities { data: Rc::new(HostSharedData), has_timer, holds_responses: true };
+        let capabilities = Capabilities::of(GatewayKind::Envoy, Some(Rc::new(HostSharedData)), has_timer);
         let mut direction = Direction::new(config, &capabilities);
         if direction.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");

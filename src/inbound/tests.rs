@@ -3,6 +3,7 @@ mod response_token;
 
 use super::*;
 use crate::callout::Body;
+use crate::capabilities::GatewayKind;
 use crate::peer::PeerFacts;
 use crate::request::ConfiguredHeaders;
 use crate::testing::SigningKey;
@@ -20,7 +21,7 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    Inbound::new(config.into_inbound(), &Capabilities::none())
+    Inbound::new(config.into_inbound(), &Capabilities::of(GatewayKind::Envoy, None, false))
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {

@@ -2,6 +2,7 @@ mod responses;
 
 use super::*;
 use crate::callout::Body;
+use crate::capabilities::GatewayKind;
 use crate::exchange::Admission;
 use crate::jose::base64url;
 use crate::request::Correlation;
@@ -27,7 +28,7 @@ fn outbound_with(capabilities: &Capabilities, change: impl FnOnce(&mut Json)) ->
 }
 
 fn outbound(change: impl FnOnce(&mut Json)) -> Outbound {
-    outbound_with(&Capabilities { holds_responses: true, ..Capabilities::none() }, change)
+    outbound_with(&Capabilities::of(GatewayKind::Envoy, None, false), change)
 }
 
 /// The settings of a direction that verifies responses.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::callout::{Callout, CalloutError};
+use crate::capabilities::GatewayKind;
 use crate::claims::{Claim, Fault};
 use crate::config::{Introspection, JwtValidation, Secret};
 use crate::peer::{Fingerprint, PeerCertificate, PeerFacts, PeerRules, PeerSource};
@@ -95,7 +96,7 @@ struct Bench {
 
 impl Bench {
     fn new(settings: config::ClientCredentials) -> Self {
-        let method = ClientCredentials::new(settings, &Capabilities::none());
+        let method = ClientCredentials::new(settings, &Capabilities::of(GatewayKind::Envoy, None, false));
         Self { method, certificate: certificate(Some(OURS)), evidence: Evidence::default() }
     }
 
