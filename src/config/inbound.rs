@@ -100,8 +100,9 @@ impl Inbound {
                 errors,
             );
         }
-        let service_initiation = optional(&object.member("service_initiation"), errors, ServiceInitiation::read);
-        let health_checks = optional(&object.member("health_checks"), errors, HealthChecks::read);
+        let service_initiation =
+            object.member("service_initiation").optional(|node| ServiceInitiation::read(node, errors));
+        let health_checks = object.member("health_checks").optional(|node| HealthChecks::read(node, errors));
         let forward = Forward::read(&object.member("forward"), errors);
         if forward.is_some_and(|forward| !forward.identity_headers) && !object.member("service_initiation").is_absent()
         {
@@ -111,12 +112,8 @@ impl Inbound {
                 errors,
             );
         }
-        let response_token = object.member("response_token");
-        let response_token = if response_token.is_absent() {
-            Some(None)
-        } else {
-            ResponseToken::read(&response_token, secrets, errors).map(Some)
-        };
+        let response_token =
+            object.member("response_token").optional(|node| ResponseToken::read(node, secrets, errors));
         Some(Inbound {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
@@ -128,15 +125,6 @@ impl Inbound {
             response_token: response_token?,
         })
     }
-}
-
-/// A part that may be left out: `Some(None)` then.
-fn optional<'a, T>(
-    node: &Node<'a>,
-    errors: &mut ConfigErrors,
-    read: fn(&Node<'a>, &mut ConfigErrors) -> Option<T>,
-) -> Option<Option<T>> {
-    if node.is_absent() { Some(None) } else { read(node, errors).map(Some) }
 }
 
 fn read_auth(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Auth> {

@@ -32,12 +32,7 @@ impl Outbound {
     pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Outbound> {
         let object = node.object(&KEYS, errors)?;
         let signing = Signing::read(node, &object, secrets, errors);
-        let verify_responses = object.member("verify_responses");
-        let verify_responses = if verify_responses.is_absent() {
-            Some(None)
-        } else {
-            VerifyResponses::read(&verify_responses, errors).map(Some)
-        };
+        let verify_responses = object.member("verify_responses").optional(|node| VerifyResponses::read(node, errors));
         Some(Outbound { signing: signing?, verify_responses: verify_responses? })
     }
 }

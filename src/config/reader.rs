@@ -112,6 +112,11 @@ impl<'a> Node<'a> {
         matches!(self.json, Some(Value::Object(_)))
     }
 
+    /// What `read` makes of it where it may be left out: `Some(None)` then.
+    pub(super) fn optional<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<Option<T>> {
+        if self.is_absent() { Some(None) } else { read(self).map(Some) }
+    }
+
     /// Notes a fault here.
     pub(super) fn refuse(&self, problem: impl Into<String>, errors: &mut ConfigErrors) {
         errors.add(&self.path, problem.into());

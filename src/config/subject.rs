@@ -90,5 +90,5 @@ fn read_value<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str>
 
 /// `Some(None)` if it is left out.
 fn read_optional<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<Option<&'a str>> {
-    if node.is_absent() { Some(None) } else { read_value(node, errors).map(Some) }
+    node.optional(|node| read_value(node, errors))
 }

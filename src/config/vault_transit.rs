@@ -109,12 +109,12 @@ impl VaultTransit {
         } else {
             upstream.text(&UPSTREAM, errors).map(str::to_owned)
         };
-        let namespace = optional(&object.member("namespace"), |node| node.text(&NAMESPACE, errors).map(str::to_owned));
+        let namespace = object.member("namespace").optional(|node| node.text(&NAMESPACE, errors).map(str::to_owned));
         let mount = read_mount(&object.member("mount"), errors);
         let key = read_key(&object.member("key"), errors);
-        let key_version = optional(&object.member("key_version"), |node| node.integer(&KEY_VERSION, errors));
+        let key_version = object.member("key_version").optional(|node| node.integer(&KEY_VERSION, errors));
         let key_id = object.member("kid").text(&KEY_ID, errors);
-        let public_key = optional(&object.member("public_key"), |node| read_public_key(node, errors));
+        let public_key = object.member("public_key").optional(|node| read_public_key(node, errors));
         let token = secrets.read(&object.member("token"), &TOKEN, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let deadline = object.member("deadline");
@@ -137,11 +137,6 @@ impl VaultTransit {
             deadline: until?,
         })
     }
-}
-
-/// A setting that may be left out: `Some(None)` then.
-fn optional<'a, T>(node: &Node<'a>, read: impl FnOnce(&Node<'a>) -> Option<T>) -> Option<Option<T>> {
-    if node.is_absent() { Some(None) } else { read(node).map(Some) }
 }
 
 fn read_address(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Origin> {
