@@ -8,6 +8,7 @@ mod client_credentials;
 mod duration;
 mod errors;
 mod forward;
+mod gateway;
 mod header_name;
 mod health_checks;
 mod inbound;
@@ -35,6 +36,7 @@ pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
 pub use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
 pub use errors::{ConfigError, ConfigErrors};
 pub use forward::{Forward, ForwardAuthorization};
+pub use gateway::Gateway;
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
@@ -55,13 +57,17 @@ use secret::SecretSource;
 /// keeps a file given by mistake from being read into a tree many times its size in every worker.
 pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
-const TOP: Keys = Keys { supported: &["inbound", "outbound"], refused: &[] };
+const TOP: Keys = Keys { supported: &["inbound", "outbound", "gateway"], refused: &[] };
+
+const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
 
 /// A checked plugin configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Which direction this plugin does, and how.
     pub direction: Direction,
+    /// What it says of the gateway itself.
+    pub gateway: Gateway,
     warnings: Vec<String>,
 }
 
@@ -99,11 +105,13 @@ impl Config {
             }
         };
         let mut secrets = SecretSource::new(environment);
-        let direction = Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
+        let read = Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
         // Secrets that the configuration has inline were copied out of it.
         tree.wipe();
-        match direction {
-            Some(direction) if errors.is_empty() => Ok(Config { direction, warnings: secrets.into_warnings() }),
+        match read {
+            Some((direction, gateway)) if errors.is_empty() => {
+                Ok(Config { direction, gateway, warnings: secrets.into_warnings() })
+            }
             _ => Err(errors),
         }
     }
@@ -131,9 +139,13 @@ impl Config {
         &self.warnings
     }
 
-    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Direction> {
+    fn read(
+        node: &Node<'_>,
+        secrets: &mut SecretSource<'_>,
+        errors: &mut ConfigErrors,
+    ) -> Option<(Direction, Gateway)> {
         let top = node.object(&TOP, errors)?;
-        top.exactly_one(errors);
+        top.exactly_one_of(&DIRECTIONS, errors);
         let (inbound, outbound) = (top.member("inbound"), top.member("outbound"));
         let inbound = if inbound.is_absent() {
             None
@@ -145,7 +157,8 @@ impl Config {
         } else {
             Outbound::read(&outbound, secrets, errors).map(|outbound| Direction::Outbound(Box::new(outbound)))
         };
-        inbound.or(outbound)
+        let gateway = Gateway::read(&top.member("gateway"), errors);
+        Some((inbound.or(outbound)?, gateway?))
     }
 }
 

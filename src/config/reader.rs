@@ -288,10 +288,15 @@ impl<'a> Object<'a> {
 
     /// Notes a fault unless exactly one of the known keys is there.
     pub(super) fn exactly_one(&self, errors: &mut ConfigErrors) {
-        let given: Vec<&str> = self.keys.supported.iter().copied().filter(|key| self.members.contains(key)).collect();
+        self.exactly_one_of(self.keys.supported, errors);
+    }
+
+    /// Notes a fault unless exactly one of these keys is there.
+    pub(super) fn exactly_one_of(&self, keys: &[&str], errors: &mut ConfigErrors) {
+        let given: Vec<&str> = keys.iter().copied().filter(|key| self.members.contains(key)).collect();
         let problem = match given.as_slice() {
             [_] => return,
-            [] => format!("expected {}, got nothing", list_words(self.keys.supported, "or")),
+            [] => format!("expected {}, got nothing", list_words(keys, "or")),
             _ => format!("expected exactly one key, got {}", list_words(&given, "and")),
         };
         errors.add(&self.path, problem);

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod client_credentials;
+mod gateway;
 mod health_checks;
 mod inbound;
 mod jwt_auth;

@@ -21,6 +21,7 @@ fn examples() -> Vec<Value> {
         let name = example.as_object().unwrap().keys().next().unwrap().clone();
         match name.as_str() {
             "inbound" | "outbound" => example,
+            "gateway" => part(example, &name, least(), "/gateway"),
             "response_token" => part(example, &name, least(), "/inbound/response_token"),
             "verify_responses" => part(example, &name, least_outbound(), "/outbound/verify_responses"),
             "remote_signer" => {
@@ -58,7 +59,7 @@ fn keys(value: &Value, found: &mut Vec<String>) {
 #[test]
 fn its_examples_are_accepted() {
     let examples = examples();
-    assert!(examples.len() >= 8, "{} examples", examples.len());
+    assert!(examples.len() >= 9, "{} examples", examples.len());
     for example in examples {
         let variable = |name: &str| match name {
             "INTROSPECTION_SECRET" => Some("secret".to_owned()),

@@ -13,6 +13,7 @@ const SECRET: &str = "s3cret-VALUE/7f3a";
 /// Configurations that together have every key.
 pub(super) fn samples() -> Vec<Value> {
     let mut pinned: Value = serde_json::from_str(EXAMPLE).unwrap();
+    pinned["gateway"] = json!({"kind": "kong", "shared_data": true});
     pinned["inbound"]["peer"]["fingerprints"] = json!([FINGERPRINT]);
     pinned["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("gateway");
     pinned["inbound"]["auth"]["jwt_auth"]["replay_capacity"] = json!(1_000);
@@ -74,7 +75,12 @@ pub(super) fn samples() -> Vec<Value> {
         "provider_ids": ["retail"], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
         "timeout": "5s", "refetch_cooldown": "30s", "clock_skew": "10s", "max_lifetime": "5m",
     });
-    let inbound = [pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque, response_token];
+    let mut remote_response_token = response_token.clone();
+    let settings = remote_response_token["inbound"]["response_token"].as_object_mut().unwrap();
+    settings.remove("keys");
+    settings.insert("remote_signer".to_owned(), remote["outbound"]["remote_signer"].clone());
+    let tokens = [response_token, remote_response_token];
+    let inbound = [pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque].into_iter().chain(tokens);
     [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
 }
 
@@ -163,6 +169,9 @@ fn likely_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "inbound",
         "outbound",
+        "kind",
+        "kong",
+        "shared_data",
         "provider_ids",
         "peer",
         "organisational_units",
