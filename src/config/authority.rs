@@ -69,9 +69,28 @@ impl Authority {
         }
     }
 
+    /// Whether the host is an IP address.
+    pub(super) fn is_address(&self) -> bool {
+        match self.host {
+            Host::Name(_) => false,
+            Host::V4(_) | Host::V6(_) => true,
+        }
+    }
+
     /// `host:port`, with this port when the URL gives none.
     pub(super) fn with_port(&self, default: u16) -> String {
         format!("{}:{}", self.host, self.port.unwrap_or(default))
+    }
+}
+
+impl AuthorityFault {
+    /// What the text is instead, for an error.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::UserInfo => "one with a user name or password",
+            Self::Host => "one whose host is not a DNS name, an IPv4 address or an [IPv6] address",
+            Self::Port => "one whose port is not a number from 1 to 65535",
+        }
     }
 }
 

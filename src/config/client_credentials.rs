@@ -127,7 +127,7 @@ pub struct JwtValidation {
     pub algorithms: Vec<Algorithm>,
     /// Where the authorisation server's keys are.
     pub jwks: HttpUrl,
-    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host:port`.
+    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
     pub upstream: String,
     /// How long a fetched key set is used.
     pub max_age: Duration,
@@ -142,7 +142,7 @@ pub struct JwtValidation {
 pub struct Introspection {
     /// Its introspection endpoint.
     pub url: HttpUrl,
-    /// What the gateway calls to reach it: in Envoy the name of a cluster, elsewhere `host:port`.
+    /// What the gateway calls to reach it: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
     pub upstream: String,
     /// As whom it is asked.
     pub client_id: String,

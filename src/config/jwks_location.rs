@@ -149,6 +149,11 @@ impl JwksLocation {
         if fixed { Err(JwksLocationError::PlaceholderMissing) } else { Ok(location) }
     }
 
+    /// How it is fetched.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// `host:port`: how Kong and APISIX name the host to call.
     pub fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
@@ -223,9 +228,9 @@ impl fmt::Display for JwksLocationError {
                 "one with http:// to a host that is not localhost, 127.0.0.0/8 or [::1]"
             }
             JwksLocationError::PlaceholderOutsidePath => "one with a placeholder outside path and query",
-            JwksLocationError::UserInfo => "one with a user name or password",
-            JwksLocationError::Host => "one whose host is not a DNS name, an IPv4 address or an [IPv6] address",
-            JwksLocationError::Port => "one whose port is not a number from 1 to 65535",
+            JwksLocationError::UserInfo => AuthorityFault::UserInfo.as_str(),
+            JwksLocationError::Host => AuthorityFault::Host.as_str(),
+            JwksLocationError::Port => AuthorityFault::Port.as_str(),
             JwksLocationError::Fragment => "one with a fragment (#)",
             JwksLocationError::Character => "one with characters that RFC 3986 does not allow",
             JwksLocationError::UnknownPlaceholder => "one with braces around something else",

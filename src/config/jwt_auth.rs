@@ -53,7 +53,8 @@ const MAX_LIFETIME: DurationRange =
 /// worker or at most 5 MiB of shared data.
 const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
 
-/// An Envoy cluster name, or `host:port` elsewhere; the bound leaves room for the longest DNS name.
+/// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
+/// gateway is known. The bound leaves room for the longest DNS name.
 pub(super) const UPSTREAM: TextRule = TextRule {
     expected: "a string of 1 to 255 visible ASCII characters",
     max_bytes: 255,
@@ -65,7 +66,7 @@ pub(super) const UPSTREAM: TextRule = TextRule {
 pub struct JwtAuth {
     /// Where a caller's keys are.
     pub jwks: JwksLocation,
-    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host:port`.
+    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
     pub upstream: String,
     /// How long a fetched key set is used.
     pub max_age: Duration,

@@ -4,6 +4,7 @@
 
 mod api_key;
 mod authority;
+mod check;
 mod client_credentials;
 mod duration;
 mod errors;

@@ -62,9 +62,9 @@ impl fmt::Display for OriginFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scheme => "one without http:// or https:// at its start",
-            Self::UserInfo => "one with a user name or password",
-            Self::Host => "one whose host is not a DNS name, an IPv4 address or an [IPv6] address",
-            Self::Port => "one whose port is not a number from 1 to 65535",
+            Self::UserInfo => AuthorityFault::UserInfo.as_str(),
+            Self::Host => AuthorityFault::Host.as_str(),
+            Self::Port => AuthorityFault::Port.as_str(),
             Self::More => "one with more behind them",
         })
     }

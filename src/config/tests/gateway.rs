@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{accepted, faults, least, least_outbound, with};
-use crate::capabilities::GatewayKind;
+use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Gateway;
 
 fn read(settings: Value) -> Gateway {
@@ -42,7 +42,7 @@ fn it_is_no_direction() {
 
 #[test]
 fn its_kind_is_that_of_a_gateway_that_is_known() {
-    for (name, kind) in [("envoy", GatewayKind::Envoy), ("kong", GatewayKind::Kong), ("apisix", GatewayKind::Apisix)] {
+    for (name, kind) in [("envoy", Envoy), ("kong", Kong), ("apisix", Apisix)] {
         assert_eq!(read(json!({"kind": name})), Gateway { kind: Some(kind), shared_data: None });
     }
     for (bad, got) in [(json!("Kong"), "another string"), (json!(null), "null"), (json!(["kong"]), "an array")] {
@@ -78,7 +78,6 @@ fn all_its_faults_are_told_beside_those_of_a_direction() {
 
 #[test]
 fn shared_data_is_used_as_configured_else_in_envoy_only() {
-    use GatewayKind::{Apisix, Envoy, Kong};
     for (shared_data, users) in [(None, vec![Envoy]), (Some(true), vec![Envoy, Kong, Apisix]), (Some(false), vec![])] {
         // The kind that is configured is not the question: the caller has settled it.
         for kind in GatewayKind::ALL {

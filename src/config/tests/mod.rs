@@ -1,6 +1,7 @@
 //! The rules of the whole configuration, as an operator meets them: text in, a configuration or its faults out.
 
 mod api_key;
+mod check;
 mod client_credentials;
 mod gateway;
 mod health_checks;

@@ -85,7 +85,7 @@ pub(super) fn samples() -> Vec<Value> {
 }
 
 /// The JSON pointers of a value and all below it.
-fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
+pub(super) fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
     found.push(here.to_owned());
     match value {
         Value::Object(members) => {
@@ -99,7 +99,7 @@ fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
 }
 
 /// `/inbound/provider_ids/0` is `inbound.provider_ids[0]`.
-fn path_of(pointer: &str) -> String {
+pub(super) fn path_of(pointer: &str) -> String {
     let mut path = String::new();
     for part in pointer.split('/').skip(1) {
         match part.parse::<usize>() {
