@@ -158,6 +158,9 @@ impl<'f> Presented<'f> {
                 let leaf = leaf_of(forwarded)?;
                 forwarded.fingerprint().is_none_or(|known| known == leaf.fingerprint()).then_some(leaf)?
             }
+            None if self.facts.certificate.is_some() => {
+                LeafCertificate::from_pem(self.facts.certificate.as_deref()?).ok()?
+            }
             None => {
                 // A header that the gateway did not write is the caller's: the connection must be of the same certificate.
                 let known = Fingerprint::parse(self.facts.fingerprint.as_deref()?).ok()?;

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Config;
+use crate::peer::leaf::tests::LEAF;
 
 /// The certificate of `peer/leaf/tests.rs`, as Envoy writes it into `x-forwarded-client-cert`.
 const PEM: &str = include_str!("tests/leaf.urlencoded");
@@ -36,6 +37,7 @@ fn over_mtls() -> PeerFacts {
         subject: Some(SUBJECT.into()),
         fingerprint: Some(FINGERPRINT.into()),
         forwarded: vec![xfcc(&format!("Hash={FINGERPRINT};"))],
+        ..PeerFacts::default()
     }
 }
 
@@ -182,6 +184,19 @@ fn the_issuer_is_empty_where_the_gateway_does_not_tell_it() {
 }
 
 #[test]
+fn the_issuer_is_read_from_a_certificate_that_the_gateway_hands_over_whatever_a_header_says() {
+    let facts = |certificate: &str| PeerFacts {
+        verified: true,
+        subject: Some(SUBJECT.into()),
+        certificate: Some(certificate.into()),
+        forwarded: vec![xfcc("")],
+        ..PeerFacts::default()
+    };
+    assert_eq!(echoed(&facts(LEAF), &PeerSource::Connection), (SUBJECT.into(), ISSUER.into()));
+    assert_eq!(echoed(&facts("no certificate"), &PeerSource::Connection), (SUBJECT.into(), String::new()));
+}
+
+#[test]
 fn a_forwarded_certificate_counts_only_if_it_is_the_connections() {
     let with = |fingerprint: Option<&str>| PeerFacts { fingerprint: fingerprint.map(Into::into), ..over_mtls() };
     assert_eq!(echoed(&with(Some(&FINGERPRINT.to_uppercase())), &PeerSource::Connection).1, ISSUER);
@@ -269,9 +284,9 @@ proptest! {
     fn arbitrary_facts_never_panic_and_an_answer_is_always_json(
         path in prop::sample::select(vec!["/hello", "/hello-mtls", "/echo-cert"]),
         host in any::<Option<Vec<u8>>>(), verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>,
-        forwarded: Vec<Vec<u8>>, hop: bool,
+        certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, hop: bool,
     ) {
-        let facts = PeerFacts { verified, subject, fingerprint, forwarded };
+        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded };
         for source in [PeerSource::Connection, header(hop)] {
             let reply = checks("/").answer(b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();
             let body: Value = serde_json::from_str(&reply.body).unwrap();

@@ -41,14 +41,7 @@ impl LeafCertificate {
 
     /// Reads PEM of exactly one certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
-        if pem.len() > MAX_PEM_BYTES {
-            return Err(LeafError::TooLong);
-        }
-        let body = pem.trim_ascii().strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_suffix(END.as_bytes()));
-        // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
-        let body: Vec<u8> =
-            body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let der = STANDARD.decode(body).map_err(|_| LeafError::NotPem)?;
+        let der = der_of(pem)?;
         let certificate = Certificate::from_der(&der).map_err(|_| LeafError::NotACertificate)?;
         Ok(Self { fingerprint: Fingerprint::of(&der), certificate })
     }
@@ -104,6 +97,22 @@ impl fmt::Display for LeafError {
 }
 
 impl std::error::Error for LeafError {}
+
+/// SHA-256 of the certificate in this PEM, of exactly one, which need not be read for that.
+pub fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
+    der_of(pem).map(|der| Fingerprint::of(&der))
+}
+
+fn der_of(pem: &[u8]) -> Result<Vec<u8>, LeafError> {
+    if pem.len() > MAX_PEM_BYTES {
+        return Err(LeafError::TooLong);
+    }
+    let body = pem.trim_ascii().strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_suffix(END.as_bytes()));
+    // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
+    let body: Vec<u8> =
+        body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(body).map_err(|_| LeafError::NotPem)
+}
 
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(text.len());

@@ -17,6 +17,7 @@ pub use subject::Subject;
 
 use fingerprint::FingerprintError;
 use forwarded::{ForwardedCertificate, ForwardedError};
+use leaf::LeafError;
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
 
@@ -29,6 +30,8 @@ pub struct PeerFacts {
     pub subject: Option<Vec<u8>>,
     /// Its SHA-256 fingerprint, in hexadecimal. Whatever else a gateway calls a fingerprint (SHA-1) does not belong here.
     pub fingerprint: Option<Vec<u8>>,
+    /// The certificate itself, in PEM, from a gateway that tells this instead of the fingerprint.
+    pub certificate: Option<Vec<u8>>,
     /// Every value of the forwarded header that the rules name; empty when they name none.
     pub forwarded: Vec<Vec<u8>>,
 }
@@ -94,8 +97,11 @@ impl PeerCertificate {
     fn of_connection(facts: &PeerFacts) -> Result<Self, PeerError> {
         // A gateway may show the subject of a certificate that it could not verify: presence alone says nothing.
         let subject = facts.subject.as_deref().filter(|_| facts.verified).ok_or(PeerError::Missing)?;
-        let fingerprint =
-            facts.fingerprint.as_deref().map(Fingerprint::parse).transpose().map_err(Malformed::Fingerprint)?;
+        let fingerprint = match (&facts.fingerprint, &facts.certificate) {
+            (Some(text), _) => Some(Fingerprint::parse(text).map_err(Malformed::Fingerprint)?),
+            (None, Some(pem)) => Some(leaf::fingerprint(pem).map_err(Malformed::Certificate)?),
+            (None, None) => None,
+        };
         Ok(Self { subject: parse_subject(subject)?, fingerprint })
     }
 
@@ -158,6 +164,8 @@ pub enum Malformed {
     Subject(SubjectError),
     /// The fingerprint is not one.
     Fingerprint(FingerprintError),
+    /// What the gateway gives as the certificate is not one.
+    Certificate(LeafError),
     /// The forwarded header does not name one certificate.
     Forwarded(ForwardedError),
     /// The forwarded header arrived more than once.
@@ -205,6 +213,7 @@ impl fmt::Display for Malformed {
             Self::Name(error) => error.fmt(f),
             Self::Subject(error) => error.fmt(f),
             Self::Fingerprint(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
             Self::Forwarded(error) => error.fmt(f),
             Self::SeveralForwardedHeaders => f.write_str("more than one forwarded certificate header"),
         }

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::fingerprint::{Fingerprint, FingerprintError};
 use super::forwarded::ForwardedError;
+use super::leaf::LeafError;
+use super::leaf::tests::LEAF;
 use super::name::NameError;
 use super::subject::SubjectError;
 use super::{Malformed, NotPinned, PeerCertificate, PeerError, PeerFacts, PeerRules, PeerSource};
@@ -13,7 +15,7 @@ const HUB_HASH: &str = "bf7cd2115ed39116f5e3792e102cc2205e47bbda6ebea7eb02d51b9a
 const OTHER_HASH: &str = "00e854aadab0405e7c7e0234f6849bd2e00f7575dfd6b5e07b574a7209a550f4";
 
 fn hub_on_connection() -> PeerFacts {
-    PeerFacts { verified: true, subject: Some(HUB.into()), fingerprint: Some(HUB_HASH.into()), forwarded: vec![] }
+    PeerFacts { verified: true, subject: Some(HUB.into()), fingerprint: Some(HUB_HASH.into()), ..PeerFacts::default() }
 }
 
 /// The connection's own certificate is the proxy's, which no pin allows.
@@ -23,6 +25,7 @@ fn hub_behind_a_proxy() -> PeerFacts {
         subject: Some("OU=proxy,O=Bank".into()),
         fingerprint: Some(OTHER_HASH.into()),
         forwarded: vec![format!(r#"Hash={HUB_HASH};Subject="{HUB}";URI="#).into()],
+        ..PeerFacts::default()
     }
 }
 
@@ -256,12 +259,27 @@ fn a_message_names_the_failed_check_and_echoes_nothing() {
     }
 }
 
+#[test]
+fn a_certificate_that_the_gateway_hands_over_is_pinned_by_its_digest() {
+    const LEAF_HASH: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
+    let facts = |pem: &str| PeerFacts { fingerprint: None, certificate: Some(pem.into()), ..hub_on_connection() };
+    let establish = |pem, rules: &PeerRules| PeerCertificate::establish(&facts(pem), rules);
+    let certificate = establish(LEAF, &pinned(&["hub"], &[LEAF_HASH])).unwrap();
+    assert_eq!(certificate.fingerprint(), Some(fingerprint(LEAF_HASH)));
+    assert_eq!(establish(LEAF, &pinned(&["hub"], &[HUB_HASH])), Err(PeerError::NotPinned(NotPinned::Fingerprint)));
+    for text in ["", "-----BEGIN CERTIFICATE-----", &LEAF.replace('M', "*"), &format!("{LEAF}\n{LEAF}")] {
+        let error = PeerError::Malformed(Malformed::Certificate(LeafError::NotPem));
+        assert_eq!(establish(text, &pinned(&["hub"], &[])), Err(error), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_facts_never_panic_and_never_pass_unpinned(
-        verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>, forwarded_values: Vec<Vec<u8>>, hop: bool,
+        verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>, certificate: Option<Vec<u8>>,
+        forwarded_values: Vec<Vec<u8>>, hop: bool,
     ) {
-        let facts = PeerFacts { verified, subject, fingerprint, forwarded: forwarded_values };
+        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded: forwarded_values };
         for rules in [pinned(&[], &[]), forwarded(pinned(&[], &[]), hop)] {
             prop_assert!(PeerCertificate::establish(&facts, &rules).is_err());
         }

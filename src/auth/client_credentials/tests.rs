@@ -61,7 +61,7 @@ fn certificate(fingerprint: Option<[u8; 32]>) -> PeerCertificate {
         verified: true,
         subject: Some(b"CN=hub,OU=unit,O=Hub".to_vec()),
         fingerprint: fingerprint.map(|octets| hex(octets).into_bytes()),
-        forwarded: Vec::new(),
+        ..PeerFacts::default()
     };
     let rules = PeerRules {
         organisational_units: vec!["unit".to_owned()],
