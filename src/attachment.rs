@@ -22,6 +22,8 @@ pub struct Attachment {
     header: Cow<'static, str>,
     phase: Phase,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// See [`Capabilities::wakes_others`].
+    wakes_others: bool,
 }
 
 /// Something that waits for its token.
@@ -42,7 +44,8 @@ impl Attachment {
         capabilities: &Capabilities,
     ) -> Self {
         let signing = Signing::new(settings, capabilities);
-        Self { signing, header: header.into(), phase, waiting: BTreeMap::new() }
+        let wakes_others = capabilities.wakes_others;
+        Self { signing, header: header.into(), phase, waiting: BTreeMap::new(), wakes_others }
     }
 
     /// Whether tokens wait for callouts.
@@ -98,8 +101,14 @@ impl Attachment {
         self.signing.lost(now)
     }
 
-    /// Forgets a request that has gone away, once what the signer was asked for it has ended.
+    /// Forgets a request that has gone away, once what the signer was asked for it has ended. Where others can not be woken
+    /// its end is not told, once the request has gone.
     pub fn forget(&mut self, id: RequestId) {
+        if !self.wakes_others {
+            self.waiting.remove(&id);
+            self.signing.forget(id);
+            return;
+        }
         if let Some(waiting) = self.waiting.get_mut(&id) {
             waiting.gone = true;
         }

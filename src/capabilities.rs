@@ -32,6 +32,8 @@ pub struct Capabilities {
     pub holds_responses: bool,
     /// Whether a response can be replaced by another, at least its status and body.
     pub replaces_responses: bool,
+    /// Whether a response may come to a request that the gateway has not shown to the filter.
+    pub hides_requests: bool,
     /// Whether the upstream of a callout is a name that the gateway's configuration defines. Elsewhere it is an address:
     /// `host` or `host:port`.
     pub names_upstreams: bool,
@@ -65,6 +67,7 @@ impl Capabilities {
             wakes_others: is_envoy,
             holds_responses: is_envoy,
             replaces_responses: kind != GatewayKind::Apisix,
+            hides_requests: kind == GatewayKind::Kong,
             names_upstreams: is_envoy,
         }
     }

@@ -16,6 +16,10 @@ use crate::signing::SignatureRecord;
 /// a longer filter chain.
 pub const MAX_WAITING: usize = 128;
 
+/// How long a request waits at the most, a server that drips and a signer's second try included. One that has waited longer
+/// has gone, whatever the gateway said.
+pub const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
 /// How often time is looked at: background fetches are not urgent.
 pub const TICK: Duration = Duration::from_secs(1);
 

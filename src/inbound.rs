@@ -4,7 +4,7 @@
 //! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::attachment::Attachment;
@@ -13,7 +13,9 @@ use crate::auth::{Accepted, AccessTokenError, Credential, Due, Evidence, Method,
 use crate::callout::{Answer, CalloutError, CalloutId, Topic};
 use crate::capabilities::Capabilities;
 use crate::config::{self, Forward, ForwardAuthorization};
-use crate::exchange::{Admission, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
+use crate::exchange::{
+    Admission, LONGEST_WAIT, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict,
+};
 use crate::health::HealthChecks;
 use crate::keys::Attempt;
 use crate::peer::{PeerCertificate, PeerSource, Subject};
@@ -32,7 +34,11 @@ pub struct Inbound {
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// See [`Capabilities::wakes_others`].
+    wakes_others: bool,
     responses: Option<Responses>,
+    /// The requests that were decided on and have no response yet, where the gateway may have hidden others.
+    decided: Option<BTreeSet<RequestId>>,
 }
 
 /// What is known of the responses to come that will be signed.
@@ -46,6 +52,9 @@ struct Responses {
 #[derive(Debug)]
 struct Waiting {
     topic: Topic,
+    /// Its own callout, if it does not wait for another's.
+    callout: Option<CalloutId>,
+    since: UnixTime,
     facts: RequestFacts,
 }
 
@@ -72,7 +81,17 @@ impl Inbound {
         let headers = ConfiguredHeaders { forwarded_certificate, api_key: method.own_header().map(str::to_owned) };
         let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
         let service_initiation = config.service_initiation.clone().map(ServiceInitiation::new);
-        Self { config, method, headers, health_checks, service_initiation, waiting: BTreeMap::new(), responses }
+        Self {
+            config,
+            method,
+            headers,
+            health_checks,
+            service_initiation,
+            waiting: BTreeMap::new(),
+            wakes_others: capabilities.wakes_others,
+            responses,
+            decided: capabilities.hides_requests.then(BTreeSet::new),
+        }
     }
 
     /// The headers that mean something by this configuration, beside those that always do.
@@ -94,6 +113,12 @@ impl Inbound {
         if self.method.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
+    /// Whether responses mean anything: because they are signed, or because they may answer requests that were never seen.
+    #[must_use]
+    pub fn wants_responses(&self) -> bool {
+        self.responses.is_some() || self.decided.is_some()
+    }
+
     /// Whether responses are signed.
     #[must_use]
     pub fn signs_responses(&self) -> bool {
@@ -107,30 +132,37 @@ impl Inbound {
 
     /// Decides on a new request.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
-        if let Some(reply) = self.answer_health_check(&facts) {
-            return Step::verdict(Verdict::Answer(Box::new(reply)));
+        let step = self.request(now, id, facts);
+        if let Some(decided) = &mut self.decided
+            && step.verdict.is_some()
+        {
+            decided.insert(id);
         }
-        let mut evidence = Evidence::default();
-        match self.decide(now, &facts, Attempt::First, &mut evidence) {
-            Ok(Decision::Admitted(admission)) => {
-                self.expect_response(id, &facts);
-                Step::verdict(Verdict::Admit(Box::new(admission)))
-            }
-            Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
-            Ok(Decision::Needs(needs)) if self.waiting.len() < MAX_WAITING => {
-                self.waiting.insert(id, Waiting { topic: needs.topic, facts });
-                Step { callouts: needs.callout.into_iter().collect(), verdict: None }
-            }
-            Ok(Decision::Needs(needs)) => {
-                let verdict = refuse(Rejection::TooManyWaiting, evidence, &facts);
-                Step { callouts: needs.callout.into_iter().collect(), verdict: Some(verdict) }
-            }
+        step
+    }
+
+    /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
+    /// carried out.
+    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
+        if let Some(decided) = &mut self.decided {
+            decided.insert(id);
         }
+        self.waiting.remove(&id);
+        if let Some(responses) = &mut self.responses {
+            responses.expected.remove(&id);
+        }
+        Verdict::Refuse(Box::new(Refusal::bare(rejection)))
     }
 
     /// Signs the response to a request that was let through. Others go on as they are: they are this filter's refusals, or
-    /// answers of the gateway to strangers, for whom nothing is signed.
+    /// answers of the gateway to strangers, for whom nothing is signed. Where the gateway may have sent a request on
+    /// without showing it, the response to one that was not decided on is replaced: it may be the backend's.
     pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: &ResponseFacts) -> Step {
+        if let Some(decided) = &mut self.decided
+            && !decided.remove(&id)
+        {
+            return Step::verdict(Verdict::Refuse(Box::new(Refusal::bare(Rejection::NotAuthenticated))));
+        }
         let Some(responses) = &mut self.responses else { return Step::verdict(Verdict::pass()) };
         match responses.expected.remove(&id) {
             Some(correlation) => responses.attachment.attach(now, id, &facts.freshness, correlation),
@@ -151,6 +183,9 @@ impl Inbound {
     /// Forgets a request that has gone away.
     pub fn on_gone(&mut self, id: RequestId) {
         self.waiting.remove(&id);
+        if let Some(decided) = &mut self.decided {
+            decided.remove(&id);
+        }
         if let Some(responses) = &mut self.responses {
             responses.expected.remove(&id);
             responses.attachment.forget(id);
@@ -160,14 +195,18 @@ impl Inbound {
     /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
     pub fn on_tick(&mut self, now: UnixTime) -> Tick {
         let mut lost = self.method.lost(now);
-        if let Some(responses) = &self.responses {
+        if let Some(responses) = &self.responses
+            && self.wakes_others
+        {
             let signatures = responses.attachment.lost(now).into_iter();
             lost.extend(signatures.map(|(id, request)| (id, Topic::Signature(request))));
         }
         let mut settled: Vec<_> =
             lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
         let Due { callouts, settled: topics } = self.method.due(now);
-        settled.extend(topics.iter().map(|topic| Settled { released: self.release(now, topic), ..Settled::default() }));
+        settled.extend(
+            topics.iter().map(|topic| Settled { released: self.release(now, topic, None), ..Settled::default() }),
+        );
         Tick { callouts, settled }
     }
 
@@ -187,25 +226,66 @@ impl Inbound {
             let responses = self.responses.as_mut();
             return responses.and_then(|own| own.attachment.finish(now, id, *request, answer)).unwrap_or_default();
         }
-        let Some(report) = self.method.finish(now, id, topic, answer) else { return Settled::default() };
+        let report = self.method.finish(now, id, topic, answer);
+        // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
+        if report.is_none() && self.wakes_others {
+            return Settled::default();
+        }
         Settled {
-            report: Some(report),
+            report,
             ended: Some((id, topic.clone())),
-            released: self.release(now, topic),
+            released: self.release(now, topic, Some(id)),
             ..Settled::default()
         }
     }
 
-    /// Decides on every request that waited for this.
-    fn release(&mut self, now: UnixTime, topic: &Topic) -> Vec<Released> {
-        let waited = self.waiting.iter().filter(|(_, waiting)| waiting.topic == *topic);
-        let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
+    /// Decides on every request that waited for this, or on the one whose callout has ended where others can not be woken.
+    fn release(&mut self, now: UnixTime, topic: &Topic, callout: Option<CalloutId>) -> Vec<Released> {
+        let ends = |waiting: &Waiting| waiting.topic == *topic && (self.wakes_others || waiting.callout == callout);
+        let ids: Vec<_> = self.waiting.iter().filter(|(_, waiting)| ends(waiting)).map(|(id, _)| *id).collect();
         let released = |id| Some(Released { id, phase: Phase::Request, verdict: self.decide_after_callout(now, id)? });
         ids.into_iter().filter_map(released).collect()
     }
 
+    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+        if let Some(reply) = self.answer_health_check(&facts) {
+            return Step::verdict(Verdict::Answer(Box::new(reply)));
+        }
+        let mut evidence = Evidence::default();
+        let attempt = self.attempt(now);
+        match self.decide(now, &facts, attempt, &mut evidence) {
+            Ok(Decision::Admitted(admission)) => {
+                self.expect_response(id, &facts);
+                Step::verdict(Verdict::Admit(Box::new(admission)))
+            }
+            Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
+            Ok(Decision::Needs(Needs { topic, callout })) if self.waiting.len() < MAX_WAITING => {
+                let waiting = Waiting { topic, callout: callout.as_ref().map(|callout| callout.id), since: now, facts };
+                self.waiting.insert(id, waiting);
+                Step { callouts: callout.into_iter().collect(), verdict: None }
+            }
+            Ok(Decision::Needs(needs)) => {
+                let verdict = refuse(Rejection::TooManyWaiting, evidence, &facts);
+                Step { callouts: needs.callout.into_iter().collect(), verdict: Some(verdict) }
+            }
+        }
+    }
+
+    /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
+    fn attempt(&mut self, now: UnixTime) -> Attempt {
+        if self.wakes_others || self.waiting.len() < MAX_WAITING {
+            return Attempt::First;
+        }
+        // Of one that waits this long the gateway has not said that it is gone.
+        self.waiting.retain(|_, waiting| now.since(waiting.since).is_some_and(|since| since <= LONGEST_WAIT));
+        if self.waiting.len() < MAX_WAITING { Attempt::First } else { Attempt::AfterCallout }
+    }
+
     fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
         let Waiting { facts, .. } = self.waiting.remove(&id)?;
+        if let Some(decided) = &mut self.decided {
+            decided.insert(id);
+        }
         let mut evidence = Evidence::default();
         let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {
             Ok(Decision::Admitted(admission)) => {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::attachment::Attachment;
 use crate::auth::{Evidence, JwtAuthError, Needs};
-use crate::callout::{Answer, CalloutError, CalloutId, Topic};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::exchange::{MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
+use crate::exchange::{LONGEST_WAIT, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
 use crate::keys::{self, Attempt};
 use crate::reply::{Refusal, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
@@ -28,19 +28,30 @@ pub struct Outbound {
     verification: Option<Verification>,
     /// Where each exchange is whose response will be verified.
     exchanges: BTreeMap<RequestId, Exchange>,
+    /// See [`Capabilities::wakes_others`].
+    wakes_others: bool,
 }
 
 /// Where an exchange is.
 #[derive(Debug)]
 enum Exchange {
     /// The request waits until its response can be verified.
-    AwaitsKeys(Topic, Box<RequestFacts>),
+    AwaitsKeys(Awaited, Box<RequestFacts>),
     /// The request has gone on, or waits for its token.
     UnderWay(Correlation),
     /// The response waits for the key of its token.
-    AwaitsVerification(Topic, Correlation, ResponseFacts),
+    AwaitsVerification(Awaited, Correlation, ResponseFacts),
     /// The exchange is decided: what passes now is an answer of this filter, or a response that was judged.
     Decided,
+}
+
+/// What an exchange waits for.
+#[derive(Debug)]
+struct Awaited {
+    topic: Topic,
+    /// Its own callout, if it does not wait for another's.
+    callout: Option<CalloutId>,
+    since: UnixTime,
 }
 
 impl Outbound {
@@ -50,7 +61,7 @@ impl Outbound {
         let config::Outbound { signing, verify_responses } = config;
         let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
         let attachment = Attachment::new(signing, "authorization", Phase::Request, capabilities);
-        Self { attachment, verification, exchanges: BTreeMap::new() }
+        Self { attachment, verification, exchanges: BTreeMap::new(), wakes_others: capabilities.wakes_others }
     }
 
     /// The header that carries a response's token, if responses are verified.
@@ -68,7 +79,16 @@ impl Outbound {
 
     /// Signs a new request, or holds it.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
-        self.request(now, id, facts, Attempt::First)
+        let attempt = self.attempt(now);
+        self.request(now, id, facts, attempt)
+    }
+
+    /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
+    /// carried out.
+    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
+        let verdict = Verdict::Refuse(Box::new(Refusal::bare(rejection)));
+        self.note(id, &verdict);
+        verdict
     }
 
     /// Decides on a response, or holds it.
@@ -105,14 +125,15 @@ impl Outbound {
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
     pub fn on_tick(&mut self, now: UnixTime) -> Tick {
-        let signatures = self.attachment.lost(now).into_iter().map(|(id, request)| (id, Topic::Signature(request)));
+        let signatures = if self.wakes_others { self.attachment.lost(now) } else { Vec::new() };
+        let signatures = signatures.into_iter().map(|(id, request)| (id, Topic::Signature(request)));
         let keys = self.verification.as_mut().map(|verification| verification.lost(now)).unwrap_or_default();
         let lost: Vec<_> = signatures.chain(keys).collect();
         let mut settled: Vec<_> =
             lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
         let keys::Due { fetches: callouts, ended_elsewhere } = due;
-        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &Topic::KeySet(url))));
+        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &Topic::KeySet(url), None)));
         Tick { callouts, settled }
     }
 
@@ -125,14 +146,19 @@ impl Outbound {
             return settled;
         }
         let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, topic, answer));
-        let Some(report) = report else { return Settled::default() };
-        Settled { report: Some(report), ended: Some((id, topic.clone())), ..self.release(now, topic) }
+        // A callout that was given up decides on nothing any more, but for the exchange that nothing else can decide on.
+        if report.is_none() && self.wakes_others {
+            return Settled::default();
+        }
+        Settled { report, ended: Some((id, topic.clone())), ..self.release(now, topic, Some(id)) }
     }
 
-    /// Decides on everything that waited for this.
-    fn release(&mut self, now: UnixTime, topic: &Topic) -> Settled {
+    /// Decides on everything that waited for this, or on the one exchange whose callout has ended where others can not be
+    /// woken.
+    fn release(&mut self, now: UnixTime, topic: &Topic, callout: Option<CalloutId>) -> Settled {
         let mut settled = Settled::default();
-        let waited = self.exchanges.iter().filter(|(_, exchange)| exchange.awaits() == Some(topic));
+        let ends = |awaited: &Awaited| awaited.topic == *topic && (self.wakes_others || awaited.callout == callout);
+        let waited = self.exchanges.iter().filter(|(_, exchange)| exchange.awaits().is_some_and(ends));
         let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
         for id in ids {
             let (phase, step) = match self.exchanges.remove(&id) {
@@ -157,7 +183,8 @@ impl Outbound {
         let (rejection, fetch) = match verification.prepare(now, attempt) {
             Ok(None) => return self.sign(now, id, facts),
             Ok(Some(Needs { topic, callout })) if self.waiting() < MAX_WAITING => {
-                self.exchanges.insert(id, Exchange::AwaitsKeys(topic, Box::new(facts)));
+                let awaited = Awaited::new(topic, callout.as_ref(), now);
+                self.exchanges.insert(id, Exchange::AwaitsKeys(awaited, Box::new(facts)));
                 return Step { callouts: callout.into_iter().collect(), verdict: None };
             }
             Ok(Some(Needs { callout, .. })) => (Rejection::TooManyWaiting, callout),
@@ -201,7 +228,8 @@ impl Outbound {
                 return Step::verdict(Verdict::pass());
             }
             Ok(Some(Needs { topic, callout })) if attempt == Attempt::First && self.waiting() < MAX_WAITING => {
-                self.exchanges.insert(id, Exchange::AwaitsVerification(topic, correlation, facts));
+                let awaited = Awaited::new(topic, callout.as_ref(), now);
+                self.exchanges.insert(id, Exchange::AwaitsVerification(awaited, correlation, facts));
                 return Step { callouts: callout.into_iter().collect(), verdict: None };
             }
             Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),
@@ -226,6 +254,17 @@ impl Outbound {
         }
     }
 
+    /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
+    fn attempt(&mut self, now: UnixTime) -> Attempt {
+        if self.wakes_others || self.waiting() < MAX_WAITING {
+            return Attempt::First;
+        }
+        // Of one that waits this long the gateway has not said that it is gone.
+        let lasts = |awaited: &Awaited| now.since(awaited.since).is_some_and(|since| since <= LONGEST_WAIT);
+        self.exchanges.retain(|_, exchange| exchange.awaits().is_none_or(lasts));
+        if self.waiting() < MAX_WAITING { Attempt::First } else { Attempt::AfterCallout }
+    }
+
     /// How many requests and responses wait for keys.
     fn waiting(&self) -> usize {
         self.exchanges.values().filter(|exchange| exchange.awaits().is_some()).count()
@@ -233,12 +272,18 @@ impl Outbound {
 }
 
 impl Exchange {
-    /// The keys that it waits for.
-    fn awaits(&self) -> Option<&Topic> {
+    /// What it waits for, if it waits for keys.
+    fn awaits(&self) -> Option<&Awaited> {
         match self {
-            Self::AwaitsKeys(topic, _) | Self::AwaitsVerification(topic, ..) => Some(topic),
+            Self::AwaitsKeys(awaited, _) | Self::AwaitsVerification(awaited, ..) => Some(awaited),
             Self::UnderWay(_) | Self::Decided => None,
         }
+    }
+}
+
+impl Awaited {
+    fn new(topic: Topic, callout: Option<&Callout>, since: UnixTime) -> Self {
+        Self { topic, callout: callout.map(|callout| callout.id), since }
     }
 }
 

@@ -36,6 +36,10 @@ pub enum Rejection {
     Peer(PeerError),
     /// The request carries a header that only this filter may set.
     ReservedHeader,
+    /// It carries more headers than the gateway shows to the filter.
+    TooManyHeaders,
+    /// It names no host, and the gateway can not show its headers to the filter.
+    NoHost,
     /// It is not known which provider the request is for.
     Provider(ProviderError),
     /// The API key was not accepted.
@@ -55,6 +59,8 @@ pub enum Rejection {
     Response(JwtAuthError),
     /// A response came to a request that never passed this filter.
     ResponseWithoutRequest,
+    /// A response came to a request that this filter has not let through: something in the gateway went around it.
+    NotAuthenticated,
     /// As many requests as the filter holds are waiting for keys.
     TooManyWaiting,
     /// The plugin has no valid configuration. The log of the gateway's start says why.
@@ -208,7 +214,7 @@ impl Rejection {
             Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
             Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
-            Self::ReservedHeader => ErrorCode::HeaderNotAllowed,
+            Self::ReservedHeader | Self::TooManyHeaders | Self::NoHost => ErrorCode::HeaderNotAllowed,
             Self::Provider(_) => ErrorCode::ProviderUnknown,
             Self::ApiKey(ApiKeyError::Unknown | ApiKeyError::NotYetValid(_) | ApiKeyError::Expired(_)) => {
                 ErrorCode::ApiKeyInvalid
@@ -220,7 +226,7 @@ impl Rejection {
             Self::Signing(error) => outbound::signing_code(error),
             Self::Response(_) | Self::ResponseWithoutRequest => ErrorCode::ResponseNotVerified,
             Self::ResponseKeysUnavailable { .. } | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
-            Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
+            Self::NotAuthenticated | Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
         }
     }
 
@@ -270,6 +276,8 @@ impl Rejection {
             Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate can not be used: {fault}."),
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
+            Self::TooManyHeaders => "The request carries more headers than the gateway can check.".into(),
+            Self::NoHost => "The request names no host.".into(),
             Self::Provider(error) => provider_message(*error).into(),
             Self::ApiKey(error) => api_key_message(error).into(),
             Self::JwtAuth(error) => jwt_auth::message(error),
@@ -280,6 +288,7 @@ impl Rejection {
             }
             Self::Response(error) => outbound::response_message(error),
             Self::ResponseWithoutRequest => "The response belongs to no request that passed here.".into(),
+            Self::NotAuthenticated => "The request has not passed the gateway's authentication.".into(),
             Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
             Self::NotConfigured => "The gateway's authentication has no valid configuration.".into(),
             Self::Internal => "The gateway's authentication failed.".into(),
