@@ -43,6 +43,8 @@ mod host {
             value: *mut *mut u8,
             value_size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize)
+        -> u32;
         pub(super) fn proxy_get_header_map_pairs(map: u32, value: *mut *mut u8, value_size: *mut usize) -> u32;
         pub(super) fn proxy_get_header_map_value(
             map: u32,
@@ -193,6 +195,13 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     received(|value, size| unsafe { host::proxy_get_property(path.as_ptr(), path.len(), value, size) })
 }
 
+/// Sets a property of the request.
+pub(super) fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostError> {
+    let path = path.join("\0");
+    // SAFETY: the host reads both during the call only.
+    done(unsafe { host::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
 /// All headers of the request or the response, to be read with [`header_map::decode`].
 pub(super) fn headers(of: Headers) -> Option<Vec<u8>> {
     // SAFETY: no argument but the two that `received` owns.
@@ -295,6 +304,13 @@ pub(super) fn continue_stream(stream: Stream) -> Result<(), HostError> {
 pub(super) fn set_effective_context(context: u32) -> Result<(), HostError> {
     // SAFETY: no pointers.
     done(unsafe { host::proxy_set_effective_context(context) })
+}
+
+/// Whether the host knows its contexts: whether it notices that it has none of this number. One that says that all is well
+/// does nothing when it is told to change to another.
+pub(super) fn knows_contexts() -> bool {
+    // SAFETY: no pointers.
+    unsafe { host::proxy_set_effective_context(u32::MAX) != OK }
 }
 
 /// A value that all workers see, with its version.

@@ -6,10 +6,10 @@ use crate::auth::Notice;
 use crate::callout::{Answer, CalloutId, Topic};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::exchange::{Settled, Step, Tick};
+use crate::exchange::{Settled, Step, Tick, Verdict};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
-use crate::reply::ErrorCode;
+use crate::reply::{ErrorCode, Rejection};
 use crate::request::{RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
 
@@ -47,7 +47,7 @@ impl Direction {
     /// Whether responses mean anything to it.
     pub(super) fn wants_responses(&self) -> bool {
         match self {
-            Self::Inbound(inbound) => inbound.signs_responses(),
+            Self::Inbound(inbound) => inbound.wants_responses(),
             Self::Outbound(outbound) => outbound.response_header().is_some(),
         }
     }
@@ -56,6 +56,14 @@ impl Direction {
         match self {
             Self::Inbound(inbound) => inbound.on_request(now, id, facts),
             Self::Outbound(outbound) => outbound.on_request(now, id, facts),
+        }
+    }
+
+    /// Refuses a request for a reason that lies outside of the machine.
+    pub(super) fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
+        match self {
+            Self::Inbound(inbound) => inbound.on_fault(id, rejection),
+            Self::Outbound(outbound) => outbound.on_fault(id, rejection),
         }
     }
 

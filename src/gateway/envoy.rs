@@ -1,32 +1,55 @@
-//! How Envoy names the client certificate and the request.
+//! Envoy.
 
+use crate::header_map;
 use crate::peer::PeerFacts;
+use crate::reply::Rejection;
+use crate::request::{ConfiguredHeaders, RequestFacts};
 
-use super::abi;
+use super::abi::{self, Headers};
+use super::adapter::Adapter;
 
-/// What Envoy says of the client certificate. `connection.mtls` is one byte there; anything else means that this is not
-/// Envoy, and that nothing is known.
-pub(super) fn peer_facts(with_fingerprint: bool) -> PeerFacts {
-    let verified = abi::property(&["connection", "mtls"]).is_some_and(|mtls| mtls == [1]);
-    if !verified {
-        return PeerFacts::default();
+/// See [`Adapter`].
+#[derive(Debug)]
+pub(super) struct Envoy;
+
+impl Adapter for Envoy {
+    /// `connection.mtls` is one byte here; anything else means that this is not Envoy, and that nothing is known.
+    fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
+        let verified = abi::property(&["connection", "mtls"]).is_some_and(|mtls| mtls == [1]);
+        if !verified {
+            return PeerFacts::default();
+        }
+        let fingerprint = || abi::property(&["connection", "sha256_peer_certificate_digest"]);
+        PeerFacts {
+            verified,
+            subject: abi::property(&["connection", "subject_peer_certificate"]),
+            fingerprint: with_fingerprint.then(fingerprint).flatten(),
+            ..PeerFacts::default()
+        }
     }
-    PeerFacts {
-        verified,
-        subject: abi::property(&["connection", "subject_peer_certificate"]),
-        fingerprint: with_fingerprint
-            .then(|| abi::property(&["connection", "sha256_peer_certificate_digest"]))
-            .flatten(),
-        forwarded: Vec::new(),
+
+    fn note_request_headers(
+        &self,
+        _announced: usize,
+        facts: &mut RequestFacts,
+        configured: &ConfiguredHeaders,
+    ) -> Result<(), Rejection> {
+        let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
+        for (name, value) in header_map::decode(&headers).ok_or(Rejection::Internal)? {
+            facts.note_header(name, value, configured);
+        }
+        Ok(())
     }
-}
 
-/// The client's address and port.
-pub(super) fn client() -> Option<Vec<u8>> {
-    abi::property(&["source", "address"])
-}
+    fn response_headers(&self, _announced: usize) -> Option<Vec<u8>> {
+        abi::headers(Headers::Response)
+    }
 
-/// The id that Envoy gave the request.
-pub(super) fn request_id() -> Option<Vec<u8>> {
-    abi::property(&["request", "id"])
+    fn client(&self) -> Option<Vec<u8>> {
+        abi::property(&["source", "address"])
+    }
+
+    fn request_id(&self) -> Option<Vec<u8>> {
+        abi::property(&["request", "id"])
+    }
 }

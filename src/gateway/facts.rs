@@ -3,44 +3,53 @@
 use crate::callout::{Answer, Body, MAX_ANSWER_LENGTH};
 use crate::header_map;
 use crate::inbound::Inbound;
+use crate::reply::Rejection;
 use crate::request::{Correlation, RequestFacts, ResponseFacts};
 use crate::signing::Freshness;
 
-use super::abi::{self, Headers};
+use super::abi;
+use super::adapter::Adapter;
 use super::direction::Direction;
-use super::envoy;
 
-/// The facts of the request of the effective context.
-pub(super) fn of_request(direction: &Direction) -> Option<RequestFacts> {
+/// The facts of the request of the effective context. `announced` is how many headers the host says it has.
+pub(super) fn of_request(
+    adapter: &dyn Adapter,
+    direction: &Direction,
+    announced: usize,
+) -> Result<RequestFacts, Rejection> {
     match direction {
-        Direction::Inbound(inbound) => of_inbound_request(inbound),
+        Direction::Inbound(inbound) => of_inbound_request(adapter, inbound, announced),
         Direction::Outbound(_) => {
             let correlation = Correlation {
-                request_id: envoy::request_id(),
+                request_id: adapter.request_id(),
                 fapi_interaction_id: abi::request_header("x-fapi-interaction-id"),
                 caller_interaction_id: abi::request_header("o3-caller-interaction-id"),
                 ozone_interaction_id: abi::request_header("o3-ozone-interaction-id"),
             };
-            let freshness = freshness(correlation.request_id.clone());
-            Some(RequestFacts { correlation, freshness, ..RequestFacts::default() })
+            let freshness = freshness(adapter, correlation.request_id.clone());
+            Ok(RequestFacts { correlation, freshness, ..RequestFacts::default() })
         }
     }
 }
 
-/// The facts of the response of the effective context.
-pub(super) fn of_response(direction: &Direction) -> Option<ResponseFacts> {
+/// The facts of the response of the effective context. Headers that can not be read are not there.
+pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announced: usize) -> ResponseFacts {
     let mut facts = ResponseFacts::default();
     match direction {
-        Direction::Inbound(_) => facts.freshness = freshness(envoy::request_id()),
+        Direction::Inbound(inbound) if inbound.signs_responses() => {
+            facts.freshness = freshness(adapter, adapter.request_id());
+        }
+        Direction::Inbound(_) => {}
         Direction::Outbound(outbound) => {
             if let Some(header) = outbound.response_header() {
-                for (name, value) in header_map::decode(&abi::headers(Headers::Response)?)? {
+                let headers = adapter.response_headers(announced).unwrap_or_default();
+                for (name, value) in header_map::decode(&headers).unwrap_or_default() {
                     facts.note_header(name, value, header);
                 }
             }
         }
     }
-    Some(facts)
+    facts
 }
 
 /// The answer to the callout that is being reported.
@@ -52,17 +61,15 @@ pub(super) fn of_answer(body_size: usize) -> Answer {
     }
 }
 
-fn of_inbound_request(inbound: &Inbound) -> Option<RequestFacts> {
-    let mut facts = RequestFacts { peer: envoy::peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
-    for (name, value) in header_map::decode(&abi::headers(Headers::Request)?)? {
-        facts.note_header(name, value, inbound.configured_headers());
-    }
-    facts.correlation.request_id = envoy::request_id();
-    Some(facts)
+fn of_inbound_request(adapter: &dyn Adapter, inbound: &Inbound, announced: usize) -> Result<RequestFacts, Rejection> {
+    let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
+    adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
+    facts.correlation.request_id = adapter.request_id();
+    Ok(facts)
 }
 
-fn freshness(request_id: Option<Vec<u8>>) -> Freshness {
-    Freshness { random: abi::random(), request_id, client: envoy::client() }
+fn freshness(adapter: &dyn Adapter, request_id: Option<Vec<u8>>) -> Freshness {
+    Freshness { random: abi::random(), request_id, client: adapter.client() }
 }
 
 fn read_body(size: usize) -> Body {

@@ -4,13 +4,19 @@
 //! answers a callout twice, or refuses `proxy_set_effective_context` — and on some gateways a panic lets a request pass.
 
 mod abi;
+mod adapter;
+mod apisix;
+mod callouts;
 mod direction;
 mod envoy;
 mod exports;
 mod facts;
+mod kong;
 mod logger;
 mod metrics;
 mod module;
+mod nginx;
 mod plugin;
+mod running;
 mod shared_data;
 mod verdict;

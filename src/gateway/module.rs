@@ -17,24 +17,34 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct Module {
     plugins: BTreeMap<u32, Plugin>,
-    requests: BTreeMap<u32, u32>,
+    requests: BTreeMap<u32, Request>,
 }
 
-/// Hands the module to `act`. `otherwise` is the answer where it is in use, as it is if a host calls back into the VM
+/// A request context.
+#[derive(Debug)]
+struct Request {
+    plugin: u32,
+    /// Whether its headers were shown.
+    met: bool,
+}
+
+/// Hands the module to `act`. `otherwise` answers where it is in use, as it is if a host calls back into the VM
 /// from within a host call.
-pub(super) fn with_module<T>(otherwise: T, act: impl FnOnce(&mut Module) -> T) -> T {
+pub(super) fn with_module<T>(otherwise: impl FnOnce() -> T, act: impl FnOnce(&mut Module) -> T) -> T {
     MODULE.with(|module| match module.try_borrow_mut() {
         Ok(mut module) => act(&mut module),
-        Err(_) => otherwise,
+        Err(_) => otherwise(),
     })
 }
 
 impl Module {
     pub(super) fn create(&mut self, context: u32, parent: u32) {
+        // Some gateways use a number again, and may not have said that its last bearer is gone.
+        self.delete(context);
         if parent == 0 {
             self.plugins.insert(context, Plugin::new(context));
         } else {
-            self.requests.insert(context, parent);
+            self.requests.insert(context, Request { plugin: parent, met: false });
         }
     }
 
@@ -48,9 +58,12 @@ impl Module {
         }
     }
 
-    pub(super) fn request_headers(&mut self, context: u32) -> i32 {
+    pub(super) fn request_headers(&mut self, context: u32, announced: usize) -> i32 {
+        if let Some(request) = self.requests.get_mut(&context) {
+            request.met = true;
+        }
         match self.plugin_of(context) {
-            Some(plugin) => plugin.request_headers(context),
+            Some(plugin) => plugin.request_headers(context, announced),
             None => {
                 verdict::send(&Refusal::bare(Rejection::NotConfigured));
                 abi::PAUSE
@@ -58,14 +71,16 @@ impl Module {
         }
     }
 
-    pub(super) fn response_headers(&mut self, context: u32) -> i32 {
+    pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
+        let met = self.requests.get(&context).is_some_and(|request| request.met);
         // Without a plugin the request was refused, and this is the refusal.
-        self.plugin_of(context).map_or(abi::CONTINUE, |plugin| plugin.response_headers(context))
+        self.plugin_of(context).map_or(abi::CONTINUE, |plugin| plugin.response_headers(context, announced, met))
     }
 
     pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
-        if let Some(plugin) = self.plugins.get_mut(&context) {
-            plugin.call_response(token, body_size);
+        match self.plugins.get_mut(&context) {
+            Some(plugin) => plugin.call_response(token, body_size),
+            None => verdict::refuse_unknown(),
         }
     }
 
@@ -78,6 +93,6 @@ impl Module {
     }
 
     fn plugin_of(&mut self, request: u32) -> Option<&mut Plugin> {
-        self.plugins.get_mut(self.requests.get(&request)?)
+        self.plugins.get_mut(&self.requests.get(&request)?.plugin)
     }
 }

@@ -1,16 +1,29 @@
-//! The data that the workers of an Envoy share.
+//! The data that the workers of a gateway share.
 
+use crate::capabilities::GatewayKind;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
 
 use super::abi::{self, SharedDataError};
 
-/// A version that no value ever has: Envoy compares versions only where there is a value, and counts up from 1. So a
-/// write that names it creates a value and never replaces one. (Its own word for no version, 0, replaces any.)
-const NO_VALUE: u32 = u32::MAX;
-
 /// Shared data of the host.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct HostSharedData;
+pub(super) struct HostSharedData {
+    /// A version with which a write creates a value and never replaces one.
+    no_value: u32,
+}
+
+impl HostSharedData {
+    /// As this kind of gateway has them.
+    pub(super) fn of(kind: GatewayKind) -> Self {
+        let no_value = match kind {
+            // Envoy compares versions only where there is a value, and counts up from 1; its own word for no version, 0,
+            // replaces any value.
+            GatewayKind::Envoy => u32::MAX,
+            GatewayKind::Kong | GatewayKind::Apisix => 0,
+        };
+        Self { no_value }
+    }
+}
 
 impl SharedData for HostSharedData {
     fn read(&self, key: &str) -> Result<Option<Stored>, Unavailable> {
@@ -22,11 +35,11 @@ impl SharedData for HostSharedData {
     }
 
     fn write(&self, key: &str, value: &[u8], seen: Option<Version>) -> Result<Written, Unavailable> {
-        // A version 0 from the host would turn the comparison off.
+        // A version 0 from the host would turn the comparison off, or mean that there is no value.
         let version = match seen {
             Some(Version(0)) => return Err(Unavailable),
             Some(Version(version)) => version,
-            None => NO_VALUE,
+            None => self.no_value,
         };
         match abi::set_shared_data(key, value, version) {
             Ok(()) => Ok(Written::Done),

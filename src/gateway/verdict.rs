@@ -5,36 +5,54 @@ use crate::reply::{Refusal, RefusalEvent, Rejection, Reply};
 use crate::signing::SignatureRecord;
 
 use super::abi::{self, Headers, HostError, Stream};
+use super::adapter::Adapter;
 use super::metrics::Metrics;
 
-/// Carries out a verdict in the callback that it was asked for in. What that callback returns.
-pub(super) fn carry_out(verdict: Verdict, phase: Phase, metrics: &Metrics) -> i32 {
-    match act(verdict, phase, metrics) {
-        Ok(Goes::On) => abi::CONTINUE,
-        Ok(Goes::Nowhere) => abi::PAUSE,
-        Err(HostError) => refuse(&Refusal::bare(Rejection::Internal), metrics),
-    }
+/// Whether something goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goes {
+    On,
+    Nowhere,
 }
 
-/// Carries out a verdict on what was held.
-pub(super) fn release(verdict: Verdict, phase: Phase, metrics: &Metrics) {
-    let stream = match phase {
+/// Changes what a verdict wants changed, or answers. Fails only where something was to go on, and then it must not.
+pub(super) fn act(verdict: Verdict, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<Goes, HostError> {
+    match verdict {
+        Verdict::Admit(admission) => {
+            admit(*admission, phase, adapter, metrics)?;
+            return Ok(Goes::On);
+        }
+        Verdict::Tolerate(refusal) => {
+            metrics.count_tolerated();
+            log_refusal(&refusal, RefusalEvent::Tolerated);
+            return Ok(Goes::On);
+        }
+        Verdict::Refuse(refusal) => {
+            metrics.count_refused(&refusal);
+            send(&refusal);
+        }
+        Verdict::Answer(reply) => send_reply(&reply, "health_check"),
+    }
+    Ok(Goes::Nowhere)
+}
+
+/// Lets something go on that was held.
+pub(super) fn resume(phase: Phase) -> Result<(), HostError> {
+    abi::continue_stream(match phase {
         Phase::Request => Stream::Request,
         Phase::Response => Stream::Response,
-    };
-    let released = act(verdict, phase, metrics).and_then(|goes| match goes {
-        Goes::On => abi::continue_stream(stream),
-        Goes::Nowhere => Ok(()),
-    });
-    if released.is_err() {
-        refuse(&Refusal::bare(Rejection::Internal), metrics);
-    }
+    })
 }
 
 /// Answers with a refusal, and logs it.
 pub(super) fn send(refusal: &Refusal) {
     send_reply(&refusal.reply(), refusal.code().as_str());
     log_refusal(refusal, RefusalEvent::Refused);
+}
+
+/// Refuses a request of which nothing is known, in a call that must not fail to decide on it.
+pub(super) fn refuse_unknown() {
+    send(&Refusal::bare(Rejection::Internal));
 }
 
 /// Tells the audit trail of a signature, whatever becomes of it.
@@ -45,32 +63,7 @@ pub(super) fn tell(record: &SignatureRecord, metrics: &Metrics) {
     }
 }
 
-/// Whether something goes on.
-enum Goes {
-    On,
-    Nowhere,
-}
-
-fn act(verdict: Verdict, phase: Phase, metrics: &Metrics) -> Result<Goes, HostError> {
-    match verdict {
-        Verdict::Admit(admission) => {
-            admit(*admission, phase, metrics)?;
-            return Ok(Goes::On);
-        }
-        Verdict::Tolerate(refusal) => {
-            metrics.count_tolerated();
-            log_refusal(&refusal, RefusalEvent::Tolerated);
-            return Ok(Goes::On);
-        }
-        Verdict::Refuse(refusal) => {
-            refuse(&refusal, metrics);
-        }
-        Verdict::Answer(reply) => send_reply(&reply, "health_check"),
-    }
-    Ok(Goes::Nowhere)
-}
-
-fn admit(admission: Admission, phase: Phase, metrics: &Metrics) -> Result<(), HostError> {
+fn admit(admission: Admission, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<(), HostError> {
     let headers = match phase {
         Phase::Request => Headers::Request,
         Phase::Response => Headers::Response,
@@ -80,7 +73,7 @@ fn admit(admission: Admission, phase: Phase, metrics: &Metrics) -> Result<(), Ho
         tell(record, metrics);
     }
     for name in &remove {
-        abi::remove_header(headers, name)?;
+        adapter.take_away(name)?;
     }
     for (name, value) in &set {
         abi::replace_header(headers, name, value)?;
@@ -89,12 +82,6 @@ fn admit(admission: Admission, phase: Phase, metrics: &Metrics) -> Result<(), Ho
         metrics.count_accepted();
     }
     Ok(())
-}
-
-fn refuse(refusal: &Refusal, metrics: &Metrics) -> i32 {
-    metrics.count_refused(refusal);
-    send(refusal);
-    abi::PAUSE
 }
 
 /// `details` are for the gateway's own access log.

@@ -1,0 +1,56 @@
+//! APISIX 3: OpenResty with wasm-nginx-module.
+
+use crate::peer::PeerFacts;
+use crate::reply::Rejection;
+use crate::request::{ConfiguredHeaders, RequestFacts};
+
+use super::abi::{self, Headers};
+use super::adapter::Adapter;
+use super::nginx;
+
+/// The host shows this many headers at most, and does not say that there are more.
+const SHOWN_HEADERS: usize = 100;
+
+/// See [`Adapter`].
+#[derive(Debug)]
+pub(super) struct Apisix;
+
+/// The value of an nginx variable.
+pub(super) fn variable(name: &str) -> Option<Vec<u8>> {
+    abi::property(&[name])
+}
+
+impl Adapter for Apisix {
+    fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
+        nginx::peer_facts(variable, with_fingerprint)
+    }
+
+    /// Without a host (HTTP/1.0) the host process would crash when it is asked for all headers.
+    fn note_request_headers(
+        &self,
+        _announced: usize,
+        facts: &mut RequestFacts,
+        configured: &ConfiguredHeaders,
+    ) -> Result<(), Rejection> {
+        if abi::request_header("host").is_none() {
+            return Err(Rejection::NoHost);
+        }
+        if nginx::note_request_headers(facts, configured)? >= SHOWN_HEADERS {
+            return Err(Rejection::TooManyHeaders);
+        }
+        facts.path = variable("request_uri").ok_or(Rejection::Internal)?;
+        Ok(())
+    }
+
+    fn response_headers(&self, _announced: usize) -> Option<Vec<u8>> {
+        abi::headers(Headers::Response)
+    }
+
+    fn client(&self) -> Option<Vec<u8>> {
+        nginx::client(variable)
+    }
+
+    fn request_id(&self) -> Option<Vec<u8>> {
+        variable("request_id")
+    }
+}

@@ -1,0 +1,50 @@
+//! What Kong and APISIX have from nginx, each under its own name: variables, by which the client certificate is known.
+
+use crate::header_map;
+use crate::peer::PeerFacts;
+use crate::reply::Rejection;
+use crate::request::{ConfiguredHeaders, RequestFacts};
+
+use super::abi::{self, Headers};
+
+/// How a gateway tells the value of an nginx variable.
+type Variable = fn(&str) -> Option<Vec<u8>>;
+
+/// What nginx says of the client certificate. Its subject can be read also when it is not trusted, or when the client did
+/// not prove that it has the key: only `SUCCESS` counts. `ssl_client_fingerprint` is SHA-1, so the certificate is read.
+pub(super) fn peer_facts(variable: Variable, with_certificate: bool) -> PeerFacts {
+    let verified = variable("ssl_client_verify").is_some_and(|verified| verified == b"SUCCESS");
+    if !verified {
+        return PeerFacts::default();
+    }
+    PeerFacts {
+        verified,
+        subject: variable("ssl_client_s_dn"),
+        certificate: with_certificate.then(|| variable("ssl_client_raw_cert")).flatten(),
+        ..PeerFacts::default()
+    }
+}
+
+/// The client's address and port.
+pub(super) fn client(variable: Variable) -> Option<Vec<u8>> {
+    Some([variable("remote_addr")?, variable("remote_port")?].join(&b':'))
+}
+
+/// Notes the headers of the request, but for `:path` and `:authority`: neither need be what the client sent. How many there
+/// are, without those with a colon.
+pub(super) fn note_request_headers(
+    facts: &mut RequestFacts,
+    configured: &ConfiguredHeaders,
+) -> Result<usize, Rejection> {
+    let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
+    let mut count: usize = 0;
+    for (name, value) in header_map::decode(&headers).ok_or(Rejection::Internal)? {
+        if !matches!(name, b":path" | b":authority") {
+            facts.note_header(name, value, configured);
+        }
+        if !name.starts_with(b":") {
+            count = count.saturating_add(1);
+        }
+    }
+    Ok(count)
+}
