@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::reply::{Refusal, Rejection};
 
 use super::abi;
-use super::plugin::Plugin;
+use super::plugin::{self, Plugin};
 use super::verdict;
 
 thread_local! {
@@ -73,8 +73,10 @@ impl Module {
 
     pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
         let met = self.requests.get(&context).is_some_and(|request| request.met);
-        // Without a plugin the request was refused, and this is the refusal.
-        self.plugin_of(context).map_or(abi::CONTINUE, |plugin| plugin.response_headers(context, announced, met))
+        match self.plugin_of(context) {
+            Some(plugin) => plugin.response_headers(context, announced, met),
+            None => plugin::response_without_decision(Rejection::NotConfigured, met),
+        }
     }
 
     pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {

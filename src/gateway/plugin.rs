@@ -72,13 +72,7 @@ impl Plugin {
     pub(super) fn response_headers(&mut self, request: u32, announced: usize, met: bool) -> i32 {
         match self.running() {
             Ok(running) => running.response_headers(request, announced),
-            Err(rejection) => {
-                // A request that was met was refused, and this is the refusal. Only in Kong there may be others.
-                if !met && adapter::nginx_kind() == Some(GatewayKind::Kong) {
-                    verdict::send(&Refusal::bare(rejection));
-                }
-                abi::CONTINUE
-            }
+            Err(rejection) => response_without_decision(rejection, met),
         }
     }
 
@@ -154,6 +148,15 @@ impl Plugin {
         }
         self.state = State::Running(Box::new(running));
     }
+}
+
+/// What to return for a response where nothing can decide on it. A request that was met was refused, and this is the refusal;
+/// only Kong has others.
+pub(super) fn response_without_decision(rejection: Rejection, met: bool) -> i32 {
+    if !met && adapter::nginx_kind() == Some(GatewayKind::Kong) {
+        verdict::send(&Refusal::bare(rejection));
+    }
+    abi::CONTINUE
 }
 
 fn read_configuration(size: usize) -> Option<Config> {

@@ -1,3 +1,4 @@
+mod alone;
 mod methods;
 mod response_token;
 
@@ -14,6 +15,11 @@ const HUB: &[u8] = br"CN=abc123,OU=233bcd1d,O=Ozone Financial Technology\, Limit
 
 /// An inbound direction with the Hub pinned; `change` edits the configuration's `inbound` object.
 fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
+    inbound_in(GatewayKind::Envoy, change)
+}
+
+/// The same in another gateway.
+fn inbound_in(kind: GatewayKind, change: impl FnOnce(&mut Json)) -> Inbound {
     let mut config = json!({ "inbound": {
         "provider_ids": ["retail"],
         "peer": { "organisational_units": ["233bcd1d"] },
@@ -21,7 +27,7 @@ fn inbound(change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    Inbound::new(config.into_inbound(), &Capabilities::of(GatewayKind::Envoy, None, false))
+    Inbound::new(config.into_inbound(), &Capabilities::of(kind, None, false))
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {
