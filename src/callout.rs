@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::HttpUrl;
 use crate::request::RequestId;
+use crate::time::UnixTime;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
 pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
@@ -98,6 +99,30 @@ pub enum CalloutError {
     Incomplete,
     /// More than [`MAX_ANSWER_LENGTH`] bytes.
     TooLong,
+}
+
+/// Whether a callout that began at `since` has taken longer than it may. Some gateways apply the timeout to each read
+/// alone, so a server that drips outlives it.
+///
+/// A beginning in the future (the clock was set back) counts as late. Nobody knows how long that callout took, and the two
+/// mistakes are not alike: an answer that was in time and is refused costs another callout, but one that is taken for
+/// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile.
+#[must_use]
+pub fn is_late(since: UnixTime, timeout: Duration, now: UnixTime) -> bool {
+    now.since(since).is_none_or(|age| age > timeout)
+}
+
+/// The end of a callout that began at `since`. One that [is late](is_late) brought no answer, whatever came.
+///
+/// # Errors
+/// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
+pub fn in_time<T>(
+    answer: Result<T, CalloutError>,
+    since: UnixTime,
+    timeout: Duration,
+    now: UnixTime,
+) -> Result<T, CalloutError> {
+    if is_late(since, timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
 }
 
 impl CalloutId {
@@ -214,6 +239,21 @@ mod tests {
         assert_eq!(with(Body::TooLong).complete(), Err(CalloutError::TooLong));
         assert!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH])).complete().is_ok());
         assert_eq!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH + 1])).complete(), Err(CalloutError::TooLong));
+    }
+
+    #[test]
+    fn an_answer_is_late_when_it_took_longer_than_it_may_or_nobody_knows_how_long() {
+        let at = UnixTime::from_millis;
+        let timeout = Duration::from_secs(5);
+        for (since, now, late) in
+            [(1_000, 1_000, false), (1_000, 6_000, false), (1_000, 6_001, true), (1_000, 999, true), (1_000, 0, true)]
+        {
+            assert_eq!(is_late(at(since), timeout, at(now)), late, "{since} to {now}");
+            for answer in [Ok("keys"), Err(CalloutError::Status(403))] {
+                let expected = if late { Err(CalloutError::NoAnswer) } else { answer };
+                assert_eq!(in_time(answer, at(since), timeout, at(now)), expected, "{since} to {now}");
+            }
+        }
     }
 
     #[test]

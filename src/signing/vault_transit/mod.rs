@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::token::UnsignedToken;
-use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic};
+use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
 use crate::config;
 use crate::reply::to_json;
 use crate::request::RequestId;
@@ -170,11 +170,10 @@ fn signature(
     now: UnixTime,
     answer: Result<&[u8], CalloutError>,
 ) -> Result<Vec<u8>, RemoteError> {
-    let body = answer.map_err(RemoteError::of)?;
-    // Some gateways let a server that drips outlive the timeout.
-    if now > pending.deadline {
+    if answer.is_ok() && now > pending.deadline {
         return Err(RemoteError::Late);
     }
+    let body = in_time(answer, pending.call.since, pending.call.timeout, now).map_err(RemoteError::of)?;
     answer::signature(body, settings, pending.token.signing_input()).map_err(RemoteError::Wrong)
 }
 

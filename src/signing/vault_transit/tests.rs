@@ -246,10 +246,40 @@ fn a_signature_that_comes_after_the_deadline_does_not_count() {
     for (millisecond, step) in [(5_000, "signed"), (5_001, "failed")] {
         let mut bench = Bench::new();
         let callout = bench.start(0, FIRST);
-        let end = bench.finish(millisecond, &callout, Ok(&signed(&token_for("hub"))));
+        let second = bench.again(4_000, &callout, Err(CalloutError::NoAnswer));
+        let end = bench.finish(millisecond, &second, Ok(&signed(&token_for("hub"))));
         assert_eq!(outcome(end.as_ref()), step, "{millisecond}");
         assert!(!matches!(end, Some(RemoteStep::Failed(error)) if error != RemoteError::Late));
     }
+}
+
+/// Some gateways let a server that drips outlive the timeout.
+#[test]
+fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() {
+    let signed = signed(&token_for("hub"));
+    for answer in [Ok(signed.as_slice()), Err(CalloutError::Status(403))] {
+        let mut bench = Bench::new();
+        let callout = bench.start(0, FIRST);
+        let step = bench.finish(2_001, &callout, answer);
+        let no_answer = RemoteError::Unavailable(CalloutError::NoAnswer);
+        let Some(RemoteStep::Again { callout, error }) = step else { panic!("{step:?}") };
+        assert_eq!(error, no_answer);
+        let end = bench.finish(4_002, &callout, answer);
+        assert!(matches!(end, Some(RemoteStep::Failed(error)) if error == no_answer), "{end:?}");
+    }
+    let mut bench = Bench::new();
+    let callout = bench.start(0, FIRST);
+    assert_eq!(outcome(bench.finish(2_000, &callout, Ok(&signed)).as_ref()), "signed");
+    let callout = bench.start(0, FIRST);
+    let second = bench.again(2_001, &callout, Ok(&signed));
+    assert_eq!(outcome(bench.finish(4_001, &second, Ok(&signed)).as_ref()), "signed", "each try has its own time");
+}
+
+#[test]
+fn a_try_from_the_future_brought_no_answer_because_the_clock_was_set_back() {
+    let mut bench = Bench::new();
+    let callout = bench.start(1_000, FIRST);
+    assert_eq!(outcome(bench.finish(999, &callout, Ok(&signed(&token_for("hub")))).as_ref()), "again");
 }
 
 #[test]
