@@ -164,7 +164,7 @@ impl JwtValidator {
             timeout: settings.timeout,
             refetch_cooldown: settings.refetch_cooldown,
         };
-        let keys = KeyCache::new(policy, capabilities.data_for_waiting());
+        let keys = KeyCache::new(policy, capabilities);
         Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys }
     }
 

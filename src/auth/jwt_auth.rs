@@ -90,7 +90,7 @@ impl JwtAuth {
         let replay = settings.replay.map(|config::Replay { scope, capacity }| {
             ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&capabilities.data))
         });
-        Self { settings, keys: KeyCache::new(policy, capabilities.data_for_waiting()), replay }
+        Self { settings, keys: KeyCache::new(policy, capabilities), replay }
     }
 
     /// The keys that are known.

@@ -1,4 +1,4 @@
-//! One key set in the cache: its keys and their age, the fetch under way, and the pauses after failures.
+//! One key set in the cache: its keys and their age, the fetches under way, and the pauses after failures.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
 use super::KeyPolicy;
-use super::shared::patience;
+use super::round::{Flight, Round};
+use super::shared::{Reason, patience};
 
 /// The pause after the first failed fetch; each further failure doubles it.
 pub(super) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -16,7 +17,7 @@ pub(super) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// request per worker and pause.
 pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
-/// The part of a set's life after which it is refreshed in the background.
+/// The part of a set's life after which it is refreshed.
 const REFRESH_NUMERATOR: u32 = 4;
 /// See [`REFRESH_NUMERATOR`].
 const REFRESH_DENOMINATOR: u32 = 5;
@@ -25,25 +26,27 @@ const REFRESH_DENOMINATOR: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Entry {
     keys: Option<(KeySet, UnixTime)>,
-    flight: Option<Flight>,
+    /// The fetches of this worker.
+    round: Round,
+    /// A fetch of another worker is awaited, until then at most.
+    elsewhere: Option<UnixTime>,
     failures: u32,
     not_before: Option<UnixTime>,
     last_extra_fetch: Option<UnixTime>,
     last_used: UnixTime,
 }
 
-/// A fetch under way.
-#[derive(Debug, Clone, Copy)]
-enum Flight {
-    /// By this worker, since then.
-    Own(CalloutId, UnixTime),
-    /// By another worker, until then at most.
-    Elsewhere(UnixTime),
-}
-
 impl Entry {
     pub(super) fn new(now: UnixTime) -> Self {
-        Self { keys: None, flight: None, failures: 0, not_before: None, last_extra_fetch: None, last_used: now }
+        Self {
+            keys: None,
+            round: Round::default(),
+            elsewhere: None,
+            failures: 0,
+            not_before: None,
+            last_extra_fetch: None,
+            last_used: now,
+        }
     }
 
     pub(super) fn used(&mut self, now: UnixTime) {
@@ -75,26 +78,40 @@ impl Entry {
 
     /// Whether a fetch is under way that may still bring an answer.
     pub(super) fn is_fetching(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
-        match self.flight {
-            None => false,
-            Some(Flight::Own(..)) => self.lost_flight(now, policy).is_none(),
-            Some(Flight::Elsewhere(until)) => now < until,
-        }
-    }
-
-    pub(super) fn is_flight(&self, fetch: CalloutId) -> bool {
-        matches!(self.flight, Some(Flight::Own(id, _)) if id == fetch)
+        self.round.is_under_way(now, patience(policy)) || self.elsewhere.is_some_and(|until| now < until)
     }
 
     pub(super) fn is_fetched_elsewhere(&self) -> bool {
-        matches!(self.flight, Some(Flight::Elsewhere(_)))
+        self.elsewhere.is_some()
     }
 
-    /// This worker's fetch under way, if it should have been reported on long ago.
+    /// Takes out this worker's fetch with this id, if it is under way.
+    pub(super) fn take_flight(&mut self, fetch: CalloutId) -> Option<Flight> {
+        self.round.take(fetch)
+    }
+
+    /// A fetch of this worker that should have been reported on long ago.
     pub(super) fn lost_flight(&self, now: UnixTime, policy: &KeyPolicy) -> Option<CalloutId> {
-        let Some(Flight::Own(id, started)) = self.flight else { return None };
-        // A start in the future (the clock was set back) can not be waited for either.
-        now.since(started).is_none_or(|age| age > patience(policy)).then_some(id)
+        self.round.lost(now, patience(policy))
+    }
+
+    /// Drops the fetches that should have been reported on long ago. Each has failed at the moment when it was given up,
+    /// and not when somebody looks.
+    pub(super) fn drop_lost(&mut self, now: UnixTime, policy: &KeyPolicy) {
+        for flight in self.round.take_lost(now, patience(policy)) {
+            let running = self.not_before.filter(|_| !self.may_try(now));
+            self.failed(now.min(flight.since().after(patience(policy))), flight, policy.refetch_cooldown);
+            self.not_before = self.not_before.max(running);
+        }
+    }
+
+    /// Whether one more fetch may be made now, where requests do not wait for each other's.
+    pub(super) fn may_fetch(&self, now: UnixTime, reason: Reason, policy: &KeyPolicy) -> bool {
+        let is_asked_for = match reason {
+            Reason::Age => true,
+            Reason::UnknownKeyId => self.round.seeks_unknown() || !self.is_cooling(now, policy.refetch_cooldown),
+        };
+        is_asked_for && self.may_try(now) && self.round.has_room()
     }
 
     /// Whether the pause after the last failure is over. A pause longer than any that is ever set means that the clock
@@ -113,18 +130,32 @@ impl Entry {
         self.last_extra_fetch.and_then(|last| now.since(last)).is_some_and(|age| age < cooldown)
     }
 
-    pub(super) fn cool(&mut self, now: UnixTime) {
-        self.last_extra_fetch = Some(now);
-    }
-
-    /// So many fetches failed in a row, of this worker or of others.
-    pub(super) fn started(&mut self, now: UnixTime, fetch: CalloutId, failures: u32) {
-        self.flight = Some(Flight::Own(fetch, now));
+    /// Notes the start of a fetch. So many have failed in a row, of this worker or of others.
+    pub(super) fn started(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        reason: Reason,
+        failures: u32,
+        policy: &KeyPolicy,
+    ) {
+        let for_unknown = reason == Reason::UnknownKeyId;
+        if for_unknown {
+            self.last_extra_fetch = Some(now);
+        }
+        self.elsewhere = None;
+        self.round.begin(now, fetch, for_unknown, patience(policy));
         self.failures = self.failures.max(failures);
     }
 
     pub(super) fn started_elsewhere(&mut self, until: UnixTime) {
-        self.flight = Some(Flight::Elsewhere(until));
+        self.round.give_up();
+        self.elsewhere = Some(until);
+    }
+
+    /// Notes that the fetch of another worker has ended.
+    pub(super) fn ended_elsewhere(&mut self) {
+        self.elsewhere = None;
     }
 
     pub(super) fn pause(&mut self, not_before: UnixTime) {
@@ -138,24 +169,33 @@ impl Entry {
         self.not_before = None;
     }
 
-    /// Notes the end of the fetch under way, whoever made it.
-    pub(super) fn landed(&mut self) {
-        self.flight = None;
+    /// Takes over what a fetch of this worker brought, unless a later fetch has been faster.
+    pub(super) fn brought(&mut self, now: UnixTime, flight: Flight, keys: KeySet) {
+        self.round.succeeded(flight.id());
+        if !flight.is_outdated() {
+            self.succeeded(now, keys);
+        }
     }
 
-    /// Notes a failure. The pause that follows it ends at the time returned; so many failures there were in a row.
-    pub(super) fn failed(&mut self, now: UnixTime, cooldown: Duration) -> (UnixTime, u32) {
-        let doublings = self.failures.min(8);
+    /// Notes the failure of a fetch. The pause that follows it ends at the time returned; so many failures there were in a
+    /// row. None if the failure says nothing, because there has been a success since the fetch began.
+    pub(super) fn failed(&mut self, now: UnixTime, flight: Flight, cooldown: Duration) -> Option<(UnixTime, u32)> {
+        if flight.is_overtaken() {
+            return None;
+        }
+        if self.round.failed() {
+            self.failures = self.failures.saturating_add(1);
+        }
+        let doublings = self.failures.saturating_sub(1).min(8);
         let backoff = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-        self.failures = self.failures.saturating_add(1);
         let pause = backoff.min(LONGEST_BACKOFF).min(cooldown.max(FIRST_BACKOFF));
         let not_before = now.after(pause);
         self.not_before = Some(not_before);
-        (not_before, self.failures)
+        Some((not_before, self.failures))
     }
 
-    /// Whether a background fetch is due: the keys are valid but old, somebody used them since they came, and nothing is
-    /// under way.
+    /// Whether the keys are to be refreshed: they are valid but old, somebody used them since they came, and nothing
+    /// is under way.
     pub(super) fn wants_refresh(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
         let Some((_, fetched)) = &self.keys else { return false };
         let refresh_age = policy.max_age.saturating_mul(REFRESH_NUMERATOR).checked_div(REFRESH_DENOMINATOR);
@@ -163,7 +203,7 @@ impl Entry {
         self.has_valid_keys(now, policy.max_age)
             && age >= refresh_age
             && self.last_used >= *fetched
-            && self.flight.is_none()
+            && self.is_idle()
             && self.may_try(now)
     }
 
@@ -172,6 +212,10 @@ impl Entry {
     pub(super) fn is_worth_keeping(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
         let memory = policy.max_age.max(policy.refetch_cooldown).max(LONGEST_BACKOFF);
         let recently_used = now.since(self.last_used).is_some_and(|age| age <= memory);
-        self.flight.is_some() || recently_used || self.has_valid_keys(now, policy.max_age)
+        !self.is_idle() || recently_used || self.has_valid_keys(now, policy.max_age)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.round.is_over() && self.elsewhere.is_none()
     }
 }

@@ -1,23 +1,26 @@
 //! The key cache: for each JWKS address the keys that were fetched from it, and when to fetch again (spec §2.4).
 //!
 //! A state machine without clock and network. It says that a fetch is due; somebody else does it and reports the result.
+//! Where a gateway wakes requests, they wait for each other's fetch, and a tick refreshes; elsewhere each fetches for itself.
 //! Expiry is absolute: a set that could not be refreshed ends 10 minutes after it was fetched, whatever happens.
 
+mod alone;
 mod entry;
+mod report;
+mod round;
 mod shared;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic};
+use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
+use crate::capabilities::Capabilities;
 use crate::config::HttpUrl;
-use crate::jose::{Algorithm, JwksError, KeySet, VerificationKey};
-use crate::shared_data::SharedData;
+use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
 use entry::Entry;
+pub use report::{FetchError, FetchReport};
 use shared::{Claim, Reason, SharedKeys};
 
 /// The most key sets that are kept. With pinned organisational units there is one per Hub; the bound matters only where
@@ -50,6 +53,7 @@ pub struct KeyCache {
     entries: BTreeMap<HttpUrl, Entry>,
     last_fetch: CalloutId,
     shared: SharedKeys,
+    wakes_others: bool,
 }
 
 /// Whether a request has already waited for a callout. It waits once: what it finds then is final.
@@ -95,15 +99,6 @@ pub enum Readiness {
     },
 }
 
-/// Why a fetch gave no keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchError {
-    /// No answer that counts.
-    Callout(CalloutError),
-    /// Not a usable key set.
-    Unusable(JwksError),
-}
-
 /// What time alone brought about.
 #[derive(Debug, Default)]
 pub struct Due {
@@ -113,27 +108,17 @@ pub struct Due {
     pub ended_elsewhere: Vec<HttpUrl>,
 }
 
-/// What a result changed, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchReport {
-    /// Which fetch it was.
-    pub fetch: CalloutId,
-    /// Where from.
-    pub url: HttpUrl,
-    /// How many usable keys came, or why none did.
-    pub result: Result<usize, FetchError>,
-    /// How long until the next try, after a failure.
-    pub retry_after: Duration,
-    /// How long the keys of an earlier fetch are still valid; zero if there are none.
-    pub cached_for: Duration,
-}
-
 impl KeyCache {
-    /// An empty cache, which shares what it learns with other workers where `data` can be shared.
+    /// An empty cache, which shares what it learns with other workers where the gateway's `capabilities` allow it.
     #[must_use]
-    pub fn new(policy: KeyPolicy, data: Rc<dyn SharedData>) -> Self {
-        let shared = SharedKeys::new(data, &policy);
-        Self { policy, entries: BTreeMap::new(), last_fetch: CalloutId::default(), shared }
+    pub fn new(policy: KeyPolicy, capabilities: &Capabilities) -> Self {
+        Self {
+            shared: SharedKeys::new(capabilities.data_for_waiting(), &policy),
+            policy,
+            entries: BTreeMap::new(),
+            last_fetch: CalloutId::default(),
+            wakes_others: capabilities.wakes_others,
+        }
     }
 
     /// Looks for a key of the set at `url` to verify a signature of this algorithm with.
@@ -162,24 +147,29 @@ impl KeyCache {
     }
 
     fn ready(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>, attempt: Attempt) -> Readiness {
-        const NO_ROOM: Readiness = Readiness::Unavailable { retry_after: entry::FIRST_BACKOFF };
+        const BUSY: Readiness = Readiness::Unavailable { retry_after: entry::FIRST_BACKOFF };
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
-                return NO_ROOM;
+                return BUSY;
             }
             self.entries.insert(url.clone(), Entry::new(now));
         }
         let max_age = self.policy.max_age;
-        let Some(entry) = self.entries.get_mut(url) else { return NO_ROOM };
+        let Some(entry) = self.entries.get_mut(url) else { return BUSY };
         entry.used(now);
-        if attempt == Attempt::First && !(entry.has_valid_keys(now, max_age) && wanted.is_in(entry)) {
-            match self.obtain(now, url, wanted) {
-                Obtained::Nothing => {}
-                Obtained::Wait => return Readiness::Wait,
-                Obtained::Fetch(fetch) => return Readiness::Fetch(fetch),
-            }
+        let obtained = match attempt {
+            Attempt::AfterCallout => Obtained::Nothing,
+            Attempt::First if !self.wakes_others => self.obtain_alone(now, url, wanted),
+            Attempt::First if entry.has_valid_keys(now, max_age) && wanted.is_in(entry) => Obtained::Nothing,
+            Attempt::First => self.obtain(now, url, wanted),
+        };
+        match obtained {
+            Obtained::Nothing => {}
+            Obtained::Wait => return Readiness::Wait,
+            Obtained::Busy => return BUSY,
+            Obtained::Fetch(fetch) => return Readiness::Fetch(fetch),
         }
-        let Some(entry) = self.entries.get(url) else { return NO_ROOM };
+        let Some(entry) = self.entries.get(url) else { return BUSY };
         if entry.has_valid_keys(now, max_age) {
             Readiness::Ready
         } else {
@@ -189,7 +179,7 @@ impl KeyCache {
 
     /// Takes the result of a fetch. `None` if it was given up before and does not count any more.
     ///
-    /// A failed or unusable answer never replaces keys that are still valid.
+    /// An answer that is failed, unusable or late never replaces keys that are still valid.
     pub fn finish(
         &mut self,
         now: UnixTime,
@@ -197,9 +187,9 @@ impl KeyCache {
         url: &HttpUrl,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<FetchReport> {
-        let entry = self.entries.get_mut(url).filter(|entry| entry.is_flight(fetch))?;
-        entry.landed();
-        let keys = answer
+        let entry = self.entries.get_mut(url)?;
+        let flight = entry.take_flight(fetch)?;
+        let keys = in_time(answer, flight.since(), self.policy.timeout, now)
             .map_err(FetchError::Callout)
             .and_then(|body| KeySet::parse(body, &self.policy.algorithms).map_err(FetchError::Unusable));
         let result = match keys {
@@ -207,11 +197,13 @@ impl KeyCache {
                 let count = keys.len();
                 self.shared.publish(now, url, &keys);
                 self.shared.release(url, None);
-                entry.succeeded(now, keys);
+                entry.brought(now, flight, keys);
                 Ok(count)
             }
             Err(error) => {
-                self.shared.release(url, Some(entry.failed(now, self.policy.refetch_cooldown)));
+                if let Some(failure) = entry.failed(now, flight, self.policy.refetch_cooldown) {
+                    self.shared.release(url, Some(failure));
+                }
                 Err(error)
             }
         };
@@ -226,8 +218,12 @@ impl KeyCache {
 
     /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
     /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
-    /// it [awaits others](KeyCache::awaits_others).
+    /// it [awaits others](KeyCache::awaits_others). Nothing where nobody can be woken: there it only forgets.
     pub fn due(&mut self, now: UnixTime) -> Due {
+        if !self.wakes_others {
+            self.forget_alone(now);
+            return Due::default();
+        }
         let policy = &self.policy;
         self.entries.retain(|_, entry| entry.is_worth_keeping(now, policy));
         let mut due = Due::default();
@@ -240,15 +236,19 @@ impl KeyCache {
                 && !adopt(&self.shared, entry, url, now)
                 && let Claim::Granted { failures } = self.shared.claim(now, url, Reason::Age, policy)
             {
-                due.fetches.push(start(&mut self.last_fetch, entry, url, now, policy, failures));
+                due.fetches.push(start(&mut self.last_fetch, entry, url, now, policy, Reason::Age, failures));
             }
         }
         due
     }
 
-    /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`].
+    /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`]. None
+    /// where nobody could be woken: there the next request that looks for keys notices.
     #[must_use]
     pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, HttpUrl)> {
+        if !self.wakes_others {
+            return Vec::new();
+        }
         let lost = |(url, entry): (&HttpUrl, &Entry)| Some((entry.lost_flight(now, &self.policy)?, url.clone()));
         self.entries.iter().filter_map(lost).collect()
     }
@@ -273,10 +273,7 @@ impl KeyCache {
         let reason = if valid { Reason::UnknownKeyId } else { Reason::Age };
         match self.shared.claim(now, url, reason, policy) {
             Claim::Granted { failures } => {
-                if valid {
-                    entry.cool(now);
-                }
-                Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, failures))
+                Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, reason, failures))
             }
             Claim::Busy(until) => {
                 entry.started_elsewhere(until);
@@ -311,34 +308,6 @@ impl KeyCache {
     }
 }
 
-impl fmt::Display for FetchReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.as_str();
-        match self.result {
-            Ok(keys) => write!(f, "hub-auth-filter: fetched {keys} keys from {url}"),
-            Err(error) => {
-                write!(f, "hub-auth-filter: no keys from {url}: {error}; ")?;
-                match self.cached_for {
-                    Duration::ZERO => f.write_str("no valid keys are cached; ")?,
-                    left => write!(f, "the cached keys stay valid for {} s; ", left.as_secs())?,
-                }
-                write!(f, "next try in {} s or later", self.retry_after.as_secs())
-            }
-        }
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FetchError::Callout(error) => error.fmt(f),
-            FetchError::Unusable(JwksError::TooLong) => CalloutError::TooLong.fmt(f),
-            FetchError::Unusable(JwksError::NotASet) => f.write_str("the answer is not a JWK set"),
-            FetchError::Unusable(JwksError::NoUsableKey) => f.write_str("the JWK set has no key that may be used"),
-        }
-    }
-}
-
 /// Which key is looked for.
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
@@ -362,6 +331,8 @@ enum Obtained {
     /// What there is now is all that can be had.
     Nothing,
     Wait,
+    /// It is being fetched, nobody can wait for that, and nobody else may fetch it now.
+    Busy,
     Fetch(Callout),
 }
 
@@ -390,7 +361,7 @@ fn has_ended(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTim
     // The set is published before the turn is given back.
     let adopted = adopt(shared, entry, url, now);
     if ended || adopted {
-        entry.landed();
+        entry.ended_elsewhere();
     }
     ended || adopted
 }
@@ -401,11 +372,12 @@ fn start(
     url: &HttpUrl,
     now: UnixTime,
     policy: &KeyPolicy,
+    reason: Reason,
     failures: u32,
 ) -> Callout {
     let id = last_fetch.next();
     *last_fetch = id;
-    entry.started(now, id, failures);
+    entry.started(now, id, reason, failures, policy);
     Callout {
         id,
         topic: Topic::KeySet(url.clone()),

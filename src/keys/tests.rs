@@ -1,6 +1,10 @@
+mod alone;
+
+use std::rc::Rc;
+
 use super::*;
+use crate::capabilities::GatewayKind;
 use crate::config::JwksLocation;
-use crate::shared_data::NoSharedData;
 use crate::testing::{SharedMemory, SigningKey};
 
 const T0: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -17,8 +21,12 @@ fn policy() -> KeyPolicy {
     }
 }
 
-fn alone() -> KeyCache {
-    KeyCache::new(policy(), Rc::new(NoSharedData))
+fn unshared() -> KeyCache {
+    KeyCache::new(policy(), &Capabilities::of(GatewayKind::Envoy, None, true))
+}
+
+fn sharing(policy: KeyPolicy, memory: &SharedMemory) -> KeyCache {
+    KeyCache::new(policy, &Capabilities::of(GatewayKind::Envoy, Some(Rc::new(memory.clone())), true))
 }
 
 fn at(seconds: u64) -> UnixTime {
@@ -41,7 +49,7 @@ struct Bench(KeyCache);
 
 impl Bench {
     fn new() -> Self {
-        Self(alone())
+        Self(unshared())
     }
 
     /// A cache that fetched keys `a` and `b` for `hub` at second 0.
@@ -101,7 +109,7 @@ fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
 
 #[test]
 fn a_fetch_says_where_and_for_how_long() {
-    let mut cache = alone();
+    let mut cache = unshared();
     let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, Attempt::First) else { panic!() };
     assert_eq!(fetch.topic, Topic::KeySet(url("hub")));
     assert_eq!(fetch.request.url.as_str(), "https://keystore.test/hub/application.jwks");
@@ -262,7 +270,7 @@ fn a_clock_that_was_set_back_makes_keys_of_unknown_age_invalid() {
 
 #[test]
 fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
-    let mut cache = alone();
+    let mut cache = unshared();
     for n in 0..MAX_SETS {
         let url = url(&format!("ou-{n}"));
         let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, Attempt::First) else {
@@ -280,7 +288,7 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
 
 #[test]
 fn a_set_that_requests_wait_for_is_not_pushed_out() {
-    let mut cache = alone();
+    let mut cache = unshared();
     for n in 0..MAX_SETS {
         assert!(matches!(
             cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, Attempt::First),
@@ -316,7 +324,7 @@ struct Workers(Vec<Bench>, SharedMemory);
 impl Workers {
     fn new(count: usize) -> Self {
         let memory = SharedMemory::default();
-        let worker = |_| Bench(KeyCache::new(policy(), Rc::new(memory.clone())));
+        let worker = |_| Bench(sharing(policy(), &memory));
         Self((0..count).map(worker).collect(), memory)
     }
 
@@ -461,7 +469,7 @@ fn sets_are_not_shared_with_those_that_ask_another_server_or_for_other_algorithm
         KeyPolicy { upstream: "another".into(), ..policy() },
         KeyPolicy { algorithms: vec![Algorithm::Ps256, Algorithm::Es256], ..policy() },
     ] {
-        let mut other = Bench(KeyCache::new(policy, Rc::new(workers.1.clone())));
+        let mut other = Bench(sharing(policy, &workers.1));
         assert_eq!(other.says(1, "a"), "fetch");
     }
     assert_eq!(workers.say(1, "a"), ["key"]);

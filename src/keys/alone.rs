@@ -1,0 +1,35 @@
+//! The key cache where no request can wait for another's fetch: each that needs keys fetches for itself, within the bounds
+//! of a [round](super::round), and the one that finds keys old refreshes them. Time alone brings about nothing.
+
+use crate::config::HttpUrl;
+use crate::time::UnixTime;
+
+use super::shared::Reason;
+use super::{KeyCache, Obtained, Wanted, start};
+
+impl KeyCache {
+    /// Looks whether a request has to fetch, and whether it may.
+    pub(super) fn obtain_alone(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>) -> Obtained {
+        let policy = &self.policy;
+        let Some(entry) = self.entries.get_mut(url) else { return Obtained::Nothing };
+        entry.drop_lost(now, policy);
+        let valid = entry.has_valid_keys(now, policy.max_age);
+        let is_there = valid && wanted.is_in(entry);
+        let reason = if valid && !is_there { Reason::UnknownKeyId } else { Reason::Age };
+        let may_fetch = if is_there { entry.wants_refresh(now, policy) } else { entry.may_fetch(now, reason, policy) };
+        if may_fetch {
+            return Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, reason, 0));
+        }
+        // While a fetch is under way nobody knows whether the key exists, so nobody may say that it does not.
+        if is_there || !entry.is_fetching(now, policy) { Obtained::Nothing } else { Obtained::Busy }
+    }
+
+    /// Forgets what is not worth keeping.
+    pub(super) fn forget_alone(&mut self, now: UnixTime) {
+        let policy = &self.policy;
+        self.entries.retain(|_, entry| {
+            entry.drop_lost(now, policy);
+            entry.is_worth_keeping(now, policy)
+        });
+    }
+}
