@@ -85,7 +85,9 @@ impl ClientCredentials {
     pub fn new(settings: config::ClientCredentials, capabilities: &Capabilities) -> Self {
         let validator = match &settings.validation {
             TokenValidation::Jwt(settings) => Validator::Jwt(JwtValidator::new(settings, capabilities)),
-            TokenValidation::Introspection(settings) => Validator::Introspection(introspection_cache(settings)),
+            TokenValidation::Introspection(settings) => {
+                Validator::Introspection(introspection_cache(settings, capabilities))
+            }
         };
         Self { settings, validator }
     }
@@ -197,7 +199,7 @@ impl JwtValidator {
 }
 
 /// A cache for the answers of this server.
-fn introspection_cache(settings: &config::Introspection) -> IntrospectionCache {
+fn introspection_cache(settings: &config::Introspection, capabilities: &Capabilities) -> IntrospectionCache {
     let config::Introspection { url, upstream, client_id, client_secret, .. } = settings;
     let policy = IntrospectionPolicy {
         timeout: settings.timeout,
@@ -205,7 +207,8 @@ fn introspection_cache(settings: &config::Introspection) -> IntrospectionCache {
         negative_max_age: settings.negative_max_age,
         capacity: settings.capacity,
     };
-    IntrospectionCache::new(Endpoint::new(upstream, url.clone(), client_id, client_secret.expose()), policy)
+    let endpoint = Endpoint::new(upstream, url.clone(), client_id, client_secret.expose());
+    IntrospectionCache::new(endpoint, policy, capabilities)
 }
 
 fn introspect(

@@ -2,28 +2,31 @@
 //! (RFC 7662; spec §2.3).
 //!
 //! A state machine without clock and network, as the key cache is. An answer is never kept beyond the token's `exp` (RFC
-//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive.
+//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive. Where a
+//! gateway wakes requests, they wait for each other's call; elsewhere each makes its own.
 
 mod answers;
+mod calls;
 mod endpoint;
+mod report;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId, TokenDigest, Topic};
+use crate::callout::{Callout, CalloutError, CalloutId, TokenDigest, Topic, in_time};
+use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, Introspected};
-use crate::config::HttpUrl;
 use crate::json::Value;
 use crate::keys::Attempt;
 use crate::time::UnixTime;
 
 use answers::Answers;
+use calls::Calls;
+pub use calls::MAX_CALLS;
 pub use endpoint::Endpoint;
+pub use report::{IntrospectionError, IntrospectionReport, TokenState};
 
-/// The most calls that are in flight. Each holds a request; an authorisation server that has fallen 64 calls behind is
-/// not helped by more.
-pub const MAX_CALLS: usize = 64;
+/// The most calls that are in flight on one token, where no request can wait for another's.
+pub const MAX_CALLS_PER_TOKEN: usize = 4;
 
 /// The longest response that is read, in bytes. Real ones have under 1 KiB, and thousands are kept.
 pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
@@ -57,8 +60,8 @@ pub struct IntrospectionCache {
     endpoint: Endpoint,
     policy: IntrospectionPolicy,
     answers: Answers,
-    calls: BTreeMap<TokenDigest, Call>,
-    last_call: CalloutId,
+    calls: Calls,
+    wakes_others: bool,
     failures: u32,
     not_before: Option<UnixTime>,
 }
@@ -83,60 +86,16 @@ pub enum Lookup<'a> {
     },
 }
 
-/// Why a call told nothing of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntrospectionError {
-    /// There is no complete answer with status 200.
-    Callout(CalloutError),
-    /// The response is longer than [`MAX_RESPONSE_LENGTH`].
-    TooLong,
-    /// It is not a JSON object.
-    NotAnObject,
-    /// It does not say whether the token is active.
-    NotAnAnswer,
-}
-
-/// What the end of a call changed, for the log. Nothing in it tells which token it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntrospectionReport {
-    /// Which call it was.
-    pub call: CalloutId,
-    /// The server's address.
-    pub url: HttpUrl,
-    /// What the server said, or why it said nothing.
-    pub result: Result<TokenState, IntrospectionError>,
-    /// How long until the next call, after a failure.
-    pub retry_after: Duration,
-}
-
-/// What a server says of a token, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenState {
-    /// Active.
-    Active,
-    /// Not active.
-    Inactive,
-    /// Active, with claims that can not be right.
-    Invalid,
-}
-
-/// A call in flight.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    id: CalloutId,
-    since: UnixTime,
-}
-
 impl IntrospectionCache {
-    /// An empty cache.
+    /// An empty cache. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(endpoint: Endpoint, policy: IntrospectionPolicy) -> Self {
+    pub fn new(endpoint: Endpoint, policy: IntrospectionPolicy, capabilities: &Capabilities) -> Self {
         Self {
             endpoint,
             policy,
             answers: Answers::new(policy.capacity),
-            calls: BTreeMap::new(),
-            last_call: CalloutId::default(),
+            calls: Calls::default(),
+            wakes_others: capabilities.wakes_others,
             failures: 0,
             not_before: None,
         }
@@ -164,16 +123,17 @@ impl IntrospectionCache {
         token: &TokenDigest,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<IntrospectionReport> {
-        if self.calls.get(token)?.id != call {
-            return None;
-        }
-        self.calls.remove(token);
+        let ended = self.calls.take(call, token)?;
+        let answer = in_time(answer, ended.since(), self.policy.timeout, now);
         let result = match answer.map_err(IntrospectionError::Callout).and_then(read) {
             Ok(answer) => {
                 (self.failures, self.not_before) = (0, None);
                 let state = TokenState::of(&answer);
-                let end = self.end_of(&answer, now);
-                self.answers.insert(now, *token, answer, end);
+                if !ended.is_outdated() {
+                    self.calls.answered(call, token);
+                    let end = self.end_of(&answer, now);
+                    self.answers.insert(now, *token, answer, end);
+                }
                 Ok(state)
             }
             Err(error) => {
@@ -186,38 +146,41 @@ impl IntrospectionCache {
     }
 
     /// The calls that nobody reported on in time. Each counts as failed once it is given to
-    /// [`IntrospectionCache::finish`].
+    /// [`IntrospectionCache::finish`]. None where nobody could be woken: there they are dropped when the next is made.
     #[must_use]
     pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
-        let lost = self.calls.iter().filter(|(_, call)| call.is_older(self.patience(), now));
-        lost.map(|(token, call)| (call.id, *token)).collect()
+        if self.wakes_others { self.calls.older_than(self.patience(), now) } else { Vec::new() }
     }
 
     /// Asks the server, unless it is being asked or must be left alone.
     fn call(&mut self, now: UnixTime, digest: TokenDigest, token: &str) -> Lookup<'_> {
-        if self.calls.get(&digest).is_some_and(|call| !call.is_older(self.patience(), now)) {
+        if self.wakes_others && self.calls.on(&digest, self.patience(), now) > 0 {
             return Lookup::Wait;
         }
         if self.is_pausing(now) {
             return Lookup::Unavailable { retry_after: self.retry_after(now) };
         }
-        if !self.calls.contains_key(&digest) && !self.make_room(now) {
+        if !self.make_room(now, &digest) {
             return Self::busy();
         }
-        self.last_call = self.last_call.next();
-        self.calls.insert(digest, Call { id: self.last_call, since: now });
+        let id = self.calls.begin(now, digest);
         let request = self.endpoint.request(token, self.policy.timeout);
-        Lookup::Call(Callout { id: self.last_call, topic: Topic::Token(digest), request: Box::new(request) })
+        Lookup::Call(Callout { id, topic: Topic::Token(digest), request: Box::new(request) })
     }
 
-    /// Makes room for one more call. A call that was lost long ago is dropped: where a tick exists, [`Self::lost`] has told
-    /// whoever waited for it.
-    fn make_room(&mut self, now: UnixTime) -> bool {
-        if self.calls.len() >= MAX_CALLS {
-            let patience = self.patience().saturating_add(LOST_AFTER);
-            self.calls.retain(|_, call| !call.is_older(patience, now));
+    /// Makes room for one more call, at the cost of those that are lost. Where a tick exists, [`Self::lost`] has to tell
+    /// whoever waits for them first, unless the new call is on the same token and takes the place of the one before.
+    fn make_room(&mut self, now: UnixTime, token: &TokenDigest) -> bool {
+        let patience = self.patience();
+        if !self.wakes_others {
+            self.calls.drop_older_than(patience, now);
+            return self.calls.on(token, patience, now) < MAX_CALLS_PER_TOKEN && self.calls.have_room();
         }
-        self.calls.len() < MAX_CALLS
+        self.calls.drop_on(token);
+        if !self.calls.have_room() {
+            self.calls.drop_older_than(patience.saturating_add(LOST_AFTER), now);
+        }
+        self.calls.have_room()
     }
 
     /// Until when an answer counts.
@@ -260,13 +223,6 @@ impl IntrospectionCache {
     }
 }
 
-impl Call {
-    /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago.
-    fn is_older(self, age: Duration, now: UnixTime) -> bool {
-        now.since(self.since).is_none_or(|since| since > age)
-    }
-}
-
 impl<'a> Lookup<'a> {
     fn of(answer: &'a Introspected) -> Self {
         match answer {
@@ -277,54 +233,12 @@ impl<'a> Lookup<'a> {
     }
 }
 
-impl TokenState {
-    fn of(answer: &Introspected) -> Self {
-        match answer {
-            Introspected::Active(_) => Self::Active,
-            Introspected::Inactive => Self::Inactive,
-            Introspected::Invalid(_) => Self::Invalid,
-        }
-    }
-}
-
 fn read(body: &[u8]) -> Result<Introspected, IntrospectionError> {
     if body.len() > MAX_RESPONSE_LENGTH {
         return Err(IntrospectionError::TooLong);
     }
     let Ok(Value::Object(members)) = Value::parse(body) else { return Err(IntrospectionError::NotAnObject) };
     Introspected::read(&members).ok_or(IntrospectionError::NotAnAnswer)
-}
-
-impl fmt::Display for IntrospectionReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.as_str();
-        match self.result {
-            Ok(TokenState::Active) => write!(f, "hub-auth-filter: {url} says that a token is active"),
-            Ok(TokenState::Inactive) => write!(f, "hub-auth-filter: {url} says that a token is not active"),
-            Ok(TokenState::Invalid) => {
-                write!(f, "hub-auth-filter: {url} says that a token is active, with claims that can not be right")
-            }
-            Err(error) => {
-                let seconds = self.retry_after.as_secs();
-                write!(f, "hub-auth-filter: no word on a token from {url}: {error}; next try in {seconds} s or later")
-            }
-        }
-    }
-}
-
-impl fmt::Display for IntrospectionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // RFC 7662 §2.3
-            Self::Callout(CalloutError::Status(401)) => {
-                f.write_str("status 401 instead of 200: it does not accept client_id and client_secret")
-            }
-            Self::Callout(error) => error.fmt(f),
-            Self::TooLong => write!(f, "the answer is longer than {MAX_RESPONSE_LENGTH} bytes"),
-            Self::NotAnObject => f.write_str("the answer is not a JSON object"),
-            Self::NotAnAnswer => f.write_str("the answer does not say whether the token is active"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! What came of a call, for the log.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::MAX_RESPONSE_LENGTH;
+use crate::callout::{CalloutError, CalloutId};
+use crate::claims::access_token::Introspected;
+use crate::config::HttpUrl;
+
+/// What the end of a call changed, for the log. Nothing in it tells which token it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntrospectionReport {
+    /// Which call it was.
+    pub call: CalloutId,
+    /// The server's address.
+    pub url: HttpUrl,
+    /// What the server said, or why it said nothing.
+    pub result: Result<TokenState, IntrospectionError>,
+    /// How long until the next call, after a failure.
+    pub retry_after: Duration,
+}
+
+/// What a server says of a token, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    /// Active.
+    Active,
+    /// Not active.
+    Inactive,
+    /// Active, with claims that can not be right.
+    Invalid,
+}
+
+/// Why a call told nothing of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntrospectionError {
+    /// There is no complete answer with status 200.
+    Callout(CalloutError),
+    /// The response is longer than [`MAX_RESPONSE_LENGTH`].
+    TooLong,
+    /// It is not a JSON object.
+    NotAnObject,
+    /// It does not say whether the token is active.
+    NotAnAnswer,
+}
+
+impl TokenState {
+    pub(super) fn of(answer: &Introspected) -> Self {
+        match answer {
+            Introspected::Active(_) => Self::Active,
+            Introspected::Inactive => Self::Inactive,
+            Introspected::Invalid(_) => Self::Invalid,
+        }
+    }
+}
+
+impl fmt::Display for IntrospectionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.as_str();
+        match self.result {
+            Ok(TokenState::Active) => write!(f, "hub-auth-filter: {url} says that a token is active"),
+            Ok(TokenState::Inactive) => write!(f, "hub-auth-filter: {url} says that a token is not active"),
+            Ok(TokenState::Invalid) => {
+                write!(f, "hub-auth-filter: {url} says that a token is active, with claims that can not be right")
+            }
+            Err(error) => {
+                let seconds = self.retry_after.as_secs();
+                write!(f, "hub-auth-filter: no word on a token from {url}: {error}; next try in {seconds} s or later")
+            }
+        }
+    }
+}
+
+impl fmt::Display for IntrospectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // RFC 7662 §2.3
+            Self::Callout(CalloutError::Status(401)) => {
+                f.write_str("status 401 instead of 200: it does not accept client_id and client_secret")
+            }
+            Self::Callout(error) => error.fmt(f),
+            Self::TooLong => write!(f, "the answer is longer than {MAX_RESPONSE_LENGTH} bytes"),
+            Self::NotAnObject => f.write_str("the answer is not a JSON object"),
+            Self::NotAnAnswer => f.write_str("the answer does not say whether the token is active"),
+        }
+    }
+}
