@@ -1,11 +1,12 @@
 //! The key cache where no request can wait for another's fetch: each that needs keys fetches for itself, within the bounds
-//! of a [round](super::round), and the one that finds keys old refreshes them. Time alone brings about nothing.
+//! of a [round](super::round), and the one that finds keys old refreshes them. What another worker has fetched is taken
+//! over first, where workers share data. Time alone brings about nothing.
 
 use crate::config::HttpUrl;
 use crate::time::UnixTime;
 
 use super::shared::Reason;
-use super::{KeyCache, Obtained, Wanted, start};
+use super::{KeyCache, Obtained, Wanted, adopt, start};
 
 impl KeyCache {
     /// Looks whether a request has to fetch, and whether it may.
@@ -18,6 +19,14 @@ impl KeyCache {
         let reason = if valid && !is_there { Reason::UnknownKeyId } else { Reason::Age };
         let may_fetch = if is_there { entry.wants_refresh(now, policy) } else { entry.may_fetch(now, reason, policy) };
         if may_fetch {
+            // Another worker may have fetched them since: there are no turns here, but what came is shared where it can be.
+            if adopt(&self.shared, entry, url, now)
+                && entry.has_valid_keys(now, policy.max_age)
+                && wanted.is_in(entry)
+                && !entry.wants_refresh(now, policy)
+            {
+                return Obtained::Nothing;
+            }
             return Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, reason, 0));
         }
         // While a fetch is under way nobody knows whether the key exists, so nobody may say that it does not.

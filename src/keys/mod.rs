@@ -11,6 +11,7 @@ mod round;
 mod shared;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
@@ -112,8 +113,10 @@ impl KeyCache {
     /// An empty cache, which shares what it learns with other workers where the gateway's `capabilities` allow it.
     #[must_use]
     pub fn new(policy: KeyPolicy, capabilities: &Capabilities) -> Self {
+        let data =
+            if capabilities.wakes_others { capabilities.data_for_waiting() } else { Rc::clone(&capabilities.data) };
         Self {
-            shared: SharedKeys::new(capabilities.data_for_waiting(), &policy),
+            shared: SharedKeys::new(data, &policy),
             policy,
             entries: BTreeMap::new(),
             last_fetch: CalloutId::default(),
@@ -196,12 +199,15 @@ impl KeyCache {
             Ok(keys) => {
                 let count = keys.len();
                 self.shared.publish(now, url, &keys);
-                self.shared.release(url, None);
+                if self.wakes_others {
+                    self.shared.release(url, None);
+                }
                 entry.brought(now, flight, keys);
                 Ok(count)
             }
             Err(error) => {
-                if let Some(failure) = entry.failed(now, flight, self.policy.refetch_cooldown) {
+                let failure = entry.failed(now, flight, self.policy.refetch_cooldown);
+                if let Some(failure) = failure.filter(|_| self.wakes_others) {
                     self.shared.release(url, Some(failure));
                 }
                 Err(error)

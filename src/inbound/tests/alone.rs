@@ -105,7 +105,7 @@ fn a_request_that_can_not_wait_is_refused_without_a_callout_until_others_are_gon
 fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_replaced() {
     let mut inbound = inbound_in(GatewayKind::Kong, |_| ());
     assert!(inbound.wants_responses());
-    let mut response = |inbound: &mut Inbound, id| {
+    let response = |inbound: &mut Inbound, id| {
         code(&inbound.on_response(NOW, RequestId(id), &ResponseFacts::default()).verdict.unwrap())
     };
     assert_eq!(response(&mut inbound, 1), "GenericError", "never seen");

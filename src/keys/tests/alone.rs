@@ -9,9 +9,14 @@ use super::*;
 /// How long a fetch is waited for, in seconds.
 const PATIENCE: u64 = 10;
 
-/// On a gateway that wakes nobody. That its workers share data helps no one there.
+/// On a gateway that wakes nobody. Its timer, if it had one, would help no one.
 fn alone() -> Bench {
-    Bench(KeyCache::new(policy(), &Capabilities::of(GatewayKind::Kong, Some(Rc::new(SharedMemory::default())), true)))
+    beside(&SharedMemory::default())
+}
+
+/// The same, with what its workers share.
+fn beside(memory: &SharedMemory) -> Bench {
+    Bench(KeyCache::new(policy(), &Capabilities::of(GatewayKind::Kong, Some(Rc::new(memory.clone())), true)))
 }
 
 /// The same, with keys `a` and `b` fetched for `hub` at second 0.
@@ -55,6 +60,37 @@ fn at_a_cold_start_four_of_a_hundred_requests_fetch_and_the_others_are_told_to_c
         assert!(bench.finish(2 + n as u64, fetch, Ok(keys(&["a"]))).is_none(), "each is reported once");
     }
     assert_eq!(bench.says(5, "new"), "fetch", "the next round");
+}
+
+#[test]
+fn what_another_worker_has_fetched_is_taken_over_instead_of_a_fetch() {
+    let memory = SharedMemory::default();
+    let (mut first, mut second) = (beside(&memory), beside(&memory));
+    let fetch = first.expect_fetch(0, "a");
+    let own = second.expect_fetch(0, "a");
+    first.finish(0, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!(second.says(0, "a"), "key", "nobody waits for a fetch, but what it brought is there");
+    second.finish(0, own, Ok(keys(&["a"]))).unwrap();
+
+    let fetch = first.expect_fetch(480, "a");
+    assert_eq!(second.says(481, "a"), "fetch", "what is shared is as old as its own");
+    first.finish(482, fetch, Ok(keys(&["a", "new"]))).unwrap();
+    assert_eq!(beside(&memory).says(482, "new"), "key");
+    assert_eq!(beside(&memory).says(482 + 480, "new"), "fetch", "it is old by now");
+    assert_eq!(beside(&memory).says(482 + 601, "new"), "fetch", "it has ended by now");
+}
+
+#[test]
+fn shared_data_that_fail_or_are_damaged_only_cost_a_fetch() {
+    let memory = SharedMemory::default();
+    let mut first = beside(&memory);
+    let fetch = first.expect_fetch(0, "a");
+    first.finish(0, fetch, Ok(keys(&["a"]))).unwrap();
+    memory.fail(true);
+    assert_eq!(beside(&memory).says(1, "a"), "fetch");
+    memory.fail(false);
+    memory.change_all(|value| value.truncate(value.len() / 2));
+    assert_eq!(beside(&memory).says(1, "a"), "fetch");
 }
 
 /// A limit on those that are under way would not do: whoever replaces each fetch that ends keeps the round going.
