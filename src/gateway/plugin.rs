@@ -49,7 +49,7 @@ impl Plugin {
             }
             match config.gateway.kind.or_else(|| is_envoy.then_some(GatewayKind::Envoy)) {
                 Some(kind) => self.start(config, kind),
-                None => self.await_request(config),
+                None => self.state = State::InUnknownGateway(Box::new(config)),
             }
         }
         // Envoy keeps the listener from starting, and lets nothing pass. In Kong requests pass a filter that refuses its
@@ -116,21 +116,19 @@ impl Plugin {
         }
     }
 
-    /// Waits for a request to tell which of the gateways that can not be asked yet this is.
-    fn await_request(&mut self, config: Config) {
-        // What Kong can not do, APISIX can not either; the rest is found out with the first request.
-        let (_, checked) = capabilities(&config, GatewayKind::Kong, false);
-        if accepted(checked) {
-            self.state = State::InUnknownGateway(Box::new(config));
-        }
-    }
-
+    /// Begins to work in this kind of gateway, if that can do what the configuration asks of it.
     fn start(&mut self, config: Config, kind: GatewayKind) {
         // Elsewhere a tick could do nothing for requests, and would not end with the plugin.
         let has_timer = kind == GatewayKind::Envoy && abi::set_tick_period(TICK).is_ok();
-        let (capabilities, checked) = capabilities(&config, kind, has_timer);
-        if !accepted(checked) {
+        let data: Option<Rc<dyn SharedData>> =
+            if config.gateway.uses_shared_data(kind) { Some(Rc::new(HostSharedData::of(kind))) } else { None };
+        let capabilities = Capabilities::of(kind, data, has_timer);
+        if let Err(errors) = config.check(kind, &capabilities) {
+            log_errors(&errors);
             return;
+        }
+        for warning in config.warnings_for(kind) {
+            log::warn!("hub-auth-filter: {warning}");
         }
         let mut direction = Direction::new(config.direction, &capabilities);
         if kind == GatewayKind::Envoy && direction.tick_period().is_some() && !has_timer {
@@ -170,19 +168,6 @@ fn read_configuration(size: usize) -> Option<Config> {
         environment.iter().find_map(value)
     };
     Config::parse_with(&configuration, &variable).map_err(|errors| log_errors(&errors)).ok()
-}
-
-/// What a gateway of this kind can do by this configuration, and whether that is enough for it.
-fn capabilities(config: &Config, kind: GatewayKind, has_timer: bool) -> (Capabilities, Result<(), ConfigErrors>) {
-    let data: Option<Rc<dyn SharedData>> =
-        if config.gateway.uses_shared_data(kind) { Some(Rc::new(HostSharedData::of(kind))) } else { None };
-    let capabilities = Capabilities::of(kind, data, has_timer);
-    let checked = config.check(kind, &capabilities);
-    (capabilities, checked)
-}
-
-fn accepted(checked: Result<(), ConfigErrors>) -> bool {
-    checked.map_err(|errors| log_errors(&errors)).is_ok()
 }
 
 fn log_errors(errors: &ConfigErrors) {
