@@ -126,4 +126,13 @@ impl Verdict {
     pub fn pass() -> Self {
         Self::Admit(Box::default())
     }
+
+    /// The same on a response in a gateway that can not replace one: what ought to be refused goes on, and is told.
+    #[must_use]
+    pub fn without_replacement(self) -> Self {
+        match self {
+            Self::Refuse(refusal) => Self::Tolerate(refusal),
+            other => other,
+        }
+    }
 }

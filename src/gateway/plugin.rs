@@ -134,13 +134,8 @@ impl Plugin {
         if kind == GatewayKind::Envoy && direction.tick_period().is_some() && !has_timer {
             log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
         }
-        let mut running = Running::new(
-            self.context,
-            adapter::of(kind),
-            capabilities.wakes_others,
-            direction,
-            has_timer.then_some(TICK),
-        );
+        let mut running =
+            Running::new(self.context, adapter::of(kind), &capabilities, direction, has_timer.then_some(TICK));
         if let Some(now) = abi::now() {
             running.log_notices(now);
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::auth::Notice;
 use crate::callout::{Callout, CalloutId, Topic};
+use crate::capabilities::Capabilities;
 use crate::exchange::{Phase, Released, Settled, Step, Verdict};
 use crate::reply::Rejection;
 use crate::report::CalloutReport;
@@ -28,8 +29,10 @@ use super::{callouts, facts};
 pub(super) struct Running {
     context: u32,
     adapter: &'static dyn Adapter,
-    /// Whether requests can be let go that are not the one which the host is calling about.
+    /// See [`Capabilities::wakes_others`].
     wakes_others: bool,
+    /// See [`Capabilities::replaces_responses`].
+    replaces_responses: bool,
     direction: Direction,
     callouts: BTreeMap<u32, Pending>,
     /// By request.
@@ -52,7 +55,7 @@ impl Running {
     pub(super) fn new(
         context: u32,
         adapter: &'static dyn Adapter,
-        wakes_others: bool,
+        capabilities: &Capabilities,
         direction: Direction,
         tick_period: Option<Duration>,
     ) -> Self {
@@ -60,7 +63,8 @@ impl Running {
         Self {
             context,
             adapter,
-            wakes_others,
+            wakes_others: capabilities.wakes_others,
+            replaces_responses: capabilities.replaces_responses,
             direction,
             callouts: BTreeMap::new(),
             guards: BTreeMap::new(),
@@ -196,15 +200,17 @@ impl Running {
 
     /// Carries out a verdict on the request or the response of the effective context.
     fn carry_out(&mut self, id: RequestId, verdict: Verdict, phase: Phase) -> Goes {
+        let can_refuse = phase == Phase::Request || self.replaces_responses;
+        let verdict = if can_refuse { verdict } else { verdict.without_replacement() };
         let goes = verdict::act(verdict, phase, self.adapter, &self.metrics).and_then(|goes| match goes {
             Goes::On => self.lift_guard(id).map(|()| goes),
             Goes::Nowhere => Ok(goes),
         });
         goes.unwrap_or_else(|HostError| {
             let refusal = self.direction.on_fault(id, Rejection::Internal);
-            // A refusal asks nothing of the host that could fail.
-            let _ = verdict::act(refusal, phase, self.adapter, &self.metrics);
-            Goes::Nowhere
+            let refusal = if can_refuse { refusal } else { refusal.without_replacement() };
+            // Neither asks anything of the host that could fail.
+            verdict::act(refusal, phase, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
         })
     }
 
