@@ -418,6 +418,32 @@ fn a_worker_that_dies_while_it_fetches_holds_the_others_up_no_longer_than_a_fetc
 }
 
 #[test]
+fn a_worker_that_fetches_itself_does_not_await_another_any_more_nor_the_other_way_round() {
+    let mut workers = Workers::new(2);
+    let lost = workers.0[0].expect_fetch(0, "a");
+    assert_eq!(workers.0[1].says(0, "a"), "wait");
+    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    workers.0[1].expect_fetch(patience, "a");
+    assert!(!workers.0[1].0.awaits_others());
+    assert_eq!(workers.0[0].says(patience + 1, "a"), "wait");
+    assert!(workers.0[0].0.awaits_others());
+    assert_eq!(workers.0[0].0.lost(at(patience + 1)), []);
+    assert!(workers.0[0].finish(patience + 1, lost, Ok(keys(&["a"]))).is_none());
+}
+
+#[test]
+fn a_set_that_another_worker_fetches_is_not_forgotten_while_requests_wait_for_it() {
+    let policy = KeyPolicy { max_age: Duration::from_secs(1), timeout: Duration::from_secs(60), ..policy() };
+    let policy = KeyPolicy { refetch_cooldown: Duration::ZERO, ..policy };
+    let memory = SharedMemory::default();
+    let [mut first, mut second] = [(); 2].map(|()| Bench(sharing(policy.clone(), &memory)));
+    first.expect_fetch(0, "a");
+    assert_eq!(second.says(0, "a"), "wait");
+    assert_eq!(second.0.due(at(64)).ended_elsewhere, []);
+    assert_eq!(second.0.due(at(65)).ended_elsewhere, [url("hub")]);
+}
+
+#[test]
 fn requests_wait_for_one_fetch_of_another_worker_and_not_for_the_next_one_too() {
     let mut workers = Workers::new(3);
     workers.0[0].expect_fetch(0, "a");

@@ -455,3 +455,18 @@ fn neither_token_nor_secret_is_printed() {
     assert!(!printed.contains("s3cret") && !printed.contains("opaque-token"), "{printed}");
     assert!(!printed.contains("ZmlsdGVyOnMzY3JldA"), "{printed}");
 }
+
+#[test]
+fn where_nobody_can_be_woken_each_request_makes_its_own_callout() {
+    for validation in [jwt(&[Algorithm::Ps256]), opaque()] {
+        for (gateway, own) in [(GatewayKind::Envoy, false), (GatewayKind::Kong, true), (GatewayKind::Apisix, true)] {
+            let capabilities = Capabilities::of(gateway, None, true);
+            let mut bench = Bench::new(settings(validation.clone()));
+            bench.method = ClientCredentials::new(settings(validation.clone()), &capabilities);
+            let token = SigningKey::first().token(HEADER, &claims().to_string());
+            bench.callout(0, &token);
+            let Ok(Outcome::Needs(needs)) = bench.present(0, &token, Attempt::First) else { panic!() };
+            assert_eq!(needs.callout.is_some(), own, "{gateway:?}");
+        }
+    }
+}

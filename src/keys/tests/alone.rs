@@ -280,12 +280,24 @@ fn a_failure_of_a_fetch_that_began_before_a_success_changes_nothing() {
     let extra = bench.expect_fetch(3, "new");
     assert_eq!(bench.fail(3, extra).retry_after.as_secs(), 1, "it began after the success");
     assert_eq!(bench.fail(4, started[2]).retry_after, Duration::ZERO, "and the third one before");
-    // A success ends the pause of a failure before it.
+}
+
+#[test]
+fn a_success_ends_the_pause_of_a_failure_before_it_and_the_row_of_failures() {
     let mut bench = alone();
     let started = fetches(&mut bench, 2, 0, "a");
     bench.fail(1, started[0]);
     bench.finish(1, started[1], Ok(keys(&["a"]))).unwrap();
     assert_eq!(bench.says(1, "new"), "fetch");
+    let mut bench = alone();
+    let started = fetches(&mut bench, 3, 0, "a");
+    bench.fail(0, started[0]);
+    bench.finish(0, started[1], Ok(keys(&["a"]))).unwrap();
+    let extra = bench.expect_fetch(0, "new");
+    assert_eq!(bench.fail(0, extra).retry_after.as_secs(), 1);
+    bench.fail(0, started[2]);
+    let next = bench.expect_fetch(480, "a");
+    assert_eq!(bench.fail(480, next).retry_after.as_secs(), 2, "the second after the success");
 }
 
 /// Otherwise a slow answer could take a key away that was just published, and a revoked one back.
@@ -301,6 +313,12 @@ fn an_answer_to_an_earlier_fetch_does_not_replace_that_to_a_later_one() {
     bench.finish(4, latest, Ok(keys(&["newest"]))).unwrap();
     assert_eq!(bench.says(4, "newest"), "key");
     assert_eq!(bench.says(483, "newest"), "key", "they are as old as their own answer");
+    let mut bench = alone();
+    let started = fetches(&mut bench, 3, 0, "a");
+    for (fetch, key_id) in [(started[2], "third"), (started[0], "first"), (started[1], "second")] {
+        bench.finish(1, fetch, Ok(keys(&[key_id]))).unwrap();
+        assert_eq!(bench.says_after_fetch(1, "third"), "key", "after the {key_id}");
+    }
 }
 
 #[test]
@@ -406,6 +424,11 @@ fn after_the_clock_was_set_back_nothing_from_the_future_counts() {
     fetches(&mut bench, MAX_FLIGHTS, 1_000, "a");
     assert_eq!(bench.says(0, "a"), "unavailable 1", "fetches that can not be waited for have failed");
     assert_eq!(bench.says(1, "a"), "fetch");
+    let mut bench = alone();
+    let fetch = bench.expect_fetch(1_000, "a");
+    bench.fail(1_000, fetch);
+    bench.expect_fetch(0, "a");
+    assert_eq!(bench.says(11, "a"), "unavailable 1", "the pause of a lost fetch is not hidden by one from the future");
 }
 
 #[test]

@@ -273,6 +273,13 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
     let callout = bench.start(0, FIRST);
     let second = bench.again(2_001, &callout, Ok(&signed));
     assert_eq!(outcome(bench.finish(4_001, &second, Ok(&signed)).as_ref()), "signed", "each try has its own time");
+    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(1), ..settings() });
+    let callout = bench.start(0, FIRST);
+    let end = bench.finish(1_001, &callout, Err(CalloutError::Status(403)));
+    assert!(
+        matches!(end, Some(RemoteStep::Failed(error)) if error == RemoteError::of(CalloutError::NoAnswer)),
+        "{end:?}"
+    );
 }
 
 #[test]
