@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hub_auth_filter::capabilities::GatewayKind;
 use serde_json::{Value, json};
 
 use super::files::{by, compose, text, volumes, yaml};
@@ -23,9 +24,9 @@ fn every_route_has_the_filter_with_a_configuration_that_it_accepts() {
     let file = yaml("apisix/apisix.yaml");
     let routes = by("id", &file["routes"]);
     assert_eq!(routes.keys().copied().collect::<Vec<_>>(), ["consent_manager", "headless_heimdall", "ozone_connect"]);
-    accepts_inbound(configuration(routes["ozone_connect"]));
+    accepts_inbound(GatewayKind::Apisix, configuration(routes["ozone_connect"]));
     for id in OUTBOUND {
-        accepts_outbound(configuration(routes[id]));
+        accepts_outbound(GatewayKind::Apisix, configuration(routes[id]));
     }
     assert_eq!(configuration(routes[OUTBOUND[0]]), configuration(routes[OUTBOUND[1]]));
 }

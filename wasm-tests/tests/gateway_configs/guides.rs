@@ -1,11 +1,13 @@
-//! The guides of Kong and APISIX: their JSON examples fit into the shipped configurations, and what they link to is there.
+//! The guides of Kong and APISIX, and the table of what differs between the gateways: their JSON examples fit into the shipped
+//! configurations, and what they link to is there.
 
 use std::path::Path;
 
-use serde_json::Value;
+use hub_auth_filter::capabilities::GatewayKind;
+use serde_json::{Value, json};
 
-use super::files::{by, text, yaml};
-use super::plugin::{accepts_inbound, accepts_outbound};
+use super::files::text;
+use super::plugin::{accepts_inbound, accepts_outbound, folder, shipped};
 
 /// The JSON examples of a guide.
 fn examples(guide: &str) -> Vec<Value> {
@@ -13,30 +15,45 @@ fn examples(guide: &str) -> Vec<Value> {
     blocks.map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"))).collect()
 }
 
-/// The filter's settings in both shipped files, for one direction.
-fn shipped(direction: &str) -> [Value; 2] {
-    let name = if direction == "inbound" { "ozone_connect" } else { "consent_manager" };
-    let (kong, apisix) = (yaml("kong/kong.yml"), yaml("apisix/apisix.yaml"));
-    let kong = &by("name", &kong["services"])[name]["filter_chains"][0]["filters"][0]["config"];
-    let apisix = &by("id", &apisix["routes"])[name]["plugins"]["hub_auth_filter"]["conf"];
-    [kong, apisix].map(|text| serde_json::from_str(text.as_str().expect("text")).expect("JSON"))
+/// The configurations that come of the examples of a guide: each put into the shipped one, into the section that has its keys.
+pub(crate) fn combined(kind: GatewayKind, guide: &str, direction: &str) -> Vec<Value> {
+    let whole = |example: Value| {
+        let mut whole = shipped(kind, direction);
+        merge(&mut whole, example.get("gateway").map_or_else(|| json!({ direction: example }), |_| example.clone()));
+        if example.get("remote_signer").is_some() {
+            whole[direction].as_object_mut().expect("an object").remove("keys");
+        }
+        whole
+    };
+    examples(&text(&format!("{}/{guide}", folder(kind)))).into_iter().map(whole).collect()
+}
+
+/// Adds what is new in `more`, and replaces what is not an object in both.
+fn merge(whole: &mut Value, more: Value) {
+    match (whole, more) {
+        (Value::Object(whole), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(whole.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (whole, more) => *whole = more,
+    }
 }
 
 #[test]
 fn their_examples_fit_into_the_shipped_configurations() {
-    for gateway in ["kong", "apisix"] {
-        for (guide, direction, count) in [("README.md", "inbound", 0), ("outbound.md", "outbound", 2)] {
-            let examples = examples(&text(&format!("{gateway}/{guide}")));
-            assert_eq!(examples.len(), count, "{gateway}/{guide}");
-            for example in examples {
-                for mut whole in shipped(direction) {
-                    let settings = whole[direction].as_object_mut().expect("an object");
-                    if example.get("remote_signer").is_some() {
-                        settings.remove("keys");
-                    }
-                    settings.extend(example.as_object().expect("an object").clone());
-                    accepts_outbound(&whole.to_string());
-                }
+    for (kind, guide, direction, count) in [
+        (GatewayKind::Kong, "README.md", "inbound", 1),
+        (GatewayKind::Kong, "outbound.md", "outbound", 2),
+        (GatewayKind::Apisix, "README.md", "inbound", 0),
+        (GatewayKind::Apisix, "outbound.md", "outbound", 2),
+    ] {
+        let examples = combined(kind, guide, direction);
+        assert_eq!(examples.len(), count, "{kind:?}: {guide}");
+        for example in examples {
+            match direction {
+                "inbound" => accepts_inbound(kind, &example.to_string()),
+                _ => accepts_outbound(kind, &example.to_string()),
             }
         }
     }
@@ -45,10 +62,8 @@ fn their_examples_fit_into_the_shipped_configurations() {
 #[test]
 fn both_gateways_are_shipped_with_the_same_settings() {
     for direction in ["inbound", "outbound"] {
-        let [kong, apisix] = shipped(direction);
-        assert_eq!(kong, apisix);
+        assert_eq!(shipped(GatewayKind::Kong, direction), shipped(GatewayKind::Apisix, direction));
     }
-    accepts_inbound(&shipped("inbound")[0].to_string());
 }
 
 /// The anchor that a heading gets: lower case, spaces to hyphens, punctuation dropped.
@@ -59,10 +74,11 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn what_they_link_to_is_there() {
-    for guide in ["kong/README.md", "kong/outbound.md", "apisix/README.md", "apisix/outbound.md"] {
+    let guides = ["kong/README.md", "kong/outbound.md", "apisix/README.md", "apisix/outbound.md"];
+    for guide in guides.into_iter().chain(["../README.md", "../docs/gateways.md", "../docs/decisions.md"]) {
         let content = text(guide);
-        let links: Vec<&str> =
-            content.split("](").skip(1).map(|rest| rest.split(')').next().expect("an end")).collect();
+        let links = content.split("](").skip(1).map(|rest| rest.split(')').next().expect("an end"));
+        let links: Vec<&str> = links.filter(|link| !link.starts_with("https://")).collect();
         assert!(!links.is_empty(), "{guide}");
         for link in links {
             let (file, heading) = link.split_once('#').unwrap_or((link, ""));
@@ -77,5 +93,17 @@ fn what_they_link_to_is_there() {
                 .collect();
             assert!(heading.is_empty() || headings.iter().any(|one| one == heading), "{guide}: {link} in {headings:?}");
         }
+    }
+}
+
+#[test]
+fn the_table_of_differences_speaks_of_three_gateways_in_each_row() {
+    let table = text("../docs/gateways.md");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let is_title = cells[0].starts_with("**") || cells[0].starts_with("---");
+        assert!(row.matches('|').count() == 5 && (is_title || cells[1..].iter().all(|cell| !cell.is_empty())), "{row}");
     }
 }

@@ -1,5 +1,6 @@
 //! `gateway-configs/kong/`: what its README says of the files is in them.
 
+use hub_auth_filter::capabilities::GatewayKind;
 use serde_json::{Value, json};
 
 use super::files::{by, compose, settings, text, volumes, yaml};
@@ -23,9 +24,9 @@ fn every_service_has_the_filter_with_a_configuration_that_it_accepts() {
     assert_eq!(file["_format_version"], "3.0");
     let services = by("name", &file["services"]);
     assert_eq!(services.keys().copied().collect::<Vec<_>>(), ["consent_manager", "headless_heimdall", "ozone_connect"]);
-    accepts_inbound(configuration(services["ozone_connect"]));
+    accepts_inbound(GatewayKind::Kong, configuration(services["ozone_connect"]));
     for name in OUTBOUND {
-        accepts_outbound(configuration(services[name]));
+        accepts_outbound(GatewayKind::Kong, configuration(services[name]));
     }
 }
 
@@ -79,7 +80,6 @@ fn the_settings_are_what_the_readme_relies_on() {
         ("nginx_proxy_ssl_client_certificate", "/etc/kong/tls/trust-framework-ca.pem"),
         ("nginx_proxy_ssl_verify_client", "on"),
         ("nginx_proxy_ssl_verify_depth", "2"),
-        ("nginx_wasm_proxy_wasm_lua_resolver", "on"),
         ("nginx_wasm_shm_kv", "32m eviction=none"),
         ("proxy_listen", "0.0.0.0:8443 http2 ssl reuseport backlog=16384, 127.0.0.1:8081"),
         ("wasm", "on"),
