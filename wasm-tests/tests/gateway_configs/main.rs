@@ -1,8 +1,10 @@
 //! The shipped configurations of gateways that these tests can not start: every file can be read, what they hold is what the guides
-//! rely on, and each plugin configuration in them, and in the guides, is one that the filter accepts.
+//! rely on, each plugin configuration in them, and in the guides, is one that the filter accepts in that gateway, and in the test
+//! host, as that gateway, it does what it is for.
 
 mod apisix;
 mod files;
 mod guides;
 mod kong;
 mod plugin;
+mod running;
