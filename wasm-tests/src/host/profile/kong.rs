@@ -31,6 +31,9 @@
 //! | buffered proxying | `buffered_proxying_skips_the_request_phase_…` |
 //! | imports | `imports_that_the_host_lacks_…`, `calls_that_are_not_implemented_trap` |
 //!
+//! Stricter than Kong: by Kong's source no filter is attached before the access phase of its plugins has ended, so that the answer of
+//! a plugin which ends a request there is not shown to the filter; here it is (`Request::answered_before_the_filter`).
+//!
 //! What a harness can not show: that `random_get` is not cryptographic (its bytes look alike; here they follow from a seed);
 //! torn values of shared data (one worker runs at a time) and their loss on a reload (there is none); `Connection: close`, SNI,
 //! chain depth and certificate checks of callouts (no bytes are sent: `Answer::tls_failure` is a failed check); DNS settings
