@@ -170,6 +170,18 @@ impl Inbound {
         }
     }
 
+    /// Decides on a response where the gateway has no clock: one that was to be signed is refused, and what has been refused
+    /// already is left alone.
+    pub fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
+        let is_decided = self.decided.as_mut().is_none_or(|decided| decided.remove(&id));
+        let is_expected = self.responses.as_mut().is_some_and(|responses| responses.expected.remove(&id).is_some());
+        if is_decided && !is_expected {
+            return Verdict::pass();
+        }
+        let rejection = if is_decided { Rejection::Internal } else { Rejection::NotAuthenticated };
+        Verdict::Refuse(Box::new(Refusal::bare(rejection)))
+    }
+
     /// Takes the answer to a callout and decides on every request that waited for it.
     pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
         self.settle(now, id, topic, answer.complete())

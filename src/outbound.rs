@@ -107,6 +107,15 @@ impl Outbound {
         }
     }
 
+    /// Decides on a response where the gateway has no clock: none can be verified, and what has been refused already is left
+    /// alone.
+    pub fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
+        if self.verification.is_none() || matches!(self.exchanges.remove(&id), Some(Exchange::Decided)) {
+            return Verdict::pass();
+        }
+        self.not_verified(id, Refusal::bare(Rejection::Internal))
+    }
+
     /// Takes the answer to a callout and decides on everything that waited for it.
     pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
         self.settle(now, id, topic, answer.complete())

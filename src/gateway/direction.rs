@@ -74,6 +74,13 @@ impl Direction {
         }
     }
 
+    pub(super) fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
+        match self {
+            Self::Inbound(inbound) => inbound.on_response_without_clock(id),
+            Self::Outbound(outbound) => outbound.on_response_without_clock(id),
+        }
+    }
+
     pub(super) fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
         match self {
             Self::Inbound(inbound) => inbound.on_answer(now, id, topic, answer),

@@ -172,7 +172,7 @@ impl Running {
 
     /// The verdict on a response, or `None` to hold it.
     fn decide_response(&mut self, id: RequestId, announced: usize) -> Option<Verdict> {
-        let Some(now) = abi::now() else { return Some(self.direction.on_fault(id, Rejection::Internal)) };
+        let Some(now) = abi::now() else { return Some(self.direction.on_response_without_clock(id)) };
         let facts = facts::of_response(self.adapter, &self.direction, announced);
         let step = self.direction.on_response(now, id, facts);
         self.follow(step, id)

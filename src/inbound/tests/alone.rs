@@ -124,6 +124,17 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
 }
 
 #[test]
+fn without_a_clock_a_response_is_refused_unless_it_is_a_refusal() {
+    for kind in GatewayKind::ALL {
+        let mut inbound = inbound_in(kind, |_| ());
+        let _ = inbound.on_fault(RequestId(1), Rejection::Internal);
+        assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted");
+        let expected = if kind == GatewayKind::Kong { "GenericError" } else { "admitted" };
+        assert_eq!(code(&inbound.on_response_without_clock(RequestId(2))), expected, "never seen");
+    }
+}
+
+#[test]
 fn elsewhere_a_response_without_a_request_is_the_gateways_own() {
     for kind in [GatewayKind::Envoy, GatewayKind::Apisix] {
         let mut inbound = inbound_in(kind, |_| ());

@@ -132,3 +132,11 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_onl
     let tick = inbound.on_tick(NOW.after(Duration::from_secs(60)));
     assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
 }
+
+#[test]
+fn without_a_clock_a_response_that_was_to_be_signed_is_refused() {
+    let mut inbound = signing(|_| ());
+    admit(&mut inbound);
+    assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "GenericError");
+    assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted", "it is the refusal");
+}
