@@ -17,15 +17,7 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct Module {
     plugins: BTreeMap<u32, Plugin>,
-    requests: BTreeMap<u32, Request>,
-}
-
-/// A request context.
-#[derive(Debug)]
-struct Request {
-    plugin: u32,
-    /// Whether its headers were shown.
-    met: bool,
+    requests: BTreeMap<u32, u32>,
 }
 
 /// Hands the module to `act`. `otherwise` answers where it is in use, as it is if a host calls back into the VM
@@ -44,7 +36,7 @@ impl Module {
         if parent == 0 {
             self.plugins.insert(context, Plugin::new(context));
         } else {
-            self.requests.insert(context, Request { plugin: parent, met: false });
+            self.requests.insert(context, parent);
         }
     }
 
@@ -59,9 +51,6 @@ impl Module {
     }
 
     pub(super) fn request_headers(&mut self, context: u32, announced: usize) -> i32 {
-        if let Some(request) = self.requests.get_mut(&context) {
-            request.met = true;
-        }
         match self.plugin_of(context) {
             Some(plugin) => plugin.request_headers(context, announced),
             None => {
@@ -72,10 +61,9 @@ impl Module {
     }
 
     pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
-        let met = self.requests.get(&context).is_some_and(|request| request.met);
         match self.plugin_of(context) {
-            Some(plugin) => plugin.response_headers(context, announced, met),
-            None => plugin::response_without_decision(Rejection::NotConfigured, met),
+            Some(plugin) => plugin.response_headers(context, announced),
+            None => plugin::response_without_decision(Rejection::NotConfigured),
         }
     }
 
@@ -95,6 +83,6 @@ impl Module {
     }
 
     fn plugin_of(&mut self, request: u32) -> Option<&mut Plugin> {
-        self.plugins.get_mut(&self.requests.get(&request)?.plugin)
+        self.plugins.get_mut(self.requests.get(&request)?)
     }
 }

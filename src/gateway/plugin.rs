@@ -1,6 +1,7 @@
 //! One plugin, from its configuration on: finds out which gateway it is in and whether the two go together. Until both are
 //! clear every request is refused.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
@@ -23,6 +24,8 @@ use super::verdict;
 pub(super) struct Plugin {
     context: u32,
     state: State,
+    /// The requests that were refused because nothing could decide on them, as long as they last.
+    refused: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,7 @@ enum State {
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, state: State::NotConfigured }
+        Self { context, state: State::NotConfigured, refused: BTreeSet::new() }
     }
 
     /// Takes the configuration, and logs every error in it. `false` if the gateway is to refuse it.
@@ -62,17 +65,22 @@ impl Plugin {
         match self.running() {
             Ok(running) => running.request_headers(request, announced),
             Err(rejection) => {
+                self.refused.insert(request);
                 verdict::send(&Refusal::bare(rejection));
                 abi::PAUSE
             }
         }
     }
 
-    /// Decides on a response, or holds it. `met` is whether its request was shown to this plugin.
-    pub(super) fn response_headers(&mut self, request: u32, announced: usize, met: bool) -> i32 {
+    /// Decides on a response, or holds it.
+    pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> i32 {
+        if self.refused.remove(&request) {
+            // This is the refusal.
+            return abi::CONTINUE;
+        }
         match self.running() {
             Ok(running) => running.response_headers(request, announced),
-            Err(rejection) => response_without_decision(rejection, met),
+            Err(rejection) => response_without_decision(rejection),
         }
     }
 
@@ -93,6 +101,7 @@ impl Plugin {
 
     /// Forgets a request that has ended.
     pub(super) fn request_gone(&mut self, request: u32) {
+        self.refused.remove(&request);
         if let State::Running(running) = &mut self.state {
             running.request_gone(request);
         }
@@ -143,10 +152,10 @@ impl Plugin {
     }
 }
 
-/// What to return for a response where nothing can decide on it. A request that was met was refused, and this is the refusal;
-/// only Kong has others.
-pub(super) fn response_without_decision(rejection: Rejection, met: bool) -> i32 {
-    if !met && adapter::nginx_kind() == Some(GatewayKind::Kong) {
+/// What to return for a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
+/// backend's.
+pub(super) fn response_without_decision(rejection: Rejection) -> i32 {
+    if adapter::nginx_kind() == Some(GatewayKind::Kong) {
         verdict::send(&Refusal::bare(rejection));
     }
     abi::CONTINUE
