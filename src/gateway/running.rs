@@ -202,9 +202,11 @@ impl Running {
     fn carry_out(&mut self, id: RequestId, verdict: Verdict, phase: Phase) -> Goes {
         let can_refuse = phase == Phase::Request || self.replaces_responses;
         let verdict = if can_refuse { verdict } else { verdict.without_replacement() };
-        let goes = verdict::act(verdict, phase, self.adapter, &self.metrics).and_then(|goes| match goes {
-            Goes::On => self.lift_guard(id).map(|()| goes),
-            Goes::Nowhere => Ok(goes),
+        let guard = self.guards.remove(&id);
+        let goes = verdict::act(verdict, phase, self.adapter, &self.metrics).and_then(|goes| match (goes, &guard) {
+            // Only a request goes on by being let through: the guard of one that is refused stays where it is.
+            (Goes::On, Some(guard)) if phase == Phase::Request => self.adapter.lift(guard).map(|()| goes),
+            _ => Ok(goes),
         });
         goes.unwrap_or_else(|HostError| {
             let refusal = self.direction.on_fault(id, Rejection::Internal);
@@ -212,10 +214,6 @@ impl Running {
             // Neither asks anything of the host that could fail.
             verdict::act(refusal, phase, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
         })
-    }
-
-    fn lift_guard(&mut self, id: RequestId) -> Result<(), HostError> {
-        self.guards.remove(&id).map_or(Ok(()), |guard| self.adapter.lift(&guard))
     }
 
     /// Has the host call as often as is wanted now. Leaves any context in effect.
