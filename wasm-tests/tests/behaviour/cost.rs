@@ -1,5 +1,6 @@
 //! What a request costs, in wasmtime's fuel: a count that is the same on every machine, as a bound against regressions.
 
+use wasm_tests::host::Answer;
 use wasm_tests::stage::tokens::Signer;
 
 use super::scene::*;
@@ -10,10 +11,11 @@ const ADMITTED: u64 = 9_400_000;
 /// The most fuel that a request may use that is refused before its signature: all the rest of the work.
 const REFUSED_BY_CLAIM: u64 = 135_000;
 
-#[test]
-fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_thing() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_thing(host: Host) {
+    let gateway = host.start();
     send(&gateway, right(&gateway));
+    gateway.bank(Answer::never());
     let exchange = gateway.worker(0).send(right(&gateway));
     assert_eq!(outcome(&exchange), "admitted");
     println!("fuel per admitted request: {}", exchange.fuel());
@@ -27,9 +29,10 @@ fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_th
     assert!(count <= 14, "{calls:?}");
 }
 
-#[test]
-fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic(host: Host) {
+    let gateway = host.start();
+    send(&gateway, request());
     let wrong = token(&gateway).claim("aud", "corporate").sign(Signer::Unsigned);
     let exchange = gateway.worker(0).send(with(&wrong));
     assert_eq!(outcome(&exchange), "JWS.InvalidClaim");
@@ -37,9 +40,9 @@ fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic() {
     assert!(exchange.fuel() < REFUSED_BY_CLAIM, "{} fuel", exchange.fuel());
 }
 
-#[test]
-fn the_cost_does_not_grow_with_traffic() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn the_cost_does_not_grow_with_traffic(host: Host) {
+    let gateway = host.start();
     send(&gateway, right(&gateway));
     let cost = || {
         let exchange = gateway.worker(0).send(right(&gateway));

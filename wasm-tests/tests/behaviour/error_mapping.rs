@@ -9,39 +9,39 @@ use wasm_tests::stage::tokens::{Signer, with_broken_signature};
 
 use super::scene::*;
 
-/// An Envoy with this method instead of JWT Auth.
-fn with_method(method: Value) -> Gateway {
+/// A gateway with this method instead of JWT Auth.
+fn with_method(host: Host, method: Value) -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["auth"] = method;
-    envoy(&configuration).start(Module::release()).expect("the gateway starts")
+    host.with(&configuration).start(Module::release()).expect("the gateway starts")
 }
 
-/// An Envoy that asks `keystore`, which answers so, about access tokens.
-fn with_introspection(answer: Value) -> Gateway {
+/// A gateway that asks an authorisation server, which answers so, about access tokens.
+fn with_introspection(host: Host, answer: Value) -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["auth"] = json!({ "client_credentials": {
         "scopes": ["accounts"], "certificate_bound": false,
         "introspection": {
-            "url": "https://as.test/introspect", "upstream": "as",
+            "url": "https://as.test/introspect", "upstream": "as.test:443",
             "client_id": "filter", "client_secret": { "value": "s" },
         },
     } });
     let server = Upstream::new().route("/introspect", Answer::ok(answer.to_string()));
-    envoy(&configuration).upstream("as", server).start(Module::release()).expect("the gateway starts")
+    host.with(&configuration).upstream("as.test:443", server).start(Module::release()).expect("the gateway starts")
 }
 
-fn api_key() -> Gateway {
-    with_method(json!({ "api_key": { "keys": [{ "id": "2026", "sha256": "ab".repeat(32) }] } }))
+fn api_key(host: Host) -> Gateway {
+    with_method(host, json!({ "api_key": { "keys": [{ "id": "2026", "sha256": "ab".repeat(32) }] } }))
 }
 
-fn without_keystore() -> Gateway {
-    let gateway = start();
+fn without_keystore(host: Host) -> Gateway {
+    let gateway = host.start();
     gateway.upstream(KEYSTORE, Upstream::down());
     gateway
 }
 
-fn without_a_clock() -> Gateway {
-    let gateway = start();
+fn without_a_clock(host: Host) -> Gateway {
+    let gateway = host.start();
     gateway.fault(Fault::host_call("clock_time_get").returns(58_u32));
     gateway
 }
@@ -56,69 +56,75 @@ fn signed(
     with(&change(token(gateway)).sign(Signer::Ps256(&hub().signing)))
 }
 
-fn rows() -> Vec<Row> {
+fn rows(host: Host) -> Vec<Row> {
     vec![
-        ("no client certificate", start(), |g| right(g).peer(Peer::none()), 401, "Certificate.Missing"),
+        ("no client certificate", host.start(), |g| right(g).peer(Peer::none()), 401, "Certificate.Missing"),
         (
             "subject unusable",
-            start(),
-            |g| right(g).peer(Peer::verified("CN=a,OU=b,OU=c,O=d")),
+            host.start(),
+            |g| right(g).peer(verified("CN=a,OU=b,OU=c,O=d")),
             401,
             "Certificate.Malformed",
         ),
-        ("OU not pinned", start(), |g| right(g).peer(Peer::verified("CN=a,OU=b,O=d")), 403, "Certificate.NotAllowed"),
-        ("an identity header", start(), |g| right(g).header("x-hub-token-id", "1"), 403, "Header.NotAllowed"),
-        ("no Authorization", start(), |_| request(), 401, "Credential.Missing"),
-        ("wrong scheme", start(), |_| request().header("authorization", "Basic dTpw"), 401, "Credential.Malformed"),
-        ("API key unknown", api_key(), |_| request().header("authorization", "another"), 401, "ApiKey.Invalid"),
-        ("token not a JWS", start(), |_| with("a.b"), 401, "JWS.Malformed"),
-        ("alg wrong", start(), |g| signed(g, |token| token.header("alg", "RS256")), 401, "JWS.InvalidHeader"),
+        ("OU not pinned", host.start(), |g| right(g).peer(verified("CN=a,OU=b,O=d")), 403, "Certificate.NotAllowed"),
+        ("an identity header", host.start(), |g| right(g).header("x-hub-token-id", "1"), 403, "Header.NotAllowed"),
+        ("no Authorization", host.start(), |_| request(), 401, "Credential.Missing"),
+        (
+            "wrong scheme",
+            host.start(),
+            |_| request().header("authorization", "Basic dTpw"),
+            401,
+            "Credential.Malformed",
+        ),
+        ("API key unknown", api_key(host), |_| request().header("authorization", "another"), 401, "ApiKey.Invalid"),
+        ("token not a JWS", host.start(), |_| with("a.b"), 401, "JWS.Malformed"),
+        ("alg wrong", host.start(), |g| signed(g, |token| token.header("alg", "RS256")), 401, "JWS.InvalidHeader"),
         (
             "kid unknown after refresh",
-            start(),
+            host.start(),
             |g| signed(g, |token| token.header("kid", "unknown")),
             401,
             "JWS.InvalidHeader",
         ),
         (
             "signature wrong",
-            start(),
+            host.start(),
             |g| with(&with_broken_signature(&token(g).sign(Signer::Ps256(&hub().signing)))),
             401,
             "JWS.InvalidSignature",
         ),
-        ("aud wrong", start(), |g| signed(g, |token| token.claim("aud", "other")), 401, "JWS.InvalidClaim"),
+        ("aud wrong", host.start(), |g| signed(g, |token| token.claim("aud", "other")), 401, "JWS.InvalidClaim"),
         (
             "access token inactive",
-            with_introspection(json!({ "active": false })),
+            with_introspection(host, json!({ "active": false })),
             |_| with("opaque"),
             401,
             "AccessToken.Invalid",
         ),
         (
             "scope missing",
-            with_introspection(json!({ "active": true, "scope": "payments" })),
+            with_introspection(host, json!({ "active": true, "scope": "payments" })),
             |_| with("opaque"),
             403,
             "AccessToken.InvalidScope",
         ),
-        ("provider unknown", start(), |g| right(g).header("o3-provider-id", "other"), 403, "Provider.Unknown"),
-        ("keys unreachable", without_keystore(), |g| right(g), 503, "GenericRecoverableError"),
+        ("provider unknown", host.start(), |g| right(g).header("o3-provider-id", "other"), 403, "Provider.Unknown"),
+        ("keys unreachable", without_keystore(host), |g| right(g), 503, "GenericRecoverableError"),
         (
             "introspection unreachable",
-            with_introspection(json!("not an object")),
+            with_introspection(host, json!("not an object")),
             |_| with("opaque"),
             503,
             "GenericRecoverableError",
         ),
-        ("a fault inside the filter", without_a_clock(), |g| right(g), 500, "GenericError"),
+        ("a fault inside the filter", without_a_clock(host), |g| right(g), 500, "GenericError"),
     ]
 }
 
-#[test]
-fn every_row_of_the_standards_table_is_reached() {
+#[apply(every_gateway)]
+fn every_row_of_the_standards_table_is_reached(host: Host) {
     let mut reached = BTreeSet::new();
-    for (situation, gateway, request, status, code) in rows() {
+    for (situation, gateway, request, status, code) in rows(host) {
         let request = request(&gateway).header("x-fapi-interaction-id", "0f6b1a3e");
         let exchange: Exchange = send(&gateway, request);
         assert_eq!(outcome(&exchange), code, "{situation}");

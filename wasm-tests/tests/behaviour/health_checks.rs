@@ -1,8 +1,7 @@
 //! The three health checks of spec §2.7, answered in the gateway, with bodies as their JSON Schemas say.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use wasm_tests::host::{Exchange, Gateway, LocalReply, Module, Peer, Request};
+use wasm_tests::host::{Exchange, Gateway, LocalReply, Module, Peer, Request, Upstream};
 use wasm_tests::stage::pki::{Identity, Pki};
 
 use super::scene::*;
@@ -10,39 +9,33 @@ use super::scene::*;
 #[path = "../../schemas/schemas.rs"]
 mod schemas;
 
-/// What signed the transport certificates, as Envoy prints names.
-const ISSUER: &str = "CN=Trust Framework Issuing CA,OU=CA,O=Trust Framework (test),C=AE";
-
 /// A gateway with JWT Auth and health checks.
-fn gateway(health_checks: Value) -> Gateway {
+fn gateway(host: Host, health_checks: Value) -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["health_checks"] = health_checks;
-    envoy(&configuration).start(Module::release()).unwrap()
+    host.with(&configuration).start(Module::release()).unwrap()
 }
 
-fn fingerprint(identity: &Identity) -> String {
-    digest(&SHA256, &identity.chain[0]).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// As Envoy writes it: the first certificate of the chain, percent-encoded.
+/// As Envoy writes it: the certificate, percent-encoded.
 fn encoded(identity: &Identity) -> String {
-    let end = "-----END CERTIFICATE-----\n";
-    let pem = identity.chain_pem.split_inclusive(end).next().expect("a certificate");
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    pem.bytes()
+    leaf_pem(identity)
+        .bytes()
         .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
-/// A GET of the Hub over mutual TLS, without a credential, behind an Envoy that writes the header.
-fn get(path: &str) -> Request {
-    let identity = &hub().transport;
-    let (subject, hash) = (printed(&hub().subject), fingerprint(identity));
-    let xfcc = format!("Hash={hash};Cert=\"{}\";Subject=\"{subject}\";URI=", encoded(identity));
-    Request::get(path)
-        .authority("ozone-connect.bank.example:8443")
-        .peer(Peer::verified(subject).fingerprint(hash))
-        .header("x-forwarded-client-cert", xfcc)
+/// A GET of the Hub over mutual TLS, without a credential. Where the gateway tells more of the certificate in a header than
+/// otherwise, it has done so.
+fn get(host: Host, path: &str) -> Request {
+    let request = Request::get(path).authority("ozone-connect.bank.example:8443").peer(peer_of(hub()));
+    if host.tells_issuers_by_header { request.header("x-forwarded-client-cert", xfcc()) } else { request }
+}
+
+/// What Envoy writes of the Hub's certificate.
+fn xfcc() -> String {
+    let (subject, identity) = (printed(&hub().subject), &hub().transport);
+    format!("Hash={};Cert=\"{}\";Subject=\"{subject}\";URI=", fingerprint(identity), encoded(identity))
 }
 
 #[track_caller]
@@ -61,112 +54,112 @@ fn answer(gateway: &Gateway, request: Request, schema: &str) -> (u16, Value) {
     (reply.status, body)
 }
 
-#[test]
-fn over_mutual_tls_each_endpoint_says_so_and_what_it_knows() {
-    let gateway = gateway(json!({}));
+#[apply(every_gateway)]
+fn over_mutual_tls_each_endpoint_says_so_and_what_it_knows(host: Host) {
+    let gateway = gateway(host, json!({}));
     for path in ["/hello", "/hello-mtls", "/hello?a=b"] {
-        let (status, body) = answer(&gateway, get(path), "hello");
+        let (status, body) = answer(&gateway, get(host, path), "hello");
         assert_eq!(status, 200, "{path}");
         assert_eq!(body["mtlsStatus"], "established", "{path}");
         assert_eq!(body["connectionEstablished"], true, "{path}");
         assert_eq!(body["hostName"], "ozone-connect.bank.example", "{path}");
     }
-    let (status, body) = answer(&gateway, get("/echo-cert"), "echo-cert");
+    let (status, body) = answer(&gateway, get(host, "/echo-cert"), "echo-cert");
     assert_eq!((status, &body["mtlsStatus"]), (200, &json!("established")));
     assert_eq!(body["clientCertificate"], json!({ "subject": printed(&hub().subject), "issuer": ISSUER }));
 }
 
-#[test]
-fn without_mutual_tls_hello_says_so_and_the_others_are_401() {
-    let gateway = gateway(json!({}));
+#[apply(every_gateway)]
+fn without_mutual_tls_hello_says_so_and_the_others_are_401(host: Host) {
+    let gateway = gateway(host, json!({}));
     for peer in [Peer::none(), Peer::plaintext()] {
-        let (status, body) = answer(&gateway, get("/hello").peer(peer.clone()), "hello");
+        let (status, body) = answer(&gateway, get(host, "/hello").peer(peer.clone()), "hello");
         assert_eq!((status, &body["mtlsStatus"]), (200, &json!("not-established")));
         for path in ["/hello-mtls", "/echo-cert"] {
-            let (status, _) = answer(&gateway, get(path).peer(peer.clone()), "error");
+            let (status, _) = answer(&gateway, get(host, path).peer(peer.clone()), "error");
             assert_eq!(status, 401, "{path}");
         }
     }
 }
 
-#[test]
-fn a_certificate_need_not_be_pinned_to_be_told_what_arrives() {
-    let gateway = gateway(json!({}));
+#[apply(every_gateway)]
+fn a_certificate_need_not_be_pinned_to_be_told_what_arrives(host: Host) {
+    let gateway = gateway(host, json!({}));
     let tpp = &Pki::shared().tpp;
-    let subject = printed(&tpp.subject);
-    let (status, body) = answer(&gateway, get("/echo-cert").peer(Peer::verified(&subject)), "echo-cert");
-    assert_eq!((status, &body["clientCertificate"]["subject"]), (200, &json!(subject)));
-    assert_eq!(judge(&gateway, get("/accounts").peer(Peer::verified(&subject))), "Certificate.NotAllowed");
+    let (status, body) = answer(&gateway, get(host, "/echo-cert").peer(peer_of(tpp)), "echo-cert");
+    assert_eq!((status, &body["clientCertificate"]["subject"]), (200, &json!(printed(&tpp.subject))));
+    assert_eq!(judge(&gateway, get(host, "/accounts").peer(peer_of(tpp))), "Certificate.NotAllowed");
 }
 
 #[test]
 fn a_forwarded_certificate_that_is_not_the_connections_names_no_issuer() {
-    let gateway = gateway(json!({}));
-    let peer = || Peer::verified(printed(&hub().subject));
+    let host = Host::ENVOY;
+    let gateway = gateway(host, json!({}));
+    let peer = || peer_of(hub());
     for peer in [
         peer().fingerprint("ab".repeat(32)),
         peer().without_property(&["connection", "sha256_peer_certificate_digest"]),
     ] {
-        let (status, body) = answer(&gateway, get("/echo-cert").peer(peer), "echo-cert");
+        let (status, body) = answer(&gateway, get(host, "/echo-cert").peer(peer), "echo-cert");
         assert_eq!((status, &body["clientCertificate"]["issuer"]), (200, &json!("")));
     }
 }
 
-#[test]
-fn where_a_header_names_the_caller_its_certificate_is_echoed() {
+#[apply(every_gateway)]
+fn where_a_header_names_the_caller_its_certificate_is_echoed(host: Host) {
     let mut configuration = jwt_auth();
     configuration["inbound"]["health_checks"] = json!({});
     configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": "x-forwarded-client-cert" } });
-    let gateway = envoy(&configuration).start(Module::release()).unwrap();
-    let over = |peer: Peer| get("/echo-cert").peer(peer);
-    let (status, body) = answer(&gateway, over(Peer::verified("CN=front,OU=proxies,O=Bank")), "echo-cert");
+    let gateway = host.with(&configuration).start(Module::release()).unwrap();
+    let over = |peer: Peer| Request::get("/echo-cert").peer(peer).header("x-forwarded-client-cert", xfcc());
+    let (status, body) = answer(&gateway, over(verified("CN=front,OU=proxies,O=Bank")), "echo-cert");
     assert_eq!(status, 200);
     assert_eq!(body["clientCertificate"], json!({ "subject": printed(&hub().subject), "issuer": ISSUER }));
     assert_eq!(answer(&gateway, over(Peer::none()), "error").0, 401, "the header is anybody's then");
 }
 
-#[test]
-fn they_are_answered_under_their_base_path_only() {
-    let gateway = gateway(json!({ "base_path": "/ozone/" }));
-    assert_eq!(answer(&gateway, get("/ozone/hello"), "hello").0, 200);
-    assert_eq!(judge(&gateway, get("/hello")), "Credential.Missing");
+#[apply(every_gateway)]
+fn they_are_answered_under_their_base_path_only(host: Host) {
+    let gateway = gateway(host, json!({ "base_path": "/ozone/" }));
+    assert_eq!(answer(&gateway, get(host, "/ozone/hello"), "hello").0, 200);
+    assert_eq!(judge(&gateway, get(host, "/hello")), "Credential.Missing");
 }
 
-#[test]
-fn everything_else_is_authenticated_as_usual() {
-    let gateway = gateway(json!({}));
+#[apply(every_gateway)]
+fn everything_else_is_authenticated_as_usual(host: Host) {
+    let gateway = gateway(host, json!({}));
     for path in ["/hello/", "/Hello", "/hell%6F", "//hello", "/hello/../accounts", "/accounts", "/hello-mtls/x"] {
-        assert_eq!(judge(&gateway, get(path)), "Credential.Missing", "{path}");
+        assert_eq!(judge(&gateway, get(host, path)), "Credential.Missing", "{path}");
     }
-    let post = Request::post("/hello").peer(Peer::verified(printed(&hub().subject)));
+    let post = Request::post("/hello").peer(peer_of(hub()));
     assert_eq!(judge(&gateway, post), "Credential.Missing");
     assert_eq!(judge(&gateway, right(&gateway)), "admitted");
 }
 
-#[test]
-fn they_are_off_unless_configured() {
-    let gateway = start();
-    assert_eq!(judge(&gateway, get("/hello")), "Credential.Missing");
+#[apply(every_gateway)]
+fn they_are_off_unless_configured(host: Host) {
+    let gateway = host.start();
+    assert_eq!(judge(&gateway, get(host, "/hello")), "Credential.Missing");
 }
 
-#[test]
-fn they_cost_no_callout() {
-    let gateway = gateway(json!({}));
+#[apply(every_gateway)]
+fn they_cost_no_callout(host: Host) {
+    let gateway = gateway(host, json!({}));
     for path in ["/hello", "/hello-mtls", "/echo-cert"] {
-        send(&gateway, get(path).header("authorization", "Bearer a.b.c"));
+        send(&gateway, get(host, path).header("authorization", "Bearer a.b.c"));
     }
     assert!(gateway.callouts().is_empty());
 }
 
-#[test]
-fn every_refusal_has_the_body_of_an_ozone_connect_error() {
-    let down = wasm_tests::host::Upstream::down();
-    let without_keys = envoy(&jwt_auth()).upstream(KEYSTORE, down).start(Module::release()).unwrap();
-    let gateway = start();
+#[apply(every_gateway)]
+fn every_refusal_has_the_body_of_an_ozone_connect_error(host: Host) {
+    let down = Upstream::down();
+    let without_keys = host.with(&jwt_auth()).upstream(KEYSTORE, down).start(Module::release()).unwrap();
+    let gateway = host.start();
     let cases = [
         (&gateway, request()),
         (&gateway, request().peer(Peer::none())),
-        (&gateway, request().peer(Peer::verified("CN=a,OU=tpp,O=b"))),
+        (&gateway, request().peer(verified("CN=a,OU=tpp,O=b"))),
         (&gateway, with("a.b.c")),
         (&gateway, right(&gateway).header("x-hub-token-id", "1")),
         (&gateway, right(&gateway).header("o3-provider-id", "other")),

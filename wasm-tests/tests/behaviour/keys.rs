@@ -1,19 +1,28 @@
 //! Key sets over time: when they are fetched, how long they last, and who waits for them.
 
 use serde_json::json;
-use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Gateway, Module, Upstream};
-use wasm_tests::stage::pki::Pki;
-use wasm_tests::stage::tokens::{Signer, SigningKey, jwks};
+use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Garbage, Gateway, Module, Upstream};
+use wasm_tests::stage::pki::{Pki, Subject};
+use wasm_tests::stage::tokens::{Signer, SigningKey, Token, jwks};
 
+use super::host::{MOST_FETCHES, every_gateway_of_lone_requests};
 use super::scene::*;
+
+/// Longer than a fetch may take.
+const PATIENCE: u64 = 7;
 
 /// Sends a right request and says what became of it.
 fn ask(gateway: &Gateway) -> String {
     judge(gateway, right(gateway))
 }
 
-fn with_keystore(answer: Answer) -> Gateway {
-    envoy(&jwt_auth()).upstream(KEYSTORE, publishing(answer)).start(Module::release()).unwrap()
+fn with_keystore(host: Host, answer: Answer) -> Gateway {
+    host.with(&jwt_auth()).upstream(KEYSTORE, publishing(answer)).start(Module::release()).unwrap()
+}
+
+/// The same, with no time for a callout.
+fn ask_at_once(gateway: &Gateway) -> String {
+    outcome(&gateway.worker(0).send(right(gateway)))
 }
 
 /// A token that the Hub signed with this key.
@@ -21,9 +30,9 @@ fn signed_with(gateway: &Gateway, key: &SigningKey) -> String {
     token(gateway).header("kid", key.kid.as_str()).sign(Signer::Ps256(key))
 }
 
-#[test]
-fn the_address_and_the_bounds_of_a_fetch_come_from_certificate_and_configuration() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn the_address_and_the_bounds_of_a_fetch_come_from_certificate_and_configuration(host: Host) {
+    let gateway = host.start();
     ask(&gateway);
     let callouts = gateway.callouts();
     let callout = callouts.first().unwrap();
@@ -39,14 +48,14 @@ fn the_address_and_the_bounds_of_a_fetch_come_from_certificate_and_configuration
     assert_eq!(callout.timeout, Some(seconds(5)));
 }
 
-#[test]
-fn a_hostile_subject_stays_one_segment_of_the_address() {
+#[apply(every_gateway)]
+fn a_hostile_subject_stays_one_segment_of_the_address(host: Host) {
     let mut configuration = jwt_auth();
     configuration["inbound"]["peer"] = json!({ "allow_unpinned": true });
-    let gateway = envoy(&configuration).start(Module::release()).unwrap();
-    let subject = wasm_tests::stage::pki::Subject::new("Evil", "a/../b?c#d%2e", "..\\x y");
-    let peer = wasm_tests::host::Peer::verified(printed(&subject));
-    let token = wasm_tests::stage::tokens::Token::new(&subject, "k", PROVIDER, gateway.now().as_secs());
+    let gateway = host.with(&configuration).start(Module::release()).unwrap();
+    let subject = Subject::new("Evil", "a/../b?c#d%2e", "..\\x y");
+    let peer = verified(printed(&subject));
+    let token = Token::new(&subject, "k", PROVIDER, gateway.now().as_secs());
     let request = with(&token.sign(Signer::Ps256(&hub().signing))).peer(peer);
     assert_eq!(judge(&gateway, request), "GenericRecoverableError", "nobody publishes keys there");
     assert_eq!(
@@ -57,7 +66,7 @@ fn a_hostile_subject_stays_one_segment_of_the_address() {
 
 #[test]
 fn many_requests_wait_for_one_fetch_and_are_all_resumed() {
-    let gateway = with_keystore(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let gateway = with_keystore(Host::ENVOY, Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
     let waiting: Vec<Exchange> = (0..50).map(|_| gateway.worker(0).send(right(&gateway))).collect();
     let wrong = gateway.worker(0).send(with(&signed_with(&gateway, &Pki::shared().next_signing)));
     assert!(waiting.iter().all(|exchange| outcome(exchange) == "pending"));
@@ -67,9 +76,66 @@ fn many_requests_wait_for_one_fetch_and_are_all_resumed() {
     assert_eq!(gateway.callouts().len(), 1);
 }
 
+#[apply(every_gateway_of_lone_requests)]
+fn each_request_fetches_for_itself_and_so_many_at_a_time(host: Host) {
+    let gateway = with_keystore(host, Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let unknown = token(&gateway).header("kid", "unknown").sign(Signer::Unsigned);
+    let first: Vec<Exchange> = (1..MOST_FETCHES).map(|_| gateway.worker(0).send(right(&gateway))).collect();
+    let wrong = gateway.worker(0).send(with(&unknown));
+    assert!(first.iter().chain([&wrong]).all(|exchange| outcome(exchange) == "pending"));
+    for _ in 0..50 {
+        assert_eq!(ask_at_once(&gateway), "GenericRecoverableError", "one too many");
+    }
+    gateway.advance(seconds(2));
+    assert!(first.iter().all(|exchange| outcome(exchange) == "admitted"));
+    assert_eq!(outcome(&wrong), "JWS.InvalidHeader", "each gets its own verdict");
+    assert_eq!(gateway.callouts().len(), MOST_FETCHES);
+    assert_eq!(ask_at_once(&gateway), "admitted", "and the next one finds the keys");
+}
+
+#[apply(every_gateway_of_lone_requests)]
+fn each_worker_fetches_for_itself(host: Host) {
+    let gateway = host.with(&jwt_auth()).workers(8).start(Module::release()).unwrap();
+    assert_eq!(ask_all(&gateway), ["admitted"; 8]);
+    assert_eq!(ask_all(&gateway), ["admitted"; 8]);
+    assert_eq!(gateway.callouts().len(), 8);
+}
+
+#[apply(every_gateway_of_lone_requests)]
+fn a_client_that_goes_away_keeps_its_place_until_its_fetch_has_had_its_time(host: Host) {
+    let gateway = with_keystore(host, Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let first: Vec<Exchange> = (0..MOST_FETCHES).map(|_| gateway.worker(0).send(right(&gateway))).collect();
+    first.iter().for_each(Exchange::disconnect);
+    assert_eq!(outcome(&gateway.worker(0).send(right(&gateway))), "GenericRecoverableError");
+    gateway.advance(seconds(12));
+    let next = gateway.worker(0).send(right(&gateway));
+    gateway.advance(seconds(2));
+    assert_eq!(outcome(&next), "admitted");
+    assert_eq!(gateway.callouts().len(), MOST_FETCHES + 1);
+}
+
+#[apply(every_gateway_of_lone_requests)]
+fn the_request_that_finds_keys_at_80_percent_of_their_life_fetches_them_and_is_admitted_whatever_comes(host: Host) {
+    for answer in [Answer::refused(), Answer::never(), Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2))]
+    {
+        let gateway = host.start();
+        assert_eq!(ask(&gateway), "admitted");
+        gateway.advance(seconds(479));
+        assert_eq!(ask_at_once(&gateway), "admitted");
+        gateway.upstream(KEYSTORE, publishing(answer));
+        gateway.advance(seconds(1));
+        let finding = gateway.worker(0).send(right(&gateway));
+        assert_eq!(gateway.callouts().len(), 2);
+        assert_eq!(ask_at_once(&gateway), "admitted", "nobody else waits");
+        gateway.advance(seconds(PATIENCE));
+        assert_eq!(outcome(&finding), "admitted");
+    }
+}
+
 #[test]
 fn a_client_that_goes_away_takes_the_fetch_from_nobody() {
-    let gateway = with_keystore(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    let host = Host::ENVOY;
+    let gateway = with_keystore(host, Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
     let first = gateway.worker(0).send(right(&gateway));
     let second = gateway.worker(0).send(right(&gateway));
     gateway.advance(seconds(1));
@@ -79,9 +145,9 @@ fn a_client_that_goes_away_takes_the_fetch_from_nobody() {
     assert!(matches!(gateway.callouts()[0].outcome, CalloutOutcome::Answered(_)));
 }
 
-#[test]
-fn keys_serve_for_ten_minutes_and_a_failing_keystore_never_makes_it_longer() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn keys_serve_for_ten_minutes_and_a_failing_keystore_never_makes_it_longer(host: Host) {
+    let gateway = host.start();
     assert_eq!(ask(&gateway), "admitted");
     gateway.upstream(KEYSTORE, Upstream::down());
     for _ in 0..599 {
@@ -92,29 +158,31 @@ fn keys_serve_for_ten_minutes_and_a_failing_keystore_never_makes_it_longer() {
     assert_eq!(ask(&gateway), "GenericRecoverableError");
 }
 
-#[test]
-fn keys_in_use_are_refreshed_before_they_end_and_nobody_waits() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn keys_in_use_are_refreshed_before_they_end(host: Host) {
+    let gateway = host.start();
     for _ in 0..2400 {
         let exchange = gateway.worker(0).send(right(&gateway));
-        assert!(gateway.now() <= seconds(1_795_219_200) || outcome(&exchange) == "admitted", "waited");
+        let first = gateway.now() <= seconds(1_795_219_200);
+        assert!(first || !host.refreshes_in_background || outcome(&exchange) == "admitted", "waited");
         gateway.settle();
+        assert_eq!(outcome(&exchange), "admitted");
         gateway.advance(seconds(1));
     }
     let fetches = gateway.callouts().len();
     assert!((5..=6).contains(&fetches), "{fetches} fetches in 40 minutes: one per 480 seconds");
 }
 
-#[test]
-fn keys_that_nobody_uses_are_not_refreshed_for_ever() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn keys_that_nobody_uses_are_not_refreshed_for_ever(host: Host) {
+    let gateway = host.start();
     ask(&gateway);
     gateway.advance(seconds(3600));
     assert!(gateway.callouts().len() <= 2);
 }
 
-#[test]
-fn an_answer_without_usable_keys_gives_none_and_takes_none_away() {
+#[apply(every_gateway)]
+fn an_answer_without_usable_keys_gives_none_and_takes_none_away(host: Host) {
     let oversize = format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(300 * 1024));
     let cases = [
         ("down", Answer::refused()),
@@ -134,12 +202,12 @@ fn an_answer_without_usable_keys_gives_none_and_takes_none_away() {
         ("a length that lies", Answer::ok(jwks([&hub().signing]).to_string()).header("content-length", "9999")),
     ];
     for (case, answer) in cases {
-        let gateway = with_keystore(answer.clone());
+        let gateway = with_keystore(host, answer.clone());
         let exchange = gateway.worker(0).send(right(&gateway));
-        gateway.advance(seconds(5));
+        gateway.advance(seconds(PATIENCE));
         assert_eq!(outcome(&exchange), "GenericRecoverableError", "{case}");
 
-        let gateway = start();
+        let gateway = host.start();
         assert_eq!(ask(&gateway), "admitted");
         gateway.upstream(KEYSTORE, publishing(answer));
         gateway.advance(seconds(590));
@@ -147,9 +215,9 @@ fn an_answer_without_usable_keys_gives_none_and_takes_none_away() {
     }
 }
 
-#[test]
-fn a_keystore_that_is_back_is_noticed_within_ten_seconds_and_not_stormed_before() {
-    let gateway = envoy(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
+#[apply(every_gateway)]
+fn a_keystore_that_is_back_is_noticed_within_ten_seconds_and_not_stormed_before(host: Host) {
+    let gateway = host.with(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
     for _ in 0..600 {
         assert_eq!(ask(&gateway), "GenericRecoverableError");
         gateway.advance(std::time::Duration::from_millis(100));
@@ -161,9 +229,9 @@ fn a_keystore_that_is_back_is_noticed_within_ten_seconds_and_not_stormed_before(
     assert_eq!(ask(&gateway), "admitted");
 }
 
-#[test]
-fn a_rotated_key_is_found_by_one_extra_fetch() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_rotated_key_is_found_by_one_extra_fetch(host: Host) {
+    let gateway = host.start();
     assert_eq!(ask(&gateway), "admitted");
     let next = &Pki::shared().next_signing;
     gateway.upstream(KEYSTORE, keystore([&hub().signing, next]));
@@ -172,9 +240,9 @@ fn a_rotated_key_is_found_by_one_extra_fetch() {
     assert_eq!(gateway.callouts().len(), 2);
 }
 
-#[test]
-fn unknown_kids_cause_one_fetch_per_cooldown_whatever_their_number() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn unknown_kids_cause_one_fetch_per_cooldown_whatever_their_number(host: Host) {
+    let gateway = host.start();
     assert_eq!(ask(&gateway), "admitted");
     for n in 0..600 {
         let token = token(&gateway).header("kid", format!("kid-{n}")).sign(Signer::Unsigned);
@@ -186,9 +254,10 @@ fn unknown_kids_cause_one_fetch_per_cooldown_whatever_their_number() {
 
 #[test]
 fn an_upstream_that_the_gateway_does_not_know_is_named_in_the_log() {
+    let host = Host::ENVOY;
     let mut configuration = jwt_auth();
     configuration["inbound"]["auth"]["jwt_auth"]["upstream"] = json!("no-such-cluster");
-    let gateway = envoy(&configuration).start(Module::release()).unwrap();
+    let gateway = host.with(&configuration).start(Module::release()).unwrap();
     assert_eq!(ask(&gateway), "GenericRecoverableError");
     assert!(gateway.logs().iter().any(|log| log.text.contains("no-such-cluster")));
 }
@@ -196,8 +265,9 @@ fn an_upstream_that_the_gateway_does_not_know_is_named_in_the_log() {
 /// A host without ticks that says that it made a callout and never comes back to it.
 #[test]
 fn requests_whose_fetch_was_lost_are_answered_with_the_next_one() {
+    let host = Host::ENVOY;
     let no_ticks = Fault::host_call("proxy_set_tick_period_milliseconds").returns(12_u32);
-    let gateway = envoy(&jwt_auth()).fault(no_ticks).start(Module::release()).unwrap();
+    let gateway = host.with(&jwt_auth()).fault(no_ticks).start(Module::release()).unwrap();
     gateway.fault(Fault::host_call("proxy_http_call").writes_nothing());
     let lost: Vec<Exchange> = (0..3).map(|_| gateway.worker(0).send(right(&gateway))).collect();
     gateway.advance(seconds(11));
@@ -208,10 +278,10 @@ fn requests_whose_fetch_was_lost_are_answered_with_the_next_one() {
     assert!(lost.iter().all(|exchange| outcome(exchange) == "GenericRecoverableError"), "{lost:?}");
 }
 
-/// Eight workers with a keystore that takes two seconds.
+/// Eight workers that share what they fetch, with a keystore that takes two seconds.
 fn eight_workers() -> Gateway {
     let slow = Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2));
-    envoy(&jwt_auth()).workers(8).upstream(KEYSTORE, publishing(slow)).start(Module::release()).unwrap()
+    Host::ENVOY.with(&jwt_auth()).workers(8).upstream(KEYSTORE, publishing(slow)).start(Module::release()).unwrap()
 }
 
 /// Sends a right request to every worker and waits for all.
@@ -253,7 +323,6 @@ fn a_worker_that_sees_its_first_request_late_uses_what_the_others_fetched_for_th
 
 #[test]
 fn a_shared_set_that_is_damaged_or_foreign_is_not_used() {
-    use wasm_tests::host::Garbage;
     for garbage in [Garbage::Truncated, Garbage::Null, Garbage::Bytes(b"{\"keys\":[]}".to_vec())] {
         let gateway = eight_workers();
         gateway.worker(0).send(right(&gateway));

@@ -12,9 +12,9 @@ fn refusals(gateway: &Gateway) -> Vec<Value> {
     lines.filter(|line| line["event"] == "refused").collect()
 }
 
-#[test]
-fn a_refusal_is_one_line_with_all_that_ties_it_to_other_logs() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_refusal_is_one_line_with_all_that_ties_it_to_other_logs(host: Host) {
+    let gateway = host.start();
     let expired = token(&gateway).claim("exp", 1).sign(Signer::Ps256(&hub().signing));
     let request = with(&expired)
         .header("x-fapi-interaction-id", "fapi")
@@ -35,16 +35,16 @@ fn a_refusal_is_one_line_with_all_that_ties_it_to_other_logs() {
     assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()));
 }
 
-#[test]
-fn an_admitted_request_leaves_no_line_at_warn() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_admitted_request_leaves_no_line_at_warn(host: Host) {
+    let gateway = host.start();
     send(&gateway, right(&gateway));
     assert!(gateway.logs().iter().all(|log| log.level < Level::Warn), "{:?}", gateway.logs());
 }
 
-#[test]
-fn neither_logs_nor_replies_contain_a_token_or_raw_bytes() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn neither_logs_nor_replies_contain_a_token_or_raw_bytes(host: Host) {
+    let gateway = host.start();
     let token = token(&gateway).claim("aud", "secret-audience").sign(Signer::Ps256(&hub().signing));
     let request = with(&token)
         .header("x-fapi-interaction-id", b"\x1b[31m\xff\xfe")
@@ -59,29 +59,30 @@ fn neither_logs_nor_replies_contain_a_token_or_raw_bytes() {
     assert!(!reply.headers.has("x-fapi-interaction-id"), "such an id is not echoed");
 }
 
-#[test]
-fn outcomes_are_counted() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn outcomes_are_counted(host: Host) {
+    let gateway = host.start();
     for _ in 0..3 {
         send(&gateway, right(&gateway));
     }
     send(&gateway, request());
     send(&gateway, with(&token(&gateway).claim("aud", "x").sign(Signer::Ps256(&hub().signing))));
-    let metric = |name: &str| gateway.metric(&format!("hub_auth_filter.{name}"));
-    assert_eq!(metric("inbound.accepted"), 3);
-    assert_eq!(metric("inbound.refused.Credential_Missing"), 1);
-    assert_eq!(metric("inbound.refused.JWS_InvalidClaim"), 1);
-    assert_eq!(metric("inbound.refused.GenericError"), 0);
-    assert_eq!((metric("jwks.fetched"), metric("jwks.failed")), (1, 0));
+    let counted = |name: &str, count| host.assert_counted(&gateway, name, count);
+    counted("inbound.accepted", 3);
+    counted("inbound.refused.Credential_Missing", 1);
+    counted("inbound.refused.JWS_InvalidClaim", 1);
+    counted("inbound.refused.GenericError", 0);
+    counted("jwks.fetched", 1);
+    counted("jwks.failed", 0);
 }
 
-#[test]
-fn a_fetch_that_fails_is_logged_with_what_follows_from_it() {
-    let gateway = envoy(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
+#[apply(every_gateway)]
+fn a_fetch_that_fails_is_logged_with_what_follows_from_it(host: Host) {
+    let gateway = host.with(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
     send(&gateway, right(&gateway));
     let logs = gateway.logs();
     let line = logs.iter().find(|log| log.text.contains("no keys from")).expect("a line about the fetch");
     assert_eq!(line.level, Level::Warn);
     assert!(line.text.contains("no valid keys are cached") && line.text.contains("next try in 1 s"), "{}", line.text);
-    assert_eq!(gateway.metric("hub_auth_filter.jwks.failed"), 1);
+    host.assert_counted(&gateway, "jwks.failed", 1);
 }

@@ -1,15 +1,15 @@
 //! Requests that are answered in the gateway: with which status, code and headers.
 
 use serde_json::json;
-use wasm_tests::host::{Module, Peer, Request};
+use wasm_tests::host::{Module, Peer, Request, Upstream};
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, Token, compact, with_broken_signature, with_swapped_claims};
 
 use super::scene::*;
 
-#[test]
-fn each_wrong_request_gets_the_code_of_the_standards_table_and_never_reaches_the_bank() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn each_wrong_request_gets_the_code_of_the_standards_table_and_never_reaches_the_bank(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     let sig3 = Signer::Ps256(&hub().signing);
     let good = token(&gateway);
@@ -19,17 +19,11 @@ fn each_wrong_request_gets_the_code_of_the_standards_table_and_never_reaches_the
     let cases: Vec<(&str, Request, u16, &str)> = vec![
         ("no certificate", right(&gateway).peer(Peer::none()), 401, "Certificate.Missing"),
         ("no TLS", right(&gateway).peer(Peer::plaintext()), 401, "Certificate.Missing"),
-        ("an unparsable subject", right(&gateway).peer(Peer::verified(r"CN=a,OU=b,O=\")), 401, "Certificate.Malformed"),
-        ("two OUs", right(&gateway).peer(Peer::verified("CN=a,OU=b,OU=c,O=d")), 401, "Certificate.Malformed"),
-        (
-            "a TPP with a token that is right for it",
-            with(&tpps_own).peer(Peer::verified(printed(&tpp.subject))),
-            403,
-            "Certificate.NotAllowed",
-        ),
+        ("an unparsable subject", right(&gateway).peer(verified(r"CN=a,OU=b,O=\")), 401, "Certificate.Malformed"),
+        ("two OUs", right(&gateway).peer(verified("CN=a,OU=b,OU=c,O=d")), 401, "Certificate.Malformed"),
+        ("a TPP with a token that is right for it", with(&tpps_own).peer(peer_of(tpp)), 403, "Certificate.NotAllowed"),
         ("no credential", request(), 401, "Credential.Missing"),
         ("another scheme", request().header("authorization", "Basic dTpw"), 401, "Credential.Malformed"),
-        ("two credentials", right(&gateway).header("authorization", "Bearer a"), 401, "Credential.Malformed"),
         ("joined credentials", with(&format!("{0},Bearer {0}", good.sign(sig3))), 401, "Credential.Malformed"),
         ("not a token", with("a.b"), 401, "JWS.Malformed"),
         ("padding", with(&format!("{}=", good.sign(sig3))), 401, "JWS.Malformed"),
@@ -88,12 +82,14 @@ fn each_wrong_request_gets_the_code_of_the_standards_table_and_never_reaches_the
         assert_eq!(reply.headers.has("www-authenticate"), status == 401, "{case}");
         assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("0f6b1a3e"), "{case}");
     }
+    let two_credentials = right(&gateway).header("authorization", "Bearer a");
+    assert_eq!(judge(&gateway, two_credentials), host.two_credentials());
     assert_eq!(judge(&gateway, right(&gateway)), "admitted", "and none of it did any harm");
 }
 
-#[test]
-fn a_token_that_is_at_the_limits_of_the_skew_is_admitted() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_that_is_at_the_limits_of_the_skew_is_admitted(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     for (iat, exp) in [(now - 40, now - 10), (now + 10, now + 40), (now, now + 300)] {
         let token = token(&gateway).valid(iat, exp).sign(Signer::Ps256(&hub().signing));
@@ -101,9 +97,9 @@ fn a_token_that_is_at_the_limits_of_the_skew_is_admitted() {
     }
 }
 
-#[test]
-fn without_keys_the_answer_is_503_and_says_when_to_try_again() {
-    let gateway = envoy(&jwt_auth()).upstream(KEYSTORE, wasm_tests::host::Upstream::down()).start(Module::release());
+#[apply(every_gateway)]
+fn without_keys_the_answer_is_503_and_says_when_to_try_again(host: Host) {
+    let gateway = host.with(&jwt_auth()).upstream(KEYSTORE, Upstream::down()).start(Module::release());
     let gateway = gateway.unwrap();
     let reply = send(&gateway, right(&gateway)).reply().expect("refused");
     assert_eq!((reply.status, error(&reply)["errorCode"].as_str()), (503, Some("GenericRecoverableError")));
@@ -111,9 +107,9 @@ fn without_keys_the_answer_is_503_and_says_when_to_try_again() {
     assert!(!reply.headers.has("www-authenticate"));
 }
 
-#[test]
-fn a_challenge_is_well_formed() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_challenge_is_well_formed(host: Host) {
+    let gateway = host.start();
     let challenge = |request| {
         let reply = send(&gateway, request).reply().expect("refused");
         let challenge = reply.headers.text("www-authenticate").expect("a challenge");

@@ -6,6 +6,7 @@ use serde_json::json;
 use wasm_tests::host::{Answer, Exchange, Fault, Garbage, Gateway, Module, Moment, Request};
 use wasm_tests::stage::tokens::{Signer, Token, jwks, with_broken_signature};
 
+use super::host::{MOST_FETCHES, every_gateway_with_shared_data};
 use super::scene::*;
 
 /// The calls that reach what workers share.
@@ -13,18 +14,17 @@ const READ: &str = "proxy_get_shared_data";
 /// See [`READ`].
 const WRITE: &str = "proxy_set_shared_data";
 
-const SCOPES: [&str; 2] = ["worker", "gateway"];
-
 /// Where a memory for ten tokens is.
 const BUCKET_OF_TEN: &str = "hub-auth-filter/replay/1/1x10/0/0";
 
 /// A gateway whose workers have keys and remember nothing yet.
-fn detecting(scope: &str, capacity: usize, workers: usize) -> Gateway {
+fn detecting(host: Host, scope: &str, capacity: usize, workers: usize) -> Gateway {
     let mut configuration = jwt_auth();
     let method = &mut configuration["inbound"]["auth"]["jwt_auth"];
     method["replay_detection"] = json!(scope);
     method["replay_capacity"] = json!(capacity);
-    let gateway = envoy(&configuration).workers(workers).start(Module::release()).expect("the gateway starts");
+    let gateway = host.with_replay_scope(scope, &configuration).workers(workers);
+    let gateway = gateway.start(Module::release()).expect("the gateway starts");
     let broken = with_broken_signature(&fresh(&gateway));
     for worker in 0..workers {
         gateway.worker(worker).send(with(&broken));
@@ -75,10 +75,10 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-#[test]
-fn a_token_passes_once() {
-    for scope in SCOPES {
-        let gateway = detecting(scope, 10, 1);
+#[apply(every_gateway)]
+fn a_token_passes_once(host: Host) {
+    for scope in host.replay_scopes() {
+        let gateway = detecting(host, scope, 10, 1);
         let (first, second) = (fresh(&gateway), fresh(&gateway));
         assert_eq!(judge(&gateway, with(&first)), "admitted");
         assert_replayed(&send(&gateway, with(&first)));
@@ -87,17 +87,17 @@ fn a_token_passes_once() {
     }
 }
 
-#[test]
-fn without_replay_detection_a_token_passes_again() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn without_replay_detection_a_token_passes_again(host: Host) {
+    let gateway = host.start();
     let token = fresh(&gateway);
     assert_eq!([(); 2].map(|()| judge(&gateway, with(&token))), ["admitted"; 2]);
 }
 
-#[test]
-fn of_a_hundred_presentations_to_four_workers_one_passes_with_gateway_and_one_each_with_worker() {
-    for (scope, passes) in [("gateway", 1), ("worker", 4)] {
-        let gateway = detecting(scope, 10, 4);
+#[apply(every_gateway)]
+fn of_a_hundred_presentations_to_four_workers_one_passes_with_gateway_and_one_each_with_worker(host: Host) {
+    for (scope, passes) in host.scopes([("gateway", 1), ("worker", 4)]) {
+        let gateway = detecting(host, scope, 10, 4);
         let token = fresh(&gateway);
         let exchanges: Vec<_> = (0..100).map(|n| gateway.worker(n % 4).send(with(&token))).collect();
         assert_eq!(admitted(&exchanges), passes, "{scope}");
@@ -105,15 +105,20 @@ fn of_a_hundred_presentations_to_four_workers_one_passes_with_gateway_and_one_ea
     }
 }
 
-#[test]
-fn of_a_hundred_that_wait_for_keys_together_one_passes_with_gateway_and_one_each_with_worker() {
-    for (scope, passes) in [("gateway", 1), ("worker", 4)] {
+#[apply(every_gateway)]
+fn of_sixteen_that_wait_for_keys_together_one_passes_with_gateway_and_one_each_with_worker(host: Host) {
+    for (scope, passes) in host.scopes([("gateway", 1), ("worker", 4)]) {
         let mut configuration = jwt_auth();
         configuration["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!(scope);
         let slow = publishing(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(1)));
-        let gateway = envoy(&configuration).workers(4).upstream(KEYSTORE, slow).start(Module::release()).unwrap();
+        let gateway = host
+            .with_replay_scope(scope, &configuration)
+            .workers(4)
+            .upstream(KEYSTORE, slow)
+            .start(Module::release())
+            .unwrap();
         let token = fresh(&gateway);
-        let exchanges: Vec<_> = (0..100).map(|n| gateway.worker(n % 4).send(with(&token))).collect();
+        let exchanges: Vec<_> = (0..4 * MOST_FETCHES).map(|n| gateway.worker(n % 4).send(with(&token))).collect();
         assert!(exchanges.iter().all(|exchange| outcome(exchange) == "pending"));
         gateway.settle();
         assert_eq!(admitted(&exchanges), passes, "{scope}");
@@ -121,10 +126,10 @@ fn of_a_hundred_that_wait_for_keys_together_one_passes_with_gateway_and_one_each
     }
 }
 
-#[test]
-fn a_token_is_remembered_to_the_last_millisecond_of_its_life() {
-    for scope in SCOPES {
-        let gateway = detecting(scope, 10, 1);
+#[apply(every_gateway)]
+fn a_token_is_remembered_to_the_last_millisecond_of_its_life(host: Host) {
+    for scope in host.replay_scopes() {
+        let gateway = detecting(host, scope, 10, 1);
         let token = fresh(&gateway);
         assert_eq!(judge(&gateway, with(&token)), "admitted");
         // `exp` is in 30 s, and the skew 10 s.
@@ -139,10 +144,10 @@ fn a_token_is_remembered_to_the_last_millisecond_of_its_life() {
     }
 }
 
-#[test]
-fn a_token_whose_signature_is_wrong_uses_nobody_up() {
-    for scope in SCOPES {
-        let gateway = detecting(scope, 1, 1);
+#[apply(every_gateway)]
+fn a_token_whose_signature_is_wrong_uses_nobody_up(host: Host) {
+    for scope in host.replay_scopes() {
+        let gateway = detecting(host, scope, 1, 1);
         let token = fresh(&gateway);
         for _ in 0..3 {
             assert_eq!(judge(&gateway, with(&with_broken_signature(&token))), "JWS.InvalidSignature");
@@ -153,52 +158,53 @@ fn a_token_whose_signature_is_wrong_uses_nobody_up() {
     }
 }
 
-#[test]
-fn a_full_memory_refuses_new_tokens_forgets_no_old_one_and_has_room_when_one_ends() {
-    for scope in SCOPES {
-        let gateway = detecting(scope, 3, 1);
-        let full = || gateway.metric("hub_auth_filter.replay.full");
+#[apply(every_gateway)]
+fn a_full_memory_refuses_new_tokens_forgets_no_old_one_and_has_room_when_one_ends(host: Host) {
+    for scope in host.replay_scopes() {
+        let gateway = detecting(host, scope, 3, 1);
+        let full = |count| host.assert_counted(&gateway, "replay.full", count);
         let now = gateway.now().as_secs();
         let old = [10, 20, 30].map(|life| signed(token(&gateway).valid(now, now + life)));
         for token in &old {
             assert_eq!(judge(&gateway, with(token)), "admitted");
         }
-        assert_eq!(full(), 0);
+        full(0);
         // The first one ends 10 s after its `exp`, and a millisecond later there is room: rounded up.
         assert_eq!(retry_after(&send(&gateway, right(&gateway))), 21);
-        assert_eq!(full(), 1);
+        full(1);
         for token in &old {
             assert_replayed(&send(&gateway, with(token)));
         }
-        assert_eq!(full(), 1, "a replay is not for want of room");
+        // A replay is not for want of room.
+        full(1);
         gateway.advance(seconds(20));
         assert_eq!(retry_after(&send(&gateway, right(&gateway))), 1);
-        assert_eq!(full(), 2);
+        full(2);
         gateway.advance(millis(1));
         assert_eq!(judge(&gateway, right(&gateway)), "admitted");
         assert_eq!(retry_after(&send(&gateway, right(&gateway))), 10, "one room, and it is taken");
-        assert_eq!(full(), 3);
+        full(3);
         old[1..].iter().for_each(|token| assert_replayed(&send(&gateway, with(token))));
     }
 }
 
-#[test]
-fn room_is_shared_by_all_workers_with_gateway_and_not_with_worker() {
-    for (scope, passes) in [("gateway", 3), ("worker", 6)] {
-        let gateway = detecting(scope, 3, 2);
+#[apply(every_gateway)]
+fn room_is_shared_by_all_workers_with_gateway_and_not_with_worker(host: Host) {
+    for (scope, passes) in host.scopes([("gateway", 3), ("worker", 6)]) {
+        let gateway = detecting(host, scope, 3, 2);
         let exchanges: Vec<_> = (0..20).map(|n| gateway.worker(n % 2).send(right(&gateway))).collect();
         assert_eq!(admitted(&exchanges), passes);
-        assert_eq!(gateway.metric("hub_auth_filter.replay.full"), 20 - passes as u64);
+        host.assert_counted(&gateway, "replay.full", 20 - passes as u64);
     }
 }
 
 /// One worker in the middle of each call for the shared memory, the other one from beginning to end meanwhile.
-#[test]
-fn of_two_workers_that_meet_at_any_point_one_admits() {
+#[apply(every_gateway_with_shared_data)]
+fn of_two_workers_that_meet_at_any_point_one_admits(host: Host) {
     for bucket_exists in [false, true] {
         for (call, nth) in [READ, WRITE].into_iter().flat_map(|call| [(call, 1), (call, 2)]) {
             for moment in [Moment::before(call), Moment::after(call)] {
-                let gateway = detecting("gateway", 10, 2);
+                let gateway = detecting(host, "gateway", 10, 2);
                 if bucket_exists {
                     assert_eq!(judge(&gateway, right(&gateway)), "admitted");
                 }
@@ -221,9 +227,9 @@ fn of_two_workers_that_meet_at_any_point_one_admits() {
     }
 }
 
-#[test]
-fn of_three_workers_inside_each_other_one_admits() {
-    let gateway = detecting("gateway", 10, 3);
+#[apply(every_gateway_with_shared_data)]
+fn of_three_workers_inside_each_other_one_admits(host: Host) {
+    let gateway = detecting(host, "gateway", 10, 3);
     let token = fresh(&gateway);
     let read = |worker| Moment::after(READ).only_for(BUCKET_OF_TEN).of_worker(worker);
     let outer = gateway.worker(1).send_at(read(0), with(&token));
@@ -233,9 +239,9 @@ fn of_three_workers_inside_each_other_one_admits() {
     assert_eq!([&first, &outer, &inner].map(outcome), ["JWS.InvalidClaim", "JWS.InvalidClaim", "admitted"]);
 }
 
-#[test]
-fn two_workers_that_meet_with_different_tokens_lose_none() {
-    let gateway = detecting("gateway", 10, 2);
+#[apply(every_gateway_with_shared_data)]
+fn two_workers_that_meet_with_different_tokens_lose_none(host: Host) {
+    let gateway = detecting(host, "gateway", 10, 2);
     let tokens = [fresh(&gateway), fresh(&gateway)];
     let between = gateway.worker(1).send_at(Moment::before(WRITE).only_for(BUCKET_OF_TEN), with(&tokens[1]));
     let interrupted = gateway.worker(0).send(with(&tokens[0]));
@@ -267,14 +273,14 @@ fn faults(call: &str) -> Vec<(String, Fault)> {
 
 /// A host that says that it has written and has not is found out when the first value is not there. One that begins to lie
 /// later is not, and is left out.
-#[test]
-fn nothing_that_shared_data_answers_lets_a_token_pass_and_it_recovers() {
+#[apply(every_gateway_with_shared_data)]
+fn nothing_that_shared_data_answers_lets_a_token_pass_and_it_recovers(host: Host) {
     for (name, fault) in [READ, WRITE].into_iter().flat_map(faults) {
         for bucket_exists in [false, true] {
             if bucket_exists && (name == format!("{WRITE} = 0") || name == format!("{WRITE} writes nothing")) {
                 continue;
             }
-            let gateway = detecting("gateway", 10, 2);
+            let gateway = detecting(host, "gateway", 10, 2);
             if bucket_exists {
                 assert_eq!(judge(&gateway, right(&gateway)), "admitted");
             }
@@ -293,15 +299,15 @@ fn nothing_that_shared_data_answers_lets_a_token_pass_and_it_recovers() {
     }
 }
 
-#[test]
-fn one_failed_call_refuses_one_request_and_never_lets_a_token_pass_twice() {
+#[apply(every_gateway_with_shared_data)]
+fn one_failed_call_refuses_one_request_and_never_lets_a_token_pass_twice(host: Host) {
     for (name, fault) in [READ, WRITE].into_iter().flat_map(faults) {
         for nth in 1..=4 {
             // It says that it has written, and has not: see above.
             if name == format!("{WRITE} = 0") || name == format!("{WRITE} writes nothing") {
                 continue;
             }
-            let gateway = detecting("gateway", 10, 2);
+            let gateway = detecting(host, "gateway", 10, 2);
             gateway.fault(fault.clone().only_nth(nth));
             let token = fresh(&gateway);
             let exchanges: Vec<_> = (0..6).map(|n| gateway.worker(n % 2).send(with(&token))).collect();
@@ -310,9 +316,9 @@ fn one_failed_call_refuses_one_request_and_never_lets_a_token_pass_twice() {
     }
 }
 
-#[test]
-fn a_damaged_value_refuses_what_it_may_have_forgotten_and_heals() {
-    let gateway = detecting("gateway", 10, 2);
+#[apply(every_gateway_with_shared_data)]
+fn a_damaged_value_refuses_what_it_may_have_forgotten_and_heals(host: Host) {
+    let gateway = detecting(host, "gateway", 10, 2);
     let lost = fresh(&gateway);
     assert_eq!(judge(&gateway, with(&lost)), "admitted");
     gateway.fault(Fault::host_call(READ).hands_out(Garbage::Truncated).only_nth(1));
@@ -320,7 +326,8 @@ fn a_damaged_value_refuses_what_it_may_have_forgotten_and_heals() {
     assert_eq!(retry_after(&send(&gateway, with(&lost))), 320);
     assert_eq!(retry_after(&gateway.worker(1).send(with(&lost))), 320, "for all workers");
     assert_eq!(retry_after(&send(&gateway, right(&gateway))), 320, "nobody knows which they were");
-    assert_eq!(gateway.metric("hub_auth_filter.replay.full"), 0, "that is not for want of room");
+    // That is not for want of room.
+    host.assert_counted(&gateway, "replay.full", 0);
     gateway.advance(seconds(280));
     assert_eq!(retry_after(&send(&gateway, right(&gateway))), 40);
     gateway.advance(seconds(1));
@@ -329,10 +336,10 @@ fn a_damaged_value_refuses_what_it_may_have_forgotten_and_heals() {
     assert_replayed(&send(&gateway, with(&late)));
 }
 
-#[test]
-fn a_clock_that_is_set_back_lets_no_token_pass_again() {
-    for scope in SCOPES {
-        let gateway = detecting(scope, 10, 1);
+#[apply(every_gateway)]
+fn a_clock_that_is_set_back_lets_no_token_pass_again(host: Host) {
+    for scope in host.replay_scopes() {
+        let gateway = detecting(host, scope, 10, 1);
         let token = fresh(&gateway);
         assert_eq!(judge(&gateway, with(&token)), "admitted");
         let now = gateway.now();
@@ -346,13 +353,13 @@ fn a_clock_that_is_set_back_lets_no_token_pass_again() {
     }
 }
 
-#[test]
-fn a_token_costs_the_gateway_one_read_and_one_write_and_little_fuel() {
-    let plain = start();
+#[apply(every_gateway)]
+fn a_token_costs_the_gateway_one_read_and_one_write_and_little_fuel(host: Host) {
+    let plain = host.start();
     judge(&plain, right(&plain));
     let base = plain.worker(0).send(right(&plain)).fuel();
-    for (scope, calls, bound) in [("worker", 0, 40_000), ("gateway", 1, 600_000)] {
-        let gateway = detecting(scope, 256, 1);
+    for (scope, (calls, bound)) in host.scopes([("worker", (0, 40_000)), ("gateway", (1, 600_000))]) {
+        let gateway = detecting(host, scope, 256, 1);
         for _ in 0..128 {
             assert_eq!(judge(&gateway, right(&gateway)), "admitted");
         }
@@ -370,9 +377,9 @@ fn a_token_costs_the_gateway_one_read_and_one_write_and_little_fuel() {
     }
 }
 
-#[test]
-fn nothing_of_a_token_can_be_read_in_shared_data() {
-    let gateway = detecting("gateway", 10, 1);
+#[apply(every_gateway_with_shared_data)]
+fn nothing_of_a_token_can_be_read_in_shared_data(host: Host) {
+    let gateway = detecting(host, "gateway", 10, 1);
     let jti = "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e";
     let request: Request = with(&signed(token(&gateway).claim("jti", jti)));
     assert_eq!(judge(&gateway, request), "admitted");

@@ -3,18 +3,24 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+pub use rstest_reuse::apply;
 use serde_json::{Value, json};
-use wasm_tests::host::{
-    Answer, Builder, Exchange, Gateway, LocalReply, Module, Outcome, Peer, Profile, Request, Upstream,
-};
-use wasm_tests::stage::pki::{Party, Pki, Subject};
+use wasm_tests::host::{Answer, Exchange, Gateway, LocalReply, Outcome, Peer, Request, Upstream};
+use wasm_tests::stage::pki::{Identity, Party, Pki, Subject};
 use wasm_tests::stage::tokens::{Signer, SigningKey, Token, jwks};
+
+pub use super::host::Host;
+pub(crate) use super::host::every_gateway;
 
 /// The provider id of the bank.
 pub const PROVIDER: &str = "retail";
 
-/// The name of the upstream where key sets are.
-pub const KEYSTORE: &str = "keystore";
+/// The upstream where key sets are: an address, and the name that the configuration of an Envoy gives it.
+pub const KEYSTORE: &str = "keystore.sandbox.directory.openfinance.ae:443";
+
+/// What signed the transport certificates, as gateways print names.
+pub const ISSUER: &str = "CN=Trust Framework Issuing CA,OU=CA,O=Trust Framework (test),C=AE";
 
 /// The Hub.
 pub fn hub() -> &'static Party {
@@ -45,18 +51,6 @@ pub fn publishing(answer: Answer) -> Upstream {
     Upstream::new().route(jwks_path(&hub().subject), answer)
 }
 
-/// An Envoy with `configuration`, not started yet.
-pub fn envoy(configuration: &Value) -> Builder {
-    Gateway::new(Profile::envoy())
-        .configuration(configuration.to_string())
-        .upstream(KEYSTORE, keystore([&hub().signing]))
-}
-
-/// An Envoy with JWT Auth, started.
-pub fn start() -> Gateway {
-    envoy(&jwt_auth()).start(Module::release()).expect("the gateway starts")
-}
-
 /// A token of the Hub that is right now.
 pub fn token(gateway: &Gateway) -> Token {
     Token::new(&hub().subject, &hub().signing.kid, PROVIDER, gateway.now().as_secs())
@@ -64,7 +58,32 @@ pub fn token(gateway: &Gateway) -> Token {
 
 /// A request of the Hub without a credential.
 pub fn request() -> Request {
-    Request::get("/accounts").peer(Peer::verified(printed(&hub().subject)))
+    Request::get("/accounts").peer(peer_of(hub()))
+}
+
+/// This party with its transport certificate.
+pub fn peer_of(party: &Party) -> Peer {
+    presenting(printed(&party.subject), &party.transport)
+}
+
+/// Somebody with a certificate that has been verified, and this subject.
+pub fn verified(subject: impl AsRef<[u8]>) -> Peer {
+    presenting(subject, &Pki::shared().tpp.transport)
+}
+
+/// Somebody with this certificate, which has been verified, whose subject the gateway prints so.
+pub fn presenting(subject: impl AsRef<[u8]>, identity: &Identity) -> Peer {
+    Peer::verified(subject).issuer(ISSUER).pem(leaf_pem(identity)).fingerprint(fingerprint(identity))
+}
+
+/// The certificate itself, without those above it.
+pub fn leaf_pem(identity: &Identity) -> &str {
+    identity.chain_pem.split_inclusive("-----END CERTIFICATE-----\n").next().expect("a certificate")
+}
+
+/// The SHA-256 digest of a certificate in lower-case hex.
+pub fn fingerprint(identity: &Identity) -> String {
+    digest(&SHA256, &identity.chain[0]).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A request of the Hub with this token.
@@ -84,11 +103,14 @@ pub fn send(gateway: &Gateway, request: Request) -> Exchange {
     exchange
 }
 
-/// What became of a request: `admitted`, an error code, or `pending`.
+/// What became of a request: `admitted`, an error code, `pending`, or the status with which the gateway itself answered.
 pub fn outcome(exchange: &Exchange) -> String {
     match exchange.outcome() {
         Outcome::Upstream(_) => "admitted".into(),
-        Outcome::Replied(reply) => error(&reply)["errorCode"].as_str().expect("an error code").to_owned(),
+        Outcome::Replied(reply) => match serde_json::from_slice::<Value>(&reply.body) {
+            Ok(body) => body["errorCode"].as_str().expect("an error code").to_owned(),
+            Err(_) => reply.status.to_string(),
+        },
         Outcome::Pending => "pending".into(),
         Outcome::Failed(cut) => format!("{cut:?}"),
     }
@@ -109,7 +131,7 @@ pub fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A subject as Envoy prints it: RFC 2253, most specific first, non-ASCII octets as hex pairs.
+/// A subject as gateways print it: RFC 2253, most specific first, non-ASCII octets as hex pairs.
 pub fn printed(subject: &Subject) -> String {
     let (cn, ou, o) = (&subject.common_name, &subject.organisational_unit, &subject.organisation);
     format!("CN={},OU={},O={},C=AE", escaped(cn), escaped(ou), escaped(o))

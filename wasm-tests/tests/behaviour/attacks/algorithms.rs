@@ -25,8 +25,8 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// An HMAC with this secret is refused whether the header admits to it or says PS256.
-fn no_hmac_with(secrets: Vec<(&str, Vec<u8>)>) {
-    let gateway = start();
+fn no_hmac_with(host: Host, secrets: Vec<(&str, Vec<u8>)>) {
+    let gateway = host.start();
     for (case, secret) in secrets {
         let forged = token(&gateway);
         let admitted_to = with(&forged.clone().header("alg", "HS256").sign(Signer::Hs256(&secret)));
@@ -35,37 +35,43 @@ fn no_hmac_with(secrets: Vec<(&str, Vec<u8>)>) {
     }
 }
 
-#[test]
-fn hs256_keyed_with_the_public_key_in_der_is_refused() {
-    no_hmac_with(vec![("RSAPublicKey", hub().signing.public_der().to_vec()), ("SubjectPublicKeyInfo", spki())]);
+#[apply(every_gateway)]
+fn hs256_keyed_with_the_public_key_in_der_is_refused(host: Host) {
+    no_hmac_with(host, vec![("RSAPublicKey", hub().signing.public_der().to_vec()), ("SubjectPublicKeyInfo", spki())]);
 }
 
-#[test]
-fn hs256_keyed_with_the_public_key_in_pem_is_refused() {
+#[apply(every_gateway)]
+fn hs256_keyed_with_the_public_key_in_pem_is_refused(host: Host) {
     let certificate = hub().signing.jwk()["x5c"][0].as_str().map(|text| STANDARD.decode(text).expect("base64"));
     let key = pem("PUBLIC KEY", &spki());
-    no_hmac_with(vec![
-        ("without the last newline", key.trim_end().into()),
-        ("PUBLIC KEY", key.into()),
-        ("RSA PUBLIC KEY", pem("RSA PUBLIC KEY", hub().signing.public_der()).into()),
-        ("CERTIFICATE", pem("CERTIFICATE", &certificate.expect("a certificate")).into()),
-    ]);
+    no_hmac_with(
+        host,
+        vec![
+            ("without the last newline", key.trim_end().into()),
+            ("PUBLIC KEY", key.into()),
+            ("RSA PUBLIC KEY", pem("RSA PUBLIC KEY", hub().signing.public_der()).into()),
+            ("CERTIFICATE", pem("CERTIFICATE", &certificate.expect("a certificate")).into()),
+        ],
+    );
 }
 
-#[test]
-fn hs256_keyed_with_the_modulus_of_the_jwk_is_refused() {
+#[apply(every_gateway)]
+fn hs256_keyed_with_the_modulus_of_the_jwk_is_refused(host: Host) {
     let key = &hub().signing;
-    no_hmac_with(vec![
-        ("n as text", b64(key.modulus()).into()),
-        ("n as bytes", key.modulus().to_vec()),
-        ("the JWK", key.jwk().to_string().into()),
-        ("nothing", Vec::new()),
-    ]);
+    no_hmac_with(
+        host,
+        vec![
+            ("n as text", b64(key.modulus()).into()),
+            ("n as bytes", key.modulus().to_vec()),
+            ("the JWK", key.jwk().to_string().into()),
+            ("nothing", Vec::new()),
+        ],
+    );
 }
 
-#[test]
-fn rs256_by_the_hubs_own_key_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn rs256_by_the_hubs_own_key_is_refused(host: Host) {
+    let gateway = host.start();
     let rs256 = Signer::Rs256(&hub().signing);
     let admitted_to = token(&gateway).header("alg", "RS256").sign(rs256);
     refused(&gateway, "RS256", with(&admitted_to), INVALID_HEADER, "alg PS256");
@@ -74,9 +80,9 @@ fn rs256_by_the_hubs_own_key_is_refused() {
     refused(&gateway, "said to be PS256", with(&token(&gateway).sign(rs256)), INVALID_SIGNATURE, "signature");
 }
 
-#[test]
-fn an_unsecured_token_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_unsecured_token_is_refused(host: Host) {
+    let gateway = host.start();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         let unsigned = token(&gateway).header("alg", alg).sign(Signer::Unsigned);
         assert!(unsigned.ends_with('.'), "the signature is empty");
@@ -84,25 +90,25 @@ fn an_unsecured_token_is_refused() {
     }
 }
 
-#[test]
-fn alg_none_is_refused_with_the_valid_signature_left_in_place() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn alg_none_is_refused_with_the_valid_signature_left_in_place(host: Host) {
+    let gateway = host.start();
     for alg in ["none", "None", "NONE", "nOnE", ""] {
         refused(&gateway, alg, signed(&token(&gateway).header("alg", alg)), INVALID_HEADER, "alg PS256");
     }
 }
 
-#[test]
-fn ps256_in_other_case_or_with_white_space_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn ps256_in_other_case_or_with_white_space_is_refused(host: Host) {
+    let gateway = host.start();
     for alg in ["ps256", "Ps256", "pS256", "PS256 ", " PS256", "PS256\0", "PS256,none", "\u{ff30}S256"] {
         refused(&gateway, alg, signed(&token(&gateway).header("alg", alg)), INVALID_HEADER, "alg PS256");
     }
 }
 
-#[test]
-fn ps384_and_ps512_by_the_hubs_own_key_are_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn ps384_and_ps512_by_the_hubs_own_key_are_refused(host: Host) {
+    let gateway = host.start();
     let key = &hub().signing;
     for (alg, signer) in [("PS384", Signer::Ps384(key)), ("PS512", Signer::Ps512(key))] {
         let admitted_to = token(&gateway).header("alg", alg).sign(signer);
@@ -113,9 +119,9 @@ fn ps384_and_ps512_by_the_hubs_own_key_are_refused() {
     }
 }
 
-#[test]
-fn a_token_without_alg_or_with_one_that_is_no_text_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_without_alg_or_with_one_that_is_no_text_is_refused(host: Host) {
+    let gateway = host.start();
     refused(&gateway, "no alg", signed(&token(&gateway).header("alg", json!(null))), INVALID_HEADER, "alg PS256");
     for alg in ["null", "256", "true", r#"["PS256"]"#, r#"{"PS256":"PS256"}"#] {
         let right = token(&gateway);

@@ -56,52 +56,52 @@ fn awkward_parts(gateway: &Gateway) -> [String; 2] {
     })
 }
 
-fn each_part_refused(change: impl Fn(&str) -> String, code: Code, reason: impl Fn(&str) -> String) {
-    let gateway = start();
+fn each_part_refused(host: Host, change: impl Fn(&str) -> String, code: Code, reason: impl Fn(&str) -> String) {
+    let gateway = host.start();
     for (part, attack) in with_each_part_changed(&gateway, change) {
         let honest = with(&awkward(&gateway));
         refused_unlike(&gateway, part, attack, honest, code, &reason(part));
     }
 }
 
-#[test]
-fn padding_is_refused_in_each_part() {
+#[apply(every_gateway)]
+fn padding_is_refused_in_each_part(host: Host) {
     let reason = |part: &str| format!("The {part} of the token is not base64url");
-    each_part_refused(|text| format!("{text}=="), MALFORMED, reason);
-    each_part_refused(|text| format!("{text}="), MALFORMED, reason);
-    each_part_refused(|text| format!("{text}%3D%3D"), MALFORMED, reason);
+    each_part_refused(host, |text| format!("{text}=="), MALFORMED, reason);
+    each_part_refused(host, |text| format!("{text}="), MALFORMED, reason);
+    each_part_refused(host, |text| format!("{text}%3D%3D"), MALFORMED, reason);
 }
 
-#[test]
-fn non_zero_trailing_bits_are_refused_in_each_part() {
+#[apply(every_gateway)]
+fn non_zero_trailing_bits_are_refused_in_each_part(host: Host) {
     let next = |text: &str| {
         let (rest, last) = text.split_at(text.len() - 1);
         let value = ALPHABET.iter().position(|letter| letter == &last.as_bytes()[0]).expect("base64url");
         format!("{rest}{}", char::from(ALPHABET[value + 1]))
     };
-    each_part_refused(next, MALFORMED, |part| format!("The {part} of the token is not base64url"));
+    each_part_refused(host, next, MALFORMED, |part| format!("The {part} of the token is not base64url"));
 }
 
-#[test]
-fn the_alphabet_of_plain_base64_is_refused_in_each_part() {
+#[apply(every_gateway)]
+fn the_alphabet_of_plain_base64_is_refused_in_each_part(host: Host) {
     let reason = |part: &str| format!("The {part} of the token is not base64url");
-    each_part_refused(|text| text.replace('-', "+"), MALFORMED, reason);
-    each_part_refused(|text| text.replace('_', "/"), MALFORMED, reason);
-    each_part_refused(|text| text.replace('-', "+").replace('_', "/"), MALFORMED, reason);
+    each_part_refused(host, |text| text.replace('-', "+"), MALFORMED, reason);
+    each_part_refused(host, |text| text.replace('_', "/"), MALFORMED, reason);
+    each_part_refused(host, |text| text.replace('-', "+").replace('_', "/"), MALFORMED, reason);
 }
 
-#[test]
-fn white_space_is_refused_in_each_part() {
+#[apply(every_gateway)]
+fn white_space_is_refused_in_each_part(host: Host) {
     for space in [" ", "\t", "\n", "\r\n", "\r\n ", "\u{b}", "\0"] {
         let inside = |text: &str| format!("{}{space}{}", &text[..4], &text[4..]);
-        each_part_refused(inside, CREDENTIAL_MALFORMED, |_| "exactly one token".into());
-        each_part_refused(|text| format!("{text}{space}"), CREDENTIAL_MALFORMED, |_| "exactly one token".into());
+        each_part_refused(host, inside, CREDENTIAL_MALFORMED, |_| "exactly one token".into());
+        each_part_refused(host, |text| format!("{text}{space}"), CREDENTIAL_MALFORMED, |_| "exactly one token".into());
     }
 }
 
-#[test]
-fn a_member_that_stands_twice_in_the_header_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_member_that_stands_twice_in_the_header_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     let kid = &hub().signing.kid;
     for member in [
@@ -129,9 +129,9 @@ fn a_member_that_stands_twice_in_the_header_is_refused() {
     }
 }
 
-#[test]
-fn a_member_that_stands_twice_in_the_claims_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_member_that_stands_twice_in_the_claims_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     let late = gateway.now().as_secs() + 100;
     for member in [
@@ -158,9 +158,9 @@ fn a_member_that_stands_twice_in_the_claims_is_refused() {
     }
 }
 
-#[test]
-fn a_member_that_stands_twice_in_a_nested_object_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_member_that_stands_twice_in_a_nested_object_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     let of = |header: &str, claims: &str| with(&compact(header, claims, sig3()));
     for (twice, once) in [
@@ -179,9 +179,9 @@ fn a_member_that_stands_twice_in_a_nested_object_is_refused() {
     }
 }
 
-#[test]
-fn a_jws_in_json_serialisation_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_jws_in_json_serialisation_is_refused(host: Host) {
+    let gateway = host.start();
     let [header, claims, signature] = parts(&token(&gateway).sign(sig3()));
     let flattened = json!({ "protected": header, "payload": claims, "signature": signature }).to_string();
     let signatures = json!([{ "protected": header, "signature": signature }]);
@@ -196,9 +196,9 @@ fn a_jws_in_json_serialisation_is_refused() {
     refused(&gateway, "percent-encoded", with(&commas_escaped), MALFORMED, "three parts");
 }
 
-#[test]
-fn a_token_of_more_or_fewer_than_three_parts_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_of_more_or_fewer_than_three_parts_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway).sign(sig3());
     let [header, claims, signature] = parts(&right);
     for wrong in [
@@ -218,9 +218,9 @@ fn a_token_of_more_or_fewer_than_three_parts_is_refused() {
     }
 }
 
-#[test]
-fn a_token_with_an_empty_part_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_with_an_empty_part_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway).sign(sig3());
     let [header, claims, signature] = parts(&right);
     for (wrong, code, reason) in [
@@ -235,9 +235,9 @@ fn a_token_with_an_empty_part_is_refused() {
     }
 }
 
-#[test]
-fn a_jwe_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_jwe_is_refused(host: Host) {
+    let gateway = host.start();
     let header = b64(json!({ "alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": hub().signing.kid }).to_string());
     let jwe = format!("{header}.{}.{}.{}.{}", b64([1; 256]), b64([2; 12]), b64([3; 300]), b64([4; 16]));
     refused(&gateway, "JWE", with(&jwe), MALFORMED, "three parts");
@@ -246,9 +246,9 @@ fn a_jwe_is_refused() {
     refused(&gateway, "a JWS with two more parts", with(&disguised), MALFORMED, "three parts");
 }
 
-#[test]
-fn a_part_that_is_json_but_no_object_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_part_that_is_json_but_no_object_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     let (header, claims) = (right.header.to_string(), right.claims.to_string());
     for wrap in [|json: &str| format!("[{json}]"), |_: &str| "null".into(), |json: &str| json!(json).to_string()] {
@@ -267,9 +267,9 @@ fn a_part_that_is_json_but_no_object_is_refused() {
     }
 }
 
-#[test]
-fn deep_nesting_is_refused_in_header_and_claims() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn deep_nesting_is_refused_in_header_and_claims(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     // The header or the claims are the first of the 16 levels that are read.
     let array = |depth: usize| format!(r#""x":{}{}"#, "[".repeat(depth), "]".repeat(depth));
@@ -296,9 +296,9 @@ fn deep_nesting_is_refused_in_header_and_claims() {
     }
 }
 
-#[test]
-fn a_token_above_8_kib_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_above_8_kib_is_refused(host: Host) {
+    let gateway = host.start();
     let padded = |pad: usize| token(&gateway).claim("jti", "8d5bd4e6").claim("x", "x".repeat(pad)).sign(sig3());
     let most = (5000..6200).rev().find(|pad| padded(*pad).len() <= 8192).expect("a token of nearly 8 KiB");
     let (longest, longer) = (padded(most), padded(most + 1));

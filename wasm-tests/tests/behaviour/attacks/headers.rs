@@ -9,12 +9,12 @@ use super::*;
 
 /// A gateway that could reach the attacker's keys, under the attacker's `kid` and the Hub's: on a server of its own, and at
 /// its own place in the keystore.
-fn surrounded() -> Gateway {
+fn surrounded(host: Host) -> Gateway {
     let theirs = &attacker().signing;
     let keys = json!({ "keys": [theirs.jwk(), jwk(theirs, json!({ "kid": hub().signing.kid }))] });
     let answer = Answer::ok(keys.to_string());
     let keystore = keystore([&hub().signing]).route(jwks_path(&attacker().subject), answer.clone());
-    envoy(&jwt_auth())
+    host.with(&jwt_auth())
         .upstream(KEYSTORE, keystore)
         .upstream("evil.example", Upstream::new().otherwise(answer))
         .start(Module::release())
@@ -22,8 +22,8 @@ fn surrounded() -> Gateway {
 }
 
 /// A token that brings this header member along is believed only if the Hub's published key signed it.
-fn never_chooses_the_key(name: &str, values: &[Value]) {
-    let gateway = surrounded();
+fn never_chooses_the_key(host: Host, name: &str, values: &[Value]) {
+    let gateway = surrounded(host);
     let theirs = Signer::Ps256(&attacker().signing);
     for value in values {
         let forged = token(&gateway).header(name, value.clone());
@@ -47,29 +47,29 @@ fn addresses_of_the_attacker() -> Vec<Value> {
     ]
 }
 
-#[test]
-fn an_embedded_jwk_never_verifies_a_token() {
-    never_chooses_the_key("jwk", &[attacker().signing.jwk()]);
+#[apply(every_gateway)]
+fn an_embedded_jwk_never_verifies_a_token(host: Host) {
+    never_chooses_the_key(host, "jwk", &[attacker().signing.jwk()]);
 }
 
-#[test]
-fn a_jku_is_never_fetched_and_never_verifies_a_token() {
-    never_chooses_the_key("jku", &addresses_of_the_attacker());
+#[apply(every_gateway)]
+fn a_jku_is_never_fetched_and_never_verifies_a_token(host: Host) {
+    never_chooses_the_key(host, "jku", &addresses_of_the_attacker());
 }
 
-#[test]
-fn an_x5u_is_never_fetched_and_never_verifies_a_token() {
-    never_chooses_the_key("x5u", &addresses_of_the_attacker());
+#[apply(every_gateway)]
+fn an_x5u_is_never_fetched_and_never_verifies_a_token(host: Host) {
+    never_chooses_the_key(host, "x5u", &addresses_of_the_attacker());
 }
 
-#[test]
-fn an_x5c_never_verifies_a_token_even_if_the_trust_framework_issued_it() {
-    never_chooses_the_key("x5c", &[attacker().signing.jwk()["x5c"].clone()]);
+#[apply(every_gateway)]
+fn an_x5c_never_verifies_a_token_even_if_the_trust_framework_issued_it(host: Host) {
+    never_chooses_the_key(host, "x5c", &[attacker().signing.jwk()["x5c"].clone()]);
 }
 
-#[test]
-fn a_crit_of_any_kind_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_crit_of_any_kind_is_refused(host: Host) {
+    let gateway = host.start();
     for crit in [
         r#"["exp"]"#,
         r#"["b64"]"#,
@@ -92,9 +92,9 @@ fn a_crit_of_any_kind_is_refused() {
     }
 }
 
-#[test]
-fn an_unencoded_payload_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_unencoded_payload_is_refused(host: Host) {
+    let gateway = host.start();
     for b64 in [json!(false), json!(true), json!("false"), json!(0)] {
         let case = b64.to_string();
         let unencoded = token(&gateway).header("b64", b64);
@@ -103,24 +103,24 @@ fn an_unencoded_payload_is_refused() {
     }
 }
 
-#[test]
-fn a_kid_with_a_path_or_a_url_is_a_name_and_nothing_else() {
+#[apply(every_gateway)]
+fn a_kid_with_a_path_or_a_url_is_a_name_and_nothing_else(host: Host) {
     for kid in ["../../x", "..%2f..%2fx", "/etc/passwd", "https://evil.example/keys", "x?y#z", "' OR 1=1 --", "a|id;b"]
     {
-        let gateway = surrounded();
+        let gateway = surrounded(host);
         let forged = token(&gateway).header("kid", kid);
         refused(&gateway, kid, signed(&forged), INVALID_HEADER, "kid of the token is not in");
         only_the_hubs_keys_were_asked_for(&gateway);
 
-        let gateway = publishing_jwks(&[jwk(&hub().signing, json!({ "kid": kid }))]);
+        let gateway = publishing_jwks(host, &[jwk(&hub().signing, json!({ "kid": kid }))]);
         admitted(&gateway, "published under that name", signed(&token(&gateway).header("kid", kid)));
         only_the_hubs_keys_were_asked_for(&gateway);
     }
 }
 
 /// A gateway whose keystore publishes the Hub's next key under this `kid`, beside a harmless one.
-fn with_next_key_named(kid: impl Into<Value>) -> Gateway {
-    publishing_jwks(&[hub().signing.jwk(), jwk(&Pki::shared().next_signing, json!({ "kid": kid.into() }))])
+fn with_next_key_named(host: Host, kid: impl Into<Value>) -> Gateway {
+    publishing_jwks(host, &[hub().signing.jwk(), jwk(&Pki::shared().next_signing, json!({ "kid": kid.into() }))])
 }
 
 /// A token by the key of [`with_next_key_named`].
@@ -128,50 +128,50 @@ fn named(gateway: &Gateway, kid: impl Into<Value>) -> Request {
     with(&token(gateway).header("kid", kid).sign(Signer::Ps256(&Pki::shared().next_signing)))
 }
 
-#[test]
-fn a_kid_with_control_characters_is_refused_even_if_it_is_published() {
+#[apply(every_gateway)]
+fn a_kid_with_control_characters_is_refused_even_if_it_is_published(host: Host) {
     for control in ["\0", "\n", "\r\nx-admin: 1", "\u{1b}[31m", "\u{7f}", "\u{85}"] {
         let kid = format!("next{control}");
-        let gateway = with_next_key_named(kid.as_str());
+        let gateway = with_next_key_named(host, kid.as_str());
         refused(&gateway, &kid, named(&gateway, kid.as_str()), INVALID_HEADER, "must have a kid");
         assert!(gateway.logs().iter().all(|log| !log.text.chars().any(char::is_control)), "{kid:?} is in the log");
 
-        let gateway = with_next_key_named("next");
+        let gateway = with_next_key_named(host, "next");
         admitted(&gateway, "without them", named(&gateway, "next"));
     }
 }
 
-#[test]
-fn a_kid_of_257_bytes_is_refused_even_if_it_is_published() {
+#[apply(every_gateway)]
+fn a_kid_of_257_bytes_is_refused_even_if_it_is_published(host: Host) {
     let (longest, longer) = ("k".repeat(256), "k".repeat(257));
-    let gateway = with_next_key_named(longer.as_str());
+    let gateway = with_next_key_named(host, longer.as_str());
     refused(&gateway, "257 bytes", named(&gateway, longer.as_str()), INVALID_HEADER, "1 to 256 bytes");
     refused(&gateway, "none", named(&gateway, ""), INVALID_HEADER, "1 to 256 bytes");
-    let gateway = with_next_key_named(longest.as_str());
+    let gateway = with_next_key_named(host, longest.as_str());
     admitted(&gateway, "256 bytes", named(&gateway, longest.as_str()));
 }
 
-#[test]
-fn a_kid_of_64_kib_is_refused_before_it_is_read() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_kid_of_64_kib_is_refused_before_it_is_read(host: Host) {
+    let gateway = host.start();
     let endless = signed(&token(&gateway).header("kid", "k".repeat(64 * 1024)));
     refused(&gateway, "64 KiB", endless, MALFORMED, "longer than 8192 bytes");
     assert!(gateway.logs().iter().all(|log| log.text.len() < 1024), "it is in the log");
 }
 
-#[test]
-fn a_kid_that_is_no_text_is_refused_even_if_it_is_published() {
+#[apply(every_gateway)]
+fn a_kid_that_is_no_text_is_refused_even_if_it_is_published(host: Host) {
     for kid in [json!(7), json!(true), json!(["next"]), json!({ "next": 1 })] {
-        let gateway = with_next_key_named(kid.clone());
+        let gateway = with_next_key_named(host, kid.clone());
         refused(&gateway, &kid.to_string(), named(&gateway, kid.clone()), INVALID_HEADER, "must have a kid");
     }
-    let gateway = with_next_key_named("7");
+    let gateway = with_next_key_named(host, "7");
     admitted(&gateway, "as text", named(&gateway, "7"));
 }
 
-#[test]
-fn another_callers_published_key_verifies_only_that_callers_tokens() {
-    let gateway = surrounded();
+#[apply(every_gateway)]
+fn another_callers_published_key_verifies_only_that_callers_tokens(host: Host) {
+    let gateway = surrounded(host);
     let theirs = Signer::Ps256(&attacker().signing);
     let forged = token(&gateway).header("kid", attacker().signing.kid.as_str());
     refused(&gateway, "their kid", with(&forged.sign(theirs)), INVALID_HEADER, "kid of the token is not in");

@@ -81,13 +81,16 @@ fn attacker() -> &'static Party {
 }
 
 /// A gateway whose keystore publishes exactly these JWKs for the Hub.
-fn publishing_jwks(keys: &[Value]) -> Gateway {
-    started(&jwt_auth(), Answer::ok(json!({ "keys": keys }).to_string()))
+fn publishing_jwks(host: Host, keys: &[Value]) -> Gateway {
+    started(host, &jwt_auth(), Answer::ok(json!({ "keys": keys }).to_string()))
 }
 
 /// A gateway whose keystore answers so for the Hub.
-fn started(configuration: &Value, answer: Answer) -> Gateway {
-    envoy(configuration).upstream(KEYSTORE, publishing(answer)).start(Module::release()).expect("the gateway starts")
+fn started(host: Host, configuration: &Value, answer: Answer) -> Gateway {
+    host.with(configuration)
+        .upstream(KEYSTORE, publishing(answer))
+        .start(Module::release())
+        .expect("the gateway starts")
 }
 
 /// The JWK of this key, with these members set, or with `null` left out.

@@ -14,8 +14,8 @@ fn with_raw(gateway: &Gateway, claim: &str, raw: &str) -> Request {
 }
 
 /// Every time claim with each of these values is refused, and with the right number it is not.
-fn no_time_is(values: &[&str], code: Code, reason: impl Fn(&str) -> String) {
-    let gateway = start();
+fn no_time_is(host: Host, values: &[&str], code: Code, reason: impl Fn(&str) -> String) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     for (claim, number) in [("exp", now + 30), ("iat", now), ("nbf", now)] {
         for raw in values {
@@ -32,55 +32,56 @@ fn no_time_is(values: &[&str], code: Code, reason: impl Fn(&str) -> String) {
     }
 }
 
-#[test]
-fn a_time_written_as_text_is_refused() {
+#[apply(every_gateway)]
+fn a_time_written_as_text_is_refused(host: Host) {
     let values = [r#""1795219230""#, r#""1795219200""#, r#""2026-11-21T00:00:30Z""#, r#""""#, r#"" 1795219200""#];
-    no_time_is(&values, INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
+    no_time_is(host, &values, INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
 }
 
-#[test]
-fn a_time_of_null_is_not_an_absent_one() {
-    no_time_is(&["null"], INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
+#[apply(every_gateway)]
+fn a_time_of_null_is_not_an_absent_one(host: Host) {
+    no_time_is(host, &["null"], INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
 }
 
-#[test]
-fn a_time_of_another_type_is_refused() {
+#[apply(every_gateway)]
+fn a_time_of_another_type_is_refused(host: Host) {
     let values = ["true", "false", "[1795219200]", r#"{"seconds":1795219200}"#, "[]"];
-    no_time_is(&values, INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
+    no_time_is(host, &values, INVALID_CLAIM, |claim| format!("claim {claim} is not a number"));
 }
 
-#[test]
-fn a_negative_time_is_refused() {
+#[apply(every_gateway)]
+fn a_negative_time_is_refused(host: Host) {
     let values = ["-1", "-1795219200", "-0.5", "-1e300", "-9223372036854775808"];
-    no_time_is(&values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
+    no_time_is(host, &values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
 }
 
-#[test]
-fn a_time_of_1e400_is_refused() {
-    no_time_is(&["1e400", "-1e400", "1e99999999999"], MALFORMED, |_| "not valid JSON".into());
+#[apply(every_gateway)]
+fn a_time_of_1e400_is_refused(host: Host) {
+    no_time_is(host, &["1e400", "-1e400", "1e99999999999"], MALFORMED, |_| "not valid JSON".into());
     let values = ["1e300", "1e19", "253402300800"];
-    no_time_is(&values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
+    no_time_is(host, &values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
 }
 
-#[test]
-fn a_time_that_overflows_when_the_skew_is_added_is_refused() {
+#[apply(every_gateway)]
+fn a_time_that_overflows_when_the_skew_is_added_is_refused(host: Host) {
     let values =
         ["9223372036854775807", "18446744073709551615", "18446744073709551616", "4294967295000", "18446744073709551"];
-    no_time_is(&values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
+    no_time_is(host, &values, INVALID_CLAIM, |claim| format!("claim {claim} is not a time between"));
 }
 
-#[test]
-fn a_time_that_is_no_json_number_is_refused() {
+#[apply(every_gateway)]
+fn a_time_that_is_no_json_number_is_refused(host: Host) {
     no_time_is(
+        host,
         &["NaN", "Infinity", "0x6b00c3c0", "01795219200", "+1795219200", "1_795_219_200", ".5"],
         MALFORMED,
         |_| "not valid JSON".into(),
     );
 }
 
-#[test]
-fn an_exp_of_zero_is_the_year_1970_and_not_for_ever() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_exp_of_zero_is_the_year_1970_and_not_for_ever(host: Host) {
+    let gateway = host.start();
     for (case, raw) in [("exp 0", "0"), ("exp -0", "-0"), ("exp 0.0", "0.0"), ("exp 0e9", "0e9")] {
         refused(&gateway, case, with_raw(&gateway, "exp", raw), INVALID_CLAIM, "claim exp has passed");
     }
@@ -88,18 +89,18 @@ fn an_exp_of_zero_is_the_year_1970_and_not_for_ever() {
     refused(&gateway, "all 0", signed(&all_zero), INVALID_CLAIM, "claim exp has passed");
 }
 
-#[test]
-fn a_token_without_exp_or_iat_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_without_exp_or_iat_is_refused(host: Host) {
+    let gateway = host.start();
     for claim in ["exp", "iat"] {
         let endless = token(&gateway).claim(claim, Value::Null);
         refused(&gateway, claim, signed(&endless), INVALID_CLAIM, &format!("claim {claim} is missing"));
     }
 }
 
-#[test]
-fn a_token_that_lives_longer_than_five_minutes_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_that_lives_longer_than_five_minutes_is_refused(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     let longest = token(&gateway).valid(now, now + 300);
     for exp in [now + 301, now + 86_400, now + 365 * 86_400, 253_402_300_799] {
@@ -117,9 +118,9 @@ fn a_token_that_lives_longer_than_five_minutes_is_refused() {
     refused(&gateway, "iat 0", signed(&dated_back), INVALID_CLAIM, "exp is too long after iat");
 }
 
-#[test]
-fn a_token_is_refused_eleven_seconds_after_exp_and_not_ten() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_is_refused_eleven_seconds_after_exp_and_not_ten(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     let ended = |ago: u64| signed(&token(&gateway).valid(now - 40, now - ago));
     admitted(&gateway, "9 s after exp", ended(9));
@@ -132,9 +133,9 @@ fn a_token_is_refused_eleven_seconds_after_exp_and_not_ten() {
     refused(&gateway, "and one second later", with(&same), INVALID_CLAIM, "claim exp has passed");
 }
 
-#[test]
-fn a_token_is_refused_eleven_seconds_before_iat_and_not_ten() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_is_refused_eleven_seconds_before_iat_and_not_ten(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     let begins = |later: u64| signed(&token(&gateway).valid(now + later, now + 60));
     admitted(&gateway, "9 s before iat", begins(9));
@@ -147,9 +148,9 @@ fn a_token_is_refused_eleven_seconds_before_iat_and_not_ten() {
     admitted(&gateway, "and one second later", with(&same));
 }
 
-#[test]
-fn a_token_is_refused_eleven_seconds_before_nbf_and_not_ten() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_is_refused_eleven_seconds_before_nbf_and_not_ten(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     let begins = |later: u64| signed(&token(&gateway).claim("nbf", now + later));
     admitted(&gateway, "9 s before nbf", begins(9));
@@ -162,9 +163,9 @@ fn a_token_is_refused_eleven_seconds_before_nbf_and_not_ten() {
     admitted(&gateway, "and one second later", with(&same));
 }
 
-#[test]
-fn a_fraction_of_a_second_beyond_the_skew_is_beyond_it() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_fraction_of_a_second_beyond_the_skew_is_beyond_it(host: Host) {
+    let gateway = host.start();
     let now = gateway.now().as_secs();
     for (claim, beyond, within) in [
         ("exp", format!("{}.9", now - 11), format!("{}.0", now - 10)),

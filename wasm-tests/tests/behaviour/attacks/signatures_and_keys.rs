@@ -29,9 +29,9 @@ fn no_signature_is(gateway: &Gateway, token: &str, wrong: Vec<(&str, Vec<u8>)>) 
     }
 }
 
-#[test]
-fn a_signature_of_another_length_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_signature_of_another_length_is_refused(host: Host) {
+    let gateway = host.start();
     // One that begins with a zero byte is still right when a careless reader drops it.
     let tokens = std::iter::repeat_with(|| token(&gateway).sign(sig3()));
     let zero_first = tokens.take(10_000).find(|token| signature_of(token)[0] == 0).expect("one of 256 has it");
@@ -52,24 +52,24 @@ fn a_signature_of_another_length_is_refused() {
     }
 }
 
-#[test]
-fn an_empty_signature_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_empty_signature_is_refused(host: Host) {
+    let gateway = host.start();
     no_signature_is(&gateway, &token(&gateway).sign(sig3()), vec![("empty", Vec::new())]);
 }
 
-#[test]
-fn a_zero_signature_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_zero_signature_is_refused(host: Host) {
+    let gateway = host.start();
     let mut one = vec![0; LENGTH];
     one[255] = 1;
     no_signature_is(&gateway, &token(&gateway).sign(sig3()), vec![("zero", vec![0; LENGTH]), ("one", one)]);
 }
 
 /// RFC 8017 §5.2.2 step 1. Without the check, `s + n` would be a second signature beside each `s`.
-#[test]
-fn a_signature_that_is_not_below_the_modulus_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_signature_that_is_not_below_the_modulus_is_refused(host: Host) {
+    let gateway = host.start();
     let modulus = hub().signing.modulus();
     let tokens = std::iter::repeat_with(|| token(&gateway).sign(sig3()));
     // The sum fits 256 bytes only if the signature is small, as at least a few of a hundred are.
@@ -93,24 +93,24 @@ fn sum(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
     (!carry).then_some(sum)
 }
 
-#[test]
-fn a_signature_by_another_key_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_signature_by_another_key_is_refused(host: Host) {
+    let gateway = host.start();
     let (next, theirs) = (&Pki::shared().next_signing, &attacker().signing);
     for (case, key) in [("the Hub's next key, not yet published", next), ("somebody else's key", theirs)] {
         let forged = token(&gateway).sign(Signer::Ps256(key));
         refused(&gateway, case, with(&forged), INVALID_SIGNATURE, "signature");
     }
     // The same where both keys are published: the kid says which one it must be.
-    let gateway = publishing_jwks(&[hub().signing.jwk(), next.jwk()]);
+    let gateway = publishing_jwks(host, &[hub().signing.jwk(), next.jwk()]);
     let forged = token(&gateway).sign(Signer::Ps256(next));
     let honest = token(&gateway).header("kid", next.kid.as_str()).sign(Signer::Ps256(next));
     refused_unlike(&gateway, "the kid of another", with(&forged), with(&honest), INVALID_SIGNATURE, "signature");
 }
 
-#[test]
-fn a_changed_signature_header_or_claim_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_changed_signature_header_or_claim_is_refused(host: Host) {
+    let gateway = host.start();
     let right = token(&gateway);
     let text = right.sign(sig3());
     let signature = text.rsplit_once('.').expect("a compact JWS").1;
@@ -129,13 +129,13 @@ fn a_changed_signature_header_or_claim_is_refused() {
 
 /// A token of the Hub under the kid `weak` is refused with this key published under it, alone or beside the Hub's own key;
 /// the token is what the caller makes of it.
-fn no_key_is(case: &str, weak: &Value, token: impl Fn(&Gateway) -> String) {
-    let gateway = publishing_jwks(std::slice::from_ref(weak));
+fn no_key_is(host: Host, case: &str, weak: &Value, token: impl Fn(&Gateway) -> String) {
+    let gateway = publishing_jwks(host, std::slice::from_ref(weak));
     stopped(&send(&gateway, with(&token(&gateway))), case, NO_KEYS, "keys");
     assert!(gateway.logs().iter().any(|log| log.text.contains("no key that may be used")), "{case}");
 
     for keys in [[weak.clone(), hub().signing.jwk()], [hub().signing.jwk(), weak.clone()]] {
-        let gateway = publishing_jwks(&keys);
+        let gateway = publishing_jwks(host, &keys);
         refused(&gateway, case, with(&token(&gateway)), INVALID_HEADER, "kid of the token is not in");
     }
 }
@@ -146,21 +146,21 @@ fn by_next_key(gateway: &Gateway) -> String {
 }
 
 /// The Hub's next key, which is sound, with these members changed, verifies nothing; without the change it does.
-fn no_sound_key_with(changes: Vec<Value>) {
+fn no_sound_key_with(host: Host, changes: Vec<Value>) {
     for change in changes {
         let mut named = change.clone();
         named["kid"] = json!("weak");
-        no_key_is(&change.to_string(), &jwk(&Pki::shared().next_signing, named), by_next_key);
+        no_key_is(host, &change.to_string(), &jwk(&Pki::shared().next_signing, named), by_next_key);
     }
     let sound = jwk(&Pki::shared().next_signing, json!({ "kid": "weak" }));
-    let gateway = publishing_jwks(&[sound, hub().signing.jwk()]);
+    let gateway = publishing_jwks(host, &[sound, hub().signing.jwk()]);
     admitted(&gateway, "the key as it is", with(&by_next_key(&gateway)));
 }
 
 /// A real RSA-1024 key, made with `openssl genrsa 1024`, and its valid PS256 signature over the token below, made with
 /// pyca/cryptography 48 (salt of 32 bytes): nothing else is wrong with this token.
-#[test]
-fn a_1024_bit_key_verifies_nothing_even_with_a_valid_signature() {
+#[apply(every_gateway)]
+fn a_1024_bit_key_verifies_nothing_even_with_a_valid_signature(host: Host) {
     const MODULUS: &str = "xcEwtNtMFW19Pvy-YDHhHao1eHzjgwIryLrg3QUoETLnwiswWj92sjJTvoqufSASYPq76zBTKj7STzyjnz5T5qNcDJlum\
         Wn64I0ClTuny5SExTwJb4qiikENJvpHFhWeoZ-t1TtAgLzInnBKaqVeuBhw5uIG0jHkBvgwT98YY9c";
     const SIGNATURE: &str = "nGfz0pL3SMDTVEyJ_yke8V24YExsOJQcirNYdYi3TN2RQeNCo-yO7PvYn86TZM3yntkmBFZ191yMeoXwr1tTawW76wap\
@@ -169,47 +169,50 @@ fn a_1024_bit_key_verifies_nothing_even_with_a_valid_signature() {
     let claims = r#"{"iss":"Ozone Financial Technology, Limited","sub":"233bcd1d-4216-4b3c-a362-9e4a9282bba7","aud":"retail","iat":1795219200,"exp":1795219230,"jti":"weak-1"}"#;
     let token = compact(header, claims, Signer::Unsigned) + SIGNATURE;
     let key = json!({ "kty": "RSA", "kid": "weak", "n": MODULUS, "e": "AQAB" });
-    no_key_is("RSA-1024", &key, |_| token.clone());
+    no_key_is(host, "RSA-1024", &key, |_| token.clone());
     // That everything else is right shows where the signature is the only thing that is left to be wrong.
-    let gateway = publishing_jwks(&[jwk(&hub().signing, json!({ "kid": "weak" }))]);
+    let gateway = publishing_jwks(host, &[jwk(&hub().signing, json!({ "kid": "weak" }))]);
     stopped(&send(&gateway, with(&token)), "under a sound key", INVALID_SIGNATURE, "signature");
 }
 
-#[test]
-fn a_key_below_2048_bits_is_not_made_longer_by_zeros() {
+#[apply(every_gateway)]
+fn a_key_below_2048_bits_is_not_made_longer_by_zeros(host: Host) {
     let short = Pki::shared().next_signing.modulus()[..128].to_vec();
-    no_sound_key_with(vec![
-        json!({ "n": b64(&short) }),
-        json!({ "n": b64([&[0; 128], short.as_slice()].concat()) }),
-        json!({ "n": b64([&[0], Pki::shared().next_signing.modulus()].concat()) }),
-        json!({ "n": b64([0; 256]) }),
-        json!({ "n": "" }),
-        json!({ "n": null }),
-    ]);
+    no_sound_key_with(
+        host,
+        vec![
+            json!({ "n": b64(&short) }),
+            json!({ "n": b64([&[0; 128], short.as_slice()].concat()) }),
+            json!({ "n": b64([&[0], Pki::shared().next_signing.modulus()].concat()) }),
+            json!({ "n": b64([0; 256]) }),
+            json!({ "n": "" }),
+            json!({ "n": null }),
+        ],
+    );
 }
 
-#[test]
-fn a_key_above_4096_bits_verifies_nothing() {
-    no_sound_key_with(vec![json!({ "n": b64([0xff; 513]) }), json!({ "n": b64([0xff; 4096]) })]);
+#[apply(every_gateway)]
+fn a_key_above_4096_bits_verifies_nothing(host: Host) {
+    no_sound_key_with(host, vec![json!({ "n": b64([0xff; 513]) }), json!({ "n": b64([0xff; 4096]) })]);
 }
 
-#[test]
-fn a_key_with_an_even_exponent_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_with_an_even_exponent_verifies_nothing(host: Host) {
     let exponents: [&[u8]; 5] = [&[2], &[4], &[1, 0, 0], &[0xff, 0xff, 0xfe], &[]];
-    no_sound_key_with(exponents.map(|e| json!({ "e": b64(e) })).into());
+    no_sound_key_with(host, exponents.map(|e| json!({ "e": b64(e) })).into());
 }
 
 /// With the exponent 1 the signature is the encoded message itself, which anybody can make.
-#[test]
-fn a_key_with_the_exponent_1_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_with_the_exponent_1_verifies_nothing(host: Host) {
     let key = &Pki::shared().next_signing;
     let anybodys = |gateway: &Gateway| {
         let input = token(gateway).header("kid", "weak").sign(Signer::Unsigned);
         let message = input.strip_suffix('.').expect("an empty signature");
         format!("{input}{}", b64(pss_encoded(message.as_bytes())))
     };
-    no_key_is("e = 1", &jwk(key, json!({ "kid": "weak", "e": b64([1]) })), anybodys);
-    no_key_is("e = 0", &jwk(key, json!({ "kid": "weak", "e": b64([0]) })), anybodys);
+    no_key_is(host, "e = 1", &jwk(key, json!({ "kid": "weak", "e": b64([1]) })), anybodys);
+    no_key_is(host, "e = 0", &jwk(key, json!({ "kid": "weak", "e": b64([0]) })), anybodys);
 }
 
 /// EMSA-PSS-ENCODE (RFC 8017 §9.1.1) for 2048 bits, SHA-256 and a salt of 32 bytes.
@@ -227,72 +230,78 @@ fn pss_encoded(message: &[u8]) -> Vec<u8> {
     [db.as_slice(), &h, &[0xbc]].concat()
 }
 
-#[test]
-fn a_key_with_an_even_modulus_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_with_an_even_modulus_verifies_nothing(host: Host) {
     let mut even = Pki::shared().next_signing.modulus().to_vec();
     even[255] &= 0xfe;
-    no_sound_key_with(vec![json!({ "n": b64(even) })]);
+    no_sound_key_with(host, vec![json!({ "n": b64(even) })]);
 }
 
-#[test]
-fn a_key_of_another_type_verifies_nothing_even_with_rsa_members() {
+#[apply(every_gateway)]
+fn a_key_of_another_type_verifies_nothing_even_with_rsa_members(host: Host) {
     let point = b64([1; 32]);
     // RFC 7515 appendix A.3: a sound key for ES256, which other methods may use.
     let (x, y) = ("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
-    no_sound_key_with(vec![
-        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": null }),
-        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256" }),
-        json!({ "kty": "oct", "k": b64([1; 32]) }),
-        json!({ "kty": "EC", "crv": "P-256", "x": point, "y": point }),
-        json!({ "kty": "OKP", "crv": "Ed25519", "x": point }),
-        json!({ "kty": "rsa" }),
-        json!({ "kty": null }),
-        json!({ "kty": ["RSA"] }),
-    ]);
+    no_sound_key_with(
+        host,
+        vec![
+            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": null }),
+            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256" }),
+            json!({ "kty": "oct", "k": b64([1; 32]) }),
+            json!({ "kty": "EC", "crv": "P-256", "x": point, "y": point }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": point }),
+            json!({ "kty": "rsa" }),
+            json!({ "kty": null }),
+            json!({ "kty": ["RSA"] }),
+        ],
+    );
 }
 
-#[test]
-fn a_symmetric_key_in_the_set_verifies_no_hmac() {
+#[apply(every_gateway)]
+fn a_symmetric_key_in_the_set_verifies_no_hmac(host: Host) {
     let secret = [42; 32];
     let key = json!({ "kty": "oct", "use": "sig", "alg": "HS256", "kid": "weak", "k": b64(secret) });
-    no_key_is("PS256", &key, |gateway| token(gateway).header("kid", "weak").sign(Signer::Hs256(&secret)));
-    let gateway = publishing_jwks(&[key, hub().signing.jwk()]);
+    no_key_is(host, "PS256", &key, |gateway| token(gateway).header("kid", "weak").sign(Signer::Hs256(&secret)));
+    let gateway = publishing_jwks(host, &[key, hub().signing.jwk()]);
     let forged = token(&gateway).header("kid", "weak").header("alg", "HS256").sign(Signer::Hs256(&secret));
     refused(&gateway, "HS256", with(&forged), INVALID_HEADER, "alg PS256");
 }
 
-#[test]
-fn a_key_for_encryption_verifies_nothing() {
-    no_sound_key_with(vec![json!({ "use": "enc" }), json!({ "use": "SIG" }), json!({ "use": ["sig"] })]);
+#[apply(every_gateway)]
+fn a_key_for_encryption_verifies_nothing(host: Host) {
+    no_sound_key_with(host, vec![json!({ "use": "enc" }), json!({ "use": "SIG" }), json!({ "use": ["sig"] })]);
 }
 
-#[test]
-fn a_key_whose_operations_lack_verify_verifies_nothing() {
-    no_sound_key_with(vec![
-        json!({ "key_ops": ["encrypt", "wrapKey"] }),
-        json!({ "key_ops": ["sign"] }),
-        json!({ "key_ops": [] }),
-        json!({ "key_ops": "verify" }),
-    ]);
+#[apply(every_gateway)]
+fn a_key_whose_operations_lack_verify_verifies_nothing(host: Host) {
+    no_sound_key_with(
+        host,
+        vec![
+            json!({ "key_ops": ["encrypt", "wrapKey"] }),
+            json!({ "key_ops": ["sign"] }),
+            json!({ "key_ops": [] }),
+            json!({ "key_ops": "verify" }),
+        ],
+    );
     let key = jwk(&Pki::shared().next_signing, json!({ "kid": "weak", "key_ops": ["verify"] }));
-    let gateway = publishing_jwks(&[key]);
+    let gateway = publishing_jwks(host, &[key]);
     admitted(&gateway, "with verify", with(&by_next_key(&gateway)));
 }
 
-#[test]
-fn a_key_for_another_algorithm_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_for_another_algorithm_verifies_nothing(host: Host) {
     let algorithms = ["RS256", "PS384", "PS512", "RSA-OAEP", "HS256", "none", "ps256"];
-    no_sound_key_with(algorithms.map(|alg| json!({ "alg": alg })).into());
+    no_sound_key_with(host, algorithms.map(|alg| json!({ "alg": alg })).into());
 }
 
-#[test]
-fn a_key_that_was_published_with_its_private_members_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_that_was_published_with_its_private_members_verifies_nothing(host: Host) {
     let members = ["d", "p", "q", "dp", "dq", "qi", "oth"];
-    no_sound_key_with(members.map(|member| json!({ member: b64([3; 256]) })).into());
+    no_sound_key_with(host, members.map(|member| json!({ member: b64([3; 256]) })).into());
 }
 
-#[test]
-fn a_kid_that_two_keys_claim_names_neither() {
+#[apply(every_gateway)]
+fn a_kid_that_two_keys_claim_names_neither(host: Host) {
     let (first, second) = (&hub().signing, &attacker().signing);
     let claimed = |key: &SigningKey| jwk(key, json!({ "kid": "weak" }));
     let next = &Pki::shared().next_signing;
@@ -303,25 +312,25 @@ fn a_kid_that_two_keys_claim_names_neither() {
         vec![claimed(first), claimed(first), next.jwk()],
         vec![claimed(first), claimed(second), claimed(first), next.jwk()],
     ] {
-        let gateway = publishing_jwks(&keys);
+        let gateway = publishing_jwks(host, &keys);
         for signer in [first, second] {
             let ambiguous = with(&token(&gateway).header("kid", "weak").sign(Signer::Ps256(signer)));
             let reason = "kid of the token is not in";
             refused_unlike(&gateway, "claimed twice", ambiguous, by_next(&gateway), INVALID_HEADER, reason);
         }
     }
-    let gateway = publishing_jwks(&[claimed(first), next.jwk()]);
+    let gateway = publishing_jwks(host, &[claimed(first), next.jwk()]);
     admitted(&gateway, "claimed once", signed(&token(&gateway).header("kid", "weak")));
 }
 
-#[test]
-fn a_key_with_a_member_that_stands_twice_verifies_nothing() {
+#[apply(every_gateway)]
+fn a_key_with_a_member_that_stands_twice_verifies_nothing(host: Host) {
     let (sound, theirs) = (hub().signing.jwk(), attacker().signing.jwk());
     let next = &Pki::shared().next_signing;
     for name in ["n", "e", "kid", "use", "kty"] {
         let twice = with_member(&sound, &format!("{}:{}", json!(name), theirs[name]));
         let answer = format!(r#"{{"keys":[{twice},{}]}}"#, next.jwk());
-        let gateway = started(&jwt_auth(), Answer::ok(answer));
+        let gateway = started(host, &jwt_auth(), Answer::ok(answer));
         let honest = with(&token(&gateway).header("kid", next.kid.as_str()).sign(Signer::Ps256(next)));
         let attack = signed(&token(&gateway));
         refused_unlike(&gateway, name, attack, honest, INVALID_HEADER, "kid of the token is not in");

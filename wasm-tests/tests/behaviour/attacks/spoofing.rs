@@ -23,12 +23,12 @@ fn forwarded_attacker() -> String {
     format!("Hash={};Subject=\"{}\";URI=", hash(), printed(&attacker().subject))
 }
 
-#[test]
-fn a_forwarded_certificate_is_ignored_where_the_connection_counts() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_forwarded_certificate_is_ignored_where_the_connection_counts(host: Host) {
+    let gateway = host.start();
     let by = |peer: Peer| right(&gateway).peer(peer).header(XFCC, forwarded_hub());
     let reason = "the OU of the client certificate";
-    let somebody = Peer::verified(printed(&attacker().subject));
+    let somebody = peer_of(attacker());
     refused(&gateway, "another certificate", by(somebody), CERTIFICATE_NOT_ALLOWED, reason);
     let reason = "no verified client certificate";
     refused(&gateway, "no certificate", by(Peer::none()), CERTIFICATE_MISSING, reason);
@@ -41,16 +41,16 @@ fn a_forwarded_certificate_is_ignored_where_the_connection_counts() {
     assert_eq!(unit.as_deref(), Some(hub().subject.organisational_unit.as_str()));
 }
 
-/// A gateway behind a proxy that forwards the client's certificate.
+/// An Envoy behind a proxy that forwards the client's certificate.
 fn behind_a_proxy() -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": XFCC, "format": "xfcc" } });
-    envoy(&configuration).start(Module::release()).expect("the gateway starts")
+    Host::ENVOY.with(&configuration).start(Module::release()).expect("the gateway starts")
 }
 
 /// The Hub's right token, from the proxy in front.
 fn by_the_proxy(gateway: &Gateway) -> Request {
-    right(gateway).peer(Peer::verified("CN=front,OU=proxies,O=Bank"))
+    right(gateway).peer(verified("CN=front,OU=proxies,O=Bank"))
 }
 
 /// A header that names somebody else, or several, or nobody beyond doubt, is refused; the Hub's alone is admitted.
@@ -153,8 +153,8 @@ const IDENTITY_HEADERS: [&str; 4] =
     ["x-hub-auth-method", "x-hub-client-organisation", "x-hub-client-organisational-unit", "x-hub-token-id"];
 
 /// A request with an identity header written like this is refused, with any value; with a harmless header it is not.
-fn no_identity_header_is_written(spell: impl Fn(&str) -> String) {
-    let gateway = start();
+fn no_identity_header_is_written(host: Host, spell: impl Fn(&str) -> String) {
+    let gateway = host.start();
     for name in IDENTITY_HEADERS {
         let spelt = spell(name);
         for value in ["jwt_auth", "Another Bank PJSC", ""] {
@@ -165,38 +165,39 @@ fn no_identity_header_is_written(spell: impl Fn(&str) -> String) {
     }
 }
 
-#[test]
-fn an_identity_header_of_the_client_is_refused() {
-    no_identity_header_is_written(str::to_owned);
+#[apply(every_gateway)]
+fn an_identity_header_of_the_client_is_refused(host: Host) {
+    no_identity_header_is_written(host, str::to_owned);
 }
 
-#[test]
-fn an_identity_header_in_upper_case_is_refused() {
-    no_identity_header_is_written(str::to_uppercase);
-    no_identity_header_is_written(|name| name.replace("-h", "-H").replace("-c", "-C").replacen('x', "X", 1));
+#[apply(every_gateway)]
+fn an_identity_header_in_upper_case_is_refused(host: Host) {
+    no_identity_header_is_written(host, str::to_uppercase);
+    no_identity_header_is_written(host, |name| name.replace("-h", "-H").replace("-c", "-C").replacen('x', "X", 1));
 }
 
-#[test]
-fn an_identity_header_with_underscores_is_refused() {
-    no_identity_header_is_written(|name| name.replace('-', "_"));
-    no_identity_header_is_written(|name| name.replacen('-', "_", 1));
-    no_identity_header_is_written(|name| name.replace('-', "_").to_uppercase());
-    no_identity_header_is_written(|name| name.replace("-hub-", "_Hub_"));
+#[apply(every_gateway)]
+fn an_identity_header_with_underscores_is_refused(host: Host) {
+    no_identity_header_is_written(host, |name| name.replace('-', "_"));
+    no_identity_header_is_written(host, |name| name.replacen('-', "_", 1));
+    no_identity_header_is_written(host, |name| name.replace('-', "_").to_uppercase());
+    no_identity_header_is_written(host, |name| name.replace("-hub-", "_Hub_"));
 }
 
-#[test]
-fn an_identity_header_with_dots_or_other_separators_is_refused() {
+#[apply(every_gateway)]
+fn an_identity_header_with_dots_or_other_separators_is_refused(host: Host) {
     for separator in [".", "~", "!", "+", "|", "'", "^"] {
-        no_identity_header_is_written(|name| name.replace('-', separator));
-        no_identity_header_is_written(|name| name.replacen("hub-", &format!("hub{separator}"), 1));
+        no_identity_header_is_written(host, |name| name.replace('-', separator));
+        no_identity_header_is_written(host, |name| name.replacen("hub-", &format!("hub{separator}"), 1));
     }
 }
 
-#[test]
-fn an_identity_header_beside_a_thousand_others_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn an_identity_header_beside_many_others_is_refused(host: Host) {
+    let gateway = host.start();
     let crowd = |name: &str| {
-        let many = (0..1000).fold(right(&gateway), |request, n| request.header(format!("x-filler-{n}"), "1"));
+        let fillers = 1000.min(host.most_headers - 4);
+        let many = (0..fillers).fold(right(&gateway), |request, n| request.header(format!("x-filler-{n}"), "1"));
         many.header(name, "Another Bank PJSC").header("x-filler", "1")
     };
     let reason = "only the gateway may set";
@@ -210,8 +211,8 @@ fn authorized(value: impl AsRef<[u8]>) -> Request {
 }
 
 /// Refused with each of these values in the place of `Bearer` and a right token.
-fn no_credential_is(value: impl Fn(&str) -> Vec<Vec<u8>>, reason: &str) {
-    let gateway = start();
+fn no_credential_is(host: Host, value: impl Fn(&str) -> Vec<Vec<u8>>, reason: &str) {
+    let gateway = host.start();
     let token = token(&gateway).sign(sig3());
     for value in value(&token) {
         let case = String::from_utf8_lossy(&value).replace(&token, "TOKEN");
@@ -223,8 +224,8 @@ fn values(texts: impl IntoIterator<Item = String>) -> Vec<Vec<u8>> {
     texts.into_iter().map(String::into_bytes).collect()
 }
 
-#[test]
-fn credentials_joined_by_a_comma_are_refused() {
+#[apply(every_gateway)]
+fn credentials_joined_by_a_comma_are_refused(host: Host) {
     let joined = |token: &str| {
         values([
             format!("Bearer {token},Bearer {token}"),
@@ -238,12 +239,12 @@ fn credentials_joined_by_a_comma_are_refused() {
             ",".into(),
         ])
     };
-    no_credential_is(joined, "more than one value");
+    no_credential_is(host, joined, "more than one value");
 }
 
-#[test]
-fn two_authorization_headers_are_refused_whatever_they_hold() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn two_authorization_headers_are_refused_whatever_they_hold(host: Host) {
+    let gateway = host.start();
     let token = token(&gateway).sign(sig3());
     // An empty one is no second value: Envoy joins it to the other without a comma.
     for other in [format!("Bearer {token}"), "Bearer x".into(), "Basic dTpw".into()] {
@@ -251,24 +252,24 @@ fn two_authorization_headers_are_refused_whatever_they_hold() {
             let second = with(&token).header(name, &other);
             let first = request().header(name, &other).header("authorization", format!("Bearer {token}"));
             for attack in [first, second] {
-                let reason = "more than one value";
-                refused_unlike(&gateway, &other, attack, with(&token), CREDENTIAL_MALFORMED, reason);
+                assert_eq!(judge(&gateway, attack), host.two_credentials(), "{other}");
+                admitted(&gateway, &other, with(&token));
             }
         }
     }
 }
 
-#[test]
-fn a_tab_or_another_separator_after_bearer_is_refused() {
+#[apply(every_gateway)]
+fn a_tab_or_another_separator_after_bearer_is_refused(host: Host) {
     let separated = |token: &str| {
         let others = ["\t", "", "=", ":", "%20", "+", "\u{a0}", "\u{2003}", "\0", "\n", "\r\n ", "\u{b}"];
         values(others.map(|separator| format!("Bearer{separator}{token}")))
     };
-    no_credential_is(separated, "does not start with Bearer and a space");
+    no_credential_is(host, separated, "does not start with Bearer and a space");
 }
 
-#[test]
-fn another_scheme_is_refused_with_a_right_token() {
+#[apply(every_gateway)]
+fn another_scheme_is_refused_with_a_right_token(host: Host) {
     let schemes = |token: &str| {
         let schemes = [
             "Basic",
@@ -286,20 +287,20 @@ fn another_scheme_is_refused_with_a_right_token() {
         wrong.extend(values([token.to_owned(), String::new(), " ".into()]));
         wrong
     };
-    no_credential_is(schemes, "does not start with Bearer and a space");
+    no_credential_is(host, schemes, "does not start with Bearer and a space");
 }
 
-#[test]
-fn bearer_is_accepted_in_any_case_and_with_more_than_one_space() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn bearer_is_accepted_in_any_case_and_with_more_than_one_space(host: Host) {
+    let gateway = host.start();
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR", "Bearer  "] {
         let token = token(&gateway).sign(sig3());
         admitted(&gateway, scheme, authorized(format!("{scheme} {token}")));
     }
 }
 
-#[test]
-fn anything_but_one_token_after_bearer_is_refused() {
+#[apply(every_gateway)]
+fn anything_but_one_token_after_bearer_is_refused(host: Host) {
     let several = |token: &str| {
         let mut wrong = values(["Bearer".into(), "Bearer ".into(), "Bearer  ".into(), "Bearer \t".into()]);
         for behind in [" ", "\t", " x", "\tx", "\0", "\n", "\r\nx-evil: 1", "\u{a0}", "\u{7f}", "\u{628}"] {
@@ -310,12 +311,12 @@ fn anything_but_one_token_after_bearer_is_refused() {
         wrong.push([b"Bearer ".as_slice(), token.as_bytes(), b"\xff\xfe"].concat());
         wrong
     };
-    no_credential_is(several, "exactly one token after Bearer");
+    no_credential_is(host, several, "exactly one token after Bearer");
 }
 
-#[test]
-fn a_token_wrapped_in_something_is_refused() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_wrapped_in_something_is_refused(host: Host) {
+    let gateway = host.start();
     let token = token(&gateway).sign(sig3());
     for wrapped in [
         format!("\"{token}\""),
@@ -328,9 +329,9 @@ fn a_token_wrapped_in_something_is_refused() {
     }
 }
 
-#[test]
-fn a_token_in_another_place_than_authorization_is_no_credential() {
-    let gateway = start();
+#[apply(every_gateway)]
+fn a_token_in_another_place_than_authorization_is_no_credential(host: Host) {
+    let gateway = host.start();
     let token = token(&gateway).sign(sig3());
     let bearer = format!("Bearer {token}");
     for name in
@@ -341,7 +342,7 @@ fn a_token_in_another_place_than_authorization_is_no_credential() {
         refused_unlike(&gateway, name, elsewhere, with(&token), CREDENTIAL_MISSING, reason);
     }
     let path = format!("/accounts?access_token={token}");
-    let in_query = wasm_tests::host::Request::get(path).peer(Peer::verified(printed(&hub().subject)));
+    let in_query = Request::get(path).peer(peer_of(hub()));
     let reason = "The header Authorization is missing";
     refused_unlike(&gateway, "in the query", in_query, with(&token), CREDENTIAL_MISSING, reason);
 }

@@ -1,0 +1,132 @@
+//! APISIX: distrusted certificates whose subject can be read, plain HTTP on the same route, requests without a host, plugins that
+//! are configured on first use and numbers of contexts that are used again.
+
+use serde_json::json;
+use wasm_tests::host::{AfterTrap, Answer, Cut, Gateway, Module, Outcome, Peer, Profile, Request, Upstream};
+use wasm_tests::stage::tokens::{Signer, jwks};
+
+use super::super::scene::*;
+use super::all_calls;
+
+const APISIX: Host = Host::APISIX;
+
+/// A gateway whose keys come after two seconds.
+fn with_a_slow_keystore() -> Gateway {
+    let slow = publishing(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+    APISIX.with(&jwt_auth()).upstream(KEYSTORE, slow).start(Module::release()).unwrap()
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_none_although_its_subject_can_be_read() {
+    let gateway = APISIX.start();
+    for reason in ["self-signed certificate", "certificate has expired", ""] {
+        let peer = Peer::untrusted(printed(&hub().subject), reason).pem(leaf_pem(&hub().transport));
+        assert_eq!(judge(&gateway, right(&gateway).peer(peer)), "Certificate.Missing", "{reason}");
+    }
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"] = json!({ "mtls_only": {} });
+    configuration["inbound"]["health_checks"] = json!({});
+    let gateway = APISIX.with(&configuration).start(Module::release()).unwrap();
+    let peer = || Peer::untrusted(printed(&hub().subject), "self-signed certificate");
+    assert_eq!(judge(&gateway, request().peer(peer())), "Certificate.Missing");
+    let reply = send(&gateway, Request::get("/echo-cert").peer(peer())).reply().expect("an answer");
+    assert_eq!(reply.status, 401);
+    assert!(!String::from_utf8_lossy(&reply.body).contains(&hub().subject.organisational_unit));
+}
+
+#[test]
+fn plain_http_on_the_same_route_is_refused() {
+    let gateway = APISIX.start();
+    assert_eq!(judge(&gateway, right(&gateway).peer(Peer::plaintext())), "Certificate.Missing");
+}
+
+#[test]
+fn a_request_without_a_host_is_refused_before_anything_can_crash() {
+    let gateway = APISIX.start();
+    let exchange = gateway.worker(0).send(right(&gateway).authority(""));
+    assert_eq!(outcome(&exchange), "Header.NotAllowed");
+    let mut wrong = jwt_auth();
+    wrong["inbound"]["auth"] = json!({});
+    let gateway = APISIX.with(&wrong).start(Module::release()).unwrap();
+    assert_eq!(judge(&gateway, request().authority("")), "GenericError");
+}
+
+#[test]
+fn each_configuration_has_a_plugin_of_its_own() {
+    let gateway = APISIX.start();
+    let mut other = jwt_auth();
+    other["inbound"]["provider_ids"] = json!(["corporate"]);
+    other["inbound"]["auth"]["jwt_auth"].as_object_mut().unwrap().remove("upstream");
+    let on_other_route = |request: Request| request.configuration(other.to_string());
+    let for_corporate = || with(&token(&gateway).claim("aud", "corporate").sign(Signer::Ps256(&hub().signing)));
+    assert_eq!(judge(&gateway, right(&gateway)), "admitted");
+    assert_eq!(judge(&gateway, on_other_route(right(&gateway))), "JWS.InvalidClaim");
+    assert_eq!(judge(&gateway, on_other_route(for_corporate())), "admitted");
+    assert_eq!(judge(&gateway, for_corporate()), "JWS.InvalidClaim");
+    assert_eq!(judge(&gateway, right(&gateway).configuration("{}")), "GenericError", "a wrong one is nobody else's");
+    assert_eq!(judge(&gateway, right(&gateway)), "admitted");
+}
+
+#[test]
+fn a_number_that_is_used_again_brings_nothing_of_its_last_bearer() {
+    let gateway = with_a_slow_keystore();
+    let gone = gateway.worker(0).send(right(&gateway));
+    gone.disconnect();
+    assert_eq!(gone.outcome(), Outcome::Failed(Cut::ClientGone));
+    let refused = gateway.worker(0).send(with("a.b.c"));
+    assert_eq!(outcome(&refused), "JWS.Malformed");
+    let waiting = gateway
+        .worker(0)
+        .send(with(&token(&gateway).claim("jti", "x").header("kid", "unknown").sign(Signer::Unsigned)));
+    gateway.settle();
+    assert_eq!(outcome(&waiting), "JWS.InvalidHeader");
+    assert_eq!(judge(&gateway, right(&gateway)), "admitted");
+}
+
+#[test]
+fn a_trap_of_another_request_refuses_the_one_that_waits() {
+    for profile in [Profile::apisix(), Profile { after_trap: AfterTrap::Crash, ..Profile::apisix() }] {
+        let slow = publishing(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
+        let gateway = APISIX
+            .on(profile, &jwt_auth())
+            // Less than it takes to verify a signature.
+            .fuel_limit(5_000_000)
+            .expect_traps()
+            .expect_crashes()
+            .upstream(KEYSTORE, slow)
+            .start(Module::release())
+            .unwrap();
+        let (trapping, waiting) = (gateway.worker(0).send(right(&gateway)), gateway.worker(0).send(right(&gateway)));
+        assert_eq!([outcome(&trapping), outcome(&waiting)], ["pending", "pending"]);
+        gateway.settle();
+        assert!(!gateway.traps().is_empty());
+        for exchange in [trapping, waiting] {
+            assert!(exchange.upstream().is_none(), "{exchange:?}");
+        }
+    }
+}
+
+#[test]
+fn a_response_to_a_request_that_was_answered_before_the_filter_is_left_alone() {
+    let gateway = APISIX.start();
+    let answered = Answer::status(429).body("slow down").header("authorization", "Bearer of-a-plugin");
+    for peer in [peer_of(hub()), Peer::none(), Peer::plaintext()] {
+        let exchange = gateway.worker(0).send(request().peer(peer).answered_before_the_filter(answered.clone()));
+        let response = exchange.response().expect("a response");
+        assert_eq!((response.status(), response.body.as_slice()), (429, &b"slow down"[..]));
+        assert_eq!(response.headers.text("authorization").as_deref(), Some("Bearer of-a-plugin"));
+    }
+    assert_eq!(all_calls(&gateway, "proxy_send_local_response"), 0);
+}
+
+#[test]
+fn keys_from_an_ip_address_over_tls_can_not_be_had() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({ "url": "https://192.0.2.1/jwks" });
+    let gateway = APISIX
+        .with(&configuration)
+        .upstream("192.0.2.1:443", Upstream::new().otherwise(Answer::ok(jwks([&hub().signing]).to_string())))
+        .start(Module::release())
+        .unwrap();
+    assert_eq!(judge(&gateway, right(&gateway)), "GenericRecoverableError");
+}

@@ -1,0 +1,301 @@
+//! The gateways that the suite runs on, and the one table of what differs between them (spec §2 holds on all of them).
+//!
+//! A test asks its [`Host`] what it needs to know, and never which gateway it is. What only one of them can do is a plain test
+//! with that one named at its beginning; `gateways/` has the tests of what only that one does.
+
+use rstest_reuse::template;
+use serde_json::{Value, json};
+use wasm_tests::host::{Builder, Gateway, Headers, Level, Log, Module, Profile, SharedStore};
+
+use super::scene::{KEYSTORE, error, hub, jwt_auth, keystore, request, send};
+
+/// A gateway as the suite sees it: each field is a difference.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// The host of the module.
+    profile: fn() -> Profile,
+    /// The host with data that workers share, if there is one. Kong has them with `nginx_wasm_shm_kv`, which the filter must
+    /// be told of.
+    with_shared_data: Option<fn() -> Profile>,
+    /// Whether shared data are used only when the filter's configuration says so: without `nginx_wasm_shm_kv` the call for
+    /// them traps, and nothing tells beforehand.
+    pub shared_data_is_a_switch: bool,
+    /// Whether a callout goes to an upstream that the gateway's configuration names. Elsewhere it goes to host and port of the
+    /// URL, and `upstream` is left out.
+    pub names_upstreams: bool,
+    /// Whether callouts belong to the plugin: one fetch serves all requests that wait for it, and goes on when the one that made
+    /// it has gone. Elsewhere a callout belongs to its request: each fetches for itself, at most [`MOST_FETCHES`] at a time for
+    /// an address and worker, and the rest get 503.
+    pub shares_callouts: bool,
+    /// Whether keys are fetched anew at 80 % of their life while nobody waits. Elsewhere the request that finds them so old
+    /// fetches them, and waits for that.
+    pub refreshes_in_background: bool,
+    /// Whether a callout's timeout is for the whole of it. Elsewhere it is for each wait, so that a server that drips outlives
+    /// it, and what it says then comes too late.
+    pub times_whole_callouts: bool,
+    /// Whether an answer that broke in its body is reported as a success, so that only reading it fails.
+    pub half_answers_look_whole: bool,
+    /// Whether the gateway itself answers a callout, with 503 or 504, when the server can not be reached or says nothing. Elsewhere
+    /// such a callout ends without any answer.
+    pub answers_for_servers: bool,
+    /// Whether a request that waits can be kept from the bank beforehand, whatever becomes of the filter meanwhile.
+    pub has_guard: bool,
+    /// What the bank finds in place of a credential that is not forwarded: nothing, or, where no header can be removed, a value
+    /// that is worth nothing.
+    pub instead_of_a_credential: Option<&'static str>,
+    /// Whether two `Authorization` fields are one value with a comma, which is the filter's to judge. Elsewhere nginx answers 400
+    /// before any filter.
+    pub joins_authorizations: bool,
+    /// The most header fields, `Host` among them, of a request that is not refused for their number.
+    pub most_headers: usize,
+    /// Whether a wrong configuration stops the gateway. Elsewhere that would let requests pass unfiltered, or tell nobody, and
+    /// the filter starts and answers each request with 500.
+    pub wrong_configuration_stops_it: bool,
+    /// Whether the worker dies of a request that is held without a callout or a reply, as it must be where the host takes
+    /// neither. Elsewhere such a request hangs until its client goes.
+    pub dies_of_holding_in_vain: bool,
+    /// Whether the filter can hold a response. Elsewhere one that can not be replaced goes to the client.
+    pub holds_responses: bool,
+    /// Whether the filter can replace a response, at least its status and body.
+    pub replaces_responses: bool,
+    /// Whether a response that is replaced takes the new one's headers.
+    pub replaces_response_headers: bool,
+    /// Whether counters count.
+    pub has_metrics: bool,
+    /// What stands before the name of a variable of nginx in the path of a property.
+    variables_under: &'static [&'static str],
+    /// Whether the issuer of a client certificate is told only by a header that the gateway writes.
+    pub tells_issuers_by_header: bool,
+}
+
+/// How many fetches of one address are made at a time in one worker where each request makes its own.
+pub const MOST_FETCHES: usize = 4;
+
+/// A test of a rule that holds on every gateway.
+#[template]
+#[rstest::rstest]
+#[case::envoy(Host::ENVOY)]
+#[case::kong(Host::KONG)]
+#[case::apisix(Host::APISIX)]
+pub fn every_gateway(#[case] host: Host) {}
+
+/// A test of a rule about data that workers share.
+#[template]
+#[rstest::rstest]
+#[case::envoy(Host::ENVOY)]
+#[case::kong(Host::KONG)]
+pub fn every_gateway_with_shared_data(#[case] host: Host) {}
+
+/// A test of a rule about responses that the filter must be able to replace.
+#[template]
+#[rstest::rstest]
+#[case::envoy(Host::ENVOY)]
+#[case::kong(Host::KONG)]
+pub fn every_gateway_that_replaces_responses(#[case] host: Host) {}
+
+/// A test of a rule for gateways where each request fetches for itself.
+#[template]
+#[rstest::rstest]
+#[case::kong(Host::KONG)]
+#[case::apisix(Host::APISIX)]
+pub fn every_gateway_of_lone_requests(#[case] host: Host) {}
+
+impl Host {
+    /// Envoy 1.40.
+    pub const ENVOY: Host = Host {
+        profile: Profile::envoy,
+        with_shared_data: Some(Profile::envoy),
+        shared_data_is_a_switch: false,
+        names_upstreams: true,
+        shares_callouts: true,
+        refreshes_in_background: true,
+        times_whole_callouts: true,
+        half_answers_look_whole: false,
+        answers_for_servers: true,
+        has_guard: false,
+        instead_of_a_credential: None,
+        joins_authorizations: true,
+        most_headers: usize::MAX,
+        wrong_configuration_stops_it: true,
+        dies_of_holding_in_vain: false,
+        holds_responses: true,
+        replaces_responses: true,
+        replaces_response_headers: true,
+        has_metrics: true,
+        variables_under: &[],
+        tells_issuers_by_header: true,
+    };
+
+    /// Kong 3.4 to 3.9.
+    pub const KONG: Host = Host {
+        profile: Profile::kong,
+        with_shared_data: Some(|| Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }),
+        shared_data_is_a_switch: true,
+        names_upstreams: false,
+        shares_callouts: false,
+        refreshes_in_background: false,
+        times_whole_callouts: false,
+        half_answers_look_whole: true,
+        answers_for_servers: false,
+        has_guard: true,
+        instead_of_a_credential: Some("removed"),
+        joins_authorizations: false,
+        most_headers: 96,
+        wrong_configuration_stops_it: false,
+        dies_of_holding_in_vain: false,
+        holds_responses: false,
+        replaces_responses: true,
+        replaces_response_headers: false,
+        has_metrics: true,
+        variables_under: &["ngx"],
+        tells_issuers_by_header: false,
+    };
+
+    /// APISIX 3.18.
+    pub const APISIX: Host = Host {
+        profile: Profile::apisix,
+        with_shared_data: None,
+        shared_data_is_a_switch: true,
+        names_upstreams: false,
+        shares_callouts: false,
+        refreshes_in_background: false,
+        times_whole_callouts: false,
+        half_answers_look_whole: false,
+        answers_for_servers: false,
+        has_guard: false,
+        instead_of_a_credential: None,
+        joins_authorizations: false,
+        most_headers: 99,
+        wrong_configuration_stops_it: false,
+        dies_of_holding_in_vain: true,
+        holds_responses: false,
+        replaces_responses: false,
+        replaces_response_headers: false,
+        has_metrics: false,
+        variables_under: &[],
+        tells_issuers_by_header: false,
+    };
+
+    /// A gateway with this configuration of the plugin, written for Envoy, and a keystore with the Hub's keys; not started yet.
+    /// It logs what the suite reads, where nginx would leave `info` out.
+    pub fn with(self, configuration: &Value) -> Builder {
+        self.of((self.profile)(), configuration.clone())
+    }
+
+    /// The same with data that its workers share.
+    pub fn with_shared_data(self, configuration: &Value) -> Builder {
+        let mut configuration = configuration.clone();
+        if self.shared_data_is_a_switch {
+            configuration["gateway"] = json!({ "shared_data": true });
+        }
+        self.of(self.with_shared_data.expect("data that workers share")(), configuration)
+    }
+
+    /// The same on this variant of its host.
+    pub fn on(self, profile: Profile, configuration: &Value) -> Builder {
+        self.of(profile, configuration.clone())
+    }
+
+    /// The property in which it tells a variable of nginx.
+    pub fn variable(self, name: &'static str) -> Vec<&'static str> {
+        self.variables_under.iter().copied().chain([name]).collect()
+    }
+
+    /// A gateway with JWT Auth, started.
+    pub fn start(self) -> Gateway {
+        self.with(&jwt_auth()).start(Module::release()).expect("the gateway starts")
+    }
+
+    /// The log of a gateway that has refused its configuration: it has not started, or answers a right request with 500.
+    #[track_caller]
+    pub fn refuses(self, gateway: Builder) -> Vec<Log> {
+        match gateway.start(Module::release()) {
+            Err(failure) => {
+                assert!(self.wrong_configuration_stops_it, "{failure}");
+                failure.logs
+            }
+            Ok(gateway) => {
+                assert!(!self.wrong_configuration_stops_it, "it has started");
+                for _ in 0..2 {
+                    let reply = send(&gateway, request()).reply().expect("a refusal");
+                    assert_eq!((reply.status, &error(&reply)["errorCode"]), (500, &json!("GenericError")));
+                }
+                gateway.logs()
+            }
+        }
+    }
+
+    /// The replay detections that there are: by each worker, or by all of them together.
+    pub fn replay_scopes(self) -> &'static [&'static str] {
+        if self.with_shared_data.is_some() { &["worker", "gateway"] } else { &["worker"] }
+    }
+
+    /// What of this is about replay detections that there are.
+    pub fn scopes<T, const N: usize>(self, cases: [(&'static str, T); N]) -> impl Iterator<Item = (&'static str, T)> {
+        cases.into_iter().filter(move |(scope, _)| self.replay_scopes().contains(scope))
+    }
+
+    /// A gateway as [`Host::with`] makes it, with what this replay detection needs.
+    pub fn with_replay_scope(self, scope: &str, configuration: &Value) -> Builder {
+        if scope == "gateway" { self.with_shared_data(configuration) } else { self.with(configuration) }
+    }
+
+    /// What becomes of a request with two credentials.
+    pub fn two_credentials(self) -> &'static str {
+        if self.joins_authorizations { "Credential.Malformed" } else { "400" }
+    }
+
+    /// With the death of workers expected, where holding a request in vain leads to it.
+    pub fn expecting_what_holding_in_vain_does(self, gateway: Builder) -> Builder {
+        if self.dies_of_holding_in_vain { gateway.expect_crashes() } else { gateway }
+    }
+
+    /// Whether a request that was held for a callout is kept from the bank though this call always fails, or does nothing. Where
+    /// a request goes upstream by itself when its callback returns, and no guard keeps it back, nothing but a reply does.
+    pub fn keeps_what_it_held_without(self, call: &str) -> bool {
+        self.shares_callouts || self.has_guard || call != "proxy_send_local_response"
+    }
+
+    /// That nothing has died but where the host took neither replies nor callouts.
+    #[track_caller]
+    pub fn assert_died_only_of_holding_in_vain(self, gateway: &Gateway, faulty: &str) {
+        let may_die = ["proxy_send_local_response", "proxy_http_call"].contains(&faulty);
+        assert!(may_die || gateway.crashes().is_empty(), "{faulty}: {:?}", gateway.crashes());
+    }
+
+    /// That the bank gets nothing of a credential in this header.
+    #[track_caller]
+    pub fn assert_withheld(self, upstream: &Headers, name: &str) {
+        let values: Vec<&[u8]> = self.instead_of_a_credential.map(str::as_bytes).into_iter().collect();
+        assert_eq!(upstream.all(name), values, "{upstream:?}");
+    }
+
+    /// That this has been counted so often since the start, where anything is counted.
+    #[track_caller]
+    pub fn assert_counted(self, gateway: &Gateway, name: &str, count: u64) {
+        let count = if self.has_metrics { count } else { 0 };
+        assert_eq!(gateway.metric(&format!("hub_auth_filter.{name}")), count, "{name}");
+    }
+
+    fn of(self, profile: Profile, mut configuration: Value) -> Builder {
+        if !self.names_upstreams {
+            leave_out_upstreams(&mut configuration);
+        }
+        Gateway::new(profile)
+            .configuration(configuration.to_string())
+            .log_level(Level::Info)
+            .upstream(KEYSTORE, keystore([&hub().signing]))
+    }
+}
+
+/// Takes every `upstream` out of a configuration.
+fn leave_out_upstreams(configuration: &mut Value) {
+    match configuration {
+        Value::Object(members) => {
+            members.remove("upstream");
+            members.values_mut().for_each(leave_out_upstreams);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_upstreams),
+        _ => {}
+    }
+}
