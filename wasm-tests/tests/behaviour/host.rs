@@ -30,21 +30,21 @@ pub struct Host {
     /// Whether keys are fetched anew at 80 % of their life while nobody waits. Elsewhere the request that finds them so old
     /// fetches them, and waits for that.
     pub refreshes_in_background: bool,
-    /// Whether a callout's timeout is for the whole of it. Elsewhere it is for each wait, so that a server that drips outlives
-    /// it, and what it says then comes too late.
+    /// Whether a callout's timeout is for the whole of it. Elsewhere it is for each wait: a server that drips outlives it, and
+    /// what it says then comes too late.
     pub times_whole_callouts: bool,
     /// Whether an answer that broke in its body is reported as a success, so that only reading it fails.
     pub half_answers_look_whole: bool,
-    /// Whether the gateway itself answers a callout, with 503 or 504, when the server can not be reached or says nothing. Elsewhere
-    /// such a callout ends without any answer.
+    /// Whether the gateway itself answers a callout, with 503 or 504, when the server can not be reached or says nothing.
+    /// Elsewhere such a callout ends without any answer.
     pub answers_for_servers: bool,
     /// Whether a request that waits can be kept from the bank beforehand, whatever becomes of the filter meanwhile.
     pub has_guard: bool,
     /// What the bank finds in place of a credential that is not forwarded: nothing, or, where no header can be removed, a value
     /// that is worth nothing.
     pub instead_of_a_credential: Option<&'static str>,
-    /// Whether two `Authorization` fields are one value with a comma, which is the filter's to judge. Elsewhere nginx answers 400
-    /// before any filter.
+    /// Whether two `Authorization` fields are one value with a comma, which is the filter's to judge. Elsewhere nginx answers
+    /// 400 before any filter.
     pub joins_authorizations: bool,
     /// The most header fields, `Host` among them, of a request that is not refused for their number.
     pub most_headers: usize,
