@@ -317,6 +317,7 @@ impl Running {
     fn release(&mut self, released: Released) {
         let Released { id, phase, verdict } = released;
         if !self.wakes_others {
+            // What the host is called about would be answered in its place. It is decided on in its own callback.
             return;
         }
         if abi::set_effective_context(id.0).is_err() {
