@@ -5,7 +5,7 @@
 use num_bigint::BigUint;
 
 use super::kernel;
-use super::limbs::{BLOCK_BITS, Block, LIMB_MASK, MAX_BLOCKS, Number};
+use super::limbs::{BLOCK_BITS, Block, LIMB_MASK, MAX_BLOCKS, Number, low_limb};
 use super::montgomery::Modulus;
 use super::ring::PublicRing;
 
@@ -30,7 +30,7 @@ impl Random {
     }
 
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        usize::try_from(self.next() % bound as u64).unwrap()
     }
 
     /// A number of at most so many bits: random throughout, or of long runs of ones and zeros.
@@ -59,8 +59,8 @@ impl Random {
         match self.below(8) {
             0 => top + one,
             1 => (top << 1) - one,
-            2 => (top << 1) - self.number(60) - 1_u32 | one,
-            3 => top + self.number(60) | one,
+            2 => ((top << 1) - self.number(60) - 1_u32) | one,
+            3 => (top + self.number(60)) | one,
             // The highest block is nearly full or nearly empty.
             4 => (&top | self.number(bits - 28)) | one,
             _ => (top | self.number(bits - 1)) | one,
@@ -76,10 +76,10 @@ impl Random {
             3 => bound - 1_u32,
             4 => bound - 2_u32,
             5 => bound >> 1,
-            6 => BigUint::from(1_u32) << self.below(bound.bits() as usize),
+            6 => BigUint::from(1_u32) << self.below(size(bound)),
             // All limbs are as large as they can be.
             7 => (BigUint::from(1_u32) << (bound.bits() - 1)) - 1_u32,
-            _ => self.number(bound.bits() as usize) % (bound + 1_u32),
+            _ => self.number(size(bound)) % (bound + 1_u32),
         }
     }
 
@@ -94,6 +94,11 @@ impl Random {
             _ => 2048 + self.below(2049),
         }
     }
+}
+
+/// The bits of a number.
+fn size(number: &BigUint) -> usize {
+    usize::try_from(number.bits()).unwrap()
 }
 
 pub(super) fn big(number: &Number) -> BigUint {
@@ -186,10 +191,10 @@ fn columns_that_are_as_large_as_can_be_do_not_overflow() {
         // The highest are small enough for the result to fit.
         let top = if index == limbs - 1 { LIMB_MASK >> 5 } else { LIMB_MASK };
         let column = loop {
-            let mut limb = || top - (random.next() % u64::from(top >> 4)) as u32;
+            let mut limb = || top - low_limb(random.next() % u64::from(top >> 4));
             (a[index], b[index]) = (limb() | 1, limb() | 1);
             let column = (0..=index).map(|i| u128::from(a[i]) * u128::from(b[index - i])).sum::<u128>() + carry;
-            let digit = (column & u128::from(LIMB_MASK)) as u32;
+            let digit = u32::try_from(column & u128::from(LIMB_MASK)).unwrap();
             if digit >= LIMB_MASK - (LIMB_MASK >> 4) && (index > 0 || digit % 2 == 1) || index == limbs - 1 {
                 n[index] = digit;
                 break column;

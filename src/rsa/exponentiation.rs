@@ -1,7 +1,7 @@
 //! Powers modulo n: with a public exponent, whose time shows the exponent, and with a secret one, whose time shows nothing.
 
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::limbs::{Block, Number};
 use super::montgomery::{Modulus, Workspace};
@@ -14,6 +14,8 @@ const ENTRIES: usize = 1 << WINDOW_BITS;
 
 /// A secret exponent in windows of five bits, the highest first. It is overwritten when it goes.
 pub(super) struct SecretExponent(Zeroizing<Vec<u8>>);
+
+impl ZeroizeOnDrop for SecretExponent {}
 
 /// x^(e − 1)·factor mod n, plain and below 2·n, for an odd public exponent e of at least 3.
 ///
@@ -48,12 +50,15 @@ impl SecretExponent {
             let bits = (0..WINDOW_BITS).rev().map(|bit| exponent.bit(lowest + bit));
             bits.fold(0, |window, bit| (window << 1) | u8::from(bit))
         };
-        let windows = bits.div_ceil(WINDOW_BITS);
-        Self(Zeroizing::new((0..windows).rev().map(|index| window(index * WINDOW_BITS)).collect()))
+        let count = bits.div_ceil(WINDOW_BITS);
+        // They have their place from the start: a vector that grows leaves copies behind.
+        let mut windows = Zeroizing::new(Vec::with_capacity(count));
+        windows.extend((0..count).rev().map(|index| window(index * WINDOW_BITS)));
+        Self(windows)
     }
 
     /// base^exponent mod n, of a base below 4·n; both in Montgomery form. Neither the steps nor the addresses depend on
-    /// base, exponent or modulus: each window takes five squarings, a look at the whole table and one multiplication.
+    /// base, exponent or modulus: each window takes five squarings, a reading of the whole table and one multiplication.
     pub(super) fn power(&self, modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Number {
         let table = Table::new(modulus, base, workspace);
         let mut power = modulus.one(workspace);
@@ -75,7 +80,7 @@ struct Table(Zeroizing<Vec<Block>>);
 impl Table {
     fn new(modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Self {
         let mut entry = modulus.one(workspace);
-        // It has its full size from the start: a vector that grows leaves copies behind.
+        // Likewise.
         let mut powers = Zeroizing::new(Vec::with_capacity(ENTRIES * entry.blocks().len()));
         for _ in 0..ENTRIES {
             powers.extend_from_slice(entry.blocks());

@@ -4,9 +4,6 @@
 //! no good for either: in one of them WASI's `random_get` is the C library's `random()`. So both come from HMAC-SHA256
 //! (RFC 2104) under a secret that only the key's holder knows, in the way of RFC 6979 §3.2.
 
-use std::convert::Infallible;
-
-use ::rsa::rand_core::{TryCryptoRng, TryRng};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -57,7 +54,8 @@ impl Hedge {
         self.blocks
     }
 
-    fn fill(&mut self, output: &mut [u8]) {
+    /// Fills bytes with the next random ones. Whole blocks are drawn.
+    pub(super) fn fill(&mut self, output: &mut [u8]) {
         for part in output.chunks_mut(32) {
             let block = mac(self.seed.as_slice(), [&self.blocks.to_be_bytes()]);
             self.blocks = self.blocks.wrapping_add(1);
@@ -65,29 +63,6 @@ impl Hedge {
         }
     }
 }
-
-impl TryRng for Hedge {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, output: &mut [u8]) -> Result<(), Infallible> {
-        self.fill(output);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Hedge {}
 
 /// HMAC-SHA256 over parts in a row.
 fn mac<const PARTS: usize>(key: &[u8], parts: [&[u8]; PARTS]) -> Zeroizing<[u8; 32]> {
@@ -103,8 +78,33 @@ fn mac<const PARTS: usize>(key: &[u8], parts: [&[u8]; PARTS]) -> Zeroizing<[u8; 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::rsa::rand_core::Rng as _;
+    use ::rsa::rand_core::{Rng as _, TryCryptoRng, TryRng};
     use std::collections::BTreeSet;
+    use std::convert::Infallible;
+
+    // For the crate `rsa`, which makes keys for tests.
+    impl TryRng for Hedge {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            let mut bytes = [0; 4];
+            self.fill(&mut bytes);
+            Ok(u32::from_le_bytes(bytes))
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            let mut bytes = [0; 8];
+            self.fill(&mut bytes);
+            Ok(u64::from_le_bytes(bytes))
+        }
+
+        fn try_fill_bytes(&mut self, output: &mut [u8]) -> Result<(), Infallible> {
+            self.fill(output);
+            Ok(())
+        }
+    }
+
+    impl TryCryptoRng for Hedge {}
 
     fn salt(factors: [&[u8]; 2], nonce: u8, digest: u8) -> [u8; 32] {
         let mut salt = [0; 32];

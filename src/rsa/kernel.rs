@@ -105,7 +105,7 @@ fn square_columns(a: &[Block], index: usize, carry: u64) -> Columns {
     let above = a.get(index - middle..index - from).unwrap_or_default();
     let (sums, window) = add_products([0; 4], window, below, above);
     let [m0, m1, m2, m3] = block(a, middle).map(u64::from);
-    let ([t0, t1, t2, t3], [a0, a1, a2, a3]) = if index % 2 == 0 {
+    let ([t0, t1, t2, t3], [a0, a1, a2, a3]) = if index.is_multiple_of(2) {
         (sums, [m0, m1, m2, m3])
     } else {
         // Half a block remains below the middle. The window is the block above it.

@@ -2,7 +2,7 @@
 //!
 //! Nothing here branches on a limb or picks a memory address by one: time depends on lengths alone, which are public.
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 /// The bits of a limb. Products of two limbs have 56 bits, so that 256 of them fit into an accumulator of 64.
 pub(super) const LIMB_BITS: usize = 28;
@@ -24,6 +24,8 @@ pub(super) const MAX_BLOCKS: usize = 37;
 /// A natural number in a fixed number of blocks, the lowest first. It is overwritten when it goes.
 #[derive(Clone)]
 pub(super) struct Number(Zeroizing<Vec<Block>>);
+
+impl ZeroizeOnDrop for Number {}
 
 impl Number {
     /// Zero in so many blocks.
@@ -144,6 +146,11 @@ impl Number {
         debug_assert_eq!(borrow, 0, "the difference is negative");
     }
 
+    /// Whether this number is smaller than another of the same length, in a time that does not depend on them.
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        self.borrow_without(other) == 1
+    }
+
     /// Subtracts the other number if that is not larger: one step of a reduction, always of the same cost.
     pub(super) fn reduce_once(&mut self, modulus: &Self) {
         let is_smaller = self.borrow_without(modulus);
@@ -200,6 +207,8 @@ impl Number {
 }
 
 /// The 28 low bits.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "no more than 28 bits are left")]
 pub(super) fn low_limb(sum: u64) -> u32 {
     (sum & LIMB_MASK as u64) as u32
 }
@@ -256,6 +265,7 @@ mod tests {
         #[test]
         fn a_number_is_reduced_if_it_is_not_below_the_modulus(a in bytes(55), b in bytes(55)) {
             let [mut x, modulus] = [&a, &b].map(|bytes| Number::from_be_bytes(bytes, 4));
+            prop_assert_eq!(x.is_below(&modulus), big(&x) < big(&modulus));
             for mut number in [x.clone(), modulus.clone()] {
                 let expected = if big(&number) < big(&modulus) { big(&number) } else { big(&number) - big(&modulus) };
                 number.reduce_once(&modulus);
@@ -286,6 +296,6 @@ mod tests {
 
     #[test]
     fn the_largest_modulus_fits() {
-        assert!(MAX_BLOCKS * BLOCK_BITS >= crate::rsa::MAX_MODULUS_BITS + 4);
+        const { assert!(MAX_BLOCKS * BLOCK_BITS >= crate::rsa::MAX_MODULUS_BITS + 4) }
     }
 }

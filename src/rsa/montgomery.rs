@@ -4,6 +4,8 @@
 //! number of blocks. The one operation is a·b/R mod n. It is never reduced to the end: see [`Modulus::multiply`] for the
 //! bounds. No step branches on a limb or picks an address by one, so that the same code serves secret moduli and numbers.
 
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
 use super::kernel;
 use super::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
 
@@ -11,11 +13,12 @@ use super::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
 const ROOM_BITS: usize = 4;
 
 /// An odd modulus n, and what multiplication modulo it needs. All numbers that it deals with have its number of blocks.
+/// It is overwritten when it goes.
 #[derive(Clone)]
 pub(super) struct Modulus {
     number: Number,
     /// −1/n modulo 2^28.
-    inverse: u32,
+    inverse: Zeroizing<u32>,
     /// R² mod n, which brings a number into Montgomery form.
     r_squared: Number,
 }
@@ -25,6 +28,10 @@ pub(super) struct Workspace {
     quotient: Number,
     output: Number,
 }
+
+// All their fields are.
+impl ZeroizeOnDrop for Modulus {}
+impl ZeroizeOnDrop for Workspace {}
 
 impl Modulus {
     /// From an odd number with 2^(bits − 2) < n < 2^bits. The bits are public, and may be one more than those of n.
@@ -36,7 +43,8 @@ impl Modulus {
         let number = Number::from_be_bytes(bytes, blocks);
         debug_assert!(blocks <= MAX_BLOCKS && number.bit(0), "no modulus for this arithmetic");
         let lowest = number.limbs().first().copied().unwrap_or_default();
-        let mut modulus = Self { inverse: negated_inverse(lowest), r_squared: Number::zero(blocks), number };
+        let mut modulus =
+            Self { inverse: Zeroizing::new(negated_inverse(lowest)), r_squared: Number::zero(blocks), number };
         // 2^(bits − 2) is below n. Doubled up to 2^(112·blocks + 7·blocks) mod n, it is 2^(7·blocks) in Montgomery form,
         let mut power = Number::power_of_two(bits - 2, blocks);
         for _ in bits - 2..blocks * (BLOCK_BITS + BLOCK_BITS / 16) {
@@ -62,9 +70,14 @@ impl Modulus {
         &self.number
     }
 
+    /// How many blocks the numbers modulo n have.
+    pub(super) fn blocks(&self) -> usize {
+        self.number.blocks().len()
+    }
+
     /// Room for calculations with this modulus.
     pub(super) fn workspace(&self) -> Workspace {
-        let zero = || Number::zero(self.number.blocks().len());
+        let zero = || Number::zero(self.blocks());
         Workspace { quotient: zero(), output: zero() }
     }
 
@@ -77,14 +90,14 @@ impl Modulus {
     pub(super) fn multiply(&self, a: &mut Number, b: &Number, workspace: &mut Workspace) {
         let Workspace { quotient, output } = workspace;
         let blocks = [a, b, &self.number].map(Number::blocks);
-        kernel::multiply(output.blocks_mut(), quotient.blocks_mut(), blocks, self.inverse);
+        kernel::multiply(output.blocks_mut(), quotient.blocks_mut(), blocks, *self.inverse);
         std::mem::swap(a, output);
     }
 
     /// Replaces a by a²/R mod n, with the bounds of [`Self::multiply`].
     pub(super) fn square(&self, a: &mut Number, workspace: &mut Workspace) {
         let Workspace { quotient, output } = workspace;
-        kernel::square(output.blocks_mut(), quotient.blocks_mut(), [a.blocks(), self.number.blocks()], self.inverse);
+        kernel::square(output.blocks_mut(), quotient.blocks_mut(), [a.blocks(), self.number.blocks()], *self.inverse);
         std::mem::swap(a, output);
     }
 
@@ -96,7 +109,7 @@ impl Modulus {
     /// Brings a plain number of at most twice the blocks of n into Montgomery form, below 2·n.
     pub(super) fn enter_wide(&self, number: &Number, workspace: &mut Workspace) -> Number {
         // low + high·R. Entered twice, the high half has its factor R, and another.
-        let [mut low, mut high] = number.split(self.number.blocks().len());
+        let [mut low, mut high] = number.split(self.blocks());
         self.enter(&mut high, workspace);
         self.enter(&mut high, workspace);
         self.enter(&mut low, workspace);
@@ -109,7 +122,7 @@ impl Modulus {
 
     /// Brings a number below 4·n from Montgomery form to a plain one below 2·n.
     pub(super) fn leave(&self, a: &mut Number, workspace: &mut Workspace) {
-        self.multiply(a, &Number::power_of_two(0, self.number.blocks().len()), workspace);
+        self.multiply(a, &Number::power_of_two(0, self.blocks()), workspace);
     }
 
     /// Reduces a number below 2·n to one below n.
@@ -119,7 +132,7 @@ impl Modulus {
 
     /// 1 in Montgomery form.
     pub(super) fn one(&self, workspace: &mut Workspace) -> Number {
-        let mut one = Number::power_of_two(0, self.number.blocks().len());
+        let mut one = Number::power_of_two(0, self.blocks());
         self.enter(&mut one, workspace);
         one
     }

@@ -1,12 +1,16 @@
 //! RSA private keys that are fit to sign tokens, and RSASSA-PSS signatures with them (RFC 8017 §8.1.1).
 //!
-//! RUSTSEC-2023-0071 ("Marvin") says that the time of the crate's private operation may depend on the key, and that whoever
-//! measures it over a network often enough, with inputs of their choice, may find the key. Here, nobody can choose: the
-//! only operation is a signature over a PSS encoding that the filter makes itself, salted with what no caller knows. There
-//! is no decryption, and so no padding oracle. Each operation is blinded with a secret factor of its own, so that its time
-//! tells nothing of its input; the exponents are processed at full width. And no result leaves before the crate's check of
-//! the CRT and a verification of ours: a single faulty one would factor the modulus.
+//! RUSTSEC-2023-0071 ("Marvin") says that the time of the crate `rsa`'s private operation may depend on the key. It is not
+//! used: the crate reads and checks keys, and the arithmetic is that of `limbs`, `kernel` and `exponentiation`, in which no
+//! branch and no address depends on a secret. Beyond that,
+//!
+//! - nobody can choose what is raised to the secret exponent: it is a PSS encoding that the filter makes itself, salted
+//!   with what no caller knows, and blinded with a secret factor of its own. There is no decryption, and so no padding
+//!   oracle.
+//! - no signature leaves before it is verified with the public key: a single faulty one would factor the modulus.
+//! - all secret numbers are overwritten when they go.
 
+mod crt;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,21 +18,25 @@ mod tests;
 use std::fmt;
 use std::rc::Rc;
 
-use ::rsa::Pss;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use self::crt::Crt;
 use super::hedge::{Hedge, HedgeSecret};
-use super::{RsaPublicKey, SALT_LENGTH};
+use super::limbs::Number;
+use super::{RsaPublicKey, SALT_LENGTH, pss};
+
+/// How often a blinding factor is drawn. At least every second is one, so that this many fail once in 2^64 signatures.
+const MAX_DRAWS: usize = 64;
 
 /// An RSA key pair with a modulus of 2048 to 4096 bits whose numbers belong together. Clones share the numbers, which are
-/// overwritten when the last one goes; so is what was decoded on the way to them, but not what the crate calculates on the
-/// way to a signature, which it frees as it is. It does not print itself.
+/// overwritten when the last one goes; so is what was decoded on the way to them, and what is calculated on the way to a
+/// signature. It does not print itself.
 #[derive(Clone)]
 pub struct RsaPrivateKey(Rc<Pair>);
 
 struct Pair {
-    private: ::rsa::RsaPrivateKey,
+    crt: Crt,
     public: RsaPublicKey,
     secret: HedgeSecret,
 }
@@ -108,14 +116,48 @@ impl RsaPrivateKey {
 impl Pair {
     /// A signature that nobody has verified. It is overwritten unless it is taken.
     fn sign(&self, digest: &[u8; 32], generator: &mut Hedge) -> Result<Zeroizing<Vec<u8>>, SigningFault> {
-        let padding = Pss::<Sha256>::new_blinded_with_salt(SALT_LENGTH);
-        self.private.sign_with_rng(generator, padding, digest).map(Zeroizing::new).map_err(|_| SigningFault)
+        let mut salt = [0; SALT_LENGTH];
+        generator.fill(&mut salt);
+        let encoded = pss::encode(digest, &salt, self.public.bits()).ok_or(SigningFault)?;
+        self.power(&encoded, generator)
+    }
+
+    /// m^d mod n of an encoded message m below n (RSASP1, RFC 8017 §5.2.1), blinded.
+    fn power(&self, encoded: &[u8], generator: &mut Hedge) -> Result<Zeroizing<Vec<u8>>, SigningFault> {
+        let (ring, exponent) = (self.public.ring(), self.public.exponent_number());
+        let message = ring.number(encoded);
+        let factor = self.blinding_factor(generator)?;
+        // m·r^e for the factor r. It is as random as r, and independent of m.
+        let blinded = ring.power_times(&factor, exponent, &ring.multiply(&message, &factor));
+        // (m·r^e)^−d·r = m^−d: the blinding is off, without an inversion.
+        let inverse = ring.multiply(&self.crt.inverse_power(&blinded), &factor);
+        // (m^−d)^(e − 1)·m = m^(−d·e + d + 1) = m^d.
+        Ok(ring.power_times(&inverse, exponent, &message).to_be_bytes(self.public.bits().div_ceil(8)))
+    }
+
+    /// A number below n, each as likely as the other. What was drawn and is not below n is thrown away, so that its number
+    /// tells nothing of the one that is taken.
+    fn blinding_factor(&self, generator: &mut Hedge) -> Result<Number, SigningFault> {
+        let modulus = self.public.modulus();
+        let above = modulus.len() * 8 - self.public.bits();
+        let limit = self.public.ring().number(&modulus);
+        let mut bytes = Zeroizing::new(vec![0; modulus.len()]);
+        for _ in 0..MAX_DRAWS {
+            generator.fill(&mut bytes);
+            bytes.iter_mut().take(1).for_each(|byte| *byte &= 0xff >> above);
+            let factor = self.public.ring().number(&bytes);
+            if factor.is_below(&limit) {
+                return Ok(factor);
+            }
+        }
+        Err(SigningFault)
     }
 }
 
+/// Whoever has a modulus and a public exponent in common has the private key in common.
 impl PartialEq for RsaPrivateKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.private == other.0.private
+        self.0.public == other.0.public
     }
 }
 

@@ -18,7 +18,7 @@ impl PublicRing {
 
     /// A number from big-endian bytes. It has to be below the modulus.
     pub(super) fn number(&self, bytes: &[u8]) -> Number {
-        Number::from_be_bytes(bytes, self.modulus.number().blocks().len())
+        Number::from_be_bytes(bytes, self.modulus.blocks())
     }
 
     /// base^(exponent − 1)·factor, for an odd public exponent of at least 3. Time depends on the exponent alone.

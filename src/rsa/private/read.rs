@@ -7,6 +7,7 @@ use ::rsa::traits::PrivateKeyParts as _;
 use der::Decode as _;
 use zeroize::Zeroizing;
 
+use super::crt::Crt;
 use super::{Pair, PrivateKeyError};
 use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
@@ -47,17 +48,18 @@ fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
         RsaKeyError::Exponent => PrivateKeyError::Exponent,
         _ => PrivateKeyError::Inconsistent,
     })?;
-    let private = numbers(&file)?;
+    check(&file)?;
+    let numbers = [file.prime1, file.prime2, file.exponent1, file.exponent2, file.coefficient];
+    let crt = Crt::new(numbers.each_ref().map(UintRef::as_bytes), bit_length(modulus));
     let secret = HedgeSecret::of([file.prime1.as_bytes(), file.prime2.as_bytes()]);
-    Ok(Pair { private, public, secret })
+    Ok(Pair { crt, public, secret })
 }
 
-/// The numbers in the form that they are calculated with, if they agree. The caller has checked the public ones.
+/// Checks that the numbers agree. The caller has checked the public ones.
 ///
-/// The bounds are what the crate's arithmetic needs in order neither to panic nor to run for long: factors that are odd,
-/// above 1 and not longer than half of the modulus are, as their product is the modulus, at least as long as half of it
-/// less one bit. So `p − 1` is no zero, and blinding soon finds an invertible factor.
-fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateKeyError> {
+/// The bounds are what both the crate's arithmetic and ours need: factors that are odd, above 1 and not longer than half of
+/// the modulus are, as their product is the modulus, at least as long as half of it less one bit.
+fn check(file: &RsaPrivateKeyRef<'_>) -> Result<(), PrivateKeyError> {
     const INCONSISTENT: PrivateKeyError = PrivateKeyError::Inconsistent;
     let modulus_bits = bit_length(file.modulus.as_bytes());
     let prime_bits = modulus_bits.div_ceil(2);
@@ -82,7 +84,7 @@ fn numbers(file: &RsaPrivateKeyRef<'_>) -> Result<::rsa::RsaPrivateKey, PrivateK
     // is no coefficient.
     let qinv = Zeroizing::new(key.crt_coefficient().ok_or(INCONSISTENT)?);
     let agrees = key.dp() == Some(&*exponent1?) && key.dq() == Some(&*exponent2?) && *qinv == *coefficient?;
-    if agrees { Ok(key) } else { Err(INCONSISTENT) }
+    if agrees { Ok(()) } else { Err(INCONSISTENT) }
 }
 
 /// A number of at most so many bits, in a width that does not tell how many it has.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use ::rsa::BoxedUint;
@@ -7,10 +8,12 @@ use ::rsa::traits::PublicKeyParts as _;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 use der::{Decode as _, Encode as _};
+use num_bigint::BigUint;
 use proptest::prelude::*;
 use zeroize::ZeroizeOnDrop;
 
 use super::*;
+use crate::rsa::differential::big;
 use crate::testing::{EcSigningKey, SigningKey, pem};
 
 const NONCE: [u8; 32] = [7; 32];
@@ -291,20 +294,50 @@ fn a_prime_that_is_none_is_refused_even_if_all_numbers_agree() {
 
 #[test]
 fn no_faulty_signature_leaves() {
-    let pair = |private: ::rsa::RsaPrivateKey, public: &RsaPublicKey| {
+    let pair = |crt: Crt, public: &RsaPublicKey| {
         let secret = HedgeSecret::of([b"p", b"q"]);
-        RsaPrivateKey(Rc::new(Pair { private, public: public.clone(), secret }))
+        RsaPrivateKey(Rc::new(Pair { crt, public: public.clone(), secret }))
     };
     let sign = |key: RsaPrivateKey| key.sign_ps256(b"message", &NONCE);
-    let private = || first().0.private.clone();
-    assert!(sign(pair(private(), first().public())).is_ok());
-    // A calculation that went wrong, found by the crate.
-    let faulty = with_a_composite();
-    let public = RsaPublicKey::new(&faulty.n_bytes(), &faulty.e_bytes()).unwrap();
-    assert_eq!(sign(pair(faulty, &public)), Err(SigningFault));
-    // A signature of another key, found by the verification.
+    let crt = || read::pair(&FIRST.pem()).unwrap().crt;
+    assert!(sign(pair(crt(), first().public())).is_ok());
+    // A calculation that goes wrong modulo one factor.
+    let faulty = read::pair(&pem("RSA PRIVATE KEY", with_a_composite().to_pkcs1_der().unwrap().as_bytes())).unwrap();
+    assert_eq!(sign(pair(faulty.crt, &faulty.public)), Err(SigningFault));
+    // A signature of another key.
     let second = RsaPrivateKey::from_pem(&SigningKey::second().pem()).unwrap();
-    assert_eq!(sign(pair(private(), second.public())), Err(SigningFault));
+    assert_eq!(sign(pair(crt(), second.public())), Err(SigningFault));
+}
+
+/// RFC 8017 §5.2.1: one power, whatever it was blinded with.
+#[test]
+fn the_blinding_does_not_change_a_signature() {
+    let key = first();
+    let [n, d] = [N, D].map(|number| BigUint::from_bytes_be(&FIRST.0[number]));
+    let largest = (&n - 1_u32).to_bytes_be();
+    let multiple = (&n - BigUint::from_bytes_be(&FIRST.0[P])).to_bytes_be();
+    let messages: [&[u8]; 6] = [&[0], &[1], &[2], &[0x7f; 256], &largest, &multiple];
+    for message in messages {
+        let expected = BigUint::from_bytes_be(message).modpow(&d, &n);
+        for nonce in [1, 2] {
+            let mut generator = key.0.secret.generator(&[nonce; 32], &[1; 32]);
+            let power = key.0.power(message, &mut generator).unwrap();
+            assert_eq!((BigUint::from_bytes_be(&power), power.len()), (expected.clone(), 256), "{message:x?}");
+        }
+    }
+}
+
+/// What the secret exponent is applied to has nothing in common with the message.
+#[test]
+fn blinding_factors_are_below_the_modulus_and_differ() {
+    let key = first();
+    let n = BigUint::from_bytes_be(&FIRST.0[N]);
+    let factor = |nonce: u8| key.0.blinding_factor(&mut key.0.secret.generator(&[nonce; 32], &[1; 32])).unwrap();
+    let factors: BTreeSet<_> = (0..50).map(|nonce| big(&factor(nonce))).collect();
+    assert_eq!(factors.len(), 50);
+    assert!(factors.iter().all(|factor| *factor < n));
+    // They have the length of the modulus, less what chance takes away.
+    assert!(factors.iter().all(|factor| factor.bits() > 2000));
 }
 
 #[test]
@@ -343,7 +376,9 @@ fn the_secret_of_the_salts_follows_from_the_key() {
 fn a_key_prints_nothing_and_is_overwritten_when_it_goes() {
     fn is_overwritten<T: ZeroizeOnDrop>(_: &T) {}
     assert_eq!(format!("{:?}", first()), "RsaPrivateKey([redacted])");
-    is_overwritten(&first().0.private);
+    let key = first();
+    is_overwritten(&key.0.blinding_factor(&mut key.0.secret.generator(&NONCE, &[1; 32])).unwrap());
+    is_overwritten(&key.0.crt);
     is_overwritten(&first().0.sign(&[1; 32], &mut first().0.secret.generator(&NONCE, &[1; 32])).unwrap());
 }
 
