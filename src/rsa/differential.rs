@@ -1,6 +1,7 @@
 //! The arithmetic against that of the crate `num-bigint`, on random numbers and on those that arithmetic stumbles over.
 //!
-//! A run has 1,000 cases a test. `RSA_CASES=100000 cargo test --release differential` has as many as it says.
+//! A run has 1,000 cases a kind of operation, or fewer of long ones. `RSA_CASES=100000 cargo test --release differential`
+//! has as many as it says.
 
 use num_bigint::BigUint;
 
@@ -156,6 +157,19 @@ fn differential_montgomery_products_and_squares() {
 }
 
 #[test]
+fn differential_shifts() {
+    let mut random = Random::new(5);
+    for case in 0..cases() / 20 {
+        let (n, modulus) = modulus(&mut random);
+        let times = random.below(5);
+        let x = random.at_most(&((&n << (28 * times)) - 1_u32));
+        let shifted = big(&modulus.shift(&number(&x, modulus.blocks() + 1), times));
+        assert!(shifted < &n * 2_u32, "case {case}: n = {n:x}, {x:x}");
+        assert_eq!((shifted << (28 * times)) % &n, x % &n, "case {case}: n = {n:x}");
+    }
+}
+
+#[test]
 fn differential_setting_up_and_entering() {
     let mut random = Random::new(2);
     for case in 0..cases() / 20 {
@@ -225,12 +239,21 @@ fn columns_that_are_as_large_as_can_be_do_not_overflow() {
 
 #[test]
 fn differential_public_powers_and_products() {
+    public_powers_and_products(PublicRing::new);
+}
+
+#[test]
+fn differential_fused_public_powers() {
+    public_powers_and_products(PublicRing::fused);
+}
+
+fn public_powers_and_products(new: fn(&[u8], usize) -> PublicRing) {
     let mut random = Random::new(3);
     let exponents = [3, 5, 17, 65537, (1 << 33) - 9, (1 << 33) - 1, 65539];
     for case in 0..cases() / 20 {
         let bits = random.bits();
         let n = random.modulus(bits);
-        let ring = PublicRing::new(&n.to_bytes_be(), bits);
+        let ring = new(&n.to_bytes_be(), bits);
         let largest = &n - 1_u32;
         let (a, b) = (random.at_most(&largest), random.at_most(&largest));
         let exponent = exponents[if case % 2 == 0 { 3 } else { random.below(exponents.len()) }];

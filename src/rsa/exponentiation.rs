@@ -7,10 +7,10 @@ use super::limbs::{Block, Number};
 use super::montgomery::{Modulus, Workspace};
 
 /// The bits of a window. With five, 1024 bits take 205 multiplications and 30 for the table: of all widths the fewest.
-const WINDOW_BITS: usize = 5;
+pub(super) const WINDOW_BITS: usize = 5;
 
 /// The powers in the table of a window.
-const ENTRIES: usize = 1 << WINDOW_BITS;
+pub(super) const ENTRIES: usize = 1 << WINDOW_BITS;
 
 /// A secret exponent in windows of five bits, the highest first. It is overwritten when it goes.
 pub(super) struct SecretExponent(Zeroizing<Vec<u8>>);
@@ -55,6 +55,12 @@ impl SecretExponent {
         let mut windows = Zeroizing::new(Vec::with_capacity(count));
         windows.extend((0..count).rev().map(|index| window(index * WINDOW_BITS)));
         Self(windows)
+    }
+
+    /// The windows, the highest first.
+    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    pub(super) fn windows(&self) -> &[u8] {
+        &self.0
     }
 
     /// base^exponent mod n, of a base below 4·n; both in Montgomery form. Neither the steps nor the addresses depend on

@@ -8,6 +8,8 @@
 mod differential;
 mod encoding;
 mod exponentiation;
+#[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+mod fused;
 mod hedge;
 mod kernel;
 mod limbs;

@@ -8,6 +8,8 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::kernel;
 use super::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
+#[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+use super::limbs::{LIMB_BITS, low_limb};
 
 /// How many times larger than the modulus R is at least, in bits: R ≥ 16·n.
 const ROOM_BITS: usize = 4;
@@ -123,6 +125,30 @@ impl Modulus {
     /// Brings a number below 4·n from Montgomery form to a plain one below 2·n.
     pub(super) fn leave(&self, a: &mut Number, workspace: &mut Workspace) {
         self.multiply(a, &Number::power_of_two(0, self.blocks()), workspace);
+    }
+
+    /// Divides a number of any length by 2^28 modulo n, so many times: the result is below number/2^(28·times) + n, and has
+    /// to fit into the blocks of n.
+    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    pub(super) fn shift(&self, number: &Number, times: usize) -> Number {
+        let blocks = number.blocks().len().max(self.blocks()) + 1;
+        let mut number = number.resized(blocks);
+        for index in 0..times {
+            let columns = number.limbs_mut().get_mut(index..).unwrap_or_default();
+            let lowest = columns.first().copied().unwrap_or_default();
+            let digit = lowest.wrapping_mul(*self.inverse) & LIMB_MASK;
+            let mut carry: u64 = 0;
+            for (column, limb) in
+                columns.iter_mut().zip(self.number.limbs().iter().copied().chain(std::iter::repeat(0)))
+            {
+                // (2^28 − 1)² + 2·(2^28 − 1) = 2^56 − 1: the carry stays below 2^28.
+                let sum = u64::from(digit) * u64::from(limb) + u64::from(*column) + carry;
+                *column = low_limb(sum);
+                carry = sum >> LIMB_BITS;
+            }
+        }
+        number.limbs_mut().rotate_left(times);
+        number.resized(self.blocks())
     }
 
     /// Reduces a number below 2·n to one below n.

@@ -31,7 +31,7 @@ pub struct RsaPublicKey {
     modulus: Box<[u8]>,
     exponent: u64,
     /// Made when it is first needed: most keys of a set never are.
-    ring: OnceLock<PublicRing>,
+    ring: OnceLock<Box<PublicRing>>,
 }
 
 /// Why two numbers are not an acceptable RSA public key.
@@ -149,7 +149,7 @@ impl RsaPublicKey {
 
     /// What calculates modulo the modulus.
     pub(super) fn ring(&self) -> &PublicRing {
-        self.ring.get_or_init(|| PublicRing::new(&self.modulus, self.bits()))
+        self.ring.get_or_init(|| PublicRing::new(&self.modulus, self.bits()).into())
     }
 
     /// The encoded message that a signature is of, as long as the modulus (RSAVP1, RFC 8017 §5.2.2).

@@ -7,6 +7,8 @@
 use zeroize::ZeroizeOnDrop;
 
 use crate::rsa::exponentiation::SecretExponent;
+#[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+use crate::rsa::fused;
 use crate::rsa::limbs::Number;
 use crate::rsa::montgomery::Modulus;
 
@@ -21,6 +23,9 @@ pub(super) struct Crt {
     coefficient: Number,
     /// The blocks of numbers modulo p·q.
     blocks: usize,
+    /// Where the host has what it needs.
+    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    fused: Option<fused::PrimePair>,
 }
 
 /// One prime factor, and the exponent that belongs to it.
@@ -47,15 +52,43 @@ impl Crt {
         let mut coefficient = Number::from_be_bytes(coefficient, p.modulus.blocks());
         p.modulus.enter(&mut coefficient, &mut workspace);
         p.modulus.reduce(&mut coefficient);
-        Self { p, q, coefficient, blocks: Modulus::blocks_for(modulus_bits) }
+        Self {
+            #[cfg(test)]
+            fused: None,
+            #[cfg(all(not(test), target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            fused: fused::is_usable().then(|| fused::PrimePair::new([&p.modulus, &q.modulus], bits)),
+            p,
+            q,
+            coefficient,
+            blocks: Modulus::blocks_for(modulus_bits),
+        }
+    }
+
+    /// The same with the kernel that tests otherwise leave out, because most machines run it too slowly natively.
+    #[cfg(test)]
+    pub(super) fn fused(numbers: [&[u8]; 5], modulus_bits: usize) -> Self {
+        let crt = Self::new(numbers, modulus_bits);
+        let pair = fused::PrimePair::new([&crt.p.modulus, &crt.q.modulus], modulus_bits.div_ceil(2));
+        Self { fused: Some(pair), ..crt }
     }
 
     /// base^(−d) mod n, for a base below n; zero modulo a factor that divides the base.
     pub(super) fn inverse_power(&self, base: &Number) -> Number {
-        let from_p = self.p.power(base);
-        let mut from_q = self.q.power(base);
+        let [from_p, mut from_q] = self.powers(base);
         self.q.modulus.reduce(&mut from_q);
         self.recombine(from_p, &from_q)
+    }
+
+    /// base^(−d) modulo p and modulo q, each below twice the factor.
+    fn powers(&self, base: &Number) -> [Number; 2] {
+        let factors = [&self.p, &self.q];
+        #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+        if let Some(fused) = &self.fused {
+            let [p, q] = factors.map(|factor| factor.remainder(base));
+            let (moduli, exponents) = ([&self.p.modulus, &self.q.modulus], [&self.p.exponent, &self.q.exponent]);
+            return fused.powers(moduli, [&p, &q], exponents);
+        }
+        factors.map(|factor| factor.power(base))
     }
 
     /// The number below p·q with these remainders (Garner's formula): x_q + q·((x_p − x_q)/q mod p), for x_p < 2·p and
@@ -85,6 +118,15 @@ impl Factor {
         Self { exponent: SecretExponent::new(&inverse, bits), modulus }
     }
 
+    /// The base modulo this factor, below twice the factor.
+    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    fn remainder(&self, base: &Number) -> Number {
+        let mut workspace = self.modulus.workspace();
+        let mut remainder = self.modulus.enter_wide(base, &mut workspace);
+        self.modulus.leave(&mut remainder, &mut workspace);
+        remainder
+    }
+
     /// base^(−d) modulo this factor, below twice the factor.
     fn power(&self, base: &Number) -> Number {
         let mut workspace = self.modulus.workspace();
@@ -102,12 +144,22 @@ mod tests {
     use super::*;
     use crate::rsa::differential::{Random, big, cases, number};
 
-    /// Any two odd numbers without a common factor do: what they are raised to is what was given.
     #[test]
     fn differential_private_powers() {
+        private_powers(Crt::new, cases());
+    }
+
+    #[test]
+    fn differential_fused_private_powers() {
+        // Fewer, because most machines run this kernel slowly natively.
+        private_powers(Crt::fused, cases() / 5);
+    }
+
+    /// Any two odd numbers without a common factor do: what they are raised to is what was given.
+    fn private_powers(new: fn([&[u8]; 5], usize) -> Crt, cases: usize) {
         let mut random = Random::new(11);
         let mut tried = 0;
-        while tried < cases() {
+        while tried < cases {
             // The time grows with the cube of the size.
             let modulus_bits = if tried % 200 == 0 { random.bits() } else { 192 + random.below(250) };
             let bits = modulus_bits.div_ceil(2);
@@ -123,7 +175,7 @@ mod tests {
             tried += 1;
             let [exponent_p, exponent_q] = [&p, &q].map(|factor| random.at_most(&(factor - 2_u32)));
             let numbers = [&p, &q, &exponent_p, &exponent_q, &coefficient].map(BigUint::to_bytes_be);
-            let crt = Crt::new(numbers.each_ref().map(Vec::as_slice), modulus_bits);
+            let crt = new(numbers.each_ref().map(Vec::as_slice), modulus_bits);
             let base = random.at_most(&(&n - 1_u32));
             let power = big(&crt.inverse_power(&number(&base, Modulus::blocks_for(modulus_bits))));
             let context = || format!("p = {p:x}\nq = {q:x}\nbase = {base:x}\n{exponent_p:x}\n{exponent_q:x}");

@@ -1,0 +1,153 @@
+//! The modulus that the fused kernels reduce by: a multiple of the modulus of a key, chosen so that reduction needs no
+//! multiplication to find its quotient.
+//!
+//! N = k·n with k = −1/n modulo 2^104 is −1 modulo 2^104, that is N = H·2^104 − 1. In Montgomery's reduction modulo N, a
+//! digit of the quotient is q = column·(−1/N) mod 2^52 = column mod 2^52: the low bits themselves. And adding q·N means to
+//! take these bits away and to add q·H two limbs higher. What comes out is a number modulo N, which the caller reduces
+//! modulo n in the end.
+
+use zeroize::Zeroizing;
+
+use super::split::{LIMB_BITS, LIMB_MASK, TWO_52};
+use crate::rsa::limbs::{self, Number};
+use crate::rsa::montgomery::Modulus;
+
+/// How many times larger than N R is at least, in bits: R ≥ 16·N, as for the other kernel.
+const ROOM_BITS: usize = 4;
+
+/// The bits of a block of two limbs.
+const BLOCK_BITS: usize = 2 * LIMB_BITS;
+
+/// What a kernel needs to calculate modulo N, in limbs of 52 bits and in blocks of two.
+pub(super) struct Multiple {
+    /// H = (N + 1)/2^104, with as many blocks as all numbers modulo N; the highest is zero. R is 2^104 to the power of them.
+    pub(super) upper: Zeroizing<Vec<u64>>,
+    /// R·2^(13·blocks) mod N. Squared three times in Montgomery's way, it is R·2^(104·blocks) = R².
+    pub(super) root: Zeroizing<Vec<u64>>,
+}
+
+impl Multiple {
+    /// Of a modulus n with 2^(bits − 2) < n < 2^bits. This takes at most 113 + 21·blocks doublings.
+    pub(super) fn new(modulus: &Modulus, bits: usize) -> Self {
+        let blocks = (bits + BLOCK_BITS + ROOM_BITS).div_ceil(BLOCK_BITS);
+        // k has 104 bits, and N has at most 104 more than n: a block of 112 holds them, and leaves room for doubling.
+        let mut multiple = modulus.number().product(&Number::from_be_bytes(&*negated_inverse(modulus.number()), 1));
+        let mut power = Number::power_of_two(bits - 2, multiple.blocks().len());
+        for _ in bits - 2..blocks * (BLOCK_BITS + BLOCK_BITS / 8) {
+            power.double(&multiple);
+        }
+        multiple.add(&Number::power_of_two(0, multiple.blocks().len()));
+        let mut upper = from_number(&multiple, 2 * blocks);
+        debug_assert!(upper.iter().take(2).all(|limb| *limb == 0), "N + 1 is no multiple of 2^104");
+        upper.rotate_left(2);
+        Self { upper, root: from_number(&power, 2 * blocks) }
+    }
+}
+
+/// −1/n modulo 2^104, big-endian. Newton's iteration doubles the number of right bits from three on.
+fn negated_inverse(n: &Number) -> Zeroizing<[u8; 16]> {
+    let lowest = n.limbs().iter().take(4).rev().fold(0, |sum, limb| (sum << limbs::LIMB_BITS) | u128::from(*limb));
+    let inverse =
+        (0..6).fold(lowest, |inverse, _| inverse.wrapping_mul(2_u128.wrapping_sub(lowest.wrapping_mul(inverse))));
+    Zeroizing::new((inverse.wrapping_neg() & ((1 << BLOCK_BITS) - 1)).to_be_bytes())
+}
+
+/// A number in so many limbs of 52 bits. It has to fit.
+pub(super) fn from_number(number: &Number, length: usize) -> Zeroizing<Vec<u64>> {
+    let mut output = Zeroizing::new(vec![0; length]);
+    let mut limbs = number.limbs().iter();
+    // At most 51 bits remain from a limb and 28 come at a time.
+    let (mut pending, mut bits) = (0_u128, 0);
+    for limb in output.iter_mut() {
+        while bits < LIMB_BITS {
+            pending |= u128::from(limbs.next().copied().unwrap_or(0)) << bits;
+            bits += limbs::LIMB_BITS;
+        }
+        *limb = low_limb(pending);
+        pending >>= LIMB_BITS;
+        bits -= LIMB_BITS;
+    }
+    debug_assert!(pending == 0 && limbs.all(|limb| *limb == 0), "the number does not fit");
+    output
+}
+
+/// The number of limbs of 52 bits, in so many blocks of the other kernel. It has to fit.
+pub(super) fn to_number(limbs: &[u64], blocks: usize) -> Number {
+    let mut output = Number::zero(blocks);
+    let mut limbs = limbs.iter();
+    let (mut pending, mut bits) = (0_u128, 0);
+    for limb in output.limbs_mut() {
+        if bits < limbs::LIMB_BITS {
+            pending |= u128::from(limbs.next().copied().unwrap_or(0)) << bits;
+            bits += LIMB_BITS;
+        }
+        *limb = limbs::low_limb(low_limb(pending));
+        pending >>= limbs::LIMB_BITS;
+        bits -= limbs::LIMB_BITS;
+    }
+    debug_assert!(pending == 0 && limbs.all(|limb| *limb == 0), "the number does not fit");
+    output
+}
+
+/// The 52 low bits.
+#[expect(clippy::cast_possible_truncation, reason = "no more than 52 bits are left")]
+fn low_limb(bits: u128) -> u64 {
+    (bits & LIMB_MASK as u128) as u64
+}
+
+/// The bits of a limb as a float, as the kernels hold it: behind the exponent of 2^52 it is 2^52 too much.
+pub(super) fn to_float(limb: u64) -> u64 {
+    debug_assert!(limb <= LIMB_MASK);
+    (f64::from_bits(limb | TWO_52.to_bits()) - TWO_52).to_bits()
+}
+
+/// The limb that a float is.
+pub(super) fn from_float(bits: u64) -> u64 {
+    (f64::from_bits(bits) + TWO_52).to_bits() & LIMB_MASK
+}
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+
+    use super::*;
+    use crate::rsa::differential::{Random, big, cases, number};
+
+    fn exact(limb: u64) -> f64 {
+        let [high, low] = [limb >> 26, limb & 0x3ff_ffff].map(|half| f64::from(u32::try_from(half).unwrap()));
+        high * 67_108_864.0 + low
+    }
+
+    #[test]
+    fn differential_limbs_of_both_sizes_are_the_same_number() {
+        let mut random = Random::new(22);
+        for _ in 0..cases() {
+            let bits = 1 + random.below(4200);
+            let value = random.number(bits);
+            let limbs = from_number(&number(&value, 38), 82);
+            assert!(limbs.iter().all(|limb| *limb <= LIMB_MASK));
+            assert_eq!(limbs.iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb), value);
+            let floats: Vec<u64> = limbs.iter().map(|limb| to_float(*limb)).collect();
+            assert!(floats.iter().zip(limbs.iter()).all(|(float, limb)| f64::from_bits(*float) == exact(*limb)));
+            let limbs: Vec<u64> = floats.into_iter().map(from_float).collect();
+            assert_eq!(big(&to_number(&limbs, 39)), value);
+        }
+    }
+
+    #[test]
+    fn the_multiple_is_minus_one_modulo_a_block() {
+        let mut random = Random::new(23);
+        for _ in 0..cases() / 50 {
+            let bits = random.bits() >> random.below(2);
+            let n = random.modulus(bits);
+            let multiple = Multiple::new(&Modulus::new(&n.to_bytes_be(), bits), bits);
+            let blocks = multiple.upper.len() / 2;
+            let value = |limbs: &[u64]| limbs.iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb);
+            let modulus = (value(&multiple.upper) << BLOCK_BITS) - 1_u32;
+            assert_eq!(&modulus % &n, BigUint::ZERO);
+            assert!(&modulus << ROOM_BITS <= BigUint::from(1_u32) << (BLOCK_BITS * blocks));
+            let power = BigUint::from(2_u32).modpow(&BigUint::from(117 * blocks), &modulus);
+            assert_eq!(value(&multiple.root), power);
+        }
+    }
+}
