@@ -219,7 +219,14 @@ fn add_products(
     let x = x.get(blocks.clone()).unwrap_or_default();
     let y = y.get(index + 1 - blocks.end..index + 1 - blocks.start).unwrap_or_default();
     debug_assert_eq!(x.len(), y.len());
-    x.iter().zip(y.iter().rev()).fold(sums, |sums, (x, y)| sums.plus(constants, x, *y))
+    let Sums { mut even, mut odd, mut next, products } = sums;
+    for ([x0, x1], y) in x.iter().zip(y.iter().rev()) {
+        let (high, low) = constants.split(*x0, *y);
+        (even, odd) = (even.minus(low), odd.plus(high));
+        let (high, low) = constants.split(*x1, *y);
+        (odd, next) = (odd.minus(low), next.plus(high));
+    }
+    Sums { even, odd, next, products: products + x.len() as u64 }
 }
 
 /// What a column carries into the next: rounded down, with its sign.
