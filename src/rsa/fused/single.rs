@@ -12,7 +12,7 @@ use super::split::{Constants, LIMB_BITS, bias};
 use crate::rsa::limbs::{self, Number};
 use crate::rsa::montgomery::Modulus;
 
-/// The blocks that a result is divided by, when it leaves: more bits than N has more than n.
+/// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
 const SHIFT: usize = 4;
 
 /// The modulus of a public key, for this kernel.
