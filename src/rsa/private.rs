@@ -1,8 +1,8 @@
 //! RSA private keys that are fit to sign tokens, and RSASSA-PSS signatures with them (RFC 8017 §8.1.1).
 //!
 //! RUSTSEC-2023-0071 ("Marvin") says that the time of the crate `rsa`'s private operation may depend on the key. It is not
-//! used: the crate reads and checks keys, and the arithmetic is that of `limbs`, `kernel` and `exponentiation`, in which no
-//! branch and no address depends on a secret. Beyond that,
+//! used: the crate reads and checks keys, and the arithmetic is that of `rsa-arithmetic`, in which no branch and no
+//! address depends on a secret. Beyond that,
 //!
 //! - nobody can choose what is raised to the secret exponent: it is a PSS encoding that the filter makes itself, salted
 //!   with what no caller knows, and blinded with a secret factor of its own. There is no decryption, and so no padding
@@ -10,7 +10,6 @@
 //! - no signature leaves before it is verified with the public key: a single faulty one would factor the modulus.
 //! - all secret numbers are overwritten when they go.
 
-mod crt;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -18,12 +17,11 @@ mod tests;
 use std::fmt;
 use std::rc::Rc;
 
+use rsa_arithmetic::{Crt, Number};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use self::crt::Crt;
 use super::hedge::{Hedge, HedgeSecret};
-use super::limbs::Number;
 use super::{RsaPublicKey, SALT_LENGTH, pss};
 
 /// How often a blinding factor is drawn. At least every second is one, so that this many fail once in 2^64 signatures.

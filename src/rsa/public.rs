@@ -7,18 +7,18 @@ use std::sync::OnceLock;
 use ::rsa::pkcs1::RsaPublicKeyRef;
 use ::rsa::pkcs8::SubjectPublicKeyInfoRef;
 use der::Decode as _;
+use rsa_arithmetic::{Kernel, PublicRing};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::encoding::{AlgorithmError, Block, check_algorithm};
 use super::pss;
-use super::ring::PublicRing;
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
 
 /// The largest modulus that is accepted, in bits. The cost of a verification grows with its square.
-pub const MAX_MODULUS_BITS: usize = 4096;
+pub const MAX_MODULUS_BITS: usize = rsa_arithmetic::MAX_MODULUS_BITS;
 
 /// The DER of a DigestInfo with SHA-256, up to the digest (RFC 8017 §9.2, note 1).
 const SHA256_DIGEST_INFO: [u8; 19] =
@@ -149,7 +149,7 @@ impl RsaPublicKey {
 
     /// What calculates modulo the modulus.
     pub(super) fn ring(&self) -> &PublicRing {
-        self.ring.get_or_init(|| PublicRing::new(&self.modulus, self.bits()).into())
+        self.ring.get_or_init(|| PublicRing::new(&self.modulus, self.bits(), Kernel::fastest()).into())
     }
 
     /// The encoded message that a signature is of, as long as the modulus (RSAVP1, RFC 8017 §5.2.2).

@@ -5,9 +5,9 @@ use ::rsa::pkcs1::{RsaPrivateKeyRef, UintRef};
 use ::rsa::pkcs8::PrivateKeyInfoRef;
 use ::rsa::traits::PrivateKeyParts as _;
 use der::Decode as _;
+use rsa_arithmetic::{Crt, Kernel};
 use zeroize::Zeroizing;
 
-use super::crt::Crt;
 use super::{Pair, PrivateKeyError};
 use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
@@ -50,7 +50,7 @@ fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
     })?;
     check(&file)?;
     let numbers = [file.prime1, file.prime2, file.exponent1, file.exponent2, file.coefficient];
-    let crt = Crt::new(numbers.each_ref().map(UintRef::as_bytes), bit_length(modulus));
+    let crt = Crt::new(numbers.each_ref().map(UintRef::as_bytes), bit_length(modulus), Kernel::fastest());
     let secret = HedgeSecret::of([file.prime1.as_bytes(), file.prime2.as_bytes()]);
     Ok(Pair { crt, public, secret })
 }

@@ -6,10 +6,10 @@
 
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::kernel;
-use super::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
-#[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-use super::limbs::{LIMB_BITS, low_limb};
+use crate::kernel;
+use crate::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
+#[cfg(fused_kernel)]
+use crate::limbs::{LIMB_BITS, low_limb};
 
 /// How many times larger than the modulus R is at least, in bits: R ≥ 16·n.
 const ROOM_BITS: usize = 4;
@@ -17,7 +17,7 @@ const ROOM_BITS: usize = 4;
 /// An odd modulus n, and what multiplication modulo it needs. All numbers that it deals with have its number of blocks.
 /// It is overwritten when it goes.
 #[derive(Clone)]
-pub(super) struct Modulus {
+pub(crate) struct Modulus {
     number: Number,
     /// −1/n modulo 2^28.
     inverse: Zeroizing<u32>,
@@ -26,7 +26,7 @@ pub(super) struct Modulus {
 }
 
 /// Room for intermediate results, so that a long calculation allocates once. It is overwritten when it goes.
-pub(super) struct Workspace {
+pub(crate) struct Workspace {
     quotient: Number,
     output: Number,
 }
@@ -40,7 +40,7 @@ impl Modulus {
     ///
     /// This costs at most 131 + 7·blocks doublings, each less than a thousand simple operations, and four squarings: for
     /// 2048 bits 215 doublings and as much time as two verifications.
-    pub(super) fn new(bytes: &[u8], bits: usize) -> Self {
+    pub(crate) fn new(bytes: &[u8], bits: usize) -> Self {
         let blocks = Self::blocks_for(bits);
         let number = Number::from_be_bytes(bytes, blocks);
         debug_assert!(blocks <= MAX_BLOCKS && number.bit(0), "no modulus for this arithmetic");
@@ -63,22 +63,22 @@ impl Modulus {
     }
 
     /// How many blocks the numbers modulo n < 2^bits have.
-    pub(super) fn blocks_for(bits: usize) -> usize {
+    pub(crate) fn blocks_for(bits: usize) -> usize {
         (bits + ROOM_BITS).div_ceil(BLOCK_BITS)
     }
 
     /// n itself.
-    pub(super) fn number(&self) -> &Number {
+    pub(crate) fn number(&self) -> &Number {
         &self.number
     }
 
     /// How many blocks the numbers modulo n have.
-    pub(super) fn blocks(&self) -> usize {
+    pub(crate) fn blocks(&self) -> usize {
         self.number.blocks().len()
     }
 
     /// Room for calculations with this modulus.
-    pub(super) fn workspace(&self) -> Workspace {
+    pub(crate) fn workspace(&self) -> Workspace {
         let zero = || Number::zero(self.blocks());
         Workspace { quotient: zero(), output: zero() }
     }
@@ -89,7 +89,7 @@ impl Modulus {
     ///
     /// - two numbers below 4·n, that is results and sums of two results, because R ≥ 16·n;
     /// - any number that has the blocks of n, which is below R, and one of at most n.
-    pub(super) fn multiply(&self, a: &mut Number, b: &Number, workspace: &mut Workspace) {
+    pub(crate) fn multiply(&self, a: &mut Number, b: &Number, workspace: &mut Workspace) {
         let Workspace { quotient, output } = workspace;
         let blocks = [a, b, &self.number].map(Number::blocks);
         kernel::multiply(output.blocks_mut(), quotient.blocks_mut(), blocks, *self.inverse);
@@ -97,19 +97,19 @@ impl Modulus {
     }
 
     /// Replaces a by a²/R mod n, with the bounds of [`Self::multiply`].
-    pub(super) fn square(&self, a: &mut Number, workspace: &mut Workspace) {
+    pub(crate) fn square(&self, a: &mut Number, workspace: &mut Workspace) {
         let Workspace { quotient, output } = workspace;
         kernel::square(output.blocks_mut(), quotient.blocks_mut(), [a.blocks(), self.number.blocks()], *self.inverse);
         std::mem::swap(a, output);
     }
 
     /// Brings a plain number into Montgomery form, below 2·n. It may be any that has the blocks of n.
-    pub(super) fn enter(&self, a: &mut Number, workspace: &mut Workspace) {
+    pub(crate) fn enter(&self, a: &mut Number, workspace: &mut Workspace) {
         self.multiply(a, &self.r_squared, workspace);
     }
 
     /// Brings a plain number of at most twice the blocks of n into Montgomery form, below 2·n.
-    pub(super) fn enter_wide(&self, number: &Number, workspace: &mut Workspace) -> Number {
+    pub(crate) fn enter_wide(&self, number: &Number, workspace: &mut Workspace) -> Number {
         // low + high·R. Entered twice, the high half has its factor R, and another.
         let [mut low, mut high] = number.split(self.blocks());
         self.enter(&mut high, workspace);
@@ -123,14 +123,14 @@ impl Modulus {
     }
 
     /// Brings a number below 4·n from Montgomery form to a plain one below 2·n.
-    pub(super) fn leave(&self, a: &mut Number, workspace: &mut Workspace) {
+    pub(crate) fn leave(&self, a: &mut Number, workspace: &mut Workspace) {
         self.multiply(a, &Number::power_of_two(0, self.blocks()), workspace);
     }
 
     /// Divides a number of any length by 2^28 modulo n, so many times: the result is below number/2^(28·times) + n, and has
     /// to fit into the blocks of n.
-    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-    pub(super) fn shift(&self, number: &Number, times: usize) -> Number {
+    #[cfg(fused_kernel)]
+    pub(crate) fn shift(&self, number: &Number, times: usize) -> Number {
         let blocks = number.blocks().len().max(self.blocks()) + 1;
         let mut number = number.resized(blocks);
         for index in 0..times {
@@ -152,12 +152,12 @@ impl Modulus {
     }
 
     /// Reduces a number below 2·n to one below n.
-    pub(super) fn reduce(&self, a: &mut Number) {
+    pub(crate) fn reduce(&self, a: &mut Number) {
         a.reduce_once(&self.number);
     }
 
     /// 1 in Montgomery form.
-    pub(super) fn one(&self, workspace: &mut Workspace) -> Number {
+    pub(crate) fn one(&self, workspace: &mut Workspace) -> Number {
         let mut one = Number::power_of_two(0, self.blocks());
         self.enter(&mut one, workspace);
         one

@@ -5,37 +5,38 @@
 
 use num_bigint::BigUint;
 
-use super::kernel;
-use super::limbs::{BLOCK_BITS, Block, LIMB_MASK, MAX_BLOCKS, Number, low_limb};
-use super::montgomery::Modulus;
-use super::ring::PublicRing;
+use crate::Kernel;
+use crate::kernel;
+use crate::limbs::{BLOCK_BITS, Block, LIMB_MASK, MAX_BLOCKS, Number, low_limb};
+use crate::montgomery::Modulus;
+use crate::ring::PublicRing;
 
 /// How many cases a test has.
-pub(super) fn cases() -> usize {
+pub(crate) fn cases() -> usize {
     std::env::var("RSA_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000)
 }
 
 /// Random numbers, the same in each run (xorshift64*, G. Marsaglia and S. Vigna).
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
     /// A number of at most so many bits: random throughout, or of long runs of ones and zeros.
-    pub(super) fn number(&mut self, bits: usize) -> BigUint {
+    pub(crate) fn number(&mut self, bits: usize) -> BigUint {
         let mut number = BigUint::ZERO;
         let has_runs = self.below(2) == 0;
         let mut left = bits;
@@ -54,7 +55,7 @@ impl Random {
     }
 
     /// An odd number of exactly so many bits.
-    pub(super) fn modulus(&mut self, bits: usize) -> BigUint {
+    pub(crate) fn modulus(&mut self, bits: usize) -> BigUint {
         let one = BigUint::from(1_u32);
         let top = &one << (bits - 1);
         match self.below(8) {
@@ -69,7 +70,7 @@ impl Random {
     }
 
     /// A number up to a bound, with the bound itself and its neighbours.
-    pub(super) fn at_most(&mut self, bound: &BigUint) -> BigUint {
+    pub(crate) fn at_most(&mut self, bound: &BigUint) -> BigUint {
         match self.below(16) {
             0 => BigUint::ZERO,
             1 => BigUint::from(1_u32),
@@ -85,7 +86,7 @@ impl Random {
     }
 
     /// The bits of a public modulus.
-    pub(super) fn bits(&mut self) -> usize {
+    pub(crate) fn bits(&mut self) -> usize {
         match self.below(10) {
             0..4 => 2048,
             4 => 3072,
@@ -102,7 +103,7 @@ fn size(number: &BigUint) -> usize {
     usize::try_from(number.bits()).unwrap()
 }
 
-pub(super) fn big(number: &Number) -> BigUint {
+pub(crate) fn big(number: &Number) -> BigUint {
     number.limbs().iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << 28) + *limb)
 }
 
@@ -115,7 +116,7 @@ impl FromIterator<Block> for Number {
     }
 }
 
-pub(super) fn number(big: &BigUint, blocks: usize) -> Number {
+pub(crate) fn number(big: &BigUint, blocks: usize) -> Number {
     Number::from_be_bytes(&big.to_bytes_be(), blocks)
 }
 
@@ -239,21 +240,21 @@ fn columns_that_are_as_large_as_can_be_do_not_overflow() {
 
 #[test]
 fn differential_public_powers_and_products() {
-    public_powers_and_products(PublicRing::new);
+    public_powers_and_products(Kernel::scalar());
 }
 
 #[test]
 fn differential_fused_public_powers() {
-    public_powers_and_products(PublicRing::fused);
+    public_powers_and_products(Kernel::fused().unwrap());
 }
 
-fn public_powers_and_products(new: fn(&[u8], usize) -> PublicRing) {
+fn public_powers_and_products(kernel: Kernel) {
     let mut random = Random::new(3);
     let exponents = [3, 5, 17, 65537, (1 << 33) - 9, (1 << 33) - 1, 65539];
     for case in 0..cases() / 20 {
         let bits = random.bits();
         let n = random.modulus(bits);
-        let ring = new(&n.to_bytes_be(), bits);
+        let ring = PublicRing::new(&n.to_bytes_be(), bits, kernel);
         let largest = &n - 1_u32;
         let (a, b) = (random.at_most(&largest), random.at_most(&largest));
         let exponent = exponents[if case % 2 == 0 { 3 } else { random.below(exponents.len()) }];

@@ -9,8 +9,8 @@
 use zeroize::Zeroizing;
 
 use super::split::{LIMB_BITS, LIMB_MASK, TWO_52};
-use crate::rsa::limbs::{self, Number};
-use crate::rsa::montgomery::Modulus;
+use crate::limbs::{self, Number};
+use crate::montgomery::Modulus;
 
 /// How many times larger than N R is at least, in bits: R ≥ 16·N, as for the other kernel.
 const ROOM_BITS: usize = 4;
@@ -111,7 +111,7 @@ mod tests {
     use num_bigint::BigUint;
 
     use super::*;
-    use crate::rsa::differential::{Random, big, cases, number};
+    use crate::differential::{Random, big, cases, number};
 
     fn exact(limb: u64) -> f64 {
         let [high, low] = [limb >> 26, limb & 0x3ff_ffff].map(|half| f64::from(u32::try_from(half).unwrap()));

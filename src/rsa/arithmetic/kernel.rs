@@ -17,9 +17,9 @@
 //! Both are below 2^63.3 + 2^38 < 2^64. Additions here are checked in debug builds, in which the tests run: the largest
 //! possible limbs are among their inputs.
 //!
-//! [`MAX_BLOCKS`]: super::limbs::MAX_BLOCKS
+//! [`MAX_BLOCKS`]: crate::limbs::MAX_BLOCKS
 
-use super::limbs::{Block, LIMB_BITS, LIMB_MASK, low_limb};
+use crate::limbs::{Block, LIMB_BITS, LIMB_MASK, low_limb};
 
 /// The sums of four neighbouring columns, the lowest first.
 type Columns = [u64; 4];
@@ -28,13 +28,13 @@ const ZERO: Block = [0; 4];
 
 /// Writes a·b/R mod n to `output`, for `[a, b, n]` of the same length, with R = 2^112 to the power of that length. The
 /// result is below (a·b)/R + n. `quotient` is room for the quotient; `inverse` is −1/n modulo 2^28.
-pub(super) fn multiply(output: &mut [Block], quotient: &mut [Block], [a, b, n]: [&[Block]; 3], inverse: u32) {
+pub(crate) fn multiply(output: &mut [Block], quotient: &mut [Block], [a, b, n]: [&[Block]; 3], inverse: u32) {
     debug_assert_eq!(a.len(), b.len());
     reduce(output, quotient, n, inverse, |index, carry| product_columns(a, b, index, carry));
 }
 
 /// The same as [`multiply`] for `[a, n]` and b = a, with three quarters of the products.
-pub(super) fn square(output: &mut [Block], quotient: &mut [Block], [a, n]: [&[Block]; 2], inverse: u32) {
+pub(crate) fn square(output: &mut [Block], quotient: &mut [Block], [a, n]: [&[Block]; 2], inverse: u32) {
     debug_assert_eq!(a.len(), n.len());
     reduce(output, quotient, n, inverse, |index, carry| square_columns(a, index, carry));
 }
@@ -49,7 +49,7 @@ fn reduce(
     inverse: u32,
     columns: impl Fn(usize, u64) -> Columns,
 ) {
-    debug_assert!(output.len() == n.len() && quotient.len() == n.len() && n.len() <= super::limbs::MAX_BLOCKS);
+    debug_assert!(output.len() == n.len() && quotient.len() == n.len() && n.len() <= crate::limbs::MAX_BLOCKS);
     let lowest = block(n, 0);
     let mut carry = 0;
     for index in 0..n.len() {

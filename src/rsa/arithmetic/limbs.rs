@@ -5,36 +5,36 @@
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 /// The bits of a limb. Products of two limbs have 56 bits, so that 256 of them fit into an accumulator of 64.
-pub(super) const LIMB_BITS: usize = 28;
+pub(crate) const LIMB_BITS: usize = 28;
 
 /// The largest limb, and the mask of its bits.
-pub(super) const LIMB_MASK: u32 = (1 << LIMB_BITS) - 1;
+pub(crate) const LIMB_MASK: u32 = (1 << LIMB_BITS) - 1;
 
 /// Four neighbouring limbs, the lowest first. The kernel works on four columns at a time.
-pub(super) type Block = [u32; 4];
+pub(crate) type Block = [u32; 4];
 
 /// The bits of a block.
-pub(super) const BLOCK_BITS: usize = 4 * LIMB_BITS;
+pub(crate) const BLOCK_BITS: usize = 4 * LIMB_BITS;
 
 /// The most blocks that a modulus may have: 4144 bits, for a modulus of 4096 with the room that [`Modulus`] needs.
 ///
-/// [`Modulus`]: super::montgomery::Modulus
-pub(super) const MAX_BLOCKS: usize = 37;
+/// [`Modulus`]: crate::montgomery::Modulus
+pub(crate) const MAX_BLOCKS: usize = 37;
 
 /// A natural number in a fixed number of blocks, the lowest first. It is overwritten when it goes.
 #[derive(Clone)]
-pub(super) struct Number(Zeroizing<Vec<Block>>);
+pub struct Number(Zeroizing<Vec<Block>>);
 
 impl ZeroizeOnDrop for Number {}
 
 impl Number {
     /// Zero in so many blocks.
-    pub(super) fn zero(blocks: usize) -> Self {
+    pub(crate) fn zero(blocks: usize) -> Self {
         Self(Zeroizing::new(vec![[0; 4]; blocks]))
     }
 
     /// The number 2^exponent. It has to fit.
-    pub(super) fn power_of_two(exponent: usize, blocks: usize) -> Self {
+    pub(crate) fn power_of_two(exponent: usize, blocks: usize) -> Self {
         let mut number = Self::zero(blocks);
         let limb = number.limbs_mut().get_mut(exponent / LIMB_BITS);
         debug_assert!(limb.is_some(), "2^{exponent} does not fit into {blocks} blocks");
@@ -43,7 +43,7 @@ impl Number {
     }
 
     /// From big-endian bytes (OS2IP, RFC 8017 §4.2). The number has to fit.
-    pub(super) fn from_be_bytes(bytes: &[u8], blocks: usize) -> Self {
+    pub(crate) fn from_be_bytes(bytes: &[u8], blocks: usize) -> Self {
         let mut number = Self::zero(blocks);
         let mut bytes = bytes.iter().rev();
         // Bits that were read and are in no limb yet. At most 27 remain from a limb and 8 come at a time: 35 bits.
@@ -64,7 +64,8 @@ impl Number {
     }
 
     /// So many big-endian bytes (I2OSP, RFC 8017 §4.1). The number has to fit.
-    pub(super) fn to_be_bytes(&self, length: usize) -> Zeroizing<Vec<u8>> {
+    #[must_use]
+    pub fn to_be_bytes(&self, length: usize) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(vec![0; length]);
         let mut limbs = self.limbs().iter();
         let mut pending: u64 = 0;
@@ -84,7 +85,7 @@ impl Number {
     }
 
     /// The same number in another number of blocks. It has to fit.
-    pub(super) fn resized(&self, blocks: usize) -> Self {
+    pub(crate) fn resized(&self, blocks: usize) -> Self {
         let mut number = Self::zero(blocks);
         number.0.iter_mut().zip(self.0.iter()).for_each(|(block, from)| *block = *from);
         debug_assert!(self.0.iter().skip(blocks).all(|block| *block == [0; 4]), "the number does not fit");
@@ -92,7 +93,7 @@ impl Number {
     }
 
     /// The lowest blocks and what is above them, both in so many blocks. There have to be at most twice as many.
-    pub(super) fn split(&self, blocks: usize) -> [Self; 2] {
+    pub(crate) fn split(&self, blocks: usize) -> [Self; 2] {
         debug_assert!(self.0.len() <= 2 * blocks, "two halves of {blocks} blocks do not hold the number");
         let mut halves = [Self::zero(blocks), Self::zero(blocks)];
         for (half, from) in halves.iter_mut().zip(self.0.chunks(blocks)) {
@@ -102,33 +103,33 @@ impl Number {
     }
 
     /// The blocks.
-    pub(super) fn blocks(&self) -> &[Block] {
+    pub(crate) fn blocks(&self) -> &[Block] {
         &self.0
     }
 
     /// The blocks, to be written. Every limb has to stay below 2^28.
-    pub(super) fn blocks_mut(&mut self) -> &mut [Block] {
+    pub(crate) fn blocks_mut(&mut self) -> &mut [Block] {
         &mut self.0
     }
 
     /// The limbs.
-    pub(super) fn limbs(&self) -> &[u32] {
+    pub(crate) fn limbs(&self) -> &[u32] {
         self.0.as_flattened()
     }
 
     /// The limbs, to be written. Every one has to stay below 2^28.
-    pub(super) fn limbs_mut(&mut self) -> &mut [u32] {
+    pub(crate) fn limbs_mut(&mut self) -> &mut [u32] {
         self.0.as_flattened_mut()
     }
 
     /// Whether a bit is set; `false` above the highest.
-    pub(super) fn bit(&self, index: usize) -> bool {
+    pub(crate) fn bit(&self, index: usize) -> bool {
         let limb = self.limbs().get(index / LIMB_BITS).copied().unwrap_or(0);
         (limb >> (index % LIMB_BITS)) & 1 == 1
     }
 
     /// Adds a number of the same length. The sum has to fit.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         debug_assert_eq!(self.0.len(), other.0.len());
         let mut carry = 0;
         for (limb, other) in self.limbs_mut().iter_mut().zip(other.limbs()) {
@@ -141,25 +142,26 @@ impl Number {
     }
 
     /// Subtracts a number of the same length that is not larger.
-    pub(super) fn subtract(&mut self, other: &Self) {
+    pub(crate) fn subtract(&mut self, other: &Self) {
         let borrow = self.subtract_masked(other, LIMB_MASK);
         debug_assert_eq!(borrow, 0, "the difference is negative");
     }
 
     /// Whether this number is smaller than another of the same length, in a time that does not depend on them.
-    pub(super) fn is_below(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_below(&self, other: &Self) -> bool {
         self.borrow_without(other) == 1
     }
 
     /// Subtracts the other number if that is not larger: one step of a reduction, always of the same cost.
-    pub(super) fn reduce_once(&mut self, modulus: &Self) {
+    pub(crate) fn reduce_once(&mut self, modulus: &Self) {
         let is_smaller = self.borrow_without(modulus);
         // All bits where it is not smaller, and none where it is.
         self.subtract_masked(modulus, std::hint::black_box(is_smaller.wrapping_sub(1)) & LIMB_MASK);
     }
 
     /// Doubles a number below the modulus, modulo the modulus. The modulus has to leave the highest bit free.
-    pub(super) fn double(&mut self, modulus: &Self) {
+    pub(crate) fn double(&mut self, modulus: &Self) {
         let mut carry = 0;
         for limb in self.limbs_mut() {
             let doubled = (*limb << 1) | carry;
@@ -171,7 +173,7 @@ impl Number {
     }
 
     /// The product, in as many blocks as both have together. Row by row: for the few that need no modulus.
-    pub(super) fn product(&self, other: &Self) -> Self {
+    pub(crate) fn product(&self, other: &Self) -> Self {
         let mut product = Self::zero(self.0.len() + other.0.len());
         for (row, factor) in self.limbs().iter().enumerate() {
             let mut carry: u64 = 0;
@@ -209,7 +211,7 @@ impl Number {
 /// The 28 low bits.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "no more than 28 bits are left")]
-pub(super) fn low_limb(sum: u64) -> u32 {
+pub(crate) fn low_limb(sum: u64) -> u32 {
     (sum & LIMB_MASK as u64) as u32
 }
 
@@ -296,6 +298,6 @@ mod tests {
 
     #[test]
     fn the_largest_modulus_fits() {
-        const { assert!(MAX_BLOCKS * BLOCK_BITS >= crate::rsa::MAX_MODULUS_BITS + 4) }
+        const { assert!(MAX_BLOCKS * BLOCK_BITS >= crate::MAX_MODULUS_BITS + 4) }
     }
 }

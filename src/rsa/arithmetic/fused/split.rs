@@ -108,7 +108,7 @@ pub(super) fn is_fused() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rsa::differential::{Random, cases};
+    use crate::differential::{Random, cases};
 
     #[test]
     fn differential_halves_are_those_of_the_product() {

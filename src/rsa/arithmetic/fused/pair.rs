@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 use super::lanes::Lanes;
 use super::modulus::{Multiple, from_float, from_number, to_float, to_number};
 use super::split::{Constants, bias};
-use crate::rsa::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
-use crate::rsa::limbs::{self, Number};
-use crate::rsa::montgomery::Modulus;
+use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
+use crate::limbs::{self, Number};
+use crate::montgomery::Modulus;
 
 /// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
 const SHIFT: usize = 4;
@@ -22,7 +22,7 @@ type Block = [Lanes; 2];
 type Residues = Zeroizing<Vec<Block>>;
 
 /// Both prime factors, for this kernel.
-pub(in crate::rsa) struct PrimePair {
+pub(crate) struct PrimePair {
     /// H of both; the highest block is zero.
     upper: Residues,
     /// R² mod N of both.
@@ -39,7 +39,7 @@ struct Sums {
 
 impl PrimePair {
     /// Of two moduli of so many bits.
-    pub(in crate::rsa) fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
+    pub(crate) fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
         let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits));
         let upper = pair([&p.upper, &q.upper]);
         let mut pair = Self { r_squared: pair([&p.root, &q.root]), upper };
@@ -52,7 +52,7 @@ impl PrimePair {
 
     /// The powers of two plain numbers below 2·n of their moduli, plain and below 2·n. As [`SecretExponent::power`] does:
     /// neither the steps nor the addresses depend on anything but the lengths.
-    pub(in crate::rsa) fn powers(
+    pub(crate) fn powers(
         &self,
         moduli: [&Modulus; 2],
         bases: [&Number; 2],

@@ -6,25 +6,25 @@
 
 use zeroize::ZeroizeOnDrop;
 
-use crate::rsa::exponentiation::SecretExponent;
-#[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-use crate::rsa::fused;
-use crate::rsa::limbs::Number;
-use crate::rsa::montgomery::Modulus;
+use crate::Kernel;
+use crate::exponentiation::SecretExponent;
+#[cfg(fused_kernel)]
+use crate::fused;
+use crate::limbs::Number;
+use crate::montgomery::Modulus;
 
 /// The secret numbers of a key, in the form that they are calculated with. They are overwritten when they go.
 ///
 /// Both prime factors are treated as if they had as many bits as the longer may have. Where time depends on a length, it
 /// depends on that of the modulus.
-pub(super) struct Crt {
+pub struct Crt {
     p: Factor,
     q: Factor,
     /// 1/q mod p, in Montgomery form.
     coefficient: Number,
     /// The blocks of numbers modulo p·q.
     blocks: usize,
-    /// Where the host has what it needs.
-    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    #[cfg(fused_kernel)]
     fused: Option<fused::PrimePair>,
 }
 
@@ -44,7 +44,10 @@ impl Crt {
     /// Both factors are odd and have at most half of the bits, rounded up, so that the other has more than a quarter of
     /// what that allows: with h = ⌈bits/2⌉, it is above 2^(bits − 1)/2^h ≥ 2^(h − 2). The exponents are below p − 1 and
     /// q − 1, and the coefficient below p.
-    pub(super) fn new([p, q, exponent_p, exponent_q, coefficient]: [&[u8]; 5], modulus_bits: usize) -> Self {
+    #[must_use]
+    #[cfg_attr(not(fused_kernel), expect(unused_variables, reason = "there is one kernel only"))]
+    pub fn new(numbers: [&[u8]; 5], modulus_bits: usize, kernel: Kernel) -> Self {
+        let [p, q, exponent_p, exponent_q, coefficient] = numbers;
         let bits = modulus_bits.div_ceil(2);
         let p = Factor::new(p, exponent_p, bits);
         let q = Factor::new(q, exponent_q, bits);
@@ -53,10 +56,8 @@ impl Crt {
         p.modulus.enter(&mut coefficient, &mut workspace);
         p.modulus.reduce(&mut coefficient);
         Self {
-            #[cfg(test)]
-            fused: None,
-            #[cfg(all(not(test), target_arch = "wasm32", target_feature = "relaxed-simd"))]
-            fused: fused::is_usable().then(|| fused::PrimePair::new([&p.modulus, &q.modulus], bits)),
+            #[cfg(fused_kernel)]
+            fused: kernel.is_fused().then(|| fused::PrimePair::new([&p.modulus, &q.modulus], bits)),
             p,
             q,
             coefficient,
@@ -64,16 +65,9 @@ impl Crt {
         }
     }
 
-    /// The same with the kernel that tests otherwise leave out, because most machines run it too slowly natively.
-    #[cfg(test)]
-    pub(super) fn fused(numbers: [&[u8]; 5], modulus_bits: usize) -> Self {
-        let crt = Self::new(numbers, modulus_bits);
-        let pair = fused::PrimePair::new([&crt.p.modulus, &crt.q.modulus], modulus_bits.div_ceil(2));
-        Self { fused: Some(pair), ..crt }
-    }
-
     /// base^(−d) mod n, for a base below n; zero modulo a factor that divides the base.
-    pub(super) fn inverse_power(&self, base: &Number) -> Number {
+    #[must_use]
+    pub fn inverse_power(&self, base: &Number) -> Number {
         let [from_p, mut from_q] = self.powers(base);
         self.q.modulus.reduce(&mut from_q);
         self.recombine(from_p, &from_q)
@@ -82,7 +76,7 @@ impl Crt {
     /// base^(−d) modulo p and modulo q, each below twice the factor.
     fn powers(&self, base: &Number) -> [Number; 2] {
         let factors = [&self.p, &self.q];
-        #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+        #[cfg(fused_kernel)]
         if let Some(fused) = &self.fused {
             let [p, q] = factors.map(|factor| factor.remainder(base));
             let (moduli, exponents) = ([&self.p.modulus, &self.q.modulus], [&self.p.exponent, &self.q.exponent]);
@@ -119,7 +113,7 @@ impl Factor {
     }
 
     /// The base modulo this factor, below twice the factor.
-    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    #[cfg(fused_kernel)]
     fn remainder(&self, base: &Number) -> Number {
         let mut workspace = self.modulus.workspace();
         let mut remainder = self.modulus.enter_wide(base, &mut workspace);
@@ -142,21 +136,21 @@ mod tests {
     use num_bigint::BigUint;
 
     use super::*;
-    use crate::rsa::differential::{Random, big, cases, number};
+    use crate::differential::{Random, big, cases, number};
 
     #[test]
     fn differential_private_powers() {
-        private_powers(Crt::new, cases());
+        private_powers(Kernel::scalar(), cases());
     }
 
     #[test]
     fn differential_fused_private_powers() {
         // Fewer, because most machines run this kernel slowly natively.
-        private_powers(Crt::fused, cases() / 5);
+        private_powers(Kernel::fused().unwrap(), cases() / 5);
     }
 
     /// Any two odd numbers without a common factor do: what they are raised to is what was given.
-    fn private_powers(new: fn([&[u8]; 5], usize) -> Crt, cases: usize) {
+    fn private_powers(kernel: Kernel, cases: usize) {
         let mut random = Random::new(11);
         let mut tried = 0;
         while tried < cases {
@@ -175,7 +169,7 @@ mod tests {
             tried += 1;
             let [exponent_p, exponent_q] = [&p, &q].map(|factor| random.at_most(&(factor - 2_u32)));
             let numbers = [&p, &q, &exponent_p, &exponent_q, &coefficient].map(BigUint::to_bytes_be);
-            let crt = new(numbers.each_ref().map(Vec::as_slice), modulus_bits);
+            let crt = Crt::new(numbers.each_ref().map(Vec::as_slice), modulus_bits, kernel);
             let base = random.at_most(&(&n - 1_u32));
             let power = big(&crt.inverse_power(&number(&base, Modulus::blocks_for(modulus_bits))));
             let context = || format!("p = {p:x}\nq = {q:x}\nbase = {base:x}\n{exponent_p:x}\n{exponent_q:x}");
@@ -196,7 +190,7 @@ mod tests {
             let one = [1];
             let numbers = [&p, &q, &coefficient].map(BigUint::to_bytes_be);
             let [p_bytes, q_bytes, coefficient] = numbers.each_ref().map(Vec::as_slice);
-            let crt = Crt::new([p_bytes, q_bytes, &one, &one, coefficient], 2 * bits);
+            let crt = Crt::new([p_bytes, q_bytes, &one, &one, coefficient], 2 * bits, Kernel::scalar());
             let blocks = crt.p.modulus.blocks();
             let from_p = random.at_most(&(&p * 2_u32 - 1_u32));
             let from_q = random.at_most(&(&q - 1_u32));

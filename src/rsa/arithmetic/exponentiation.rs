@@ -3,17 +3,17 @@
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::limbs::{Block, Number};
-use super::montgomery::{Modulus, Workspace};
+use crate::limbs::{Block, Number};
+use crate::montgomery::{Modulus, Workspace};
 
 /// The bits of a window. With five, 1024 bits take 205 multiplications and 30 for the table: of all widths the fewest.
-pub(super) const WINDOW_BITS: usize = 5;
+pub(crate) const WINDOW_BITS: usize = 5;
 
 /// The powers in the table of a window.
-pub(super) const ENTRIES: usize = 1 << WINDOW_BITS;
+pub(crate) const ENTRIES: usize = 1 << WINDOW_BITS;
 
 /// A secret exponent in windows of five bits, the highest first. It is overwritten when it goes.
-pub(super) struct SecretExponent(Zeroizing<Vec<u8>>);
+pub(crate) struct SecretExponent(Zeroizing<Vec<u8>>);
 
 impl ZeroizeOnDrop for SecretExponent {}
 
@@ -21,7 +21,7 @@ impl ZeroizeOnDrop for SecretExponent {}
 ///
 /// `base` is x in Montgomery form, and `factor` is plain; both are below 4·n. That is what RSA has use for: with x itself
 /// for the factor it is x^e. The exponent alone decides about the steps.
-pub(super) fn public_power(
+pub(crate) fn public_power(
     modulus: &Modulus,
     base: &Number,
     exponent: u64,
@@ -45,7 +45,7 @@ pub(super) fn public_power(
 
 impl SecretExponent {
     /// From an exponent below 2^bits. The bits are public.
-    pub(super) fn new(exponent: &Number, bits: usize) -> Self {
+    pub(crate) fn new(exponent: &Number, bits: usize) -> Self {
         let window = |lowest: usize| {
             let bits = (0..WINDOW_BITS).rev().map(|bit| exponent.bit(lowest + bit));
             bits.fold(0, |window, bit| (window << 1) | u8::from(bit))
@@ -58,14 +58,14 @@ impl SecretExponent {
     }
 
     /// The windows, the highest first.
-    #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-    pub(super) fn windows(&self) -> &[u8] {
+    #[cfg(fused_kernel)]
+    pub(crate) fn windows(&self) -> &[u8] {
         &self.0
     }
 
     /// base^exponent mod n, of a base below 4·n; both in Montgomery form. Neither the steps nor the addresses depend on
     /// base, exponent or modulus: each window takes five squarings, a reading of the whole table and one multiplication.
-    pub(super) fn power(&self, modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Number {
+    pub(crate) fn power(&self, modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Number {
         let table = Table::new(modulus, base, workspace);
         let mut power = modulus.one(workspace);
         let mut entry = power.clone();

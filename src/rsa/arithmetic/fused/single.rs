@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 use super::lanes::Lanes;
 use super::modulus::{Multiple, from_float, from_number, to_float, to_number};
 use super::split::{Constants, LIMB_BITS, bias};
-use crate::rsa::limbs::{self, Number};
-use crate::rsa::montgomery::Modulus;
+use crate::limbs::{self, Number};
+use crate::montgomery::Modulus;
 
 /// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
 const SHIFT: usize = 4;
 
 /// The modulus of a public key, for this kernel.
 #[derive(Clone)]
-pub(in crate::rsa) struct PublicModulus {
+pub(crate) struct PublicModulus {
     /// H in blocks; the highest is zero.
     upper: Zeroizing<Vec<Lanes>>,
     /// R² mod N, which brings a number into Montgomery form.
@@ -46,7 +46,7 @@ struct Sums {
 
 impl PublicModulus {
     /// Of a modulus of so many bits.
-    pub(in crate::rsa) fn new(modulus: &Modulus, bits: usize) -> Self {
+    pub(crate) fn new(modulus: &Modulus, bits: usize) -> Self {
         let multiple = Multiple::new(modulus, bits);
         let blocks = multiple.upper.as_chunks::<2>().0.iter();
         let upper = Zeroizing::new(blocks.map(|limbs| lanes(limbs.map(to_float))).collect());
@@ -62,13 +62,7 @@ impl PublicModulus {
     }
 
     /// base^(exponent − 1)·factor for plain numbers below n and an odd public exponent of at least 3: plain and below 2·n.
-    pub(in crate::rsa) fn power_times(
-        &self,
-        modulus: &Modulus,
-        base: &Number,
-        exponent: u64,
-        factor: &Number,
-    ) -> Number {
+    pub(crate) fn power_times(&self, modulus: &Modulus, base: &Number, exponent: u64, factor: &Number) -> Number {
         let mut workspace = self.workspace();
         let mut base = self.residue(base);
         self.multiply(&mut base, &self.r_squared, &mut workspace);
