@@ -14,7 +14,7 @@ MODULE := dist/hub_auth_filter.wasm
 # The same source for hosts that multiply and add floats in one step. Its objects have their own directory: flags are part
 # of what they are made of.
 FAST_MODULE := dist/hub_auth_filter_relaxed_simd.wasm
-FAST_FLAGS := -C target-feature=+simd128,+relaxed-simd
+FAST_FLAGS := CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='-C target-feature=+simd128,+relaxed-simd'
 FAST_TARGET := target/relaxed-simd
 DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin demo
 
@@ -26,7 +26,7 @@ help: ## Show this list
 build: need-rust ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_auth_filter_relaxed_simd.wasm for fast hosts
 	@rustup --quiet target add $(WASM)
 	$(CARGO) build --release --target $(WASM) --package hub-auth-filter --lib
-	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(FAST_FLAGS)" $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
+	$(FAST_FLAGS) $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
 	@mkdir -p dist
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
 	@cp $(FAST_TARGET)/$(WASM)/release/hub_auth_filter.wasm $(FAST_MODULE)
@@ -40,20 +40,23 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 	@$(DEMO) run
 
 .PHONY: test
-test: build wasmtime-0.38 envoy authorisation-server openbao need-cc ## Run all tests: unit, the module in the test host, and end to end on a real Envoy
+test: build engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
+	@# The other module: the same suites but those of APISIX, which does not load it.
+	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
 
 .PHONY: bench
 bench: build envoy openbao need-cc ## Measure what a signature costs on a real Envoy: local key and OpenBao
 	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench
 
 .PHONY: lint
-lint: build need-cc ## Check formatting, lints, and that every gateway would load the module
+lint: build need-cc ## Check formatting, lints, and that gateways would load the modules
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
-	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact $(MODULE)
+	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
+	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
 
 .PHONY: deny
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
@@ -109,18 +112,20 @@ install-authorisation-server: need-node
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
 
-.PHONY: wasmtime-0.38
-wasmtime-0.38: build ## Load the module into the engine that APISIX has, installed into .tools/wasmtime-0.38
-	@cmp -s wasm-tests/wasmtime-0.38-requirements.txt .tools/wasmtime-0.38/requirements.txt || $(MAKE) --no-print-directory install-wasmtime-0.38
-	.tools/wasmtime-0.38/bin/python -c 'import sys, wasmtime; wasmtime.Module.from_file(wasmtime.Engine(), sys.argv[1])' $(MODULE)
+# The oldest engines that are to load each module, as their gateways set them up.
+.PHONY: engines
+engines: build wasmtime-0.38 wasmtime-19 ## Load the modules into the oldest engines of their gateways: APISIX's, and that of Kong 3.7
+	.tools/wasmtime-0.38/bin/python wasm-tests/load.py $(MODULE)
+	.tools/wasmtime-19/bin/python wasm-tests/load.py $(MODULE) $(FAST_MODULE)
 
-.PHONY: install-wasmtime-0.38
-install-wasmtime-0.38: need-python
-	@echo "Installing wasmtime 0.38 into .tools/wasmtime-0.38"
-	@rm -rf .tools/wasmtime-0.38
-	@$(PYTHON) -m venv .tools/wasmtime-0.38
-	@.tools/wasmtime-0.38/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/wasmtime-0.38-requirements.txt
-	@cp wasm-tests/wasmtime-0.38-requirements.txt .tools/wasmtime-0.38/requirements.txt
+.PHONY: wasmtime-0.38 wasmtime-19
+wasmtime-0.38 wasmtime-19: wasmtime-%: need-python
+	@cmp -s wasm-tests/$@-requirements.txt .tools/$@/requirements.txt || { \
+		echo "Installing wasmtime $* into .tools/$@"; \
+		rm -rf .tools/$@; \
+		$(PYTHON) -m venv .tools/$@ && \
+		.tools/$@/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/$@-requirements.txt && \
+		cp wasm-tests/$@-requirements.txt .tools/$@/requirements.txt; }
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed

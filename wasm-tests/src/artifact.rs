@@ -1,7 +1,9 @@
-//! What gateways demand of the module's file before they run it: imports that they all have, and no WebAssembly that the oldest
-//! of their engines (wasmtime 0.38, in APISIX) does not know. A module that does not load can mean no authentication at all.
+//! The files that `make build` makes, and what gateways demand of them before they run them: imports that they have, and no
+//! WebAssembly that their oldest engine does not know. A module that does not load can mean no authentication at all.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
@@ -11,14 +13,73 @@ pub const IMPORTS: &str = include_str!("../imports.txt");
 /// The gateways that must load the module, in the order of the list.
 const GATEWAYS: &str = "envoy,kong,apisix";
 
-/// What wasmtime 0.38 accepts as it is set up by APISIX: WebAssembly 2.0, which has bulk memory, reference types, several
-/// results, sign extension, saturating conversions, 128-bit SIMD and mutable globals. Not in it, and refused there: relaxed
-/// SIMD, threads, tail calls, exceptions, 64-bit memories, several memories, extended constants, garbage collection.
-const FEATURES: WasmFeatures = WasmFeatures::WASM2;
+/// One of the modules of the same source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artifact {
+    /// The one that every gateway loads.
+    Baseline,
+    /// The one with the fast RSA kernel: for Envoy, and for Kong from 3.7 on, whose engines have relaxed SIMD.
+    RelaxedSimd,
+}
 
-/// Why some gateway would not load this module, a sentence each, and which lines of `list` are wrong. Empty if all is well.
+impl Artifact {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Baseline, Self::RelaxedSimd];
+
+    /// The one that tests run: `HUB_AUTH_FILTER_ARTIFACT` names it, and without that it is the baseline.
+    ///
+    /// # Panics
+    /// If there is no artifact of that name.
+    #[must_use]
+    pub fn under_test() -> Self {
+        let Some(chosen) = env::var_os("HUB_AUTH_FILTER_ARTIFACT") else { return Self::Baseline };
+        let names = Self::ALL.map(Self::name);
+        Self::ALL.into_iter().find(|artifact| *artifact.name() == *chosen).unwrap_or_else(|| {
+            panic!("HUB_AUTH_FILTER_ARTIFACT is none of {}", names.join(", "));
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::RelaxedSimd => "relaxed-simd",
+        }
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist").join(match self {
+            Self::Baseline => "hub_auth_filter.wasm",
+            Self::RelaxedSimd => "hub_auth_filter_relaxed_simd.wasm",
+        })
+    }
+
+    /// What its oldest engine accepts. Both are WebAssembly 2.0, which has bulk memory, reference types, several results, sign
+    /// extension, saturating conversions, 128-bit SIMD and mutable globals. Not in it: threads, tail calls, exceptions, 64-bit
+    /// memories, several memories, extended constants, garbage collection, and for the baseline relaxed SIMD.
+    fn features(self) -> WasmFeatures {
+        match self {
+            Self::Baseline => WasmFeatures::WASM2,
+            Self::RelaxedSimd => WasmFeatures::WASM2.union(WasmFeatures::RELAXED_SIMD),
+        }
+    }
+
+    /// Its oldest engine, and where that is.
+    fn oldest_engine(self) -> &'static str {
+        match self {
+            Self::Baseline => "wasmtime 0.38, in APISIX,",
+            Self::RelaxedSimd => "wasmtime 19, in Kong 3.7,",
+        }
+    }
+}
+
+/// Why some gateway that the artifact is for would not load this module, a sentence each, and which lines of `list` are
+/// wrong. Empty if all is well.
 #[must_use]
-pub fn faults(module: &[u8], list: &str) -> Vec<String> {
+pub fn faults(artifact: Artifact, module: &[u8], list: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let listed = listed(list, &mut faults);
     match imports(module) {
@@ -30,8 +91,8 @@ pub fn faults(module: &[u8], list: &str) -> Vec<String> {
         }
         Err(error) => faults.push(format!("the module can not be read: {error}")),
     }
-    if let Err(error) = Validator::new_with_features(FEATURES).validate_all(module) {
-        faults.push(format!("wasmtime 0.38, in APISIX, would refuse the module: {error}"));
+    if let Err(error) = Validator::new_with_features(artifact.features()).validate_all(module) {
+        faults.push(format!("{} would refuse the module: {error}", artifact.oldest_engine()));
     }
     faults
 }
@@ -80,7 +141,7 @@ mod tests {
     /// The faults of a module with the one import of `LIST` and these fields.
     fn faults_of(fields: &str, list: &str) -> Vec<String> {
         let module = wat::parse_str(format!("(module {IMPORT} {fields})")).expect("a module");
-        faults(&module, list)
+        faults(Artifact::Baseline, &module, list)
     }
 
     #[test]
@@ -164,9 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn relaxed_simd_and_nothing_else_is_accepted_of_the_artifact_that_is_for_it() {
+        let faults_of = |fields: &str| {
+            let module = wat::parse_str(format!("(module {IMPORT} {fields})")).expect("a module");
+            faults(Artifact::RelaxedSimd, &module, LIST)
+        };
+        let relaxed = "(func (param v128) (drop (f64x2.relaxed_madd (local.get 0) (local.get 0) (local.get 0))))";
+        assert_eq!(faults_of(relaxed), [""; 0]);
+        let faults = faults_of("(memory i64 1)");
+        assert!(faults.len() == 1 && faults[0].starts_with("wasmtime 19, in Kong 3.7, would"), "{faults:?}");
+    }
+
+    #[test]
     fn bytes_that_are_no_module_are_a_fault() {
         for bytes in ["", "no module", "\0asm"] {
-            assert!(faults(bytes.as_bytes(), LIST).iter().any(|fault| fault.starts_with("the module can not be read")));
+            assert!(
+                faults(Artifact::Baseline, bytes.as_bytes(), LIST)
+                    .iter()
+                    .any(|fault| fault.starts_with("the module can not be read"))
+            );
         }
     }
 }

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
-use std::{env, fs, io};
+use std::{fs, io};
+
+use crate::artifact::Artifact;
 
 /// A compiled module. Clones share the compiled code.
 #[derive(Clone)]
@@ -14,16 +16,13 @@ pub struct Module {
 }
 
 impl Module {
-    /// The release artifact, `dist/hub_auth_filter.wasm` or the file that `HUB_AUTH_FILTER_WASM` names, compiled once
-    /// per process. Panics with one sentence when it is missing or older than the newest file in `src/`.
+    /// The release artifact that is [under test](Artifact::under_test), compiled once per process. Panics with one
+    /// sentence when it is missing or older than the newest file in `src/`.
     pub fn release() -> &'static Module {
         static RELEASE: OnceLock<Result<Module, String>> = OnceLock::new();
         let release = RELEASE.get_or_init(|| {
-            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-            match env::var_os("HUB_AUTH_FILTER_WASM") {
-                Some(chosen) => Module::artifact(Path::new(&chosen), None),
-                None => Module::artifact(&workspace.join("dist/hub_auth_filter.wasm"), Some(&workspace.join("src"))),
-            }
+            let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../src");
+            Module::artifact(&Artifact::under_test().path(), Some(&sources))
         });
         release.as_ref().unwrap_or_else(|why| panic!("{why}"))
     }

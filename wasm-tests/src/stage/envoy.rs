@@ -12,16 +12,26 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::client;
+use crate::artifact::Artifact;
 
 /// Where the shipped configurations are.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs/envoy");
-/// What `make build` makes.
-pub const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dist/hub_auth_filter.wasm");
 /// What `make envoy` makes.
 const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/envoy/envoy");
 
 /// Starting takes a second or so; a loaded machine may need much more.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The path of the module under test.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn module() -> String {
+    let path = Artifact::under_test().path();
+    assert!(path.is_file(), "{} is missing: run `make build`.", path.display());
+    path.display().to_string()
+}
 
 /// A configuration on its way from the shipped file to a running Envoy.
 #[derive(Clone)]

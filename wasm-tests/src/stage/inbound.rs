@@ -1,7 +1,7 @@
 //! The stage for requests from the Hub to the bank: everybody whom the shipped inbound configuration deals with, and Envoy
 //! among them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::authorisation_server::{AuthorisationServer, GATEWAY_SECRET};
 use super::bank::Bank;
 use super::client::{Connection, Outcome, Request};
-use super::envoy::{Configuration, Envoy, MODULE};
+use super::envoy::{Configuration, Envoy, module};
 use super::keystore::Keystore;
 use super::pki::{AUTHORISATION_SERVER_NAME, HUB_UNIT, Identity, KEYSTORE_NAME, Pki};
 use super::{FREE_PORT, at, published, write_certificates, write_identity};
@@ -104,7 +104,6 @@ impl Setup {
     }
 
     async fn prepare(&self) -> Parties {
-        assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
         let pki = Pki::shared();
         let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
         write_certificates(pki, files.path());
@@ -127,7 +126,7 @@ impl Setup {
             .replace("/etc/envoy/tls/s4-chain.pem", &file("s4-chain.pem"))
             .replace("/etc/envoy/tls/s4-key.pem", &file("s4-key.pem"))
             .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
-            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
+            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", &module())
             .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()))
             .replace("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
             .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(parties.bank.address()));

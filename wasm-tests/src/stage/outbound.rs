@@ -2,13 +2,13 @@
 //! among them. The bank's authorisation server is whoever sends to its listener.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::{self, Outcome, Request};
-use super::envoy::{Configuration, Envoy, MODULE};
+use super::envoy::{Configuration, Envoy, module};
 use super::hub::Hub;
 use super::keystore::Keystore;
 use super::openbao;
@@ -158,7 +158,6 @@ impl OutboundSetup {
     }
 
     async fn prepare(&self) -> Parties {
-        assert!(Path::new(MODULE).is_file(), "dist/hub_auth_filter.wasm is missing: run `make build`.");
         let pki = Pki::shared();
         let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
         write_certificates(pki, files.path());
@@ -182,7 +181,7 @@ impl OutboundSetup {
             .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
             .relocate("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
             .replace("/etc/envoy/tls/bao-ca.pem", &file("public-roots.pem"))
-            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", MODULE)
+            .replace("/etc/envoy/wasm/hub_auth_filter.wasm", &module())
             .replace(
                 &format!("address: {CONSENT_MANAGER_NAME}, port_value: 443"),
                 &at(self.consent_manager.unwrap_or(hub)),

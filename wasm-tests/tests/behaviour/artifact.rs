@@ -1,11 +1,17 @@
 //! What the release module asks of a gateway: gateways refuse modules that ask for more than they have.
 
-use wasm_tests::artifact;
+use wasm_tests::artifact::{self, Artifact};
 use wasm_tests::host::Module;
 
 #[test]
-fn the_module_imports_what_is_listed_and_nothing_else_and_every_gateway_knows_its_instructions() {
-    assert_eq!(artifact::faults(Module::release().bytes(), artifact::IMPORTS), [""; 0]);
+fn the_module_imports_what_is_listed_and_nothing_else_and_its_gateways_know_its_instructions() {
+    assert_eq!(artifact::faults(Artifact::under_test(), Module::release().bytes(), artifact::IMPORTS), [""; 0]);
+}
+
+#[test]
+fn only_the_artifact_for_relaxed_simd_has_it() {
+    let refused = !artifact::faults(Artifact::Baseline, Module::release().bytes(), artifact::IMPORTS).is_empty();
+    assert_eq!(refused, Artifact::under_test() == Artifact::RelaxedSimd);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use wasm_tests::stage::envoy::{Configuration, MODULE};
+use wasm_tests::stage::envoy::{Configuration, module};
 use wasmtime::{Engine, ExternType, Module};
 
 /// Envoy finds these without asking the list.
@@ -12,7 +12,7 @@ const NEVER_RESTRICTED: [&str; 3] = ["_initialize", "proxy_on_memory_allocate", 
 
 /// What an `import` or `export` section may name in the list.
 fn of_the_module() -> BTreeSet<String> {
-    let module = Module::from_file(&Engine::default(), MODULE).expect("the release module: run `make build`");
+    let module = Module::from_file(&Engine::default(), module()).expect("the release module: run `make build`");
     let imports = module.imports().map(|import| import.name().to_owned());
     let functions = module.exports().filter(|export| matches!(export.ty(), ExternType::Func(_)));
     let exports = functions.map(|export| export.name().to_owned());

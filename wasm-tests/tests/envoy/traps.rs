@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use wasm_tests::stage::client::Request;
-use wasm_tests::stage::envoy::MODULE;
+use wasm_tests::stage::envoy;
 use wasm_tests::stage::{Setup, signed_by};
 
 const TRAPPING: &str = r#"(module
@@ -23,7 +23,7 @@ async fn a_filter_that_traps_lets_nothing_through_and_gets_a_fresh_vm() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let module = directory.path().join("trapping.wasm");
     fs::write(&module, wat::parse_str(TRAPPING).expect("a module")).expect("a writable directory");
-    let stage = Setup::new().edit(MODULE, &module.display().to_string()).start().await;
+    let stage = Setup::new().edit(&envoy::module(), &module.display().to_string()).start().await;
 
     let request = Request::with_token(&signed_by(&stage.pki.hub));
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 503);
