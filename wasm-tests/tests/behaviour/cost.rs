@@ -61,6 +61,8 @@ fn the_cost_does_not_grow_with_traffic(host: Host) {
         let token = token(&gateway).header("kid", format!("kid-{n}")).sign(Signer::Unsigned);
         send(&gateway, with(&token));
     }
+    // The unknown ids have made it fetch the keys anew, and the first signature prepares the key.
+    cost();
     let late = cost();
     assert!(late < early + early / 10, "{early} fuel, then {late}");
 }
