@@ -2,7 +2,8 @@
 //! the signer becomes a refusal.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+
+use litemap::LiteMap;
 
 use crate::auth::Evidence;
 use crate::callout::{CalloutError, CalloutId, Topic};
@@ -21,7 +22,7 @@ pub struct Attachment {
     signing: Signing,
     header: Cow<'static, str>,
     phase: Phase,
-    waiting: BTreeMap<RequestId, Waiting>,
+    waiting: LiteMap<RequestId, Waiting>,
     /// See [`Capabilities::wakes_others`].
     wakes_others: bool,
 }
@@ -45,7 +46,7 @@ impl Attachment {
     ) -> Self {
         let signing = Signing::new(settings, capabilities);
         let wakes_others = capabilities.wakes_others;
-        Self { signing, header: header.into(), phase, waiting: BTreeMap::new(), wakes_others }
+        Self { signing, header: header.into(), phase, waiting: LiteMap::new_vec(), wakes_others }
     }
 
     /// Whether tokens wait for callouts.

@@ -4,8 +4,9 @@
 //! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::attachment::Attachment;
 use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
@@ -33,12 +34,12 @@ pub struct Inbound {
     headers: ConfiguredHeaders,
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
-    waiting: BTreeMap<RequestId, Waiting>,
+    waiting: LiteMap<RequestId, Waiting>,
     /// See [`Capabilities::wakes_others`].
     wakes_others: bool,
     responses: Option<Responses>,
     /// The requests that were decided on and have no response yet, where the gateway may have hidden others.
-    decided: Option<BTreeSet<RequestId>>,
+    decided: Option<LiteMap<RequestId, ()>>,
 }
 
 /// What is known of the responses to come that will be signed.
@@ -46,7 +47,7 @@ pub struct Inbound {
 struct Responses {
     attachment: Attachment,
     /// The requests that were let through and have no response yet.
-    expected: BTreeMap<RequestId, Correlation>,
+    expected: LiteMap<RequestId, Correlation>,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Inbound {
     pub fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
         let responses = config.response_token.take().map(|config::ResponseToken { signing, header }| Responses {
             attachment: Attachment::new(signing, header, Phase::Response, capabilities),
-            expected: BTreeMap::new(),
+            expected: LiteMap::new_vec(),
         });
         let method = Method::new(&config.auth, capabilities);
         let forwarded_certificate = match &config.peer.source {
@@ -87,10 +88,10 @@ impl Inbound {
             headers,
             health_checks,
             service_initiation,
-            waiting: BTreeMap::new(),
+            waiting: LiteMap::new_vec(),
             wakes_others: capabilities.wakes_others,
             responses,
-            decided: capabilities.hides_requests.then(BTreeSet::new),
+            decided: capabilities.hides_requests.then(LiteMap::new_vec),
         }
     }
 
@@ -136,7 +137,7 @@ impl Inbound {
         if let Some(decided) = &mut self.decided
             && step.verdict.is_some()
         {
-            decided.insert(id);
+            decided.insert(id, ());
         }
         step
     }
@@ -145,7 +146,7 @@ impl Inbound {
     /// carried out.
     pub fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
         if let Some(decided) = &mut self.decided {
-            decided.insert(id);
+            decided.insert(id, ());
         }
         self.waiting.remove(&id);
         if let Some(responses) = &mut self.responses {
@@ -159,7 +160,7 @@ impl Inbound {
     /// without showing it, the response to one that was not decided on is replaced: it may be the backend's.
     pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: &ResponseFacts) -> Step {
         if let Some(decided) = &mut self.decided
-            && !decided.remove(&id)
+            && decided.remove(&id).is_none()
         {
             return Step::verdict(Verdict::Refuse(Box::new(Refusal::bare(Rejection::NotAuthenticated))));
         }
@@ -173,7 +174,7 @@ impl Inbound {
     /// Decides on a response where the gateway has no clock: one that was to be signed is refused, and what has been refused
     /// already is left alone.
     pub fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
-        let is_decided = self.decided.as_mut().is_none_or(|decided| decided.remove(&id));
+        let is_decided = self.decided.as_mut().is_none_or(|decided| decided.remove(&id).is_some());
         let is_expected = self.responses.as_mut().is_some_and(|responses| responses.expected.remove(&id).is_some());
         if is_decided && !is_expected {
             return Verdict::pass();
@@ -296,7 +297,7 @@ impl Inbound {
     fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
         let Waiting { facts, .. } = self.waiting.remove(&id)?;
         if let Some(decided) = &mut self.decided {
-            decided.insert(id);
+            decided.insert(id, ());
         }
         let mut evidence = Evidence::default();
         let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {

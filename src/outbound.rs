@@ -5,8 +5,9 @@
 
 mod verification;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::attachment::Attachment;
 use crate::auth::{Evidence, JwtAuthError, Needs};
@@ -27,7 +28,7 @@ pub struct Outbound {
     attachment: Attachment,
     verification: Option<Verification>,
     /// Where each exchange is whose response will be verified.
-    exchanges: BTreeMap<RequestId, Exchange>,
+    exchanges: LiteMap<RequestId, Exchange>,
     /// See [`Capabilities::wakes_others`].
     wakes_others: bool,
 }
@@ -61,7 +62,7 @@ impl Outbound {
         let config::Outbound { signing, verify_responses } = config;
         let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
         let attachment = Attachment::new(signing, "authorization", Phase::Request, capabilities);
-        Self { attachment, verification, exchanges: BTreeMap::new(), wakes_others: capabilities.wakes_others }
+        Self { attachment, verification, exchanges: LiteMap::new_vec(), wakes_others: capabilities.wakes_others }
     }
 
     /// The header that carries a response's token, if responses are verified.

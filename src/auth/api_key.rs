@@ -4,9 +4,9 @@
 //! A key's digest is compared with all that are configured, in constant time, valid now or not: how long a refusal takes
 //! says neither how many keys there are nor which came close.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::{self, KeyDigest, KeyId};
@@ -29,10 +29,13 @@ const WARN_AGAIN_AFTER: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub struct ApiKey {
     settings: config::ApiKey,
-    used: BTreeSet<KeyId>,
-    announced: BTreeSet<KeyId>,
+    /// The keys that this worker has accepted, and whether the log was told.
+    used: LiteMap<KeyId, Announced>,
     warned: Option<UnixTime>,
 }
+
+#[derive(Debug)]
+struct Announced(bool);
 
 /// Why a key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +73,7 @@ impl ApiKey {
     /// The method with these settings.
     #[must_use]
     pub fn new(settings: config::ApiKey) -> Self {
-        Self { settings, used: BTreeSet::new(), announced: BTreeSet::new(), warned: None }
+        Self { settings, used: LiteMap::new_vec(), warned: None }
     }
 
     /// The lower-case name of the header that carries the key.
@@ -134,19 +137,20 @@ impl ApiKey {
 
     /// Notes that a key was accepted.
     pub fn note_use(&mut self, id: &KeyId) {
-        if !self.used.contains(id) {
-            self.used.insert(id.clone());
+        if !self.used.contains_key(id) {
+            self.used.insert(id.clone(), Announced(false));
         }
     }
 
     /// What the log should be told now: which keys this worker accepted for the first time, and that the last one ends.
     pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
-        let new: Vec<_> = self.used.difference(&self.announced).cloned().collect();
-        let mut notices: Vec<_> = new
-            .iter()
-            .map(|id| Notice::Information(format!("API key {id} is in use: this worker has accepted it")))
-            .collect();
-        self.announced.extend(new);
+        let mut notices = Vec::new();
+        for (id, announced) in self.used.iter_mut() {
+            if !std::mem::replace(&mut announced.0, true) {
+                let text = format!("API key {id} is in use: this worker has accepted it");
+                notices.push(Notice::Information(text));
+            }
+        }
         notices.extend(self.warning_due(now).map(Notice::Warning));
         notices
     }

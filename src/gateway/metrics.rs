@@ -1,7 +1,5 @@
 //! Counters per outcome, where the gateway has metrics.
 
-use std::collections::BTreeMap;
-
 use crate::reply::{ErrorCode, Refusal};
 use crate::report::CalloutReport;
 
@@ -11,7 +9,7 @@ use super::abi;
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     accepted: Option<u32>,
-    refused: BTreeMap<ErrorCode, u32>,
+    refused: Vec<(ErrorCode, u32)>,
     tolerated: Option<u32>,
     signed: Option<u32>,
     keys: Callouts,
@@ -61,7 +59,8 @@ impl Metrics {
     }
 
     pub(super) fn count_refused(&self, refusal: &Refusal) {
-        increment(self.refused.get(&refusal.code()).copied());
+        let code = refusal.code();
+        increment(self.refused.iter().find(|(refused, _)| *refused == code).map(|(_, id)| *id));
         if refusal.is_replay_memory_full() {
             increment(self.replay_full);
         }

@@ -1,7 +1,8 @@
 //! Everything that lives in one VM: plugins (root contexts) and which request belongs to which.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+
+use litemap::LiteMap;
 
 use crate::reply::{Refusal, Rejection};
 
@@ -16,8 +17,8 @@ thread_local! {
 /// The contexts of this VM.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    plugins: BTreeMap<u32, Plugin>,
-    requests: BTreeMap<u32, u32>,
+    plugins: LiteMap<u32, Plugin>,
+    requests: LiteMap<u32, u32>,
 }
 
 /// Hands the module to `act`. `otherwise` answers where it is in use, as it is if a host calls back into the VM

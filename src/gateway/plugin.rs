@@ -1,9 +1,9 @@
 //! One plugin, from its configuration on: finds out which gateway it is in and whether the two go together. Until both are
 //! clear every request is refused.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use litemap::LiteMap;
 use zeroize::Zeroizing;
 
 use crate::capabilities::{Capabilities, GatewayKind};
@@ -25,7 +25,7 @@ pub(super) struct Plugin {
     context: u32,
     state: State,
     /// The requests that were refused because nothing could decide on them, as long as they last.
-    refused: BTreeSet<u32>,
+    refused: LiteMap<u32, ()>,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ enum State {
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, state: State::NotConfigured, refused: BTreeSet::new() }
+        Self { context, state: State::NotConfigured, refused: LiteMap::new_vec() }
     }
 
     /// Takes the configuration, and logs every error in it. `false` if the gateway is to refuse it.
@@ -65,7 +65,7 @@ impl Plugin {
         match self.running() {
             Ok(running) => running.request_headers(request, announced),
             Err(rejection) => {
-                self.refused.insert(request);
+                self.refused.insert(request, ());
                 verdict::send(&Refusal::bare(rejection));
                 abi::PAUSE
             }
@@ -74,7 +74,7 @@ impl Plugin {
 
     /// Decides on a response, or holds it.
     pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> i32 {
-        if self.refused.remove(&request) {
+        if self.refused.remove(&request).is_some() {
             // This is the refusal.
             return abi::CONTINUE;
         }

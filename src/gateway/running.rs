@@ -5,8 +5,9 @@
 //! are then let go one by one. Elsewhere a callout belongs to the request that makes it, one at a time, and the request goes
 //! upstream *by itself* when the callout's callback returns: that callback must refuse it, or have decided to let it go.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::auth::Notice;
 use crate::callout::{Callout, CalloutId, Topic};
@@ -34,9 +35,9 @@ pub(super) struct Running {
     /// See [`Capabilities::replaces_responses`].
     replaces_responses: bool,
     direction: Direction,
-    callouts: BTreeMap<u32, Pending>,
+    callouts: LiteMap<u32, Pending>,
     /// By request.
-    guards: BTreeMap<RequestId, Guard>,
+    guards: LiteMap<RequestId, Guard>,
     /// The tick period that the host was given last.
     tick_period: Option<Duration>,
     metrics: Metrics,
@@ -66,8 +67,8 @@ impl Running {
             wakes_others: capabilities.wakes_others,
             replaces_responses: capabilities.replaces_responses,
             direction,
-            callouts: BTreeMap::new(),
-            guards: BTreeMap::new(),
+            callouts: LiteMap::new_vec(),
+            guards: LiteMap::new_vec(),
             tick_period,
             metrics,
         }

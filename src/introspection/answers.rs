@@ -1,7 +1,8 @@
 //! The answers of an authorisation server, by token, each until its end. Their number is bounded: what ends first goes
 //! first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::callout::TokenDigest;
 use crate::claims::access_token::Introspected;
@@ -13,8 +14,8 @@ use crate::time::UnixTime;
 pub(super) struct Answers {
     capacity: usize,
     by_token: BTreeMap<TokenDigest, Answer>,
-    /// The same tokens in the order in which their answers end.
-    by_end: BTreeSet<(UnixTime, TokenDigest)>,
+    /// The same tokens; what ends first is at the top.
+    by_end: BinaryHeap<Reverse<(UnixTime, TokenDigest)>>,
 }
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ struct Answer {
 
 impl Answers {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, by_token: BTreeMap::new(), by_end: BTreeSet::new() }
+        Self { capacity, by_token: BTreeMap::new(), by_end: BinaryHeap::new() }
     }
 
     /// The answer on a token, if it may be used now. Who waited for it may use it at that moment, however short it lives.
@@ -41,18 +42,25 @@ impl Answers {
     /// Keeps an answer, in the place of an earlier one on the same token, of those that have ended, or of the one that
     /// ends first.
     pub(super) fn insert(&mut self, now: UnixTime, token: TokenDigest, answer: Introspected, end: UnixTime) {
-        if let Some(earlier) = self.by_token.remove(&token) {
-            self.by_end.remove(&(earlier.end, token));
+        while self.by_end.peek().is_some_and(|Reverse((end, _))| *end <= now) {
+            self.drop_first();
         }
-        while let Some((end, _)) = self.by_end.first()
-            && (*end <= now || self.by_token.len() >= self.capacity)
-        {
-            if let Some((_, token)) = self.by_end.pop_first() {
-                self.by_token.remove(&token);
-            }
+        // Rare: an answer that lives is not asked for again, but by calls at the same time or with the clock set back.
+        if let Some(earlier) = self.by_token.remove(&token) {
+            self.by_end.retain(|Reverse(entry)| *entry != (earlier.end, token));
+        }
+        while self.by_token.len() >= self.capacity && !self.by_end.is_empty() {
+            self.drop_first();
         }
         self.by_token.insert(token, Answer { answer, since: now, end });
-        self.by_end.insert((end, token));
+        self.by_end.push(Reverse((end, token)));
+    }
+
+    /// Drops the answer that ends first.
+    fn drop_first(&mut self) {
+        if let Some(Reverse((_, token))) = self.by_end.pop() {
+            self.by_token.remove(&token);
+        }
     }
 }
 

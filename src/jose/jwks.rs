@@ -3,8 +3,7 @@
 //! A set holds foreign, old and broken keys too. Each is skipped by itself (RFC 7517 §5), so that one of them never takes
 //! the good ones away; what remains is found by `kid` and algorithm.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,7 +31,7 @@ const P256_CURVE: &str = "P-256";
 #[derive(Debug)]
 pub struct KeySet {
     accepted: Vec<Algorithm>,
-    keys: BTreeMap<String, SameId>,
+    keys: LiteMap<String, SameId>,
 }
 
 /// The keys of one `kid`, which keys of different types may share (RFC 7517 §4.5).
@@ -75,7 +74,7 @@ impl KeySet {
             return Err(JwksError::TooLong);
         }
         let usable = published_keys(body)?.into_iter().filter_map(|jwk| usable_key(jwk, accepted));
-        let mut keys: BTreeMap<String, SameId> = BTreeMap::new();
+        let mut keys: LiteMap<String, SameId> = LiteMap::new_vec();
         for (key_id, key) in usable.take(MAX_KEYS) {
             keys.entry(key_id).or_default().of_type_of(key.public()).claim(key);
         }

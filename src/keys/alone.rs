@@ -36,9 +36,9 @@ impl KeyCache {
     /// Forgets what is not worth keeping.
     pub(super) fn forget_alone(&mut self, now: UnixTime) {
         let policy = &self.policy;
-        self.entries.retain(|_, entry| {
+        for (_, entry) in self.entries.iter_mut() {
             entry.drop_lost(now, policy);
-            entry.is_worth_keeping(now, policy)
-        });
+        }
+        self.entries.retain(|_, entry| entry.is_worth_keeping(now, policy));
     }
 }

@@ -10,9 +10,10 @@ mod report;
 mod round;
 mod shared;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
+
+use litemap::LiteMap;
 
 use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
 use crate::capabilities::Capabilities;
@@ -51,7 +52,7 @@ pub struct KeyPolicy {
 #[derive(Debug)]
 pub struct KeyCache {
     policy: KeyPolicy,
-    entries: BTreeMap<HttpUrl, Entry>,
+    entries: LiteMap<HttpUrl, Entry>,
     last_fetch: CalloutId,
     shared: SharedKeys,
     wakes_others: bool,
@@ -118,7 +119,7 @@ impl KeyCache {
         Self {
             shared: SharedKeys::new(data, &policy),
             policy,
-            entries: BTreeMap::new(),
+            entries: LiteMap::new_vec(),
             last_fetch: CalloutId::default(),
             wakes_others: capabilities.wakes_others,
         }
@@ -233,7 +234,7 @@ impl KeyCache {
         let policy = &self.policy;
         self.entries.retain(|_, entry| entry.is_worth_keeping(now, policy));
         let mut due = Due::default();
-        for (url, entry) in &mut self.entries {
+        for (url, entry) in self.entries.iter_mut() {
             if entry.is_fetched_elsewhere() {
                 if has_ended(&self.shared, entry, url, now, policy) {
                     due.ended_elsewhere.push(url.clone());

@@ -1,6 +1,7 @@
 //! The tokens that one worker let in, in its own memory: by identity to find them, by expiry to drop them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::time::UnixTime;
 
@@ -15,14 +16,15 @@ const MAX_DROPPED_AT_ONCE: usize = 16;
 pub(super) struct WorkerMemory {
     capacity: usize,
     expiries: BTreeMap<Fingerprint, UnixTime>,
-    by_expiry: BTreeSet<(UnixTime, Fingerprint)>,
+    /// The same; what expires first is at the top. Among them what has expired and was admitted again since.
+    by_expiry: BinaryHeap<Reverse<(UnixTime, Fingerprint)>>,
     /// The latest expiry that was dropped.
     forgotten: UnixTime,
 }
 
 impl WorkerMemory {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, expiries: BTreeMap::new(), by_expiry: BTreeSet::new(), forgotten: UnixTime::from_secs(0) }
+        Self { capacity, expiries: BTreeMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::from_secs(0) }
     }
 
     pub(super) fn admit(
@@ -34,31 +36,35 @@ impl WorkerMemory {
         self.drop_expired(now);
         match self.expiries.get(&token) {
             Some(expiry) if now <= *expiry => return Err(ReplayError::Replayed),
-            Some(expiry) => self.drop(*expiry, token),
+            Some(expiry) => self.forget(*expiry, token),
             None => {}
         }
         check_not_forgotten(now, valid_until, self.forgotten)?;
         if self.expiries.len() >= self.capacity {
-            let earliest = self.by_expiry.first().map_or(now, |(expiry, _)| *expiry);
+            let earliest = self.by_expiry.peek().map_or(now, |Reverse((expiry, _))| *expiry);
             return Err(full(now, earliest));
         }
         self.expiries.insert(token, valid_until);
-        self.by_expiry.insert((valid_until, token));
+        self.by_expiry.push(Reverse((valid_until, token)));
         Ok(())
     }
 
     /// Drops some of what has expired. If all room is taken afterwards, then by what lives.
     fn drop_expired(&mut self, now: UnixTime) {
         for _ in 0..MAX_DROPPED_AT_ONCE {
-            match self.by_expiry.first() {
-                Some((expiry, token)) if *expiry < now => self.drop(*expiry, *token),
+            match self.by_expiry.peek() {
+                Some(Reverse((expiry, _))) if *expiry < now => {}
                 _ => return,
+            }
+            if let Some(Reverse((expiry, token))) = self.by_expiry.pop()
+                && self.expiries.get(&token) == Some(&expiry)
+            {
+                self.forget(expiry, token);
             }
         }
     }
 
-    fn drop(&mut self, expiry: UnixTime, token: Fingerprint) {
-        self.by_expiry.remove(&(expiry, token));
+    fn forget(&mut self, expiry: UnixTime, token: Fingerprint) {
         self.expiries.remove(&token);
         self.forgotten = self.forgotten.max(expiry);
     }
@@ -66,9 +72,10 @@ impl WorkerMemory {
 
 #[cfg(test)]
 impl WorkerMemory {
-    /// How many tokens take room. Both structures agree on it.
+    /// How many tokens take room. Each has its place in the order.
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.expiries.len(), self.by_expiry.len());
+        let is_kept = |Reverse((expiry, token)): &&Reverse<_>| self.expiries.get(token) == Some(expiry);
+        assert_eq!(self.by_expiry.iter().filter(is_kept).count(), self.expiries.len());
         self.expiries.len()
     }
 }

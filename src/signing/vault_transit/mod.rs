@@ -7,11 +7,11 @@
 mod answer;
 mod error;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::token::UnsignedToken;
@@ -36,7 +36,7 @@ const LOST_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct VaultTransit {
     settings: config::VaultTransit,
-    pending: BTreeMap<RequestId, Pending>,
+    pending: LiteMap<RequestId, Pending>,
     last_call: CalloutId,
 }
 
@@ -83,7 +83,7 @@ impl VaultTransit {
     /// With these settings, and nothing waiting.
     #[must_use]
     pub fn new(settings: config::VaultTransit) -> Self {
-        Self { settings, pending: BTreeMap::new(), last_call: CalloutId::default() }
+        Self { settings, pending: LiteMap::new_vec(), last_call: CalloutId::default() }
     }
 
     /// The `kid` of its key.
