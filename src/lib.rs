@@ -3,6 +3,7 @@
 //! Everything in this crate but `gateway` is deterministic: it takes bytes, facts and the time, and returns a decision.
 //! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
 
+mod asn1;
 pub mod attachment;
 pub mod auth;
 pub mod callout;

@@ -7,11 +7,11 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use der::Decode as _;
-use x509_cert::Certificate;
+use der::Tag;
 
 use super::fingerprint::Fingerprint;
 use super::hex;
+use crate::asn1::{Elements, context};
 
 /// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
 pub const MAX_PEM_BYTES: usize = 16 * 1024;
@@ -26,7 +26,8 @@ const END: &str = "-----END CERTIFICATE-----";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafCertificate {
     fingerprint: Fingerprint,
-    certificate: Certificate,
+    issuer: String,
+    subject: String,
 }
 
 impl LeafCertificate {
@@ -42,8 +43,8 @@ impl LeafCertificate {
     /// Reads PEM of exactly one certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
         let der = der_of(pem)?;
-        let certificate = Certificate::from_der(&der).map_err(|_| LeafError::NotACertificate)?;
-        Ok(Self { fingerprint: Fingerprint::of(&der), certificate })
+        let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
+        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
     }
 
     /// Reads the first certificate of a chain in PEM. RFC 7468 §2 allows any text around certificates.
@@ -62,13 +63,13 @@ impl LeafCertificate {
     }
 
     /// The name of its issuer.
-    pub fn issuer(&self) -> String {
-        print::name(self.certificate.tbs_certificate().issuer())
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// Its own name.
-    pub fn subject(&self) -> String {
-        print::name(self.certificate.tbs_certificate().subject())
+    pub fn subject(&self) -> &str {
+        &self.subject
     }
 }
 
@@ -101,6 +102,28 @@ impl std::error::Error for LeafError {}
 /// SHA-256 of the certificate in this PEM, of exactly one, which need not be read for that.
 pub fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
+}
+
+/// Issuer and subject of a certificate (RFC 5280 §4.1). The rest of it has to be there, and is for those who verify it.
+fn names(der: &[u8]) -> Option<(String, String)> {
+    let mut certificate = Elements::of_sequence(der)?;
+    let mut signed = certificate.sequence()?;
+    let _algorithm = certificate.sequence()?;
+    let _signature = certificate.octets_in_bits()?;
+    certificate.end()?;
+
+    let _version = signed.optional(context(0))?;
+    let _serial_number = signed.content(Tag::Integer)?;
+    let _algorithm = signed.sequence()?;
+    let issuer = print::name(signed.sequence()?)?;
+    let _validity = signed.sequence()?;
+    let subject = print::name(signed.sequence()?)?;
+    let _public_key = signed.sequence()?;
+    // Unique identifiers, which are implicit BIT STRINGs and deprecated, and extensions.
+    while !signed.is_at_end() {
+        signed.any()?;
+    }
+    Some((issuer, subject))
 }
 
 fn der_of(pem: &[u8]) -> Result<Vec<u8>, LeafError> {

@@ -1,12 +1,13 @@
 //! How RSA keys are written: the textual encoding of RFC 7468 §2 (PEM), and the algorithm identifiers of RFC 8017
 //! appendix A.1 and RFC 4055 §1.2, §3.1.
 
-use ::rsa::pkcs1::{ALGORITHM_OID as RSA_ENCRYPTION, RsaPssParamsOwned};
-use ::rsa::pkcs8::ObjectIdentifier;
-use ::rsa::pkcs8::spki::AlgorithmIdentifierRef;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use der::asn1::ObjectIdentifier;
+use der::{Tag, Tagged as _};
 use zeroize::Zeroizing;
+
+use crate::asn1::{Elements, context};
 
 use super::SALT_LENGTH;
 
@@ -14,6 +15,7 @@ use super::SALT_LENGTH;
 /// that it is refused for its size.
 const MAX_PEM_BYTES: usize = 16 * 1024;
 
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
@@ -80,26 +82,61 @@ impl<'p> Block<'p> {
     }
 }
 
-/// Checks that a key of this algorithm may be used for `PS256`: plain RSA, or RSASSA-PSS that is not restricted to other
-/// parameters.
-pub(super) fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), AlgorithmError> {
-    let parameters = algorithm.parameters;
-    let allowed = match algorithm.oid {
+/// Checks that a key of this algorithm (an AlgorithmIdentifier, RFC 5280 §4.1.1.2) may be used for `PS256`: plain RSA, or
+/// RSASSA-PSS that is not restricted to other parameters. Nothing if it is no algorithm.
+pub(super) fn check_algorithm(mut algorithm: Elements<'_>) -> Option<Result<(), AlgorithmError>> {
+    let identifier = algorithm.identifier()?;
+    let parameters = if algorithm.is_at_end() { None } else { Some(algorithm.any()?) };
+    algorithm.end()?;
+    let allowed = match identifier {
         RSA_ENCRYPTION => parameters.is_none_or(|parameters| parameters.is_null()),
-        RSASSA_PSS => parameters
-            .is_none_or(|parameters| parameters.decode_as::<RsaPssParamsOwned>().is_ok_and(|pss| is_ps256(&pss))),
-        _ => return Err(AlgorithmError::Other),
+        RSASSA_PSS => parameters.is_none_or(|parameters| {
+            parameters.tag() == Tag::Sequence && Elements::of(parameters.value()).and_then(is_ps256) == Some(true)
+        }),
+        _ => return Some(Err(AlgorithmError::Other)),
     };
-    if allowed { Ok(()) } else { Err(AlgorithmError::Restricted) }
+    Some(if allowed { Ok(()) } else { Err(AlgorithmError::Restricted) })
 }
 
-/// Whether these parameters let a key sign as `PS256` does. Their salt length is the shortest that is allowed.
-fn is_ps256(pss: &RsaPssParamsOwned) -> bool {
-    let mask_hash = pss.mask_gen.parameters.as_ref().map(|hash| hash.oid);
-    pss.hash.oid == SHA256
-        && pss.mask_gen.oid == MGF1
-        && mask_hash == Some(SHA256)
-        && usize::from(pss.salt_len) <= SALT_LENGTH
+/// Whether these RSASSA-PSS-params (RFC 8017 appendix A.2.3) let a key sign as `PS256` does. Their salt length is the
+/// shortest that is allowed. What is left out is SHA-1, or the one trailer that there is.
+fn is_ps256(mut parameters: Elements<'_>) -> Option<bool> {
+    let hash = parameters.optional(context(0))?;
+    let mask_generation = parameters.optional(context(1))?;
+    let salt_length = parameters.optional(context(2))?;
+    let trailer = parameters.optional(context(3))?;
+    parameters.end()?;
+    let is_short_enough = |salt: &[u8]| matches!(salt, [length] if usize::from(*length) <= SALT_LENGTH);
+    Some(
+        is_sha256(Elements::of(hash?)?)?
+            && is_mgf1_with_sha256(Elements::of(mask_generation?)?)?
+            && salt_length.is_none_or(|salt| only_natural(salt).is_some_and(is_short_enough))
+            && trailer.is_none_or(|trailer| only_natural(trailer) == Some(&[1])),
+    )
+}
+
+/// Whether this is the AlgorithmIdentifier of SHA-256, whose parameters are NULL or left out (RFC 4055 §2.1).
+fn is_sha256(mut outer: Elements<'_>) -> Option<bool> {
+    let mut algorithm = outer.sequence()?;
+    outer.end()?;
+    let identifier = algorithm.identifier()?;
+    let null = algorithm.optional(Tag::Null)?;
+    algorithm.end()?;
+    Some(identifier == SHA256 && null.is_none_or(<[u8]>::is_empty))
+}
+
+fn is_mgf1_with_sha256(mut outer: Elements<'_>) -> Option<bool> {
+    let mut algorithm = outer.sequence()?;
+    outer.end()?;
+    let identifier = algorithm.identifier()?;
+    Some(identifier == MGF1 && is_sha256(algorithm)?)
+}
+
+fn only_natural(content: &[u8]) -> Option<&[u8]> {
+    let mut elements = Elements::of(content)?;
+    let natural = elements.natural()?;
+    elements.end()?;
+    Some(natural)
 }
 
 #[cfg(test)]
@@ -107,8 +144,9 @@ mod tests {
     use super::*;
     use crate::rsa::{PrivateKeyError, RsaKeyError, RsaPrivateKey, RsaPublicKey};
     use crate::testing::{EcSigningKey, SigningKey, pem};
+    use ::rsa::pkcs1::RsaPssParamsOwned;
     use ::rsa::pkcs1::{EncodeRsaPublicKey as _, RsaPublicKeyRef, TrailerField, UintRef};
-    use ::rsa::pkcs8::spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
+    use ::rsa::pkcs8::spki::{AlgorithmIdentifier, AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
     use ::rsa::pkcs8::{Document, PrivateKeyInfoRef};
     use der::asn1::{Any, AnyRef};
     use der::{Decode as _, Encode as _};

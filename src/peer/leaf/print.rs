@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use der::asn1::{Any, ObjectIdentifier};
-use der::{Encode as _, Tag, Tagged as _};
-use x509_cert::name::Name;
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Tag, Tagged as _};
+
+use crate::asn1::Elements;
 
 /// The types that OpenSSL and BoringSSL call by a name, as far as they occur in certificates.
 const TYPE_NAMES: [(ObjectIdentifier, &str); 20] = [
@@ -31,27 +32,48 @@ const TYPE_NAMES: [(ObjectIdentifier, &str); 20] = [
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "UID"),
 ];
 
-/// The string form of a name.
-pub(super) fn name(name: &Name) -> String {
-    let mut text = String::new();
-    let relative_names: Vec<_> = name.iter_rdn().collect();
-    for relative_name in relative_names.into_iter().rev() {
-        let attributes: Vec<_> = relative_name.iter().collect();
+/// The string form of a name (RFC 5280 §4.1.2.4), which is a sequence of sets of attributes. Nothing for what is no name.
+pub(super) fn name(mut name: Elements<'_>) -> Option<String> {
+    let mut attributes = Vec::new();
+    while !name.is_at_end() {
         let mut separator = ",";
-        for attribute in attributes.into_iter().rev() {
-            if !text.is_empty() {
-                text.push_str(separator);
-            }
+        let mut relative_name = Elements::of(name.content(Tag::Set)?)?;
+        while !relative_name.is_at_end() {
+            attributes.push((Attribute::read(relative_name.sequence()?)?, separator));
             separator = "+";
-            push_attribute(&mut text, &attribute.oid, &attribute.value);
         }
     }
-    text
+    let mut text = String::new();
+    let mut attributes = attributes.iter().rev().peekable();
+    while let Some((attribute, separator)) = attributes.next() {
+        push_attribute(&mut text, attribute);
+        if attributes.peek().is_some() {
+            text.push_str(separator);
+        }
+    }
+    Some(text)
 }
 
-fn push_attribute(text: &mut String, oid: &ObjectIdentifier, value: &Any) {
+/// One attribute: its type, and its value as it is encoded and decoded.
+struct Attribute<'a> {
+    oid: ObjectIdentifier,
+    der: &'a [u8],
+    value: AnyRef<'a>,
+}
+
+impl<'a> Attribute<'a> {
+    fn read(mut attribute: Elements<'a>) -> Option<Self> {
+        let oid = attribute.identifier()?;
+        let der = attribute.rest()?;
+        let value = attribute.any()?;
+        attribute.end()?;
+        Some(Self { oid, der, value })
+    }
+}
+
+fn push_attribute(text: &mut String, Attribute { oid, der, value }: &Attribute<'_>) {
     let known = TYPE_NAMES.iter().find(|(known, _)| known == oid).map(|(_, name)| *name);
-    match (known, decoded(value)) {
+    match (known, decoded(*value)) {
         (Some(name), Some(value)) => {
             let _ = write!(text, "{name}=");
             push_escaped(text, &value);
@@ -61,7 +83,7 @@ fn push_attribute(text: &mut String, oid: &ObjectIdentifier, value: &Any) {
                 Some(name) => write!(text, "{name}=#"),
                 None => write!(text, "{oid}=#"),
             };
-            for octet in value.to_der().unwrap_or_default() {
+            for octet in *der {
                 let _ = write!(text, "{octet:02X}");
             }
         }
@@ -69,7 +91,7 @@ fn push_attribute(text: &mut String, oid: &ObjectIdentifier, value: &Any) {
 }
 
 /// The text of a string type. Nothing for other types, and for a string that is not of its type.
-fn decoded(value: &Any) -> Option<String> {
+fn decoded(value: AnyRef<'_>) -> Option<String> {
     let content = value.value();
     match value.tag() {
         Tag::Utf8String => std::str::from_utf8(content).ok().map(str::to_owned),
@@ -100,7 +122,6 @@ fn push_escaped(text: &mut String, value: &str) {
 
 #[cfg(test)]
 mod tests {
-    use der::Decode as _;
     use proptest::prelude::*;
 
     use super::*;
@@ -123,7 +144,7 @@ mod tests {
             let attribute = |(oid, tag, value): &Attribute<'_>| tlv(0x30, &[*oid, &tlv(*tag, value)].concat());
             tlv(0x31, &attributes.iter().flat_map(attribute).collect::<Vec<_>>())
         });
-        name(&Name::from_der(&tlv(0x30, &sets.collect::<Vec<_>>())).unwrap())
+        name(Elements::of(&sets.collect::<Vec<_>>()).unwrap()).unwrap()
     }
 
     #[test]
