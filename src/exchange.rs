@@ -135,4 +135,13 @@ impl Verdict {
             other => other,
         }
     }
+
+    /// The same with the gateway's id of the request, for the log. Only what is told of asks for it.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) -> Self {
+        if let Self::Refuse(refusal) | Self::Tolerate(refusal) = &mut self {
+            refusal.note_request_id(request_id);
+        }
+        self
+    }
 }

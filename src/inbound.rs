@@ -166,7 +166,10 @@ impl Inbound {
         }
         let Some(responses) = &mut self.responses else { return Step::verdict(Verdict::pass()) };
         match responses.expected.remove(&id) {
-            Some(correlation) => responses.attachment.attach(now, id, &facts.freshness, correlation),
+            Some(mut correlation) => {
+                correlation.request_id.clone_from(&facts.freshness.request_id);
+                responses.attachment.attach(now, id, &facts.freshness, correlation)
+            }
             None => Step::verdict(Verdict::pass()),
         }
     }

@@ -313,6 +313,12 @@ impl Refusal {
         self.rejection.code()
     }
 
+    /// Notes the gateway's id of the request, unless it is known.
+    pub fn note_request_id(&mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) {
+        let known = &mut self.correlation.request_id;
+        *known = known.take().or_else(request_id);
+    }
+
     /// Whether the memory of replay detection had no room left, which an operator should know of.
     #[must_use]
     pub fn is_replay_memory_full(&self) -> bool {

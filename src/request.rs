@@ -1,4 +1,5 @@
-//! What is known of one request, collected once and before anything is decided. Nothing else is read from the gateway.
+//! What is known of one request, collected once and before anything is decided. Nothing else is read from the gateway, but
+//! for the id under which it logs a request that is refused.
 
 use crate::peer::PeerFacts;
 use crate::reserved;
@@ -50,7 +51,7 @@ pub struct ResponseFacts {
 /// Ids that others gave the request (spec §3). They are only ever logged and echoed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Correlation {
-    /// The gateway's own id of the request.
+    /// The gateway's own id of the request. Inbound it is asked for only when there is something to tell of it.
     pub request_id: Option<Vec<u8>>,
     /// `x-fapi-interaction-id`
     pub fapi_interaction_id: Option<Vec<u8>>,

@@ -188,16 +188,14 @@ pub(super) fn environment() -> Zeroizing<Vec<String>> {
     Zeroizing::new(texts.map(str::to_owned).collect())
 }
 
-/// A property of the request or its connection.
-pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+/// A property of the request or its connection. The parts of its path are joined by NUL.
+pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     // SAFETY: the host reads `path` during the call only.
     received(|value, size| unsafe { host::proxy_get_property(path.as_ptr(), path.len(), value, size) })
 }
 
 /// Sets a property of the request.
-pub(super) fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostError> {
-    let path = path.join("\0");
+pub(super) fn set_property(path: &str, value: &[u8]) -> Result<(), HostError> {
     // SAFETY: the host reads both during the call only.
     done(unsafe { host::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }

@@ -17,7 +17,7 @@ pub(super) struct Apisix;
 
 /// The value of an nginx variable.
 pub(super) fn variable(name: &str) -> Option<Vec<u8>> {
-    abi::property(&[name])
+    abi::property(name)
 }
 
 impl Adapter for Apisix {

@@ -15,14 +15,14 @@ pub(super) struct Envoy;
 impl Adapter for Envoy {
     /// `connection.mtls` is one byte here; anything else means that this is not Envoy, and that nothing is known.
     fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
-        let verified = abi::property(&["connection", "mtls"]).is_some_and(|mtls| mtls == [1]);
+        let verified = abi::property("connection\0mtls").is_some_and(|mtls| mtls == [1]);
         if !verified {
             return PeerFacts::default();
         }
-        let fingerprint = || abi::property(&["connection", "sha256_peer_certificate_digest"]);
+        let fingerprint = || abi::property("connection\0sha256_peer_certificate_digest");
         PeerFacts {
             verified,
-            subject: abi::property(&["connection", "subject_peer_certificate"]),
+            subject: abi::property("connection\0subject_peer_certificate"),
             fingerprint: with_fingerprint.then(fingerprint).flatten(),
             ..PeerFacts::default()
         }
@@ -46,10 +46,10 @@ impl Adapter for Envoy {
     }
 
     fn client(&self) -> Option<Vec<u8>> {
-        abi::property(&["source", "address"])
+        abi::property("source\0address")
     }
 
     fn request_id(&self) -> Option<Vec<u8>> {
-        abi::property(&["request", "id"])
+        abi::property("request\0id")
     }
 }

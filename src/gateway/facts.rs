@@ -64,7 +64,6 @@ pub(super) fn of_answer(body_size: usize) -> Answer {
 fn of_inbound_request(adapter: &dyn Adapter, inbound: &Inbound, announced: usize) -> Result<RequestFacts, Rejection> {
     let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
-    facts.correlation.request_id = adapter.request_id();
     Ok(facts)
 }
 

@@ -18,7 +18,7 @@ const NO_SCHEME: &[u8] = b"undecided";
 /// What stands in a header that can not be removed.
 const REMOVED: &str = "removed";
 
-const UPSTREAM_SCHEME: [&str; 2] = ["ngx", "upstream_scheme"];
+const UPSTREAM_SCHEME: &str = "ngx\0upstream_scheme";
 
 /// See [`Adapter`].
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Kong;
 
 /// The value of an nginx variable.
 pub(super) fn variable(name: &str) -> Option<Vec<u8>> {
-    abi::property(&["ngx", name])
+    abi::property(&["ngx", name].join("\0"))
 }
 
 impl Adapter for Kong {
@@ -45,7 +45,7 @@ impl Adapter for Kong {
             return Err(Rejection::TooManyHeaders);
         }
         nginx::note_request_headers(facts, configured)?;
-        facts.path = abi::property(&["request", "path"]).ok_or(Rejection::Internal)?;
+        facts.path = abi::property("request\0path").ok_or(Rejection::Internal)?;
         Ok(())
     }
 
@@ -72,12 +72,12 @@ impl Adapter for Kong {
     /// A trap, of this request or of another, lets a request go upstream that waits for a callout: without a scheme it comes
     /// to nothing.
     fn guard(&self) -> Result<Option<Guard>, HostError> {
-        let Some(upstream_scheme) = abi::property(&UPSTREAM_SCHEME) else { return Ok(None) };
-        abi::set_property(&UPSTREAM_SCHEME, NO_SCHEME)?;
+        let Some(upstream_scheme) = abi::property(UPSTREAM_SCHEME) else { return Ok(None) };
+        abi::set_property(UPSTREAM_SCHEME, NO_SCHEME)?;
         Ok(Some(Guard { upstream_scheme }))
     }
 
     fn lift(&self, guard: &Guard) -> Result<(), HostError> {
-        abi::set_property(&UPSTREAM_SCHEME, &guard.upstream_scheme)
+        abi::set_property(UPSTREAM_SCHEME, &guard.upstream_scheme)
     }
 }

@@ -203,6 +203,7 @@ impl Running {
     fn carry_out(&mut self, id: RequestId, verdict: Verdict, phase: Phase) -> Goes {
         let can_refuse = phase == Phase::Request || self.replaces_responses;
         let verdict = if can_refuse { verdict } else { verdict.without_replacement() };
+        let verdict = verdict.with_request_id(|| self.adapter.request_id());
         let guard = self.guards.remove(&id);
         let goes = verdict::act(verdict, phase, self.adapter, &self.metrics).and_then(|goes| match (goes, &guard) {
             // Only a request goes on by being let through: the guard of one that is refused stays where it is.
