@@ -139,6 +139,12 @@ impl TokenDigest {
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
+
+    /// A number that is as good as random, and the same for the same token.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
 }
 
 impl Answer {

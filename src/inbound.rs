@@ -339,7 +339,7 @@ impl Inbound {
             certificate: &certificate,
             authorization: &facts.authorization,
             api_key: &facts.api_key,
-            audiences: &audiences,
+            audiences,
         };
         let initiating = self.service_initiation_token(facts);
         if initiating.is_some_and(|token| !self.method.claims(now, token, credential)) {

@@ -3,12 +3,16 @@
 //! Parsers disagree on which of two equal members wins; RFC 7515 §4 and RFC 7519 §4 therefore let a receiver refuse them,
 //! and this one refuses them at every level. Text is borrowed from the input wherever it holds no escape.
 
+mod members;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroize as _;
+
+pub use members::members;
 
 /// The deepest nesting of arrays and objects that is read. Tokens and keys need 3, configurations 7; a bound keeps
 /// the recursion far from the end of a VM's stack.
@@ -86,21 +90,18 @@ impl<'a> Value<'a> {
 
     fn read(bytes: &'a [u8], repetition: Repetition) -> Result<Self, JsonError> {
         let broken = Cell::new(None);
-        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-        let value = ValueSeed { depth: 0, repetition, broken: &broken }
-            .deserialize(&mut deserializer)
-            .and_then(|value| end_after(&mut deserializer, value));
-        value.map_err(|error| match broken.get() {
-            None => JsonError::Syntax { line: error.line(), column: error.column() },
-            Some(Bound::Unique) => JsonError::DuplicateMember { line: error.line(), column: error.column() },
-            Some(Bound::Depth) => JsonError::TooDeep,
-            Some(Bound::Members) => JsonError::TooManyMembers,
-        })
+        read_one(bytes, &broken, ValueSeed { depth: 0, repetition, broken: &broken }, Value::wipe)
     }
 
     /// The text, if this is a string.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The text, if this is a string.
+    #[must_use]
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
         if let Value::Text(text) = self { Some(text) } else { None }
     }
 
@@ -174,18 +175,28 @@ fn wipe_text(text: &mut Cow<'_, str>) {
     }
 }
 
-/// A value after which nothing may follow.
-fn end_after<'a>(
-    deserializer: &mut serde_json::Deserializer<serde_json::de::SliceRead<'a>>,
-    mut value: Value<'a>,
-) -> serde_json::Result<Value<'a>> {
-    match deserializer.end() {
+/// Reads one value, after which nothing may follow: `wipe` what was read if something does. `broken` is where the seed notes
+/// which rule the input broke.
+fn read_one<'a, S: DeserializeSeed<'a>>(
+    bytes: &'a [u8],
+    broken: &Cell<Option<Bound>>,
+    seed: S,
+    wipe: fn(&mut S::Value),
+) -> Result<S::Value, JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = seed.deserialize(&mut deserializer).and_then(|mut value| match deserializer.end() {
         Ok(()) => Ok(value),
         Err(error) => {
-            value.wipe();
+            wipe(&mut value);
             Err(error)
         }
-    }
+    });
+    read.map_err(|error| match broken.get() {
+        None => JsonError::Syntax { line: error.line(), column: error.column() },
+        Some(Bound::Unique) => JsonError::DuplicateMember { line: error.line(), column: error.column() },
+        Some(Bound::Depth) => JsonError::TooDeep,
+        Some(Bound::Members) => JsonError::TooManyMembers,
+    })
 }
 
 /// The rule of ours, beyond JSON's grammar, that the input broke.

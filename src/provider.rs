@@ -20,15 +20,15 @@ pub fn audiences<'c>(
     header_is_mandatory: bool,
     provider_id: &[Vec<u8>],
     alias: &[Vec<u8>],
-) -> Result<Vec<&'c str>, ProviderError> {
+) -> Result<&'c [String], ProviderError> {
     let stated = match (one(provider_id)?, one(alias)?) {
         (Some(id), Some(alias)) if id != alias => return Err(ProviderError::Contradictory),
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) if header_is_mandatory => return Err(ProviderError::Missing),
-        (None, None) => return Ok(configured.iter().map(String::as_str).collect()),
+        (None, None) => return Ok(configured),
     };
     let known = configured.iter().find(|id| id.as_bytes() == stated).ok_or(ProviderError::Unknown)?;
-    Ok(vec![known])
+    Ok(std::slice::from_ref(known))
 }
 
 /// The only value of a header, if it was sent.
@@ -47,7 +47,7 @@ mod tests {
     fn check(configured: &[&str], mandatory: bool, id: &[&str], alias: &[&str]) -> Result<Vec<String>, ProviderError> {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let bytes = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-        audiences(&owned(configured), mandatory, &bytes(id), &bytes(alias)).map(|found| owned(&found))
+        audiences(&owned(configured), mandatory, &bytes(id), &bytes(alias)).map(<[String]>::to_vec)
     }
 
     #[test]

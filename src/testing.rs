@@ -217,6 +217,11 @@ pub(crate) fn token(header: &str, payload: &str, signature: &[u8]) -> String {
     format!("{}.{}.{}", b64(header.as_bytes()), b64(payload.as_bytes()), b64(signature))
 }
 
+/// Where a token is decoded to. Tests are few enough to leave it behind.
+pub(crate) fn buffer() -> &'static mut Vec<u8> {
+    Box::leak(Box::default())
+}
+
 pub(crate) fn b64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -1,11 +1,13 @@
 //! The client credentials grant (spec §2.3): an access token that the bank's own authorisation server gave to the API Hub,
 //! validated as a JWT (RFC 9068 §4) with the server's keys, or by asking the server (RFC 7662).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::callout::{TokenDigest, Topic};
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
+use crate::claims::verified::VerifiedTokens;
 use crate::config::{self, HttpUrl, TokenValidation};
 use crate::introspection::{self, Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
@@ -35,6 +37,7 @@ struct JwtValidator {
     jwks: HttpUrl,
     algorithms: Vec<Algorithm>,
     keys: KeyCache,
+    verified: VerifiedTokens,
 }
 
 /// Why an access token is not accepted.
@@ -167,7 +170,8 @@ impl JwtValidator {
             refetch_cooldown: settings.refetch_cooldown,
         };
         let keys = KeyCache::new(policy, capabilities);
-        Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys }
+        let verified = VerifiedTokens::new(settings.token_cache_capacity.unwrap_or(0));
+        Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys, verified }
     }
 
     fn validate(
@@ -178,15 +182,30 @@ impl JwtValidator {
         attempt: Attempt,
         evidence: &mut Evidence,
     ) -> Result<Outcome, AccessTokenError> {
-        let token = UnverifiedToken::parse(token).map_err(AccessTokenError::Malformed)?;
-        evidence.key_id.clone_from(&token.header().key_id);
+        let mut decoded = Vec::new();
+        let token = UnverifiedToken::parse(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
+        let key_id = token.header().key_id.clone();
+        let outcome = self.judge(now, token, rules, attempt);
+        if !matches!(outcome, Ok(Outcome::Accepted(_))) {
+            evidence.key_id = key_id.map(Cow::into_owned);
+        }
+        outcome
+    }
+
+    fn judge(
+        &mut self,
+        now: UnixTime,
+        token: UnverifiedToken<'_>,
+        rules: &AccessTokenRules<'_>,
+        attempt: Attempt,
+    ) -> Result<Outcome, AccessTokenError> {
         let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
-        let key_id = key_id.to_owned();
         let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
         let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::KeySet(self.jwks.clone()), callout }));
         match self.keys.lookup(now, &self.jwks, &key_id, algorithm, attempt) {
             keys::Lookup::Found(key) => {
-                let facts = token.verify(algorithm, key).map_err(|_| AccessTokenError::Signature)?;
+                let facts =
+                    token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
                 rules.check_scopes(&facts).map_err(AccessTokenError::Fault)?;
                 Ok(accepted(&facts))
             }
@@ -221,8 +240,9 @@ fn introspect(
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(AccessTokenError::Malformed(JwsError::TooLong));
     }
-    let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::Token(TokenDigest::of(token)), callout }));
-    match cache.lookup(now, token, attempt) {
+    let digest = TokenDigest::of(token);
+    let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::Token(digest), callout }));
+    match cache.lookup(now, token, &digest, attempt) {
         introspection::Lookup::Active(facts) => {
             rules.check(facts, now).map_err(AccessTokenError::Fault)?;
             Ok(accepted(facts))
@@ -243,10 +263,10 @@ fn accepted(facts: &AccessTokenFacts) -> Outcome {
 
 /// The `kid` and the algorithm of a header that is as RFC 9068 §2.1 wants it. A `kid` is demanded, although the RFC does
 /// not: without one every key of the set would have to be tried, and no token could say that the set lacks its key.
-fn check_header<'h>(
-    header: &'h Header,
+fn check_header<'a>(
+    header: &Header<'a>,
     accepted: &[Algorithm],
-) -> Result<(&'h str, Algorithm), AccessTokenHeaderError> {
+) -> Result<(Cow<'a, str>, Algorithm), AccessTokenHeaderError> {
     let algorithm = header.algorithm.as_deref().and_then(Algorithm::from_name);
     let algorithm = algorithm.filter(|algorithm| accepted.contains(algorithm));
     let algorithm = algorithm.ok_or(AccessTokenHeaderError::Algorithm)?;
@@ -256,7 +276,7 @@ fn check_header<'h>(
     if header.asks_for_extensions {
         return Err(AccessTokenHeaderError::Extensions);
     }
-    let key_id = header.key_id.as_deref().ok_or(AccessTokenHeaderError::KeyId)?;
+    let key_id = header.key_id.clone().ok_or(AccessTokenHeaderError::KeyId)?;
     Ok((key_id, algorithm))
 }
 

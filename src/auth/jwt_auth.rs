@@ -1,10 +1,12 @@
 //! JWT Auth (spec §2.4): a PS256 token whose `iss` and `sub` are the `O` and `OU` of the peer certificate, verified with a
 //! key that is published under the address that this certificate's subject names.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::callout::Topic;
+use crate::callout::{Callout, Topic};
 use crate::capabilities::Capabilities;
+use crate::claims::verified::VerifiedTokens;
 use crate::claims::{ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
@@ -20,7 +22,10 @@ use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bea
 pub struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
+    verified: VerifiedTokens,
     replay: Option<ReplayGuard>,
+    /// Where the keys of the caller before are: it is mostly the same one.
+    last_address: Option<(Subject, Rc<HttpUrl>)>,
 }
 
 /// A token that somebody presents, and who that ought to be.
@@ -31,7 +36,7 @@ pub struct Presented<'a> {
     /// The values of the header that carries it.
     pub values: &'a [Vec<u8>],
     /// The provider ids of which `aud` must name one.
-    pub audiences: &'a [&'a str],
+    pub audiences: &'a [String],
 }
 
 /// Why a token is not accepted.
@@ -90,7 +95,8 @@ impl JwtAuth {
         let replay = settings.replay.map(|config::Replay { scope, capacity }| {
             ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&capabilities.data))
         });
-        Self { settings, keys: KeyCache::new(policy, capabilities), replay }
+        let verified = VerifiedTokens::new(settings.token_cache_capacity.unwrap_or(0));
+        Self { settings, keys: KeyCache::new(policy, capabilities), verified, replay, last_address: None }
     }
 
     /// The keys that are known.
@@ -111,8 +117,8 @@ impl JwtAuth {
         let url = self.jwks_url(subject)?;
         match self.keys.prepare(now, &url, attempt) {
             Readiness::Ready => Ok(None),
-            Readiness::Wait => Ok(Some(Needs { topic: Topic::KeySet(url), callout: None })),
-            Readiness::Fetch(fetch) => Ok(Some(Needs { topic: Topic::KeySet(url), callout: Some(fetch) })),
+            Readiness::Wait => Ok(Some(needs(&url, None))),
+            Readiness::Fetch(fetch) => Ok(Some(needs(&url, Some(fetch)))),
             Readiness::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
         }
     }
@@ -147,9 +153,26 @@ impl JwtAuth {
         let Presented { subject, values, audiences } = presented;
         let url = self.jwks_url(subject)?;
         let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
-        let token = UnverifiedToken::parse(token).map_err(JwtAuthError::Malformed)?;
-        evidence.key_id.clone_from(&token.header().key_id);
-        let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?.to_owned();
+        let mut decoded = Vec::new();
+        let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
+        let key_id = token.header().key_id.clone();
+        let outcome = self.judge(now, token, subject, &url, audiences, attempt);
+        if !matches!(outcome, Ok(Outcome::Accepted(_))) {
+            evidence.key_id = key_id.map(Cow::into_owned);
+        }
+        outcome
+    }
+
+    fn judge(
+        &mut self,
+        now: UnixTime,
+        token: UnverifiedToken<'_>,
+        subject: &Subject,
+        url: &HttpUrl,
+        audiences: &[String],
+        attempt: Attempt,
+    ) -> Result<Outcome, JwtAuthError> {
+        let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?;
         let rules = ClaimRules {
             issuer: subject.organisation(),
             subject: subject.organisational_unit(),
@@ -158,34 +181,43 @@ impl JwtAuth {
             max_lifetime: self.settings.max_lifetime,
         };
         let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
-        match self.keys.lookup(now, &url, &key_id, Algorithm::Ps256, attempt) {
+        match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, attempt) {
             Lookup::Found(key) => {
-                let claims = token.verify_ps256(key).map_err(|_| JwtAuthError::Signature)?;
+                let claims = token.verify_ps256(now, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
                 if let Some(guard) = &mut self.replay {
                     let identity =
                         TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
                     guard.admit(now, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
                 }
-                Ok(Outcome::Accepted(Accepted { credential_id: Some(claims.token_id().to_owned()) }))
+                Ok(Outcome::Accepted(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
             }
             Lookup::UnknownKeyId => Err(JwtAuthError::Header(HeaderError::UnknownKeyId)),
-            Lookup::Wait => Ok(Outcome::Needs(Needs { topic: Topic::KeySet(url), callout: None })),
-            Lookup::Fetch(fetch) => Ok(Outcome::Needs(Needs { topic: Topic::KeySet(url), callout: Some(fetch) })),
+            Lookup::Wait => Ok(Outcome::Needs(needs(url, None))),
+            Lookup::Fetch(fetch) => Ok(Outcome::Needs(needs(url, Some(fetch)))),
             Lookup::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
         }
     }
 
-    fn jwks_url(&self, subject: &Subject) -> Result<HttpUrl, JwtAuthError> {
-        self.settings
-            .jwks
-            .expand(subject.organisational_unit(), subject.common_name())
-            .map_err(|_| JwtAuthError::SubjectHasNoAddress)
+    fn jwks_url(&mut self, subject: &Subject) -> Result<Rc<HttpUrl>, JwtAuthError> {
+        if let Some((last, url)) = &self.last_address
+            && last == subject
+        {
+            return Ok(Rc::clone(url));
+        }
+        let url = self.settings.jwks.expand(subject.organisational_unit(), subject.common_name());
+        let url = Rc::new(url.map_err(|_| JwtAuthError::SubjectHasNoAddress)?);
+        self.last_address = Some((subject.clone(), Rc::clone(&url)));
+        Ok(url)
     }
 }
 
+fn needs(url: &HttpUrl, callout: Option<Callout>) -> Needs {
+    Needs { topic: Topic::KeySet(url.clone()), callout }
+}
+
 /// The `kid` of a header that is exactly as the standard's table wants it.
-fn required_key_id(header: &Header) -> Result<&str, HeaderError> {
-    let is = |member: &Option<String>, value| member.as_deref() == Some(value);
+fn required_key_id<'a>(header: &Header<'a>) -> Result<Cow<'a, str>, HeaderError> {
+    let is = |member: &Option<Cow<'_, str>>, value| member.as_deref() == Some(value);
     if !is(&header.algorithm, "PS256") {
         return Err(HeaderError::Algorithm);
     }
@@ -198,5 +230,5 @@ fn required_key_id(header: &Header) -> Result<&str, HeaderError> {
     if header.asks_for_extensions {
         return Err(HeaderError::Extensions);
     }
-    header.key_id.as_deref().ok_or(HeaderError::KeyId)
+    header.key_id.clone().ok_or(HeaderError::KeyId)
 }

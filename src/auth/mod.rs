@@ -45,7 +45,7 @@ pub struct Credential<'a> {
     /// The values of the API key's own header, where it has one.
     pub api_key: &'a [Vec<u8>],
     /// The provider ids of which a token's `aud` must name one.
-    pub audiences: &'a [&'a str],
+    pub audiences: &'a [String],
 }
 
 /// What a method says to a request.

@@ -11,6 +11,7 @@ use crate::peer::Fingerprint;
 use crate::rsa::SignatureMismatch;
 use crate::time::UnixTime;
 
+use super::verified::VerifiedTokens;
 use super::{Claim, Fault, InvalidClaim};
 
 /// The member of `cnf` that binds a token to a certificate (RFC 8705 §3.1).
@@ -221,12 +222,20 @@ impl AccessTokenRules<'_> {
 }
 
 impl CheckedAccessToken<'_> {
-    /// Verifies the signature, which makes the claims true.
+    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
     ///
     /// # Errors
     /// [`SignatureMismatch`].
-    pub fn verify(self, algorithm: Algorithm, key: &VerificationKey) -> Result<AccessTokenFacts, SignatureMismatch> {
-        self.token.verify(algorithm, key)?;
+    pub fn verify(
+        self,
+        now: UnixTime,
+        algorithm: Algorithm,
+        key: &VerificationKey,
+        known: &mut VerifiedTokens,
+    ) -> Result<AccessTokenFacts, SignatureMismatch> {
+        // A token without `exp` is refused before.
+        let expiry = self.facts.expiry.unwrap_or(UnixTime::EPOCH);
+        known.verify(now, &self.token, expiry, algorithm, key)?;
         Ok(self.facts)
     }
 }

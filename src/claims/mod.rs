@@ -5,13 +5,17 @@
 //! Claims need no key, so they are looked at before the signature. Nothing of a token is used until both are right.
 
 pub mod access_token;
+pub mod verified;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey};
-use crate::json::{Object, Value};
+use crate::json::Value;
 use crate::rsa::SignatureMismatch;
 use crate::time::UnixTime;
+
+use verified::VerifiedTokens;
 
 /// The longest `jti`, in bytes. It becomes a request header for the bank and, with replay detection, a stored key.
 pub const MAX_JTI_LENGTH: usize = 256;
@@ -19,6 +23,17 @@ pub const MAX_JTI_LENGTH: usize = 256;
 /// The latest NumericDate (RFC 7519 §2) that is believed, in seconds: the end of the year 9999. Later ones are mistakes
 /// such as milliseconds, or attempts to make sums overflow.
 const MAX_NUMERIC_DATE: Duration = Duration::from_secs(253_402_300_799);
+
+/// The claims that are looked at, in the order of the standard's table.
+const NAMES: [&str; 7] = [
+    Claim::Issuer.name(),
+    Claim::Subject.name(),
+    Claim::Audience.name(),
+    Claim::Expiry.name(),
+    Claim::IssuedAt.name(),
+    Claim::NotBefore.name(),
+    Claim::TokenId.name(),
+];
 
 /// What the claims of a token must say.
 #[derive(Debug)]
@@ -28,7 +43,7 @@ pub struct ClaimRules<'a> {
     /// `sub`: the `OU` of the peer certificate.
     pub subject: &'a str,
     /// `aud`: our provider id, or several of which one must be named.
-    pub audiences: &'a [&'a str],
+    pub audiences: &'a [String],
     /// How far the sender's clock and ours may differ.
     pub clock_skew: Duration,
     /// The longest `exp` − `iat`.
@@ -39,17 +54,18 @@ pub struct ClaimRules<'a> {
 #[derive(Debug)]
 pub struct CheckedToken<'a> {
     token: UnverifiedToken<'a>,
-    claims: Claims,
+    claims: Claims<'a>,
 }
 
 /// The claims of a token that was checked and whose signature was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedClaims(Claims);
+pub struct AcceptedClaims<'a>(Claims<'a>);
 
 /// What later steps need to know of accepted claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Claims {
-    token_id: String,
+struct Claims<'a> {
+    token_id: Cow<'a, str>,
+    expiry: UnixTime,
     valid_until: UnixTime,
 }
 
@@ -117,49 +133,67 @@ impl ClaimRules<'_> {
     /// # Errors
     /// See [`ClaimsError`]: the first claim that is wrong, in the order of the standard's table.
     pub fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
-        let claims = self.check_members(&token.claims().map_err(ClaimsError::Malformed)?, now)?;
+        let claims = self.check_claims(token.claims_named(&NAMES).map_err(ClaimsError::Malformed)?, now)?;
         Ok(CheckedToken { token, claims })
     }
 
-    fn check_members(&self, members: &Object<'_>, now: UnixTime) -> Result<Claims, InvalidClaim> {
-        equals(members, Claim::Issuer, self.issuer)?;
-        equals(members, Claim::Subject, self.subject)?;
-        let audiences = audiences(required(members, Claim::Audience)?)?;
-        if !audiences.iter().any(|audience| self.audiences.contains(audience)) {
+    /// Checks the claims of these [`NAMES`].
+    fn check_claims<'t>(
+        &self,
+        claims: [Option<Value<'t>>; NAMES.len()],
+        now: UnixTime,
+    ) -> Result<Claims<'t>, InvalidClaim> {
+        let [issuer, subject, audience, expiry, issued_at, not_before, token_id] = claims;
+        equals(issuer.as_ref(), Claim::Issuer, self.issuer)?;
+        equals(subject.as_ref(), Claim::Subject, self.subject)?;
+        if !names_one_of(required(audience.as_ref(), Claim::Audience)?, self.audiences)? {
             return Err(InvalidClaim(Claim::Audience, Fault::Mismatch));
         }
-        let expiry = time(required(members, Claim::Expiry)?, Claim::Expiry)?;
+        let expiry = time(required(expiry.as_ref(), Claim::Expiry)?, Claim::Expiry)?;
         check_not_passed(expiry, self.clock_skew, now)?;
         let valid_until = expiry.after(self.clock_skew);
-        let issued_at = time(required(members, Claim::IssuedAt)?, Claim::IssuedAt)?;
+        let issued_at = time(required(issued_at.as_ref(), Claim::IssuedAt)?, Claim::IssuedAt)?;
         check_reached(issued_at, Claim::IssuedAt, self.clock_skew, now)?;
         if expiry > issued_at.after(self.max_lifetime) {
             return Err(InvalidClaim(Claim::Expiry, Fault::LifetimeTooLong));
         }
-        if let Some(not_before) = members.member(Claim::NotBefore.name()) {
+        if let Some(not_before) = &not_before {
             check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, self.clock_skew, now)?;
         }
-        let token_id = token_id(required(members, Claim::TokenId)?)?;
-        Ok(Claims { token_id: token_id.to_owned(), valid_until })
+        let token_id = token_id.ok_or(InvalidClaim(Claim::TokenId, Fault::Missing))?;
+        self::token_id(&token_id)?;
+        let token_id = token_id.into_text().unwrap_or_default();
+        Ok(Claims { token_id, expiry, valid_until })
     }
 }
 
-impl CheckedToken<'_> {
-    /// Verifies the signature, which makes the claims true.
+impl<'a> CheckedToken<'a> {
+    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
     ///
     /// # Errors
     /// [`SignatureMismatch`].
-    pub fn verify_ps256(self, key: &VerificationKey) -> Result<AcceptedClaims, SignatureMismatch> {
-        self.token.verify(Algorithm::Ps256, key)?;
+    pub fn verify_ps256(
+        self,
+        now: UnixTime,
+        key: &VerificationKey,
+        known: &mut VerifiedTokens,
+    ) -> Result<AcceptedClaims<'a>, SignatureMismatch> {
+        known.verify(now, &self.token, self.claims.expiry, Algorithm::Ps256, key)?;
         Ok(AcceptedClaims(self.claims))
     }
 }
 
-impl AcceptedClaims {
+impl<'a> AcceptedClaims<'a> {
     /// `jti`: 1 to [`MAX_JTI_LENGTH`] bytes without control characters.
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.0.token_id
+    }
+
+    /// The same, out of the token.
+    #[must_use]
+    pub fn into_token_id(self) -> Cow<'a, str> {
+        self.0.token_id
     }
 
     /// The last moment at which the token is accepted: `exp` and the clock skew.
@@ -172,7 +206,7 @@ impl AcceptedClaims {
 impl Claim {
     /// The claim's name in the token.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Claim::Issuer => "iss",
             Claim::Subject => "sub",
@@ -194,16 +228,29 @@ impl From<InvalidClaim> for ClaimsError {
     }
 }
 
-fn required<'m, 'a>(members: &'m Object<'a>, claim: Claim) -> Result<&'m Value<'a>, InvalidClaim> {
-    members.member(claim.name()).ok_or(InvalidClaim(claim, Fault::Missing))
+fn required<'m, 'a>(value: Option<&'m Value<'a>>, claim: Claim) -> Result<&'m Value<'a>, InvalidClaim> {
+    value.ok_or(InvalidClaim(claim, Fault::Missing))
 }
 
 fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, InvalidClaim> {
     value.as_text().ok_or(InvalidClaim(claim, Fault::WrongType))
 }
 
-fn equals(members: &Object<'_>, claim: Claim, expected: &str) -> Result<(), InvalidClaim> {
-    if text(required(members, claim)?, claim)? == expected { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
+fn equals(value: Option<&Value<'_>>, claim: Claim, expected: &str) -> Result<(), InvalidClaim> {
+    if text(required(value, claim)?, claim)? == expected { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
+}
+
+/// Whether `aud` is, or contains, one of these.
+fn names_one_of(value: &Value<'_>, accepted: &[String]) -> Result<bool, InvalidClaim> {
+    let is_one = |audience: &Value<'_>| {
+        let audience = text(audience, Claim::Audience)?;
+        Ok(accepted.iter().any(|accepted| accepted == audience))
+    };
+    match value {
+        // Each is held to be text, those behind the right one too.
+        Value::List(list) => list.iter().try_fold(false, |found, audience| Ok(is_one(audience)? || found)),
+        one => is_one(one),
+    }
 }
 
 /// `aud` is one string or an array of strings (RFC 7519 §4.1.3).
@@ -247,17 +294,19 @@ fn check_reached(start: UnixTime, claim: Claim, skew: Duration, now: UnixTime) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{SigningKey, token};
+    use std::sync::LazyLock;
+
+    use crate::testing::{SigningKey, buffer, token};
     use serde_json::{Value as Json, json};
 
     const NOW: u64 = 1_795_253_400;
-    const RULES: ClaimRules<'_> = ClaimRules {
+    static RULES: LazyLock<ClaimRules<'static>> = LazyLock::new(|| ClaimRules {
         issuer: "Ozone Financial Technology, Limited",
         subject: "233bcd1d",
-        audiences: &["retail"],
+        audiences: Box::leak(Box::new(["retail".to_owned()])),
         clock_skew: Duration::from_secs(10),
         max_lifetime: Duration::from_secs(300),
-    };
+    });
 
     fn claims() -> Json {
         json!({
@@ -268,7 +317,7 @@ mod tests {
 
     fn check_at(now: UnixTime, payload: &str) -> Result<(), ClaimsError> {
         let text = token("{}", payload, b"");
-        RULES.check(UnverifiedToken::parse(&text).unwrap(), now).map(|_| ())
+        RULES.check(UnverifiedToken::parse(&text, buffer()).unwrap(), now).map(|_| ())
     }
 
     fn check(change: impl FnOnce(&mut Json)) -> Result<(), ClaimsError> {
@@ -429,13 +478,16 @@ mod tests {
     #[test]
     fn claims_are_accepted_only_with_their_signature() {
         let text = SigningKey::first().token("{}", &claims().to_string());
-        let checked = || RULES.check(UnverifiedToken::parse(&text).unwrap(), UnixTime::from_secs(NOW)).unwrap();
+        let checked =
+            || RULES.check(UnverifiedToken::parse(&text, buffer()).unwrap(), UnixTime::from_secs(NOW)).unwrap();
         let key = |key: &SigningKey| {
             VerificationKey::from(crate::rsa::RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap())
         };
-        let accepted = checked().verify_ps256(&key(SigningKey::first())).unwrap();
+        let verify =
+            |by: &SigningKey| checked().verify_ps256(UnixTime::from_secs(NOW), &key(by), &mut VerifiedTokens::new(0));
+        let accepted = verify(SigningKey::first()).unwrap();
         assert_eq!(accepted.token_id(), "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e");
         assert_eq!(accepted.valid_until(), UnixTime::from_secs(NOW + 40), "exp and the clock skew");
-        assert_eq!(checked().verify_ps256(&key(SigningKey::second())), Err(SignatureMismatch));
+        assert_eq!(verify(SigningKey::second()), Err(SignatureMismatch));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
 use super::jwks_location::{HttpUrl, JwksLocation, JwksLocationError};
-use super::jwt_auth::{REFETCH_COOLDOWN, TIMEOUT, UPSTREAM};
+use super::jwt_auth::{REFETCH_COOLDOWN, TIMEOUT, UPSTREAM, read_token_cache};
 use super::reader::{CountRange, Keys, ListRule, Node, Object, TextRule};
 use super::secret::{Secret, SecretSource};
 use crate::jose::Algorithm;
@@ -25,13 +25,15 @@ const KEYS: Keys = Keys {
         "max_age",
         "timeout",
         "refetch_cooldown",
+        "token_cache_capacity",
         "introspection",
     ],
     refused: &[],
 };
 
 /// The keys that say how a key set is used. Beside `introspection`, which has its own, they would have no effect.
-const KEYS_OF_JWKS: [&str; 5] = ["algorithms", "upstream", "max_age", "timeout", "refetch_cooldown"];
+const KEYS_OF_JWKS: [&str; 6] =
+    ["algorithms", "upstream", "max_age", "timeout", "refetch_cooldown", "token_cache_capacity"];
 
 /// The keys are the bank's, at one address that no certificate takes part in.
 const JWKS_KEYS: Keys = Keys { supported: &["url"], refused: &[] };
@@ -135,6 +137,8 @@ pub struct JwtValidation {
     pub timeout: Duration,
     /// How long after an extra fetch for an unknown `kid` the next one may happen.
     pub refetch_cooldown: Duration,
+    /// How many tokens are remembered whose signature was verified; `None` if each is verified every time.
+    pub token_cache_capacity: Option<usize>,
 }
 
 /// How the authorisation server is asked about access tokens (RFC 7662).
@@ -204,6 +208,7 @@ impl JwtValidation {
         let max_age = settings.member("max_age").duration(&KEY_MAX_AGE, errors);
         let timeout = settings.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = settings.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
+        let token_cache_capacity = read_token_cache(&settings.member("token_cache_capacity"), errors);
         Some(JwtValidation {
             algorithms: algorithms?,
             jwks: jwks?.url,
@@ -211,6 +216,7 @@ impl JwtValidation {
             max_age: max_age?,
             timeout: timeout?,
             refetch_cooldown: refetch_cooldown?,
+            token_cache_capacity: token_cache_capacity?,
         })
     }
 }

@@ -20,6 +20,7 @@ const KEYS: Keys = Keys {
         "max_lifetime",
         "replay_detection",
         "replay_capacity",
+        "token_cache_capacity",
     ],
     refused: &[],
 };
@@ -53,6 +54,9 @@ const MAX_LIFETIME: DurationRange =
 /// worker or at most 5 MiB of shared data.
 const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
 
+/// Each takes 80 bytes in each worker, from the start on.
+pub(super) const TOKEN_CACHE_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 100_000, default: 1_000 };
+
 /// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
 /// gateway is known. The bound leaves room for the longest DNS name.
 pub(super) const UPSTREAM: TextRule = TextRule {
@@ -80,6 +84,8 @@ pub struct JwtAuth {
     pub max_lifetime: Duration,
     /// How replays of a token are noticed; `None` if they are not.
     pub replay: Option<Replay>,
+    /// How many tokens are remembered whose signature was verified; `None` if each is verified every time.
+    pub token_cache_capacity: Option<usize>,
 }
 
 /// The settings of replay detection.
@@ -96,7 +102,15 @@ impl JwtAuth {
         let object = node.object(&KEYS, errors)?;
         let settings = JwtAuth::read_without_replay(&object, errors);
         let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
-        Some(JwtAuth { replay: replay?, ..settings? })
+        let cache = object.member("token_cache_capacity");
+        let token_cache_capacity = read_token_cache(&cache, errors);
+        // Whoever asks for both has one of them for nothing.
+        if replay.flatten().is_some() && !cache.is_absent() {
+            let problem = "expected nothing beside \"replay_detection\", which lets a token pass once, got a setting for \
+                           tokens that come again";
+            cache.refuse(problem, errors);
+        }
+        Some(JwtAuth { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
     }
 
     /// Reads all but what is about replays, from an object that may have other settings as well.
@@ -117,6 +131,7 @@ impl JwtAuth {
             clock_skew: clock_skew?,
             max_lifetime: max_lifetime?,
             replay: None,
+            token_cache_capacity: None,
         })
     }
 }
@@ -160,6 +175,11 @@ fn read_upstream(node: &Node<'_>, jwks: Option<&JwksLocation>, errors: &mut Conf
     } else {
         node.text(&UPSTREAM, errors).map(str::to_owned)
     }
+}
+
+/// `Some(None)` is a setting that is absent.
+pub(super) fn read_token_cache(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<usize>> {
+    if node.is_absent() { Some(None) } else { node.integer(&TOKEN_CACHE_CAPACITY, errors).map(Some) }
 }
 
 fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<Replay>> {

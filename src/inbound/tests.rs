@@ -1,6 +1,7 @@
 mod alone;
 mod methods;
 mod response_token;
+mod token_cache;
 
 use super::*;
 use crate::callout::Body;

@@ -101,15 +101,14 @@ impl IntrospectionCache {
         }
     }
 
-    /// Looks for what is known of a token.
-    pub fn lookup(&mut self, now: UnixTime, token: &str, attempt: Attempt) -> Lookup<'_> {
-        let digest = TokenDigest::of(token);
+    /// Looks for what is known of a token with this digest.
+    pub fn lookup(&mut self, now: UnixTime, token: &str, digest: &TokenDigest, attempt: Attempt) -> Lookup<'_> {
         // Looked up twice, because a borrow that is returned would last for the rest of the function too.
-        if self.answers.usable(now, &digest, attempt).is_some() {
-            return self.answers.usable(now, &digest, attempt).map_or(Self::busy(), Lookup::of);
+        if self.answers.usable(now, digest, attempt).is_some() {
+            return self.answers.usable(now, digest, attempt).map_or(Self::busy(), Lookup::of);
         }
         match attempt {
-            Attempt::First => self.call(now, digest, token),
+            Attempt::First => self.call(now, *digest, token),
             Attempt::AfterCallout => Lookup::Unavailable { retry_after: self.retry_after(now) },
         }
     }

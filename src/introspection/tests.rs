@@ -61,7 +61,7 @@ impl Bench {
     }
 
     fn says_to(&mut self, now: UnixTime, token: &str, attempt: Attempt) -> String {
-        match self.0.lookup(now, token, attempt) {
+        match self.0.lookup(now, token, &TokenDigest::of(token), attempt) {
             Lookup::Active(_) => "active".into(),
             Lookup::Inactive => "inactive".into(),
             Lookup::Invalid(_) => "invalid".into(),
@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn call(&mut self, second: u64, token: &str) -> CalloutId {
-        match self.0.lookup(at(second), token, Attempt::First) {
+        match self.0.lookup(at(second), token, &TokenDigest::of(token), Attempt::First) {
             Lookup::Call(callout) => callout.id,
             other => panic!("a call was expected, not {other:?}"),
         }
@@ -104,7 +104,7 @@ impl Bench {
 #[test]
 fn a_token_is_asked_about_once_and_then_known() {
     let mut bench = Bench::new();
-    let Lookup::Call(callout) = bench.0.lookup(at(0), "t", Attempt::First) else { panic!() };
+    let Lookup::Call(callout) = bench.0.lookup(at(0), "t", &TokenDigest::of("t"), Attempt::First) else { panic!() };
     assert_eq!(callout.topic, Topic::Token(TokenDigest::of("t")));
     assert_eq!(callout.request.body, b"token=t&token_type_hint=access_token");
     assert_eq!(callout.request.timeout, POLICY.timeout);
@@ -112,7 +112,7 @@ fn a_token_is_asked_about_once_and_then_known() {
     assert_eq!(bench.says(0, "u"), "call");
     bench.finish(1, callout.id, "t", Ok(active().to_string().as_bytes())).unwrap();
     assert_eq!((bench.says_after(1, "t"), bench.says(2, "t")), ("active".into(), "active".into()));
-    let Lookup::Active(facts) = bench.0.lookup(at(2), "t", Attempt::First) else { panic!() };
+    let Lookup::Active(facts) = bench.0.lookup(at(2), "t", &TokenDigest::of("t"), Attempt::First) else { panic!() };
     assert_eq!(facts.token_id(), Some("j1"));
 }
 
@@ -387,7 +387,7 @@ proptest! {
             let name = format!("{}-{token}", if token % 2 == 0 { "good" } else { "bad" });
             match kind {
                 0 | 1 => {
-                    match bench.0.lookup(at(second), &name, Attempt::First) {
+                    match bench.0.lookup(at(second), &name, &TokenDigest::of(&name), Attempt::First) {
                         Lookup::Call(callout) => calls.push((callout.id, name)),
                         Lookup::Wait => prop_assert_eq!(gateway, GatewayKind::Envoy, "nobody would wake it"),
                         _ => {}

@@ -2,10 +2,12 @@
 //!
 //! What parses here is well-formed and nothing more: the signature is still unverified.
 
-use crate::json::{JsonError, Object, Value};
+use std::borrow::Cow;
+
+use crate::json::{JsonError, Object, Value, members};
 use crate::rsa::SignatureMismatch;
 
-use super::{Algorithm, VerificationKey, base64url};
+use super::{Algorithm, VerificationKey, append_base64url};
 
 /// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
@@ -16,25 +18,26 @@ pub const MAX_KID_LENGTH: usize = 256;
 /// A compact JWS whose parts decode, whose header is a JSON object, and whose signature nobody has checked.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    header: Header,
-    payload: Vec<u8>,
+    text: &'a str,
+    header: Header<'a>,
+    payload: &'a [u8],
     signing_input: &'a str,
-    signature: Vec<u8>,
+    signature: &'a [u8],
 }
 
 /// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). A member that is not a string counts as
 /// absent, as every rule wants a string there; only `typ` does not, which some tokens may leave out. `jku`, `jwk`, `x5u`
 /// and `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct Header<'a> {
     /// `alg`: the signature algorithm.
-    pub algorithm: Option<String>,
+    pub algorithm: Option<Cow<'a, str>>,
     /// `typ`: the type of the whole object; the empty text if it is not a string.
-    pub object_type: Option<String>,
+    pub object_type: Option<Cow<'a, str>>,
     /// `cty`: the type of the payload.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'a, str>>,
     /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`] bytes and without control characters, else absent.
-    pub key_id: Option<String>,
+    pub key_id: Option<Cow<'a, str>>,
     /// Whether `crit` (RFC 7515 §4.1.11) or `b64` (RFC 7797) asks for processing that this filter does not do.
     pub asks_for_extensions: bool,
 }
@@ -66,11 +69,11 @@ pub enum Part {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a compact JWS apart.
+    /// Takes a compact JWS apart. What its parts say is decoded into `decoded`, and stays there.
     ///
     /// # Errors
-    /// See [`JwsError`].
-    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+    /// See [`JwsError`]: the first part that is wrong.
+    pub fn parse(token: &'a str, decoded: &'a mut Vec<u8>) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(JwsError::TooLong);
         }
@@ -79,18 +82,31 @@ impl<'a> UnverifiedToken<'a> {
         if payload.contains('.') {
             return Err(JwsError::NotThreeParts);
         }
-        let decode = |part, text| base64url(text).ok_or(JwsError::NotBase64Url(part));
+        decoded.clear();
+        decoded.reserve(token.len());
+        let header = append_base64url(decoded, header).ok_or(JwsError::NotBase64Url(Part::Header))?;
+        let payload = append_base64url(decoded, payload).ok_or(JwsError::NotBase64Url(Part::Payload));
+        let signature = append_base64url(decoded, signature).ok_or(JwsError::NotBase64Url(Part::Signature));
+        let decoded = decoded.as_slice();
+        let part = |range| decoded.get(range).unwrap_or_default();
         Ok(Self {
-            header: Header::parse(&decode(Part::Header, header)?)?,
-            payload: decode(Part::Payload, payload)?,
+            text: token,
+            header: Header::parse(part(header))?,
+            payload: part(payload?),
             signing_input,
-            signature: decode(Part::Signature, signature)?,
+            signature: part(signature?),
         })
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.text
     }
 
     /// The JOSE header.
     #[must_use]
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &Header<'a> {
         &self.header
     }
 
@@ -98,8 +114,20 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// [`JwsError::NotJson`] and [`JwsError::NotAnObject`].
-    pub fn claims(&self) -> Result<Object<'_>, JwsError> {
-        object(Part::Payload, &self.payload)
+    pub fn claims(&self) -> Result<Object<'a>, JwsError> {
+        match Value::parse(self.payload) {
+            Ok(Value::Object(members)) => Ok(members),
+            Ok(_) => Err(JwsError::NotAnObject(Part::Payload)),
+            Err(error) => Err(JwsError::NotJson(Part::Payload, error)),
+        }
+    }
+
+    /// The same, but only the claims of these names, in their order.
+    ///
+    /// # Errors
+    /// [`JwsError::NotJson`] and [`JwsError::NotAnObject`].
+    pub fn claims_named<const N: usize>(&self, names: &[&str; N]) -> Result<[Option<Value<'a>>; N], JwsError> {
+        members_of(Part::Payload, self.payload, names)
     }
 
     /// Verifies the signature with this algorithm, whatever the header says: callers check `alg` first.
@@ -107,20 +135,21 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// [`SignatureMismatch`], also for a key that may not verify this algorithm.
     pub fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), SignatureMismatch> {
-        key.verify(algorithm, self.signing_input.as_bytes(), &self.signature)
+        key.verify(algorithm, self.signing_input.as_bytes(), self.signature)
     }
 }
 
-impl Header {
-    fn parse(json: &[u8]) -> Result<Self, JwsError> {
-        let members = object(Part::Header, json)?;
-        let text = |name| members.text(name).map(str::to_owned);
+impl<'a> Header<'a> {
+    fn parse(json: &'a [u8]) -> Result<Self, JwsError> {
+        const NAMES: [&str; 6] = ["alg", "typ", "cty", "kid", "crit", "b64"];
+        let [algorithm, object_type, content_type, key_id, crit, b64] = members_of(Part::Header, json, &NAMES)?;
+        let text = |member: Option<Value<'a>>| member.and_then(Value::into_text);
         Ok(Self {
-            algorithm: text("alg"),
-            object_type: members.member("typ").map(|value| value.as_text().unwrap_or_default().to_owned()),
-            content_type: text("cty"),
-            key_id: members.text("kid").filter(|kid| is_key_id(kid)).map(str::to_owned),
-            asks_for_extensions: members.contains("crit") || members.contains("b64"),
+            algorithm: text(algorithm),
+            object_type: object_type.map(|value| value.into_text().unwrap_or_default()),
+            content_type: text(content_type),
+            key_id: text(key_id).filter(|kid| is_key_id(kid)),
+            asks_for_extensions: crit.is_some() || b64.is_some(),
         })
     }
 }
@@ -130,10 +159,14 @@ pub(super) fn is_key_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_KID_LENGTH && !text.chars().any(char::is_control)
 }
 
-fn object(part: Part, json: &[u8]) -> Result<Object<'_>, JwsError> {
-    match Value::parse(json) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(JwsError::NotAnObject(part)),
+fn members_of<'a, const N: usize>(
+    part: Part,
+    json: &'a [u8],
+    names: &[&str; N],
+) -> Result<[Option<Value<'a>>; N], JwsError> {
+    match members(json, names) {
+        Ok(Some(members)) => Ok(members),
+        Ok(None) => Err(JwsError::NotAnObject(part)),
         Err(error) => Err(JwsError::NotJson(part, error)),
     }
 }
@@ -142,8 +175,9 @@ fn object(part: Part, json: &[u8]) -> Result<Object<'_>, JwsError> {
 mod tests {
     use super::*;
     use crate::ecdsa::P256PublicKey;
+    use crate::jose::base64url;
     use crate::rsa::RsaPublicKey;
-    use crate::testing::{EcSigningKey, SigningKey, b64, token};
+    use crate::testing::{EcSigningKey, SigningKey, b64, buffer, token};
     use proptest::prelude::*;
 
     const HEADER: &str = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"k"}"#;
@@ -163,14 +197,14 @@ mod tests {
     const A3_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
     const A3_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 
-    fn parse_header(header: &str) -> Result<Header, JwsError> {
-        UnverifiedToken::parse(&token(header, "{}", b"")).map(|token| token.header().clone())
+    fn parse_header(header: &str) -> Result<Header<'static>, JwsError> {
+        UnverifiedToken::parse(token(header, "{}", b"").leak(), buffer()).map(|token| token.header().clone())
     }
 
     #[test]
     fn the_parts_of_a_token_are_read() {
         let text = token(HEADER, r#"{"iss":"a"}"#, b"sig");
-        let token = UnverifiedToken::parse(&text).unwrap();
+        let token = UnverifiedToken::parse(&text, buffer()).unwrap();
         assert_eq!(
             token.header(),
             &Header {
@@ -195,7 +229,7 @@ mod tests {
         let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{JOE}.{A2_SIGNATURE}");
         let none = format!("eyJhbGciOiJub25lIn0.{JOE}.");
         for (text, algorithm) in [(hs256, "HS256"), (rs256, "RS256"), (none, "none")] {
-            let token = UnverifiedToken::parse(&text).unwrap();
+            let token = UnverifiedToken::parse(&text, buffer()).unwrap();
             assert_eq!(token.header().algorithm.as_deref(), Some(algorithm));
             assert_eq!(token.claims().unwrap().text("iss"), Some("joe"));
         }
@@ -210,7 +244,7 @@ mod tests {
         let ec = P256PublicKey::new(&base64url(A3_X).unwrap(), &base64url(A3_Y).unwrap()).unwrap();
         let (rsa, ec) = (VerificationKey::from(rsa), VerificationKey::from(ec));
         for (text, own) in [(rs256, Algorithm::Rs256), (es256, Algorithm::Es256)] {
-            let token = UnverifiedToken::parse(&text).unwrap();
+            let token = UnverifiedToken::parse(&text, buffer()).unwrap();
             for algorithm in Algorithm::ALL {
                 let verified = [&rsa, &ec].into_iter().any(|key| token.verify(algorithm, key).is_ok());
                 assert_eq!(verified, algorithm == own, "{} as {}", own.name(), algorithm.name());
@@ -229,7 +263,7 @@ mod tests {
             (rsa.token_rs256(HEADER, "{}"), Algorithm::Rs256),
             (EcSigningKey::first().token(HEADER, "{}"), Algorithm::Es256),
         ] {
-            let token = UnverifiedToken::parse(&text).unwrap();
+            let token = UnverifiedToken::parse(&text, buffer()).unwrap();
             for algorithm in Algorithm::ALL {
                 let verified = [&key, &ec_key].into_iter().any(|key| token.verify(algorithm, key).is_ok());
                 assert_eq!(verified, algorithm == own, "{} as {}", own.name(), algorithm.name());
@@ -242,7 +276,7 @@ mod tests {
     fn the_negative_test_case_of_rfc_7515_is_noticed() {
         let text = "eyJhbGciOiJub25lIiwNCiAiY3JpdCI6WyJodHRwOi8vZXhhbXBsZS5jb20vVU5ERUZJTkVEIl0sDQogImh0dHA6Ly9leGFtcGxlLm\
                     NvbS9VTkRFRklORUQiOnRydWUNCn0.RkFJTA.";
-        assert!(UnverifiedToken::parse(text).unwrap().header().asks_for_extensions);
+        assert!(UnverifiedToken::parse(text, buffer()).unwrap().header().asks_for_extensions);
     }
 
     /// RFC 7515 appendix A.6 and A.7: the JSON serialisations are other formats.
@@ -250,7 +284,7 @@ mod tests {
     fn the_json_serialisation_is_refused() {
         let json =
             format!(r#"{{"payload":"{}","protected":"{}","signature":"AA"}}"#, b64(b"{}"), b64(HEADER.as_bytes()));
-        assert_eq!(UnverifiedToken::parse(&json).unwrap_err(), JwsError::NotThreeParts);
+        assert_eq!(UnverifiedToken::parse(&json, buffer()).unwrap_err(), JwsError::NotThreeParts);
     }
 
     #[test]
@@ -258,7 +292,7 @@ mod tests {
         let good = token(HEADER, "{}", b"s");
         let encrypted = format!("{good}.AA.AA");
         for text in ["", ".", "a", "a.b", &format!("{good}."), &format!(".{good}"), &encrypted, "...."] {
-            assert_eq!(UnverifiedToken::parse(text).unwrap_err(), JwsError::NotThreeParts, "{text}");
+            assert_eq!(UnverifiedToken::parse(text, buffer()).unwrap_err(), JwsError::NotThreeParts, "{text}");
         }
     }
 
@@ -280,7 +314,7 @@ mod tests {
             } else {
                 JwsError::NotBase64Url(part)
             };
-            assert_eq!(UnverifiedToken::parse(&text).unwrap_err(), expected, "{text}");
+            assert_eq!(UnverifiedToken::parse(&text, buffer()).unwrap_err(), expected, "{text}");
         }
     }
 
@@ -288,7 +322,7 @@ mod tests {
     fn header_and_payload_are_json_objects_without_duplicates() {
         let refused = |header: &str, payload: &str| {
             let text = token(header, payload, b"s");
-            UnverifiedToken::parse(&text).and_then(|token| token.claims().map(|_| ())).unwrap_err()
+            UnverifiedToken::parse(&text, buffer()).and_then(|token| token.claims().map(|_| ())).unwrap_err()
         };
         assert_eq!(refused("[]", "{}"), JwsError::NotAnObject(Part::Header));
         assert_eq!(refused(HEADER, "\"{}\""), JwsError::NotAnObject(Part::Payload));
@@ -306,8 +340,8 @@ mod tests {
             let fill = length - start.len();
             format!("{start}{}", "A".repeat(fill))
         };
-        assert!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH)).is_ok());
-        assert_eq!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH + 1)).unwrap_err(), JwsError::TooLong);
+        assert!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH), buffer()).is_ok());
+        assert_eq!(UnverifiedToken::parse(&text(MAX_TOKEN_LENGTH + 1), buffer()).unwrap_err(), JwsError::TooLong);
     }
 
     #[test]
@@ -317,7 +351,7 @@ mod tests {
             header,
             Header {
                 algorithm: None,
-                object_type: Some(String::new()),
+                object_type: Some("".into()),
                 content_type: None,
                 key_id: None,
                 asks_for_extensions: false
@@ -347,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text in "[ -~]{0,200}|[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}") {
-            let _ = UnverifiedToken::parse(&text).map(|token| token.claims().map(|_| ()));
+            let _ = UnverifiedToken::parse(&text, buffer()).map(|token| token.claims().map(|_| ()));
         }
     }
 }

@@ -1,17 +1,27 @@
 //! A public key together with what it may verify: its type decides (RFC 7518 §3.1), and the `alg` that it was published
 //! with (RFC 7517 §4.4). No token can make a key verify anything else.
 
+use std::sync::OnceLock;
+
+use sha2::{Digest as _, Sha256};
+
 use crate::ecdsa::P256PublicKey;
 use crate::rsa::{RsaPublicKey, SignatureMismatch};
 
-use super::Algorithm;
+use super::{Algorithm, to_base64url};
 
 /// A public key that verifies signatures.
 #[derive(Debug)]
 pub struct VerificationKey {
     public: PublicKey,
     restricted_to: Option<Algorithm>,
+    /// Made when it is first needed.
+    thumbprint: OnceLock<Thumbprint>,
 }
+
+/// The SHA-256 of a public key (RFC 7638): two keys have the same one only if they are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thumbprint([u8; 32]);
 
 /// A public key of one of the supported types.
 #[derive(Debug)]
@@ -39,6 +49,12 @@ impl VerificationKey {
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// Its thumbprint, whatever it may verify.
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        *self.thumbprint.get_or_init(|| Thumbprint::of(&self.public))
     }
 
     /// Whether it may verify this algorithm.
@@ -70,21 +86,39 @@ impl VerificationKey {
     }
 }
 
+impl Thumbprint {
+    /// The digest of the required members of the JWK, by name and without white space (RFC 7638 §3).
+    fn of(key: &PublicKey) -> Self {
+        let members = match key {
+            PublicKey::Rsa(key) => {
+                let (exponent, modulus) = (to_base64url(&key.exponent()), to_base64url(&key.modulus()));
+                format!(r#"{{"e":"{exponent}","kty":"RSA","n":"{modulus}"}}"#)
+            }
+            PublicKey::P256(key) => {
+                let (x, y) = (to_base64url(key.x()), to_base64url(key.y()));
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+        };
+        Self(Sha256::digest(members).into())
+    }
+}
+
 impl From<RsaPublicKey> for VerificationKey {
     fn from(key: RsaPublicKey) -> Self {
-        Self { public: PublicKey::Rsa(key), restricted_to: None }
+        Self { public: PublicKey::Rsa(key), restricted_to: None, thumbprint: OnceLock::new() }
     }
 }
 
 impl From<P256PublicKey> for VerificationKey {
     fn from(key: P256PublicKey) -> Self {
-        Self { public: PublicKey::P256(key), restricted_to: None }
+        Self { public: PublicKey::P256(key), restricted_to: None, thumbprint: OnceLock::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::base64url;
     use crate::testing::{EcSigningKey, SigningKey};
 
     fn rsa() -> VerificationKey {
@@ -116,6 +150,29 @@ mod tests {
     fn a_key_verifies_the_algorithms_of_its_type() {
         assert_eq!(verified(&rsa()), [Algorithm::Ps256, Algorithm::Rs256]);
         assert_eq!(verified(&p256()), [Algorithm::Es256]);
+    }
+
+    /// RFC 7638 §3.1; the EC key is that of RFC 7517 appendix A.1, whose thumbprint was made with another library.
+    #[test]
+    fn a_thumbprint_is_that_of_rfc_7638() {
+        const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZ\
+            CiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0\
+            zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur\
+            -kEgU8awapJzKnqDKgw";
+        let rsa: VerificationKey = RsaPublicKey::new(&base64url(N).unwrap(), &[1, 0, 1]).unwrap().into();
+        assert_eq!(to_base64url(&rsa.thumbprint().0), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        let [x, y] = ["MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"];
+        let ec: VerificationKey = P256PublicKey::new(&base64url(x).unwrap(), &base64url(y).unwrap()).unwrap().into();
+        assert_eq!(to_base64url(&ec.thumbprint().0), "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s");
+    }
+
+    #[test]
+    fn keys_have_the_same_thumbprint_only_if_they_are_the_same() {
+        let second = SigningKey::second();
+        let second: VerificationKey = RsaPublicKey::new(&second.modulus(), &second.exponent()).unwrap().into();
+        assert_eq!(rsa().thumbprint(), rsa().restricted_to(Algorithm::Ps256).thumbprint());
+        assert_ne!(rsa().thumbprint(), second.thumbprint());
+        assert_ne!(rsa().thumbprint(), p256().thumbprint());
     }
 
     #[test]

@@ -9,7 +9,9 @@ pub mod key;
 pub use algorithm::Algorithm;
 pub use compact::{Header, JwsError, MAX_KID_LENGTH, UnverifiedToken};
 pub use jwks::{JwksError, KeySet};
-pub use key::{PublicKey, VerificationKey};
+pub use key::{PublicKey, Thumbprint, VerificationKey};
+
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,6 +20,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// are refused, so that no two texts stand for the same bytes.
 pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes like [`base64url`], behind what is there. Where it is; nothing is there for a text that is refused.
+pub(crate) fn append_base64url(bytes: &mut Vec<u8>, text: &str) -> Option<Range<usize>> {
+    let start = bytes.len();
+    match URL_SAFE_NO_PAD.decode_vec(text, bytes) {
+        Ok(()) => Some(start..bytes.len()),
+        Err(_) => {
+            bytes.truncate(start);
+            None
+        }
+    }
 }
 
 /// Encodes as [`base64url`] decodes.

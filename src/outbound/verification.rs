@@ -56,8 +56,7 @@ impl Verification {
         attempt: Attempt,
         evidence: &mut Evidence,
     ) -> Result<Option<Needs>, JwtAuthError> {
-        let audiences: Vec<&str> = self.settings.provider_ids.iter().map(String::as_str).collect();
-        let presented = Presented { subject: &self.settings.hub, values, audiences: &audiences };
+        let presented = Presented { subject: &self.settings.hub, values, audiences: &self.settings.provider_ids };
         let attempt = if self.holds_responses { attempt } else { Attempt::AfterCallout };
         match self.jwt_auth.verify(now, presented, attempt, evidence)? {
             Outcome::Accepted(_) => Ok(None),

@@ -38,6 +38,7 @@ fn jwt(algorithms: &[Algorithm]) -> TokenValidation {
         max_age: Duration::from_secs(600),
         timeout: Duration::from_secs(5),
         refetch_cooldown: Duration::from_secs(30),
+        token_cache_capacity: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The rules of access tokens: what each claim may be, and what an introspection response may be.
 
 use super::*;
-use crate::testing::{EcSigningKey, b64, token};
+use crate::testing::{EcSigningKey, b64, buffer, token};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -328,16 +328,20 @@ fn the_claims_of_a_jwt_are_checked_without_its_scopes_and_believed_with_its_sign
     let text = EcSigningKey::first().token("{}", &without_scope.to_string());
     let needed = needed();
     let rules = rules(&needed);
-    let checked = || rules.check_token(UnverifiedToken::parse(&text).unwrap(), UnixTime::from_secs(NOW)).unwrap();
+    let checked =
+        || rules.check_token(UnverifiedToken::parse(&text, buffer()).unwrap(), UnixTime::from_secs(NOW)).unwrap();
     let key = |key: &EcSigningKey| {
         let (x, y) = key.coordinates();
         VerificationKey::from(crate::ecdsa::P256PublicKey::new(&x, &y).unwrap())
     };
-    let facts = checked().verify(Algorithm::Es256, &key(EcSigningKey::first())).unwrap();
+    let verify = |algorithm, by: &EcSigningKey| {
+        checked().verify(UnixTime::from_secs(NOW), algorithm, &key(by), &mut VerifiedTokens::new(0))
+    };
+    let facts = verify(Algorithm::Es256, EcSigningKey::first()).unwrap();
     assert_eq!(facts.token_id(), Some("8d5bd4e6"));
     assert_eq!(rules.check_scopes(&facts), Err(AccessTokenFault::ScopeMissing));
-    assert_eq!(checked().verify(Algorithm::Es256, &key(EcSigningKey::second())), Err(SignatureMismatch));
-    assert_eq!(checked().verify(Algorithm::Ps256, &key(EcSigningKey::first())), Err(SignatureMismatch));
+    assert_eq!(verify(Algorithm::Es256, EcSigningKey::second()), Err(SignatureMismatch));
+    assert_eq!(verify(Algorithm::Ps256, EcSigningKey::first()), Err(SignatureMismatch));
 }
 
 #[test]
@@ -345,7 +349,7 @@ fn a_jwt_whose_payload_is_no_object_or_whose_claims_are_wrong_is_refused() {
     let needed = needed();
     let check = |payload: &str| {
         let text = token("{}", payload, b"");
-        let token = UnverifiedToken::parse(&text).unwrap();
+        let token = UnverifiedToken::parse(&text, buffer()).unwrap();
         rules(&needed).check_token(token, UnixTime::from_secs(NOW)).map(|_| ())
     };
     assert!(matches!(check("[]"), Err(AccessTokenFault::Malformed(JwsError::NotAnObject(_)))));

@@ -87,11 +87,10 @@ fn tokens_that_are_jwts_have_these_defaults() {
     assert_eq!((issuer.as_deref(), audience.as_deref()), (Some("https://as.example"), Some("bank")));
     assert!(scopes.is_empty() && certificate_bound);
     assert_eq!(clock_skew, Duration::from_secs(10));
-    let TokenValidation::Jwt(JwtValidation { algorithms, jwks, upstream, max_age, timeout, refetch_cooldown }) =
-        validation
-    else {
-        panic!()
-    };
+    let TokenValidation::Jwt(validation) = validation else { panic!() };
+    let JwtValidation { algorithms, jwks, upstream, max_age, timeout, refetch_cooldown, token_cache_capacity } =
+        validation;
+    assert_eq!(token_cache_capacity, None);
     assert_eq!(algorithms, [Algorithm::Ps256]);
     assert_eq!((jwks.as_str(), upstream.as_str()), ("https://as.example/jwks", "as.example:443"));
     assert_eq!([max_age, timeout, refetch_cooldown], [600, 5, 30].map(Duration::from_secs));
@@ -118,11 +117,14 @@ fn each_setting_is_read_into_its_own_field() {
         "issuer": "i", "audience": "a", "scopes": ["x", "y"], "clock_skew": "1s", "certificate_bound": false,
         "jwks": {"url": "http://localhost:8080/k"}, "algorithms": ["ES256", "RS256"], "upstream": "as",
         "max_age": "2s", "timeout": "3s", "refetch_cooldown": "4s",
+        "token_cache_capacity": 5,
     });
     let ClientCredentials { issuer, audience, scopes, clock_skew, certificate_bound, .. } = accepted(&everything);
     assert_eq!((issuer.as_deref(), audience.as_deref()), (Some("i"), Some("a")));
     assert_eq!((scopes, clock_skew, certificate_bound), (vec!["x".into(), "y".into()], Duration::from_secs(1), false));
-    let JwtValidation { algorithms, jwks, upstream, max_age, timeout, refetch_cooldown } = accepted_jwt(&everything);
+    let JwtValidation { algorithms, jwks, upstream, max_age, timeout, refetch_cooldown, token_cache_capacity } =
+        accepted_jwt(&everything);
+    assert_eq!(token_cache_capacity, Some(5));
     assert_eq!(algorithms, [Algorithm::Es256, Algorithm::Rs256]);
     assert_eq!((jwks.as_str(), upstream.as_str()), ("http://localhost:8080/k", "as"));
     assert_eq!([max_age, timeout, refetch_cooldown], [2, 3, 4].map(Duration::from_secs));
@@ -261,6 +263,7 @@ fn settings_of_a_key_set_are_refused_where_there_is_none() {
         ("max_age", json!("10m")),
         ("timeout", json!("5s")),
         ("refetch_cooldown", json!("30s")),
+        ("token_cache_capacity", json!(1_000)),
     ] {
         let expected = format!(".{key}: expected nothing beside \"introspection\", got a setting of \"jwks\"");
         assert_eq!(faults(&changed(opaque(), &format!("/{key}"), value)), expected);

@@ -22,15 +22,24 @@ fn refused(key: &str, value: Value, expected: &str) {
 
 #[test]
 fn the_defaults_are_those_of_the_standard_and_the_design() {
-    let JwtAuth { jwks: _, upstream, max_age, timeout, refetch_cooldown, clock_skew, max_lifetime, replay } =
-        jwt_auth("replay_detection", json!("off"));
+    let JwtAuth {
+        jwks: _,
+        upstream,
+        max_age,
+        timeout,
+        refetch_cooldown,
+        clock_skew,
+        max_lifetime,
+        replay,
+        token_cache_capacity,
+    } = jwt_auth("replay_detection", json!("off"));
     assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
     assert_eq!(max_age, Duration::from_secs(600));
     assert_eq!(timeout, Duration::from_secs(5));
     assert_eq!(refetch_cooldown, Duration::from_secs(30));
     assert_eq!(clock_skew, Duration::from_secs(10));
     assert_eq!(max_lifetime, Duration::from_secs(300));
-    assert_eq!(replay, None);
+    assert_eq!((replay, token_cache_capacity), (None, None));
 }
 
 #[test]
@@ -149,6 +158,45 @@ fn a_replay_capacity_without_replay_detection_is_a_mistake() {
     }
     let both = faults(&replay(json!("s3cret"), json!(0)));
     assert_eq!(both.lines().count(), 2, "{both}");
+}
+
+#[test]
+fn the_token_cache_is_off_or_has_room_for_a_number_of_tokens_within_its_range() {
+    assert_eq!(jwt_auth("replay_detection", json!("off")).token_cache_capacity, None);
+    for capacity in [1, 1_000, 100_000] {
+        assert_eq!(jwt_auth("token_cache_capacity", json!(capacity)).token_cache_capacity, Some(capacity));
+    }
+    for (value, got) in [
+        (json!(0), "a smaller one"),
+        (json!(-1), "a smaller one"),
+        (json!(100_001), "a larger one"),
+        (json!(1.5), "a number with a fraction or an exponent"),
+        (json!("1000"), "a string"),
+        (json!(true), "true or false"),
+        (json!(null), "null"),
+    ] {
+        let expected = ": expected a whole number from 1 to 100000 such as 1000, got";
+        refused("token_cache_capacity", value, &format!("{expected} {got}"));
+    }
+}
+
+#[test]
+fn a_token_cache_beside_replay_detection_is_a_mistake() {
+    let both = |detection: &str, capacity: Value| {
+        let mut config = replay(json!(detection), json!(null));
+        config["inbound"]["auth"]["jwt_auth"]["token_cache_capacity"] = capacity;
+        config
+    };
+    accepted(&both("off", json!(1_000)));
+    for detection in ["worker", "gateway"] {
+        assert_eq!(
+            faults(&both(detection, json!(1_000))),
+            "inbound.auth.jwt_auth.token_cache_capacity: expected nothing beside \"replay_detection\", which lets a token \
+             pass once, got a setting for tokens that come again"
+        );
+    }
+    let wrong = faults(&both("s3cret", json!(0)));
+    assert_eq!(wrong.lines().count(), 2, "{wrong}");
 }
 
 #[test]

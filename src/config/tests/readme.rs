@@ -76,8 +76,17 @@ fn it_names_every_key() {
     let mut found = Vec::new();
     samples().iter().for_each(|sample| keys(sample, &mut found));
     found.extend(
-        ["capacity", "replay_capacity", "url_template", "environment", "env", "trust_plaintext_hop", "key_version"]
-            .map(str::to_owned),
+        [
+            "capacity",
+            "replay_capacity",
+            "token_cache_capacity",
+            "url_template",
+            "environment",
+            "env",
+            "trust_plaintext_hop",
+            "key_version",
+        ]
+        .map(str::to_owned),
     );
     assert!(found.len() > 60, "{found:?}");
     let words = words();

@@ -36,6 +36,7 @@ pub(super) fn samples() -> Vec<Value> {
         "scheme": "ApiKey",
     }});
     let mut access_jwt = mtls_only.clone();
+    // Without its token cache, whose capacity any small number may be.
     access_jwt["inbound"]["auth"] = json!({"client_credentials": {
         "issuer": "https://as.example", "audience": "bank", "scopes": ["a", "b"], "clock_skew": "10s",
         "certificate_bound": true, "jwks": {"url": "https://as.example/jwks"}, "algorithms": ["PS256", "ES256"],
@@ -202,6 +203,7 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "replay_detection",
         "gateway",
         "replay_capacity",
+        "token_cache_capacity",
         "forward",
         "authorization",
         "keep",

@@ -41,12 +41,22 @@ fn the_hub_its_keys_and_the_provider_ids_are_enough() {
     assert_eq!((mode, header.as_str()), (VerificationMode::Require, "authorization"));
     assert_eq!(hub, Subject::new("Hub Operator", "hub", Some("abc")).unwrap());
     assert_eq!(provider_ids, ["retail"]);
-    let JwtAuth { jwks, upstream, max_age, timeout, refetch_cooldown, clock_skew, max_lifetime, replay } = jwt_auth;
+    let JwtAuth {
+        jwks,
+        upstream,
+        max_age,
+        timeout,
+        refetch_cooldown,
+        clock_skew,
+        max_lifetime,
+        replay,
+        token_cache_capacity,
+    } = jwt_auth;
     assert_eq!(jwks, JwksLocation::of_environment(Environment::Sandbox));
     assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
     let durations = [max_age, timeout, refetch_cooldown, clock_skew, max_lifetime];
     assert_eq!(durations, [600, 5, 30, 10, 300].map(Duration::from_secs));
-    assert_eq!(replay, None);
+    assert_eq!((replay, token_cache_capacity), (None, None));
 }
 
 #[test]
@@ -179,7 +189,7 @@ fn the_rules_for_keys_and_claims_are_those_of_jwt_auth() {
 
 #[test]
 fn replays_of_responses_are_not_looked_for() {
-    for key in ["replay_detection", "replay_capacity"] {
+    for key in ["replay_detection", "replay_capacity", "token_cache_capacity"] {
         let fault = faults(&config(with(&format!("/{key}"), json!("off"))));
         assert!(fault.starts_with(&format!("outbound.verify_responses.{key}: expected ")), "{fault}");
         assert!(fault.ends_with("got an unknown key"), "{fault}");
