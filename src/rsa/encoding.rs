@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use der::asn1::ObjectIdentifier;
+use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
 use zeroize::Zeroizing;
 
@@ -82,20 +82,20 @@ impl<'p> Block<'p> {
     }
 }
 
-/// Checks that a key of this algorithm (an AlgorithmIdentifier, RFC 5280 §4.1.1.2) may be used for `PS256`: plain RSA, or
-/// RSASSA-PSS that is not restricted to other parameters. Nothing if it is no algorithm.
-pub(super) fn check_algorithm(mut algorithm: Elements<'_>) -> Option<Result<(), AlgorithmError>> {
-    let identifier = algorithm.identifier()?;
-    let parameters = if algorithm.is_at_end() { None } else { Some(algorithm.any()?) };
-    algorithm.end()?;
-    let allowed = match identifier {
+/// Checks that a key of this algorithm with these parameters (RFC 5280 §4.1.1.2) may be used for `PS256`: plain RSA, or
+/// RSASSA-PSS that is not restricted to other parameters.
+pub(super) fn check_algorithm(
+    algorithm: ObjectIdentifier,
+    parameters: Option<AnyRef<'_>>,
+) -> Result<(), AlgorithmError> {
+    let allowed = match algorithm {
         RSA_ENCRYPTION => parameters.is_none_or(|parameters| parameters.is_null()),
         RSASSA_PSS => parameters.is_none_or(|parameters| {
             parameters.tag() == Tag::Sequence && Elements::of(parameters.value()).and_then(is_ps256) == Some(true)
         }),
-        _ => return Some(Err(AlgorithmError::Other)),
+        _ => return Err(AlgorithmError::Other),
     };
-    Some(if allowed { Ok(()) } else { Err(AlgorithmError::Restricted) })
+    if allowed { Ok(()) } else { Err(AlgorithmError::Restricted) }
 }
 
 /// Whether these RSASSA-PSS-params (RFC 8017 appendix A.2.3) let a key sign as `PS256` does. Their salt length is the

@@ -4,11 +4,12 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use ::rsa::pkcs1::RsaPublicKeyRef;
+use ::rsa::pkcs8::SubjectPublicKeyInfoRef;
+use der::Decode as _;
 use rsa_arithmetic::{Kernel, PublicRing};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-use crate::asn1::Elements;
 
 use super::encoding::{AlgorithmError, Block, check_algorithm};
 use super::pss;
@@ -83,9 +84,9 @@ impl RsaPublicKey {
         let der = block.decode().ok_or(RsaKeyError::NotPem)?;
         match block.label {
             "PUBLIC KEY" => {
-                let (algorithm, key) = subject_public_key(&der).ok_or(RsaKeyError::NotPem)?;
-                check_algorithm(algorithm).ok_or(RsaKeyError::NotPem)??;
-                Self::from_pkcs1(key)
+                let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| RsaKeyError::NotPem)?;
+                check_algorithm(info.algorithm.oid, info.algorithm.parameters)?;
+                Self::from_pkcs1(info.subject_public_key.as_bytes().unwrap_or_default())
             }
             "RSA PUBLIC KEY" => Self::from_pkcs1(&der),
             _ => Err(RsaKeyError::NotPem),
@@ -93,8 +94,8 @@ impl RsaPublicKey {
     }
 
     fn from_pkcs1(der: &[u8]) -> Result<Self, RsaKeyError> {
-        let (modulus, exponent) = pkcs1_numbers(der).ok_or(RsaKeyError::NotPem)?;
-        Self::new(modulus, exponent)
+        let numbers = RsaPublicKeyRef::from_der(der).map_err(|_| RsaKeyError::NotPem)?;
+        Self::new(numbers.modulus.as_bytes(), numbers.public_exponent.as_bytes())
     }
 
     /// Verifies RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes: `PS256` (RFC 7518 §3.5).
@@ -197,23 +198,6 @@ impl fmt::Display for RsaKeyError {
             Self::Exponent => "a key whose exponent is even, below 3 or above 2^33 - 1",
         })
     }
-}
-
-/// The algorithm and the key of a SubjectPublicKeyInfo.
-fn subject_public_key(der: &[u8]) -> Option<(Elements<'_>, &[u8])> {
-    let mut info = Elements::of_sequence(der)?;
-    let algorithm = info.sequence()?;
-    let key = info.octets_in_bits()?;
-    info.end()?;
-    Some((algorithm, key))
-}
-
-/// Modulus and exponent of an RSAPublicKey.
-fn pkcs1_numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut numbers = Elements::of_sequence(der)?;
-    let (modulus, exponent) = (numbers.natural()?, numbers.natural()?);
-    numbers.end()?;
-    Some((modulus, exponent))
 }
 
 /// The bits of a big-endian number without its leading zeros.

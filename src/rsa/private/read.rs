@@ -1,13 +1,14 @@
 //! From PEM to the numbers of a key, and what they must fulfil together (RFC 8017 §3.2).
 
 use ::rsa::BoxedUint;
+use ::rsa::pkcs1::{RsaPrivateKeyRef, UintRef};
+use ::rsa::pkcs8::PrivateKeyInfoRef;
 use ::rsa::traits::PrivateKeyParts as _;
-use der::{Tag, TagNumber};
+use der::Decode as _;
 use rsa_arithmetic::{Crt, Kernel};
 use zeroize::Zeroizing;
 
 use super::{Pair, PrivateKeyError};
-use crate::asn1::{Elements, context};
 use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
 use crate::rsa::public::bit_length;
@@ -30,28 +31,18 @@ pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
 }
 
 fn pkcs8(der: &[u8]) -> Result<Pair, PrivateKeyError> {
-    let (algorithm, key) = private_key_info(der).ok_or(PrivateKeyError::Malformed)?;
-    check_algorithm(algorithm).ok_or(PrivateKeyError::Malformed)??;
-    pkcs1(key)
-}
-
-/// The algorithm and the key of a OneAsymmetricKey (RFC 5958 §2).
-fn private_key_info(der: &[u8]) -> Option<(Elements<'_>, &[u8])> {
-    const PUBLIC_KEY: Tag = Tag::ContextSpecific { constructed: false, number: TagNumber(1) };
-    let mut info = Elements::of_sequence(der)?;
-    let version = info.natural()?;
-    let algorithm = info.sequence()?;
-    let key = info.content(Tag::OctetString)?;
-    let _attributes = info.optional(context(0))?;
-    let public_key = info.optional(PUBLIC_KEY)?;
-    info.end()?;
-    matches!((version, public_key), ([0], None) | ([1], Some(_))).then_some((algorithm, key))
+    let info = PrivateKeyInfoRef::from_der(der).map_err(|_| PrivateKeyError::Malformed)?;
+    check_algorithm(info.algorithm.oid, info.algorithm.parameters)?;
+    pkcs1(info.private_key.as_bytes())
 }
 
 fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
-    let file = Numbers::read(der).ok_or(PrivateKeyError::Malformed)??;
-    let modulus = file.modulus;
-    let public = RsaPublicKey::new(modulus, file.public_exponent).map_err(|error| match error {
+    let file = RsaPrivateKeyRef::from_der(der).map_err(|_| PrivateKeyError::Malformed)?;
+    if file.other_prime_infos.is_some() {
+        return Err(PrivateKeyError::MultiPrime);
+    }
+    let modulus = file.modulus.as_bytes();
+    let public = RsaPublicKey::new(modulus, file.public_exponent.as_bytes()).map_err(|error| match error {
         RsaKeyError::ModulusSize if bit_length(modulus) < MIN_MODULUS_BITS => PrivateKeyError::TooSmall,
         RsaKeyError::ModulusSize => PrivateKeyError::TooLarge,
         RsaKeyError::Exponent => PrivateKeyError::Exponent,
@@ -59,68 +50,31 @@ fn pkcs1(der: &[u8]) -> Result<Pair, PrivateKeyError> {
     })?;
     check(&file)?;
     let numbers = [file.prime1, file.prime2, file.exponent1, file.exponent2, file.coefficient];
-    let crt = Crt::new(numbers, bit_length(modulus), Kernel::fastest());
-    let secret = HedgeSecret::of([file.prime1, file.prime2]);
+    let crt = Crt::new(numbers.each_ref().map(UintRef::as_bytes), bit_length(modulus), Kernel::fastest());
+    let secret = HedgeSecret::of([file.prime1.as_bytes(), file.prime2.as_bytes()]);
     Ok(Pair { crt, public, secret })
-}
-
-/// The numbers of an RSAPrivateKey (RFC 8017 appendix A.1.2), big-endian.
-struct Numbers<'a> {
-    modulus: &'a [u8],
-    public_exponent: &'a [u8],
-    private_exponent: &'a [u8],
-    prime1: &'a [u8],
-    prime2: &'a [u8],
-    exponent1: &'a [u8],
-    exponent2: &'a [u8],
-    coefficient: &'a [u8],
-}
-
-impl<'a> Numbers<'a> {
-    /// Nothing, if there are none.
-    fn read(der: &'a [u8]) -> Option<Result<Self, PrivateKeyError>> {
-        let mut file = Elements::of_sequence(der)?;
-        let version = file.natural()?;
-        let numbers = Self {
-            modulus: file.natural()?,
-            public_exponent: file.natural()?,
-            private_exponent: file.natural()?,
-            prime1: file.natural()?,
-            prime2: file.natural()?,
-            exponent1: file.natural()?,
-            exponent2: file.natural()?,
-            coefficient: file.natural()?,
-        };
-        let other_primes = file.optional(Tag::Sequence)?;
-        file.end()?;
-        match (version, other_primes) {
-            ([0], None) => Some(Ok(numbers)),
-            ([1], Some(_)) => Some(Err(PrivateKeyError::MultiPrime)),
-            _ => None,
-        }
-    }
 }
 
 /// Checks that the numbers agree. The caller has checked the public ones.
 ///
 /// The bounds are what both the crate's arithmetic and ours need: factors that are odd, above 1 and not longer than half of
 /// the modulus are, as their product is the modulus, at least as long as half of it less one bit.
-fn check(file: &Numbers<'_>) -> Result<(), PrivateKeyError> {
+fn check(file: &RsaPrivateKeyRef<'_>) -> Result<(), PrivateKeyError> {
     const INCONSISTENT: PrivateKeyError = PrivateKeyError::Inconsistent;
-    let modulus_bits = bit_length(file.modulus);
+    let modulus_bits = bit_length(file.modulus.as_bytes());
     let prime_bits = modulus_bits.div_ceil(2);
-    if [file.prime1, file.prime2].iter().any(|prime| bit_length(prime) > prime_bits) {
+    if [file.prime1, file.prime2].iter().any(|prime| bit_length(prime.as_bytes()) > prime_bits) {
         return Err(PrivateKeyError::PrimeSize);
     }
-    let half = |number| secret_number(number, prime_bits);
+    let half = |number: UintRef<'_>| secret_number(number, prime_bits);
     let given = [file.exponent1, file.exponent2, file.coefficient].map(half);
     // Each number has its final width, or the crate would copy it into another and leave this one behind.
     let mut d = secret_number(file.private_exponent, modulus_bits)?;
     let primes = [half(file.prime1)?, half(file.prime2)?];
     // This also checks that d < n, p·q = n, and d·e ≡ 1 modulo p − 1 and q − 1.
     let key = ::rsa::RsaPrivateKey::from_components(
-        BoxedUint::from_be_slice_vartime(file.modulus),
-        BoxedUint::from_be_slice_vartime(file.public_exponent),
+        BoxedUint::from_be_slice_vartime(file.modulus.as_bytes()),
+        BoxedUint::from_be_slice_vartime(file.public_exponent.as_bytes()),
         std::mem::take(&mut *d),
         primes.map(|mut prime| std::mem::take(&mut *prime)).into(),
     )
@@ -134,12 +88,12 @@ fn check(file: &Numbers<'_>) -> Result<(), PrivateKeyError> {
 }
 
 /// A number of at most so many bits, in a width that does not tell how many it has.
-fn secret_number(number: &[u8], bits: usize) -> Result<Zeroizing<BoxedUint>, PrivateKeyError> {
-    if bit_length(number) > bits {
+fn secret_number(number: UintRef<'_>, bits: usize) -> Result<Zeroizing<BoxedUint>, PrivateKeyError> {
+    if bit_length(number.as_bytes()) > bits {
         return Err(PrivateKeyError::Inconsistent);
     }
     let bits = u32::try_from(bits).map_err(|_| PrivateKeyError::Inconsistent)?;
-    BoxedUint::from_be_slice(number, bits).map(Zeroizing::new).map_err(|_| PrivateKeyError::Inconsistent)
+    BoxedUint::from_be_slice(number.as_bytes(), bits).map(Zeroizing::new).map_err(|_| PrivateKeyError::Inconsistent)
 }
 
 impl From<PemError> for PrivateKeyError {
