@@ -121,9 +121,9 @@ impl Attachment {
 
     fn admit(&self, token: SignedToken, correlation: Correlation) -> Verdict {
         Verdict::Admit(Box::new(Admission {
-            remove: Vec::new(),
-            set: vec![(self.header.clone(), token.bearer())],
+            token: Some((self.header.clone(), token.bearer())),
             signed: Some(token.into_record(correlation)),
+            ..Admission::default()
         }))
     }
 }

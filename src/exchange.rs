@@ -2,12 +2,14 @@
 //! [`crate::outbound`]) want done about it.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutId, Topic};
 use crate::reply::{Refusal, Reply};
 use crate::report::CalloutReport;
 use crate::request::RequestId;
+use crate::reserved::Identity;
 use crate::signing::SignatureRecord;
 
 /// The most requests and responses that wait for keys or for introspection in one worker. One answer decides on all of them,
@@ -61,11 +63,13 @@ pub enum Verdict {
 /// What to change in a request or a response before it goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admission {
-    /// Headers to take away.
-    pub remove: Vec<String>,
-    /// Headers to set.
-    pub set: Vec<(Cow<'static, str>, String)>,
-    /// The signature among them.
+    /// The headers to take away, which are the same for every request.
+    pub remove: Option<Rc<[String]>>,
+    /// What the backend is told of the caller.
+    pub identity: Option<Identity>,
+    /// The header to set with a token of the bank.
+    pub token: Option<(Cow<'static, str>, String)>,
+    /// Its signature.
     pub signed: Option<SignatureRecord>,
 }
 
@@ -117,6 +121,20 @@ impl Step {
     pub(crate) fn callout(&mut self) -> Option<Callout> {
         assert!(self.callouts.len() < 2, "{} callouts", self.callouts.len());
         self.callouts.pop()
+    }
+}
+
+impl Admission {
+    /// The headers to take away.
+    #[must_use]
+    pub fn removed(&self) -> &[String] {
+        self.remove.as_deref().unwrap_or_default()
+    }
+
+    /// The headers to set.
+    pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
+        let token = self.token.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+        self.identity.iter().flat_map(Identity::headers).chain(token)
     }
 }
 

@@ -1,28 +1,52 @@
 //! The form in which proxy-wasm hosts exchange header maps (ABI 0.2.1): a count, the sizes, then names and values, each
 //! with a NUL behind it. All numbers are 32 bits, little-endian.
 
+use std::ops::Range;
+
+/// The names of a header map, each with the place of its value in the bytes.
+#[derive(Debug, Clone)]
+pub struct Pairs<'a> {
+    bytes: &'a [u8],
+    sizes: &'a [u8],
+    position: usize,
+}
+
 /// Reads a header map. `None` if the bytes are cut short or their sizes do not add up.
 #[must_use]
-pub fn decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+pub fn decode(bytes: &[u8]) -> Option<Pairs<'_>> {
     // An empty map may come as no bytes at all.
     if bytes.is_empty() {
-        return Some(Vec::new());
+        return Some(Pairs { bytes, sizes: bytes, position: 0 });
     }
     let (count, rest) = take_number(bytes)?;
-    let (mut sizes, mut text) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
-        let name_size;
-        let value_size;
-        (name_size, sizes) = take_number(sizes)?;
-        (value_size, sizes) = take_number(sizes)?;
-        let name;
-        let value;
-        (name, text) = take_text(text, name_size)?;
-        (value, text) = take_text(text, value_size)?;
-        pairs.push((name, value));
+    let (sizes, _) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let pairs = Pairs { bytes, sizes, position: sizes.len().checked_add(4)? };
+    // One whose sizes do not add up ends early.
+    (pairs.clone().count() == count).then_some(pairs)
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name_size, value_size);
+        (name_size, self.sizes) = take_number(self.sizes)?;
+        (value_size, self.sizes) = take_number(self.sizes)?;
+        let name = self.take_text(name_size)?;
+        let value = self.take_text(value_size)?;
+        Some((self.bytes.get(name)?, value))
     }
-    Some(pairs)
+}
+
+impl Pairs<'_> {
+    /// Where the next text is, which has so many bytes and a NUL behind it.
+    fn take_text(&mut self, size: usize) -> Option<Range<usize>> {
+        let end = self.position.checked_add(size)?;
+        let _nul = self.bytes.get(end)?;
+        let text = self.position..end;
+        self.position = end.checked_add(1)?;
+        Some(text)
+    }
 }
 
 /// Writes a header map. `None` if it is too large for the format.
@@ -49,16 +73,15 @@ fn take_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
-fn take_text(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = bytes.split_at_checked(size)?;
-    let (_nul, rest) = rest.split_first()?;
-    Some((text, rest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Names and values.
+    fn decode(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+        Some(super::decode(bytes)?.map(|(name, value)| (name, &bytes[value])).collect())
+    }
 
     #[test]
     fn a_map_is_written_as_the_abi_says() {

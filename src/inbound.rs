@@ -3,27 +3,27 @@
 //! Checks run cheapest first: certificate, pin, headers, credential, claims, key, signature. A request either gets its
 //! verdict at once or waits for a callout, at most once; nothing leaves here undecided.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use litemap::LiteMap;
 
 use crate::attachment::Attachment;
 use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
-use crate::auth::{Accepted, AccessTokenError, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
+use crate::auth::{AccessTokenError, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
 use crate::callout::{Answer, CalloutError, CalloutId, Topic};
 use crate::capabilities::Capabilities;
-use crate::config::{self, Forward, ForwardAuthorization};
+use crate::config::{self, ForwardAuthorization};
 use crate::exchange::{
     Admission, LONGEST_WAIT, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict,
 };
 use crate::health::HealthChecks;
 use crate::keys::Attempt;
-use crate::peer::{PeerCertificate, PeerSource, Subject};
+use crate::peer::{PeerCertificate, PeerError, PeerFacts, PeerSource};
 use crate::provider;
 use crate::reply::{Refusal, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, RequestFacts, RequestId, ResponseFacts};
-use crate::reserved;
+use crate::reserved::{self, Identity};
 use crate::time::UnixTime;
 
 /// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
@@ -34,6 +34,10 @@ pub struct Inbound {
     headers: ConfiguredHeaders,
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
+    /// The headers that an accepted request goes on without.
+    removed: Option<Rc<[String]>>,
+    /// The certificate of the request before, and the facts that it follows from: it is mostly the same one.
+    last_certificate: Option<(PeerFacts, Rc<PeerCertificate>)>,
     waiting: LiteMap<RequestId, Waiting>,
     /// See [`Capabilities::wakes_others`].
     wakes_others: bool,
@@ -80,6 +84,13 @@ impl Inbound {
             PeerSource::Connection => config.health_checks.as_ref().map(|_| "x-forwarded-client-cert".to_owned()),
         };
         let headers = ConfiguredHeaders { forwarded_certificate, api_key: method.own_header().map(str::to_owned) };
+        let removed = match config.forward.authorization {
+            // The method's own header too: whatever a caller proves itself with ends here.
+            ForwardAuthorization::Remove => {
+                Some(method.own_header().into_iter().chain(["authorization"]).map(str::to_owned).collect())
+            }
+            ForwardAuthorization::Keep => None,
+        };
         let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
         let service_initiation = config.service_initiation.clone().map(ServiceInitiation::new);
         Self {
@@ -88,6 +99,8 @@ impl Inbound {
             headers,
             health_checks,
             service_initiation,
+            removed,
+            last_certificate: None,
             waiting: LiteMap::new_vec(),
             wakes_others: capabilities.wakes_others,
             responses,
@@ -228,7 +241,7 @@ impl Inbound {
 
     fn expect_response(&mut self, id: RequestId, facts: &RequestFacts) {
         if let Some(responses) = &mut self.responses {
-            responses.expected.insert(id, facts.correlation.clone());
+            responses.expected.insert(id, facts.correlation.detached());
         }
     }
 
@@ -276,7 +289,12 @@ impl Inbound {
             }
             Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
             Ok(Decision::Needs(Needs { topic, callout })) if self.waiting.len() < MAX_WAITING => {
-                let waiting = Waiting { topic, callout: callout.as_ref().map(|callout| callout.id), since: now, facts };
+                let waiting = Waiting {
+                    topic,
+                    callout: callout.as_ref().map(|callout| callout.id),
+                    since: now,
+                    facts: facts.detached(),
+                };
                 self.waiting.insert(id, waiting);
                 Step { callouts: callout.into_iter().collect(), verdict: None }
             }
@@ -322,9 +340,34 @@ impl Inbound {
         attempt: Attempt,
         evidence: &mut Evidence,
     ) -> Result<Decision, Rejection> {
-        let certificate = PeerCertificate::establish(&facts.peer, &self.config.peer).map_err(Rejection::Peer)?;
-        let subject = certificate.subject();
-        evidence.organisational_unit = Some(subject.organisational_unit().to_owned());
+        let certificate = self.certificate(&facts.peer).map_err(Rejection::Peer)?;
+        let decision = self.decide_on(now, &certificate, facts, attempt, evidence);
+        if !matches!(decision, Ok(Decision::Admitted(_))) {
+            evidence.organisational_unit = Some(certificate.subject().organisational_unit().to_owned());
+        }
+        decision
+    }
+
+    /// The certificate that follows from these facts, if it may call.
+    fn certificate(&mut self, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
+        if let Some((last, certificate)) = &self.last_certificate
+            && last == facts
+        {
+            return Ok(Rc::clone(certificate));
+        }
+        let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
+        self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
+        Ok(certificate)
+    }
+
+    fn decide_on(
+        &mut self,
+        now: UnixTime,
+        certificate: &Rc<PeerCertificate>,
+        facts: &RequestFacts,
+        attempt: Attempt,
+        evidence: &mut Evidence,
+    ) -> Result<Decision, Rejection> {
         if facts.has_reserved_header {
             return Err(Rejection::ReservedHeader);
         }
@@ -335,26 +378,24 @@ impl Inbound {
             &facts.provider_id_alias,
         )
         .map_err(Rejection::Provider)?;
-        let credential = Credential {
-            certificate: &certificate,
-            authorization: &facts.authorization,
-            api_key: &facts.api_key,
-            audiences,
-        };
+        let credential =
+            Credential { certificate, authorization: &facts.authorization, api_key: &facts.api_key, audiences };
         let initiating = self.service_initiation_token(facts);
         if initiating.is_some_and(|token| !self.method.claims(now, token, credential)) {
-            return Ok(Decision::Admitted(unverified(subject)));
+            return Ok(Decision::Admitted(unverified(certificate)));
         }
         match self.method.authenticate(now, credential, attempt, evidence) {
             Ok(Outcome::Needs(needs)) => Ok(Decision::Needs(needs)),
             Ok(Outcome::Accepted(accepted)) => {
-                Ok(Decision::Admitted(admission(&self.config.forward, &self.method, subject, accepted)))
+                let identity = self.config.forward.identity_headers;
+                let identity = identity.then(|| Identity::new(self.method.name(), certificate, accepted.credential_id));
+                Ok(Decision::Admitted(Admission { remove: self.removed.clone(), identity, ..Admission::default() }))
             }
             // The authorisation server was asked whether it is its own, and it is not.
             Err(Rejection::AccessToken(AccessTokenError::Inactive))
                 if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
             {
-                Ok(Decision::Admitted(unverified(subject)))
+                Ok(Decision::Admitted(unverified(certificate)))
             }
             Err(rejection) => Err(rejection),
         }
@@ -370,34 +411,10 @@ impl Inbound {
     }
 }
 
-/// What changes in an accepted request.
-fn admission(forward: &Forward, method: &Method, subject: &Subject, accepted: Accepted) -> Admission {
-    let mut set = Vec::new();
-    if forward.identity_headers {
-        set = identity(method.name(), subject);
-        set.extend(accepted.credential_id.map(|id| (Cow::Borrowed(reserved::TOKEN_ID), id)));
-    }
-    let remove = match forward.authorization {
-        // The method's own header too: whatever a caller proves itself with ends here.
-        ForwardAuthorization::Remove => {
-            method.own_header().into_iter().chain(["authorization"]).map(str::to_owned).collect()
-        }
-        ForwardAuthorization::Keep => Vec::new(),
-    };
-    Admission { remove, set, signed: None }
-}
-
-/// The same of a request whose token only the backend can check: it gets the token, and is told that nobody has.
-fn unverified(subject: &Subject) -> Admission {
-    Admission { set: identity(reserved::UNVERIFIED_SERVICE_INITIATION, subject), ..Admission::default() }
-}
-
-fn identity(method: &str, subject: &Subject) -> Vec<(Cow<'static, str>, String)> {
-    vec![
-        (Cow::Borrowed(reserved::AUTH_METHOD), method.to_owned()),
-        (Cow::Borrowed(reserved::ORGANISATION), subject.organisation().to_owned()),
-        (Cow::Borrowed(reserved::ORGANISATIONAL_UNIT), subject.organisational_unit().to_owned()),
-    ]
+/// What changes in a request whose token only the backend can check: it gets the token, and is told that nobody has.
+fn unverified(certificate: &Rc<PeerCertificate>) -> Admission {
+    let identity = Identity::new(reserved::UNVERIFIED_SERVICE_INITIATION, certificate, None);
+    Admission { identity: Some(identity), ..Admission::default() }
 }
 
 fn refuse(rejection: Rejection, evidence: Evidence, facts: &RequestFacts) -> Verdict {

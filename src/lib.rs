@@ -13,6 +13,7 @@ pub mod config;
 pub mod ecdsa;
 pub mod exchange;
 pub mod header_map;
+pub mod header_value;
 pub mod health;
 pub mod inbound;
 pub mod introspection;

@@ -41,7 +41,7 @@ enum Exchange {
     /// The request has gone on, or waits for its token.
     UnderWay(Correlation),
     /// The response waits for the key of its token.
-    AwaitsVerification(Awaited, Correlation, ResponseFacts),
+    AwaitsVerification(Awaited, Box<(Correlation, ResponseFacts)>),
     /// The exchange is decided: what passes now is an answer of this filter, or a response that was judged.
     Decided,
 }
@@ -175,7 +175,8 @@ impl Outbound {
                 Some(Exchange::AwaitsKeys(_, facts)) => {
                     (Phase::Request, self.request(now, id, *facts, Attempt::AfterCallout))
                 }
-                Some(Exchange::AwaitsVerification(_, correlation, facts)) => {
+                Some(Exchange::AwaitsVerification(_, response)) => {
+                    let (correlation, facts) = *response;
                     (Phase::Response, self.response(now, id, correlation, facts, Attempt::AfterCallout))
                 }
                 _ => continue,
@@ -239,7 +240,7 @@ impl Outbound {
             }
             Ok(Some(Needs { topic, callout })) if attempt == Attempt::First && self.waiting() < MAX_WAITING => {
                 let awaited = Awaited::new(topic, callout.as_ref(), now);
-                self.exchanges.insert(id, Exchange::AwaitsVerification(awaited, correlation, facts));
+                self.exchanges.insert(id, Exchange::AwaitsVerification(awaited, Box::new((correlation, facts))));
                 return Step { callouts: callout.into_iter().collect(), verdict: None };
             }
             Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),

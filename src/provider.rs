@@ -1,5 +1,7 @@
 //! Which provider a request is for (spec §2.5): `o3-provider-id`, or its deprecated alias, names one of the configured ids.
 
+use crate::header_value::HeaderValue;
+
 /// Why it is not known which provider a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderError {
@@ -18,8 +20,8 @@ pub enum ProviderError {
 pub fn audiences<'c>(
     configured: &'c [String],
     header_is_mandatory: bool,
-    provider_id: &[Vec<u8>],
-    alias: &[Vec<u8>],
+    provider_id: &[HeaderValue],
+    alias: &[HeaderValue],
 ) -> Result<&'c [String], ProviderError> {
     let stated = match (one(provider_id)?, one(alias)?) {
         (Some(id), Some(alias)) if id != alias => return Err(ProviderError::Contradictory),
@@ -32,7 +34,7 @@ pub fn audiences<'c>(
 }
 
 /// The only value of a header, if it was sent.
-fn one(values: &[Vec<u8>]) -> Result<Option<&[u8]>, ProviderError> {
+fn one(values: &[HeaderValue]) -> Result<Option<&[u8]>, ProviderError> {
     match values {
         [] => Ok(None),
         [value] => Ok(Some(value)),
@@ -46,7 +48,8 @@ mod tests {
 
     fn check(configured: &[&str], mandatory: bool, id: &[&str], alias: &[&str]) -> Result<Vec<String>, ProviderError> {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let bytes = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+        let bytes =
+            |texts: &[&str]| texts.iter().map(|text| HeaderValue::from(text.as_bytes().to_vec())).collect::<Vec<_>>();
         audiences(&owned(configured), mandatory, &bytes(id), &bytes(alias)).map(<[String]>::to_vec)
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::auth::{AccessTokenError, ApiKeyError, Evidence, JwtAuthError};
+use crate::header_value::HeaderValue;
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
@@ -400,9 +401,9 @@ impl RefusalEvent {
 impl LoggedIds {
     /// These ids.
     pub(crate) fn of(correlation: &Correlation) -> Self {
-        let id = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(printable);
+        let id = |bytes: &Option<HeaderValue>| bytes.as_deref().map(printable);
         Self {
-            request_id: id(&correlation.request_id),
+            request_id: correlation.request_id.as_deref().map(printable),
             x_fapi_interaction_id: id(&correlation.fapi_interaction_id),
             o3_caller_interaction_id: id(&correlation.caller_interaction_id),
             o3_ozone_interaction_id: id(&correlation.ozone_interaction_id),

@@ -1,6 +1,10 @@
 //! What is known of one request, collected once and before anything is decided. Nothing else is read from the gateway, but
 //! for the id under which it logs a request that is refused.
 
+use std::rc::Rc;
+
+use crate::header_map;
+use crate::header_value::HeaderValue;
 use crate::peer::PeerFacts;
 use crate::reserved;
 use crate::signing::Freshness;
@@ -18,19 +22,19 @@ pub struct RequestFacts {
     /// The client certificate, as the gateway saw it.
     pub peer: PeerFacts,
     /// `:method`
-    pub method: Vec<u8>,
+    pub method: HeaderValue,
     /// `:path`, with the query.
-    pub path: Vec<u8>,
+    pub path: HeaderValue,
     /// The host that the caller asked for: `:authority` or `host`.
-    pub host: Option<Vec<u8>>,
+    pub host: Option<HeaderValue>,
     /// The values of `authorization`.
-    pub authorization: Vec<Vec<u8>>,
+    pub authorization: Vec<HeaderValue>,
     /// The values of the header that carries the API key, where one is configured and is not `authorization`.
-    pub api_key: Vec<Vec<u8>>,
+    pub api_key: Vec<HeaderValue>,
     /// The values of `o3-provider-id`.
-    pub provider_id: Vec<Vec<u8>>,
+    pub provider_id: Vec<HeaderValue>,
     /// The values of `o3-aspsp-id`, its deprecated alias (spec §2.5).
-    pub provider_id_alias: Vec<Vec<u8>>,
+    pub provider_id_alias: Vec<HeaderValue>,
     /// Whether the client sent a header that only this filter may set.
     pub has_reserved_header: bool,
     /// What ties the request to the logs of others.
@@ -43,7 +47,7 @@ pub struct RequestFacts {
 #[derive(Debug, Clone, Default)]
 pub struct ResponseFacts {
     /// The values of the header that carries its token, where one is expected.
-    pub token: Vec<Vec<u8>>,
+    pub token: Vec<HeaderValue>,
     /// What makes a token for it unique. Only where one will be signed.
     pub freshness: Freshness,
 }
@@ -54,11 +58,11 @@ pub struct Correlation {
     /// The gateway's own id of the request. Inbound it is asked for only when there is something to tell of it.
     pub request_id: Option<Vec<u8>>,
     /// `x-fapi-interaction-id`
-    pub fapi_interaction_id: Option<Vec<u8>>,
+    pub fapi_interaction_id: Option<HeaderValue>,
     /// `o3-caller-interaction-id`
-    pub caller_interaction_id: Option<Vec<u8>>,
+    pub caller_interaction_id: Option<HeaderValue>,
     /// `o3-ozone-interaction-id`
-    pub ozone_interaction_id: Option<Vec<u8>>,
+    pub ozone_interaction_id: Option<HeaderValue>,
 }
 
 /// The headers that mean something only by configuration, in lower case.
@@ -71,36 +75,89 @@ pub struct ConfiguredHeaders {
 }
 
 impl RequestFacts {
+    /// Notes the headers of a request, a header map as the host hands it over, but for those that are to be skipped. How
+    /// many it has, without those with a colon; `None` if it is no header map.
+    pub fn note_headers(
+        &mut self,
+        map: Vec<u8>,
+        configured: &ConfiguredHeaders,
+        is_skipped: impl Fn(&[u8]) -> bool,
+    ) -> Option<usize> {
+        let map = Rc::new(map);
+        let mut count: usize = 0;
+        for (name, value) in header_map::decode(&map)? {
+            if !is_skipped(name) {
+                self.note(name, || HeaderValue::of(&map, value.clone()), configured);
+            }
+            if !name.starts_with(b":") {
+                count = count.saturating_add(1);
+            }
+        }
+        Some(count)
+    }
+
+    /// The same facts, in buffers of their own: of what a request is not decided by, nothing is kept while it waits.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        let Self { method, path, host, authorization, api_key, provider_id, provider_id_alias, correlation, .. } =
+            &mut self;
+        let lists = [authorization, api_key, provider_id, provider_id_alias];
+        let texts = [method, path].into_iter().chain(host).chain(lists.into_iter().flatten());
+        texts.for_each(|text| *text = text.detached());
+        *correlation = correlation.detached();
+        self
+    }
+
+    /// Notes one header of a request.
+    #[cfg(test)]
+    pub(crate) fn note_header(&mut self, name: &[u8], value: &[u8], configured: &ConfiguredHeaders) {
+        self.note(name, || value.to_vec().into(), configured);
+    }
+
     /// Notes one header of the request, if it means anything here.
-    pub fn note_header(&mut self, name: &[u8], value: &[u8], configured: &ConfiguredHeaders) {
+    fn note(&mut self, name: &[u8], value: impl Fn() -> HeaderValue, configured: &ConfiguredHeaders) {
         if reserved::is_reserved(name) {
             self.has_reserved_header = true;
         }
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("authorization") {
-            keep(&mut self.authorization, value);
+            keep(&mut self.authorization, &value);
         } else if is("o3-provider-id") {
-            keep(&mut self.provider_id, value);
+            keep(&mut self.provider_id, &value);
         } else if is("o3-aspsp-id") {
-            keep(&mut self.provider_id_alias, value);
+            keep(&mut self.provider_id_alias, &value);
         } else if name == b":method" {
-            self.method = value.to_vec();
+            self.method = value();
         } else if name == b":path" {
-            self.path = value.to_vec();
+            self.path = value();
         } else if name == b":authority" || is("host") {
-            self.host.get_or_insert_with(|| value.to_vec());
+            self.host.get_or_insert_with(&value);
         } else if is("x-fapi-interaction-id") {
-            self.correlation.fapi_interaction_id.get_or_insert_with(|| value.to_vec());
+            self.correlation.fapi_interaction_id.get_or_insert_with(&value);
         } else if is("o3-caller-interaction-id") {
-            self.correlation.caller_interaction_id.get_or_insert_with(|| value.to_vec());
+            self.correlation.caller_interaction_id.get_or_insert_with(&value);
         } else if is("o3-ozone-interaction-id") {
-            self.correlation.ozone_interaction_id.get_or_insert_with(|| value.to_vec());
+            self.correlation.ozone_interaction_id.get_or_insert_with(&value);
         }
-        if configured.forwarded_certificate.as_deref().is_some_and(is) {
-            keep(&mut self.peer.forwarded, value);
+        if configured.forwarded_certificate.as_deref().is_some_and(is) && self.peer.forwarded.len() < MAX_VALUES {
+            self.peer.forwarded.push(value().to_vec());
         }
         if configured.api_key.as_deref().is_some_and(is) {
-            keep(&mut self.api_key, value);
+            keep(&mut self.api_key, &value);
+        }
+    }
+}
+
+impl Correlation {
+    /// The same ids, in buffers of their own.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let detached = |id: &Option<HeaderValue>| id.as_ref().map(HeaderValue::detached);
+        Self {
+            request_id: self.request_id.clone(),
+            fapi_interaction_id: detached(&self.fapi_interaction_id),
+            caller_interaction_id: detached(&self.caller_interaction_id),
+            ozone_interaction_id: detached(&self.ozone_interaction_id),
         }
     }
 }
@@ -109,20 +166,24 @@ impl ResponseFacts {
     /// Notes one header of the response, if it is the one named `header`, in lower case.
     pub fn note_header(&mut self, name: &[u8], value: &[u8], header: &str) {
         if name.eq_ignore_ascii_case(header.as_bytes()) {
-            keep(&mut self.token, value);
+            keep(&mut self.token, &|| value.to_vec().into());
         }
     }
 }
 
-fn keep(values: &mut Vec<Vec<u8>>, value: &[u8]) {
+fn keep(values: &mut Vec<HeaderValue>, value: &dyn Fn() -> HeaderValue) {
     if values.len() < MAX_VALUES {
-        values.push(value.to_vec());
+        values.push(value());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn value(text: &str) -> HeaderValue {
+        text.as_bytes().to_vec().into()
+    }
 
     fn facts(headers: &[(&str, &str)]) -> RequestFacts {
         let configured = ConfiguredHeaders {
@@ -152,17 +213,45 @@ mod tests {
             ("X-Forwarded-Client-Cert", "Subject=\"\""),
             ("accept", "*/*"),
         ]);
-        assert_eq!((facts.method.as_slice(), facts.path.as_slice()), (&b"GET"[..], &b"/accounts?page=1"[..]));
+        assert_eq!((&*facts.method, &*facts.path), (&b"GET"[..], &b"/accounts?page=1"[..]));
         assert_eq!(facts.host.as_deref(), Some(&b"bank.test"[..]));
-        assert_eq!(facts.authorization, [b"Bearer a"]);
-        assert_eq!(facts.api_key, [b"k"]);
-        assert_eq!(facts.provider_id, [b"p"]);
-        assert_eq!(facts.provider_id_alias, [b"q"]);
+        assert_eq!(facts.authorization, [value("Bearer a")]);
+        assert_eq!(facts.api_key, [value("k")]);
+        assert_eq!(facts.provider_id, [value("p")]);
+        assert_eq!(facts.provider_id_alias, [value("q")]);
         assert_eq!(facts.peer.forwarded, [b"Subject=\"\""]);
         assert_eq!(facts.correlation.fapi_interaction_id.as_deref(), Some(&b"1"[..]));
         assert_eq!(facts.correlation.caller_interaction_id.as_deref(), Some(&b"2"[..]));
         assert_eq!(facts.correlation.ozone_interaction_id.as_deref(), Some(&b"3"[..]));
         assert!(!facts.has_reserved_header);
+    }
+
+    #[test]
+    fn a_header_map_is_noted_without_a_copy_but_for_what_is_skipped() {
+        let pairs = [
+            (":method", "GET"),
+            (":path", "/"),
+            ("Authorization", "Bearer a"),
+            ("accept", "*/*"),
+            ("o3-provider-id", "p"),
+        ];
+        let map = header_map::encode(&pairs).unwrap();
+        let (start, length) = (map.as_ptr(), map.len());
+        let mut noted = RequestFacts::default();
+        let count = noted.note_headers(map.clone(), &ConfiguredHeaders::default(), |name| name == b":path");
+        assert_eq!((count, &*noted.method, &*noted.path), (Some(3), &b"GET"[..], &b""[..]));
+        assert_eq!((&noted.authorization, &noted.provider_id), (&vec![value("Bearer a")], &vec![value("p")]));
+        let mut noted = RequestFacts::default();
+        noted.note_headers(map, &ConfiguredHeaders::default(), |_| false);
+        let is_inside = |facts: &RequestFacts| {
+            let parts = [&facts.method, &facts.path, &facts.authorization[0], &facts.provider_id[0]];
+            parts.map(|part| (start..start.wrapping_add(length)).contains(&part.as_ptr()))
+        };
+        assert_eq!(is_inside(&noted), [true; 4]);
+        let detached = noted.clone().detached();
+        assert_eq!(is_inside(&detached), [false; 4]);
+        assert_eq!((&detached.path, &detached.authorization), (&noted.path, &noted.authorization));
+        assert_eq!(RequestFacts::default().note_headers(vec![1], &ConfiguredHeaders::default(), |_| false), None);
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Backends believe these names, and many read `_` for `-` (CGI turns both into one variable). Not every gateway can
 //! remove a header, so a request that brings one along in any spelling is refused.
 
+use std::rc::Rc;
+
+use crate::peer::PeerCertificate;
+
 /// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or
 /// [`UNVERIFIED_SERVICE_INITIATION`].
 pub const AUTH_METHOD: &str = "x-hub-auth-method";
@@ -21,6 +25,33 @@ pub const TOKEN_ID: &str = "x-hub-token-id";
 
 /// All identity headers, in lower case.
 pub const IDENTITY_HEADERS: [&str; 4] = [AUTH_METHOD, ORGANISATION, ORGANISATIONAL_UNIT, TOKEN_ID];
+
+/// What the identity headers of one request say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    method: &'static str,
+    certificate: Rc<PeerCertificate>,
+    token_id: Option<String>,
+}
+
+impl Identity {
+    /// Of a caller with this certificate, who was authenticated by this method.
+    #[must_use]
+    pub fn new(method: &'static str, certificate: &Rc<PeerCertificate>, token_id: Option<String>) -> Self {
+        Self { method, certificate: Rc::clone(certificate), token_id }
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let subject = self.certificate.subject();
+        let always = [
+            (AUTH_METHOD, self.method),
+            (ORGANISATION, subject.organisation()),
+            (ORGANISATIONAL_UNIT, subject.organisational_unit()),
+        ];
+        always.into_iter().chain(self.token_id.as_deref().map(|id| (TOKEN_ID, id)))
+    }
+}
 
 /// Whether a backend could take this header name for an identity header: letters in either case, and anything that is
 /// neither letter nor digit for `-`.

@@ -10,6 +10,7 @@ use litemap::LiteMap;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::{self, KeyDigest, KeyId};
+use crate::header_value::HeaderValue;
 use crate::time::UnixTime;
 
 use super::{Credential, Notice};
@@ -84,7 +85,7 @@ impl ApiKey {
 
     /// The values of that header in a request.
     #[must_use]
-    pub fn values<'c>(&self, credential: Credential<'c>) -> &'c [Vec<u8>] {
+    pub fn values<'c>(&self, credential: Credential<'c>) -> &'c [HeaderValue] {
         if self.header() == AUTHORIZATION { credential.authorization } else { credential.api_key }
     }
 
@@ -105,10 +106,10 @@ impl ApiKey {
     ///
     /// # Errors
     /// See [`ApiKeyError`].
-    pub fn authenticate(&self, now: UnixTime, values: &[Vec<u8>]) -> Result<&KeyId, ApiKeyError> {
+    pub fn authenticate(&self, now: UnixTime, values: &[HeaderValue]) -> Result<&KeyId, ApiKeyError> {
         let value = match values {
             [] => return Err(ApiKeyError::Missing),
-            [value] => value.as_slice(),
+            [value] => &**value,
             _ => return Err(ApiKeyError::Several),
         };
         if value.len() > MAX_VALUE_BYTES {

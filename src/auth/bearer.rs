@@ -1,5 +1,7 @@
 //! The `Authorization` header with a Bearer token (RFC 6750 §2.1): exactly one value, exactly one token.
 
+use crate::header_value::HeaderValue;
+
 /// Why there is no bearer token to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialError {
@@ -17,10 +19,10 @@ pub enum CredentialError {
 ///
 /// # Errors
 /// See [`CredentialError`].
-pub fn token(values: &[Vec<u8>]) -> Result<&str, CredentialError> {
+pub fn token(values: &[HeaderValue]) -> Result<&str, CredentialError> {
     let value = match values {
         [] => return Err(CredentialError::Missing),
-        [value] => value.as_slice(),
+        [value] => &**value,
         _ => return Err(CredentialError::Several),
     };
     // Gateways join repeated headers with a comma, which no token contains.
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     fn of(value: &str) -> Result<String, CredentialError> {
-        token(&[value.as_bytes().to_vec()]).map(str::to_owned)
+        token(&[value.as_bytes().to_vec().into()]).map(str::to_owned)
     }
 
     #[test]
@@ -57,7 +59,7 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         assert_eq!(token(&[]), Err(CredentialError::Missing));
-        assert_eq!(token(&[b"Bearer a".to_vec(), b"Bearer a".to_vec()]), Err(CredentialError::Several));
+        assert_eq!(token(&[b"Bearer a".to_vec().into(), b"Bearer a".to_vec().into()]), Err(CredentialError::Several));
         for (value, error) in [
             ("Bearer a,Bearer b", CredentialError::Several),
             ("Bearer a, b", CredentialError::Several),
@@ -77,6 +79,6 @@ mod tests {
         ] {
             assert_eq!(of(value), Err(error), "{value:?}");
         }
-        assert_eq!(token(&[b"Bearer \xff\xfe".to_vec()]), Err(CredentialError::NotOneToken));
+        assert_eq!(token(&[b"Bearer \xff\xfe".to_vec().into()]), Err(CredentialError::NotOneToken));
     }
 }

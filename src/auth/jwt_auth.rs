@@ -9,6 +9,7 @@ use crate::capabilities::Capabilities;
 use crate::claims::verified::VerifiedTokens;
 use crate::claims::{ClaimRules, ClaimsError};
 use crate::config::{self, HttpUrl};
+use crate::header_value::HeaderValue;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup, Readiness};
 use crate::peer::Subject;
@@ -34,7 +35,7 @@ pub struct Presented<'a> {
     /// Whose `O` and `OU` the token must name.
     pub subject: &'a Subject,
     /// The values of the header that carries it.
-    pub values: &'a [Vec<u8>],
+    pub values: &'a [HeaderValue],
     /// The provider ids of which `aud` must name one.
     pub audiences: &'a [String],
 }

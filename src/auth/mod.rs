@@ -9,6 +9,7 @@ pub mod service_initiation;
 use crate::callout::{Callout, CalloutError, CalloutId, Topic};
 use crate::capabilities::Capabilities;
 use crate::config;
+use crate::header_value::HeaderValue;
 use crate::introspection::IntrospectionCache;
 use crate::keys::{self, Attempt, KeyCache};
 use crate::peer::PeerCertificate;
@@ -41,9 +42,9 @@ pub struct Credential<'a> {
     /// The peer certificate, which was verified and is pinned.
     pub certificate: &'a PeerCertificate,
     /// The values of `Authorization`.
-    pub authorization: &'a [Vec<u8>],
+    pub authorization: &'a [HeaderValue],
     /// The values of the API key's own header, where it has one.
-    pub api_key: &'a [Vec<u8>],
+    pub api_key: &'a [HeaderValue],
     /// The provider ids of which a token's `aud` must name one.
     pub audiences: &'a [String],
 }

@@ -38,7 +38,7 @@ impl Adapter for Apisix {
         if nginx::note_request_headers(facts, configured)? >= SHOWN_HEADERS {
             return Err(Rejection::TooManyHeaders);
         }
-        facts.path = variable("request_uri").ok_or(Rejection::Internal)?;
+        facts.path = variable("request_uri").ok_or(Rejection::Internal)?.into();
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! Envoy.
 
-use crate::header_map;
 use crate::peer::PeerFacts;
 use crate::reply::Rejection;
 use crate::request::{ConfiguredHeaders, RequestFacts};
@@ -35,9 +34,7 @@ impl Adapter for Envoy {
         configured: &ConfiguredHeaders,
     ) -> Result<(), Rejection> {
         let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
-        for (name, value) in header_map::decode(&headers).ok_or(Rejection::Internal)? {
-            facts.note_header(name, value, configured);
-        }
+        facts.note_headers(headers, configured, |_| false).ok_or(Rejection::Internal)?;
         Ok(())
     }
 

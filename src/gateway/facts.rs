@@ -22,9 +22,9 @@ pub(super) fn of_request(
         Direction::Outbound(_) => {
             let correlation = Correlation {
                 request_id: adapter.request_id(),
-                fapi_interaction_id: abi::request_header("x-fapi-interaction-id"),
-                caller_interaction_id: abi::request_header("o3-caller-interaction-id"),
-                ozone_interaction_id: abi::request_header("o3-ozone-interaction-id"),
+                fapi_interaction_id: abi::request_header("x-fapi-interaction-id").map(Into::into),
+                caller_interaction_id: abi::request_header("o3-caller-interaction-id").map(Into::into),
+                ozone_interaction_id: abi::request_header("o3-ozone-interaction-id").map(Into::into),
             };
             let freshness = freshness(adapter, correlation.request_id.clone());
             Ok(RequestFacts { correlation, freshness, ..RequestFacts::default() })
@@ -43,8 +43,8 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
         Direction::Outbound(outbound) => {
             if let Some(header) = outbound.response_header() {
                 let headers = adapter.response_headers(announced).unwrap_or_default();
-                for (name, value) in header_map::decode(&headers).unwrap_or_default() {
-                    facts.note_header(name, value, header);
+                for (name, value) in header_map::decode(&headers).into_iter().flatten() {
+                    facts.note_header(name, headers.get(value).unwrap_or_default(), header);
                 }
             }
         }

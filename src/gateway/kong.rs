@@ -45,7 +45,7 @@ impl Adapter for Kong {
             return Err(Rejection::TooManyHeaders);
         }
         nginx::note_request_headers(facts, configured)?;
-        facts.path = abi::property("request\0path").ok_or(Rejection::Internal)?;
+        facts.path = abi::property("request\0path").ok_or(Rejection::Internal)?.into();
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 //! What Kong and APISIX have from nginx, each under its own name: variables, by which the client certificate is known.
 
-use crate::header_map;
 use crate::peer::PeerFacts;
 use crate::reply::Rejection;
 use crate::request::{ConfiguredHeaders, RequestFacts};
@@ -37,14 +36,6 @@ pub(super) fn note_request_headers(
     configured: &ConfiguredHeaders,
 ) -> Result<usize, Rejection> {
     let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
-    let mut count: usize = 0;
-    for (name, value) in header_map::decode(&headers).ok_or(Rejection::Internal)? {
-        if !matches!(name, b":path" | b":authority") {
-            facts.note_header(name, value, configured);
-        }
-        if !name.starts_with(b":") {
-            count = count.saturating_add(1);
-        }
-    }
-    Ok(count)
+    let is_skipped = |name: &[u8]| matches!(name, b":path" | b":authority");
+    facts.note_headers(headers, configured, is_skipped).ok_or(Rejection::Internal)
 }

@@ -19,7 +19,7 @@ pub(super) enum Goes {
 pub(super) fn act(verdict: Verdict, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<Goes, HostError> {
     match verdict {
         Verdict::Admit(admission) => {
-            admit(*admission, phase, adapter, metrics)?;
+            admit(&admission, phase, adapter, metrics)?;
             return Ok(Goes::On);
         }
         Verdict::Tolerate(refusal) => {
@@ -63,19 +63,18 @@ pub(super) fn tell(record: &SignatureRecord, metrics: &Metrics) {
     }
 }
 
-fn admit(admission: Admission, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<(), HostError> {
+fn admit(admission: &Admission, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<(), HostError> {
     let headers = match phase {
         Phase::Request => Headers::Request,
         Phase::Response => Headers::Response,
     };
-    let Admission { remove, set, signed } = admission;
-    if let Some(record) = &signed {
+    if let Some(record) = &admission.signed {
         tell(record, metrics);
     }
-    for name in &remove {
+    for name in admission.removed() {
         adapter.take_away(name)?;
     }
-    for (name, value) in &set {
+    for (name, value) in admission.set() {
         abi::replace_header(headers, name, value)?;
     }
     if phase == Phase::Request {

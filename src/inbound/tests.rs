@@ -62,6 +62,10 @@ fn published(kid: &str) -> Answer {
     Answer { status: Some(b"200".to_vec()), content_length: None, body: Body::Read(SigningKey::first().jwks(kid)) }
 }
 
+fn set(admission: &Admission) -> Vec<(&str, &str)> {
+    admission.set().collect()
+}
+
 fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Admit(_) => "admitted",
@@ -90,14 +94,14 @@ fn with_keys(inbound: &mut Inbound, facts: RequestFacts) -> Verdict {
 #[test]
 fn the_hub_is_admitted_with_its_identity_and_without_its_token() {
     let Verdict::Admit(admission) = with_keys(&mut inbound(|_| ()), bearer(&token(|_| ()))) else { panic!() };
-    assert_eq!(admission.remove, ["authorization"]);
+    assert_eq!(admission.removed(), ["authorization"]);
     assert_eq!(
-        admission.set,
+        set(&admission),
         [
-            ("x-hub-auth-method".into(), "jwt_auth".to_owned()),
-            ("x-hub-client-organisation".into(), "Ozone Financial Technology, Limited".to_owned()),
-            ("x-hub-client-organisational-unit".into(), "233bcd1d".to_owned()),
-            ("x-hub-token-id".into(), "8d5bd4e6".to_owned()),
+            ("x-hub-auth-method", "jwt_auth"),
+            ("x-hub-client-organisation", "Ozone Financial Technology, Limited"),
+            ("x-hub-client-organisational-unit", "233bcd1d"),
+            ("x-hub-token-id", "8d5bd4e6"),
         ]
     );
 }
@@ -124,9 +128,9 @@ fn mtls_only_needs_no_credential_and_takes_one_away() {
     let mut inbound = inbound(|config| config["auth"] = json!({ "mtls_only": {} }));
     let step = inbound.on_request(NOW, RequestId(1), bearer("whatever"));
     let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
-    assert_eq!(admission.remove, ["authorization"]);
-    assert_eq!(admission.set[0], ("x-hub-auth-method".into(), "mtls_only".to_owned()));
-    assert_eq!(admission.set.len(), 3, "no token id");
+    assert_eq!(admission.removed(), ["authorization"]);
+    assert_eq!(set(&admission)[0], ("x-hub-auth-method", "mtls_only"));
+    assert_eq!(set(&admission).len(), 3, "no token id");
     assert_eq!(at_once(&mut inbound, RequestFacts::default()), "Certificate.Missing");
 }
 
@@ -136,7 +140,7 @@ fn an_organisation_named_in_arabic_is_the_issuer_of_its_tokens() {
     let mut facts = bearer(&token(|claims| claims["iss"] = json!("بنك")));
     facts.peer.subject = Some(br"CN=abc123,OU=233bcd1d,O=\D8\A8\D9\86\D9\83,C=AE".to_vec());
     let Verdict::Admit(admission) = with_keys(&mut inbound, facts) else { panic!() };
-    assert_eq!(admission.set[1].1, "بنك");
+    assert_eq!(set(&admission)[1].1, "بنك");
 }
 
 #[test]
@@ -151,6 +155,29 @@ fn another_participant_is_refused_before_its_token_is_looked_at() {
     let mut facts = bearer("not a token");
     facts.peer.subject = Some(b"CN=tpp,OU=another,O=TPP,C=AE".to_vec());
     assert_eq!(at_once(&mut inbound(|_| ()), facts), "Certificate.NotAllowed");
+}
+
+/// The one before is remembered.
+#[test]
+fn each_request_is_judged_by_its_own_certificate() {
+    let mut inbound = inbound(|config| config["peer"]["fingerprints"] = json!(["ab".repeat(32)]));
+    let mut facts = bearer(&token(|_| ()));
+    facts.peer.fingerprint = Some("ab".repeat(32).into_bytes());
+    for _ in 0..2 {
+        assert_eq!(code(&with_keys(&mut inbound, facts.clone())), "admitted");
+        let mut other = facts.clone();
+        other.peer.fingerprint = Some("cd".repeat(32).into_bytes());
+        assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
+        let mut other = facts.clone();
+        other.peer.fingerprint = None;
+        assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
+        let mut other = facts.clone();
+        other.peer.subject = Some(br"CN=abc123,OU=another,O=Ozone Financial Technology\, Limited,C=AE".to_vec());
+        assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
+        let mut other = facts.clone();
+        other.peer.verified = false;
+        assert_eq!(at_once(&mut inbound, other), "Certificate.Missing");
+    }
 }
 
 #[test]

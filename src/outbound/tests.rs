@@ -54,7 +54,7 @@ fn remote(outbound: &mut Json) {
 }
 
 fn facts() -> RequestFacts {
-    let correlation = Correlation { fapi_interaction_id: Some(b"f-1".to_vec()), ..Correlation::default() };
+    let correlation = Correlation { fapi_interaction_id: Some(b"f-1".to_vec().into()), ..Correlation::default() };
     RequestFacts { correlation, ..RequestFacts::default() }
 }
 
@@ -75,7 +75,7 @@ fn admission(step: Step) -> Admission {
 
 /// Header and claims of the token that is set, once its signature has been verified with the first key.
 fn token_of(admission: &Admission) -> (Json, Json) {
-    let [(name, value)] = admission.set.as_slice() else { panic!("{admission:?}") };
+    let [(name, value)] = *admission.set().collect::<Vec<_>>() else { panic!("{admission:?}") };
     assert_eq!(name, "authorization");
     let (signing_input, signature) = value.strip_prefix("Bearer ").unwrap().rsplit_once('.').unwrap();
     let key = RsaPublicKey::new(&SigningKey::first().modulus(), &SigningKey::first().exponent()).unwrap();
@@ -142,7 +142,7 @@ fn a_request_leaves_with_a_token_of_the_bank() {
             "exp": now + 30, "iat": now, "jti": claims["jti"],
         })
     );
-    assert!(admission.remove.is_empty(), "the header is set in place of any other");
+    assert!(admission.removed().is_empty(), "the header is set in place of any other");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::auth::{Evidence, Needs, Outcome};
 use crate::callout::{CalloutError, CalloutId, Topic};
 use crate::capabilities::Capabilities;
 use crate::config::{self, VerificationMode};
+use crate::header_value::HeaderValue;
 use crate::keys::{self, Attempt};
 use crate::report::CalloutReport;
 use crate::time::UnixTime;
@@ -52,7 +53,7 @@ impl Verification {
     pub(super) fn verify(
         &mut self,
         now: UnixTime,
-        values: &[Vec<u8>],
+        values: &[HeaderValue],
         attempt: Attempt,
         evidence: &mut Evidence,
     ) -> Result<Option<Needs>, JwtAuthError> {

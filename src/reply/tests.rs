@@ -202,7 +202,7 @@ fn every_503_and_nothing_else_says_when_to_try_again() {
 #[test]
 fn a_harmless_interaction_id_is_echoed_and_no_other() {
     let echoed = |id: &[u8]| {
-        let correlation = Correlation { fapi_interaction_id: Some(id.to_vec()), ..Correlation::default() };
+        let correlation = Correlation { fapi_interaction_id: Some(id.to_vec().into()), ..Correlation::default() };
         let refusal = Refusal::new(Rejection::Internal, Evidence::default(), correlation);
         header(&refusal.reply(), "x-fapi-interaction-id").map(str::to_owned)
     };
@@ -221,9 +221,9 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
         Evidence { organisational_unit: Some("233bcd1d".into()), key_id: Some("sig3".into()), ..Evidence::default() },
         Correlation {
             request_id: Some(b"r".to_vec()),
-            fapi_interaction_id: Some(b"f".to_vec()),
-            caller_interaction_id: Some(b"c".to_vec()),
-            ozone_interaction_id: Some(b"o".to_vec()),
+            fapi_interaction_id: Some(b"f".to_vec().into()),
+            caller_interaction_id: Some(b"c".to_vec().into()),
+            ozone_interaction_id: Some(b"o".to_vec().into()),
         },
     );
     let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Refused)).unwrap();
@@ -277,4 +277,21 @@ fn all_codes_have_the_standards_form_and_are_listed_once() {
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(codes.len(), ErrorCode::INBOUND.len() + 1);
+}
+
+#[test]
+fn the_gateways_id_of_a_request_is_asked_for_only_where_it_is_not_known() {
+    let told = |known: Option<&[u8]>| {
+        let correlation = Correlation { request_id: known.map(<[u8]>::to_vec), ..Correlation::default() };
+        let mut refusal = Refusal::new(Rejection::Internal, Evidence::default(), correlation);
+        let mut asked = 0;
+        refusal.note_request_id(|| {
+            asked += 1;
+            Some(b"asked".to_vec())
+        });
+        let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Refused)).unwrap();
+        (line["request_id"].clone(), asked)
+    };
+    assert_eq!(told(None), ("asked".into(), 1));
+    assert_eq!(told(Some(b"known")), ("known".into(), 0));
 }

@@ -5,6 +5,7 @@ use crate::callout::{Callout, CalloutError};
 use crate::capabilities::GatewayKind;
 use crate::claims::{Claim, Fault};
 use crate::config::{Introspection, JwtValidation, Secret};
+use crate::header_value::HeaderValue;
 use crate::peer::{Fingerprint, PeerCertificate, PeerFacts, PeerRules, PeerSource};
 use crate::testing::{EcSigningKey, SigningKey, b64, token};
 use serde_json::{Value as Json, json};
@@ -144,14 +145,14 @@ impl Bench {
     }
 
     fn present(&mut self, second: u64, token: &str, attempt: Attempt) -> Result<Outcome, AccessTokenError> {
-        let authorization = [format!("Bearer {token}").into_bytes()];
+        let authorization = [format!("Bearer {token}").into_bytes().into()];
         self.authenticate(second, &authorization, attempt)
     }
 
     fn authenticate(
         &mut self,
         second: u64,
-        authorization: &[Vec<u8>],
+        authorization: &[HeaderValue],
         attempt: Attempt,
     ) -> Result<Outcome, AccessTokenError> {
         // No provider id takes part: the audience of an access token is the bank's own.
@@ -293,7 +294,7 @@ fn what_is_no_bearer_token_or_no_jws_is_told_apart() {
         AccessTokenError::Credential(CredentialError::Missing)
     );
     assert_eq!(
-        refused(bench.authenticate(0, &[b"Basic YTpi".to_vec()], Attempt::First)),
+        refused(bench.authenticate(0, &[b"Basic YTpi".to_vec().into()], Attempt::First)),
         AccessTokenError::Credential(CredentialError::NotBearer)
     );
     assert_eq!(bench.judge("opaque"), Err(AccessTokenError::Malformed(JwsError::NotThreeParts)));

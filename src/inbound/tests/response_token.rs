@@ -5,6 +5,7 @@ use crate::exchange::Phase;
 use crate::jose::base64url;
 use crate::request::ResponseFacts;
 use crate::rsa::RsaPublicKey;
+use crate::signing::Freshness;
 
 fn signing(change: impl FnOnce(&mut Json)) -> Inbound {
     inbound(|config| {
@@ -46,14 +47,20 @@ fn admit_again(inbound: &mut Inbound) {
     assert_eq!(code(&verdict), "admitted");
 }
 
+/// A response to the request that the gateway calls `r-1`.
+fn response() -> ResponseFacts {
+    let freshness = Freshness { request_id: Some(b"r-1".to_vec()), ..Freshness::default() };
+    ResponseFacts { freshness, ..ResponseFacts::default() }
+}
+
 #[test]
 fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
     for header in ["authorization", "x-response-token"] {
         let mut inbound = signing(|config| config["response_token"]["header"] = json!(header));
         admit(&mut inbound);
-        let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
+        let step = inbound.on_response(NOW, RequestId(1), &response());
         let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
-        let [(name, value)] = admission.set.as_slice() else { panic!() };
+        let [(name, value)] = *admission.set().collect::<Vec<_>>() else { panic!() };
         assert_eq!(name, header);
         let (signing_input, signature) = value.strip_prefix("Bearer ").unwrap().rsplit_once('.').unwrap();
         let key = RsaPublicKey::new(&SigningKey::second().modulus(), &SigningKey::second().exponent()).unwrap();
@@ -63,6 +70,7 @@ fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
         assert_eq!((&claims["iss"], &claims["aud"]), (&json!("Example Bank, PJSC"), &json!("hub-for-retail")));
         let line = admission.signed.unwrap().log_line(NOW);
         assert!(line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
+        assert!(line.contains(r#""request_id":"r-1""#), "{line}");
     }
 }
 

@@ -68,7 +68,7 @@ fn a_response_without_a_right_token_is_replaced_or_reported() {
             "iss": "Ozone", "sub": "233bcd1d", "aud": "retail", "exp": now + 30, "iat": now, "jti": "1",
         });
         let token = SigningKey::first().token(header, &claims.to_string());
-        ResponseFacts { token: vec![format!("Bearer {token}").into_bytes()], ..ResponseFacts::default() }
+        ResponseFacts { token: vec![format!("Bearer {token}").into_bytes().into()], ..ResponseFacts::default() }
     };
     let twice = || {
         let mut facts = response_signed_by("sig3", |_| ());

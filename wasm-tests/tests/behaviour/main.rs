@@ -23,3 +23,4 @@ mod replay;
 mod responses;
 mod scene;
 mod service_initiation;
+mod token_cache;
