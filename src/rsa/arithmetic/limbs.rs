@@ -92,6 +92,14 @@ impl Number {
         number
     }
 
+    /// The product with 2^112, in one block more.
+    #[cfg(fused_kernel)]
+    pub(crate) fn above_a_block(&self) -> Self {
+        let mut number = Self::zero(self.0.len() + 1);
+        number.0.iter_mut().skip(1).zip(self.0.iter()).for_each(|(block, from)| *block = *from);
+        number
+    }
+
     /// The lowest blocks and what is above them, both in so many blocks. There have to be at most twice as many.
     pub(crate) fn split(&self, blocks: usize) -> [Self; 2] {
         debug_assert!(self.0.len() <= 2 * blocks, "two halves of {blocks} blocks do not hold the number");

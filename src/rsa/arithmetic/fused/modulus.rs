@@ -12,6 +12,9 @@ use super::split::{LIMB_BITS, LIMB_MASK, TWO_52};
 use crate::limbs::{self, Number};
 use crate::montgomery::Modulus;
 
+/// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
+pub(super) const SHIFT: usize = 4;
+
 /// How many times larger than N R is at least, in bits: R ≥ 16·N, as for the other kernel.
 const ROOM_BITS: usize = 4;
 
@@ -27,9 +30,14 @@ pub(super) struct Multiple {
 }
 
 impl Multiple {
-    /// Of a modulus n with 2^(bits − 2) < n < 2^bits. This takes at most 113 + 21·blocks doublings.
-    pub(super) fn new(modulus: &Modulus, bits: usize) -> Self {
-        let blocks = (bits + BLOCK_BITS + ROOM_BITS).div_ceil(BLOCK_BITS);
+    /// How many blocks the numbers modulo N have at least, for a modulus of so many bits.
+    pub(super) fn blocks_for(bits: usize) -> usize {
+        (bits + BLOCK_BITS + ROOM_BITS).div_ceil(BLOCK_BITS)
+    }
+
+    /// Of a modulus n with 2^(bits − 2) < n < 2^bits. This takes 117·blocks − bits + 2 doublings.
+    pub(super) fn new(modulus: &Modulus, bits: usize, blocks: usize) -> Self {
+        debug_assert!(blocks >= Self::blocks_for(bits), "{blocks} blocks are too few for {bits} bits");
         // k has 104 bits, and N has at most 104 more than n: a block of 112 holds them, and leaves room for doubling.
         let mut multiple = modulus.number().product(&Number::from_be_bytes(&*negated_inverse(modulus.number()), 1));
         let mut power = Number::power_of_two(bits - 2, multiple.blocks().len());
@@ -54,45 +62,32 @@ fn negated_inverse(n: &Number) -> Zeroizing<[u8; 16]> {
 
 /// A number in so many limbs of 52 bits. It has to fit.
 pub(super) fn from_number(number: &Number, length: usize) -> Zeroizing<Vec<u64>> {
-    let mut output = Zeroizing::new(vec![0; length]);
-    let mut limbs = number.limbs().iter();
-    // At most 51 bits remain from a limb and 28 come at a time.
-    let (mut pending, mut bits) = (0_u128, 0);
-    for limb in output.iter_mut() {
-        while bits < LIMB_BITS {
-            pending |= u128::from(limbs.next().copied().unwrap_or(0)) << bits;
-            bits += limbs::LIMB_BITS;
-        }
-        *limb = low_limb(pending);
-        pending >>= LIMB_BITS;
-        bits -= LIMB_BITS;
-    }
-    debug_assert!(pending == 0 && limbs.all(|limb| *limb == 0), "the number does not fit");
+    let limb = |index: usize| number.limbs().get(index).copied().map_or(0, u64::from);
+    let mut output = Zeroizing::new(Vec::with_capacity(length));
+    output.extend((0..length).map(|index| {
+        let (first, below) = (index * LIMB_BITS / limbs::LIMB_BITS, index * LIMB_BITS % limbs::LIMB_BITS);
+        // At least 1 bit of the first limb, all of the next, and 28 at most of the one above them: 57 bits or more.
+        let bits = (limb(first) >> below)
+            | (limb(first + 1) << (limbs::LIMB_BITS - below))
+            | (limb(first + 2) << (2 * limbs::LIMB_BITS - below));
+        bits & LIMB_MASK
+    }));
+    debug_assert!(
+        (length * LIMB_BITS..number.limbs().len() * limbs::LIMB_BITS).all(|bit| !number.bit(bit)),
+        "too long"
+    );
     output
 }
 
 /// The number of limbs of 52 bits, in so many blocks of the other kernel. It has to fit.
 pub(super) fn to_number(limbs: &[u64], blocks: usize) -> Number {
+    let limb = |index: usize| limbs.get(index).copied().unwrap_or(0);
     let mut output = Number::zero(blocks);
-    let mut limbs = limbs.iter();
-    let (mut pending, mut bits) = (0_u128, 0);
-    for limb in output.limbs_mut() {
-        if bits < limbs::LIMB_BITS {
-            pending |= u128::from(limbs.next().copied().unwrap_or(0)) << bits;
-            bits += LIMB_BITS;
-        }
-        *limb = limbs::low_limb(low_limb(pending));
-        pending >>= limbs::LIMB_BITS;
-        bits -= limbs::LIMB_BITS;
+    for (index, place) in output.limbs_mut().iter_mut().enumerate() {
+        let (first, below) = (index * limbs::LIMB_BITS / LIMB_BITS, index * limbs::LIMB_BITS % LIMB_BITS);
+        *place = limbs::low_limb((limb(first) >> below) | (limb(first + 1) << (LIMB_BITS - below)));
     }
-    debug_assert!(pending == 0 && limbs.all(|limb| *limb == 0), "the number does not fit");
     output
-}
-
-/// The 52 low bits.
-#[expect(clippy::cast_possible_truncation, reason = "no more than 52 bits are left")]
-fn low_limb(bits: u128) -> u64 {
-    (bits & LIMB_MASK as u128) as u64
 }
 
 /// The bits of a limb as a float, as the kernels hold it: behind the exponent of 2^52 it is 2^52 too much.
@@ -140,8 +135,8 @@ mod tests {
         for _ in 0..cases() / 50 {
             let bits = random.bits() >> random.below(2);
             let n = random.modulus(bits);
-            let multiple = Multiple::new(&Modulus::new(&n.to_bytes_be(), bits), bits);
-            let blocks = multiple.upper.len() / 2;
+            let blocks = Multiple::blocks_for(bits) + random.below(2);
+            let multiple = Multiple::new(&Modulus::new(&n.to_bytes_be(), bits), bits, blocks);
             let value = |limbs: &[u64]| limbs.iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb);
             let modulus = (value(&multiple.upper) << BLOCK_BITS) - 1_u32;
             assert_eq!(&modulus % &n, BigUint::ZERO);

@@ -6,14 +6,11 @@ use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::lanes::Lanes;
-use super::modulus::{Multiple, from_float, from_number, to_float, to_number};
+use super::modulus::{Multiple, SHIFT, from_float, from_number, to_float, to_number};
 use super::split::{Constants, bias};
 use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
 use crate::limbs::{self, Number};
 use crate::montgomery::Modulus;
-
-/// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
-const SHIFT: usize = 4;
 
 /// Two neighbouring limbs, of both numbers each.
 type Block = [Lanes; 2];
@@ -40,7 +37,7 @@ struct Sums {
 impl PrimePair {
     /// Of two moduli of so many bits.
     pub(crate) fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
-        let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits));
+        let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits, Multiple::blocks_for(bits)));
         let upper = pair([&p.upper, &q.upper]);
         let mut pair = Self { r_squared: pair([&p.root, &q.root]), upper };
         let mut workspace = pair.workspace();
