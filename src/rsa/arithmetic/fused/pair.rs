@@ -1,6 +1,8 @@
 //! Multiplication modulo two numbers at once, for the prime factors of private keys: p in the first lane, q in the second.
 //!
-//! The columns are added up in pairs, as those of the other kernel are in fours. Time depends on lengths alone.
+//! A block is two limbs, of both numbers. Blocks (x0, x1) and (y0, y1) have four products: x0·y0 belongs to the first of a
+//! pair of columns, x0·y1 and x1·y0 to the second, and x1·y1 to the first of the next pair; and the high half of each one
+//! column further. So a pair of columns has four sums. Time depends on lengths alone.
 
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
@@ -15,110 +17,161 @@ use crate::montgomery::Modulus;
 /// Two neighbouring limbs, of both numbers each.
 type Block = [Lanes; 2];
 
-/// A pair of numbers modulo the two multiples, each below 2·N.
-type Residues = Zeroizing<Vec<Block>>;
-
-/// Both prime factors, for this kernel.
-pub(crate) struct PrimePair {
-    /// H of both; the highest block is zero.
-    upper: Residues,
-    /// R² mod N of both.
-    r_squared: Residues,
+/// Both prime factors, for this kernel: for the sizes that keys have, and others rounded up.
+pub(crate) enum PrimePair {
+    /// Up to 1031 bits each.
+    Small(Box<Rings<11>>),
+    /// Up to 1551 bits each.
+    Medium(Box<Rings<16>>),
+    /// Up to 2071 bits each.
+    Large(Box<Rings<21>>),
 }
 
-/// Sums of halves of products for a pair of columns and what is above, and how many products each of the two has.
+/// The numbers modulo the two multiples, in so many blocks.
+pub(crate) struct Rings<const BLOCKS: usize> {
+    /// H of both, the highest block first, which is zero.
+    upper: Blocks<BLOCKS>,
+    /// R² mod N of both, the highest block first.
+    r_squared: Blocks<BLOCKS>,
+}
+
+/// Two numbers. They are overwritten when they go.
+type Blocks<const BLOCKS: usize> = Zeroizing<[Block; BLOCKS]>;
+
+/// Two numbers modulo the two multiples, each below 2·N, in the order of both factors of a multiplication: a column is a
+/// walk through two slices in the same direction.
+struct Residues<const BLOCKS: usize> {
+    lowest_first: Blocks<BLOCKS>,
+    highest_first: Blocks<BLOCKS>,
+}
+
+/// The four sums of a pair of columns, as at the top of this file.
 #[derive(Clone, Copy, Default)]
-struct Sums {
-    columns: Block,
-    above: Lanes,
-    products: [u64; 2],
+struct Sums([Lanes; 4]);
+
+/// What a pair of columns hands on to the next: its last two sums and how many products of blocks they are of, and what
+/// exceeds the limbs.
+#[derive(Default)]
+struct Above {
+    sums: [Lanes; 2],
+    products: u64,
+    carry: Lanes,
 }
 
 impl PrimePair {
     /// Of two moduli of so many bits.
     pub(crate) fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
-        let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits, Multiple::blocks_for(bits)));
-        let upper = pair([&p.upper, &q.upper]);
-        let mut pair = Self { r_squared: pair([&p.root, &q.root]), upper };
-        let mut workspace = pair.workspace();
-        let mut r_squared = pair.r_squared.clone();
-        (0..3).for_each(|_| pair.square(&mut r_squared, &mut workspace));
-        pair.r_squared = r_squared;
-        pair
+        match Multiple::blocks_for(bits) {
+            ..=11 => Self::Small(Box::new(Rings::new(moduli, bits))),
+            12..=16 => Self::Medium(Box::new(Rings::new(moduli, bits))),
+            _ => Self::Large(Box::new(Rings::new(moduli, bits))),
+        }
     }
 
     /// The powers of two plain numbers below 2·n of their moduli, plain and below 2·n. As [`SecretExponent::power`] does:
     /// neither the steps nor the addresses depend on anything but the lengths.
     pub(crate) fn powers(
         &self,
-        moduli: [&Modulus; 2],
+        [p, q]: [&Modulus; 2],
         bases: [&Number; 2],
         exponents: [&SecretExponent; 2],
     ) -> [Number; 2] {
-        let mut workspace = self.workspace();
-        let mut base = self.residues(bases);
-        self.multiply(&mut base, &self.r_squared, &mut workspace);
-        let table = self.table(&base, &mut workspace);
-        let mut power = self.one(&mut workspace);
-        let mut entry = power.clone();
+        let limbs = match self {
+            Self::Small(rings) => rings.powers(bases, exponents),
+            Self::Medium(rings) => rings.powers(bases, exponents),
+            Self::Large(rings) => rings.powers(bases, exponents),
+        };
+        let [from_p, from_q] = &limbs;
+        // Below 2·N < 2^105·n, and after the division by 2^112 below 2·n.
+        [(p, from_p), (q, from_q)].map(|(n, limbs)| n.shift(&to_number(limbs, n.blocks() + 1), SHIFT))
+    }
+}
+
+impl<const BLOCKS: usize> Rings<BLOCKS> {
+    fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
+        let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits, BLOCKS));
+        let upper = Residues::new([&p.upper, &q.upper]).highest_first;
+        let mut root = Residues::new([&p.root, &q.root]);
+        let mut rings = Self { upper, r_squared: zero() };
+        for _ in 0..3 {
+            let (mut square, mut quotient) = (Residues::new([&[]; 2]), zero());
+            rings.square(&mut square, &mut quotient, &root);
+            root = square;
+        }
+        rings.r_squared = root.highest_first;
+        rings
+    }
+
+    /// The powers of two plain numbers below 2·n of their moduli, times 2^112, in limbs of 52 bits, below 2·N.
+    fn powers(&self, bases: [&Number; 2], exponents: [&SecretExponent; 2]) -> [Zeroizing<Vec<u64>>; 2] {
+        let quotient = &mut zero();
+        let table = self.table(bases, quotient);
         let [p, q] = exponents.map(SecretExponent::windows);
-        for (index, (p, q)) in p.iter().zip(q).enumerate() {
-            if index > 0 {
-                (0..WINDOW_BITS).for_each(|_| self.square(&mut power, &mut workspace));
+        let mut windows = p.iter().zip(q).map(|(p, q)| [*p, *q]);
+        // The highest window needs no squarings.
+        let highest = read(&table, windows.next().unwrap_or_default());
+        let (mut power, mut next) = (&mut Residues::from_highest(highest), &mut Residues::new([&[]; 2]));
+        for window in windows {
+            for _ in 0..WINDOW_BITS {
+                self.square(next, quotient, power);
+                std::mem::swap(&mut power, &mut next);
             }
-            read(&table, [*p, *q], &mut entry);
-            self.multiply(&mut power, &entry, &mut workspace);
+            self.multiply(next, quotient, power, &read(&table, window));
+            std::mem::swap(&mut power, &mut next);
         }
         // Out of Montgomery form, and multiplied by 2^112, so that it may be divided by that.
         let shift = Number::power_of_two(SHIFT * limbs::LIMB_BITS, SHIFT);
-        self.multiply(&mut power, &self.residues([&shift, &shift]), &mut workspace);
-        let [p, q] = moduli;
-        // Below 2·N < 2^105·n, and after the division by 2^112 below 2·n.
-        [number(&power, 0, p), number(&power, 1, q)]
+        self.multiply(next, quotient, power, &Self::residues([&shift, &shift]).highest_first);
+        [0, 1].map(|lane| next.limbs(lane))
     }
 
-    /// The first 32 powers of a pair, one after the other.
-    fn table(&self, base: &Residues, workspace: &mut (Residues, Residues)) -> Residues {
-        let mut entry = self.one(workspace);
-        let mut powers = Zeroizing::new(Vec::with_capacity(ENTRIES * entry.len()));
+    /// The first 32 powers of a pair, one after the other, in the order of the second factor.
+    fn table(&self, bases: [&Number; 2], quotient: &mut [Block; BLOCKS]) -> Zeroizing<Vec<[Block; BLOCKS]>> {
+        let one = Number::power_of_two(0, 1);
+        let [mut base, mut entry, mut next] = [&[]; 3].map(|zero| Residues::new([zero; 2]));
+        self.multiply(&mut entry, quotient, &Self::residues([&one, &one]), &self.r_squared);
+        self.multiply(&mut base, quotient, &Self::residues(bases), &self.r_squared);
+        // They have their place from the start: a vector that grows leaves copies behind.
+        let mut powers = Zeroizing::new(Vec::with_capacity(ENTRIES));
         for _ in 0..ENTRIES {
-            powers.extend_from_slice(&entry);
-            self.multiply(&mut entry, base, workspace);
+            powers.push(*entry.highest_first);
+            self.multiply(&mut next, quotient, &entry, &base.highest_first);
+            std::mem::swap(&mut entry, &mut next);
         }
         powers
     }
 
-    /// 1 in Montgomery form.
-    fn one(&self, workspace: &mut (Residues, Residues)) -> Residues {
-        let one = Number::power_of_two(0, 1);
-        let mut one = self.residues([&one, &one]);
-        self.multiply(&mut one, &self.r_squared, workspace);
-        one
+    fn residues(numbers: [&Number; 2]) -> Residues<BLOCKS> {
+        let [p, q] = numbers.map(|number| from_number(number, 2 * BLOCKS));
+        Residues::new([&p, &q])
     }
 
-    fn residues(&self, numbers: [&Number; 2]) -> Residues {
-        let [p, q] = numbers.map(|number| from_number(number, 2 * self.upper.len()));
-        pair([&p, &q])
-    }
-
-    /// The quotient, and a pair for the results.
-    fn workspace(&self) -> (Residues, Residues) {
-        let zero = || Zeroizing::new(vec![Block::default(); self.upper.len()]);
-        (zero(), zero())
-    }
-
-    /// Replaces a by a·b/R mod N, with the bounds of the other kernel for N.
-    fn multiply(&self, a: &mut Residues, b: &Residues, (quotient, output): &mut (Residues, Residues)) {
+    /// Writes a·b/R mod N, with the bounds of the other kernel for N. The highest block of b comes first.
+    fn multiply(
+        &self,
+        output: &mut Residues<BLOCKS>,
+        quotient: &mut [Block; BLOCKS],
+        a: &Residues<BLOCKS>,
+        b: &[Block; BLOCKS],
+    ) {
         let constants = Constants::new();
-        self.reduce(&constants, output, quotient, |index| product_columns(&constants, Sums::default(), a, b, index));
-        std::mem::swap(a, output);
+        let a = &*a.lowest_first;
+        self.reduce(&constants, output, quotient, |index| {
+            Sums::default().plus(&constants, from(a, (index + 1).saturating_sub(BLOCKS)), column(b, index))
+        });
     }
 
-    /// Replaces a by a²/R mod N.
-    fn square(&self, a: &mut Residues, (quotient, output): &mut (Residues, Residues)) {
+    /// Writes a²/R mod N.
+    fn square(&self, output: &mut Residues<BLOCKS>, quotient: &mut [Block; BLOCKS], a: &Residues<BLOCKS>) {
         let constants = Constants::new();
-        self.reduce(&constants, output, quotient, |index| square_columns(&constants, a, index));
-        std::mem::swap(a, output);
+        let (x, y) = (&*a.lowest_first, &*a.highest_first);
+        self.reduce(&constants, output, quotient, |index| {
+            // Products of two different blocks appear twice, and that of a block with itself once.
+            let below = x.get((index + 1).saturating_sub(BLOCKS)..index.div_ceil(2)).unwrap_or_default();
+            let double = Sums::default().plus(&constants, below, column(y, index)).doubled();
+            let middle = if index.is_multiple_of(2) { x.get(index / 2..=index / 2) } else { None };
+            double.plus(&constants, middle.unwrap_or_default(), column(y, index / 2))
+        });
     }
 
     /// Montgomery's reduction of two numbers whose columns are given in pairs.
@@ -126,149 +179,135 @@ impl PrimePair {
     fn reduce(
         &self,
         constants: &Constants,
-        output: &mut [Block],
-        quotient: &mut [Block],
+        output: &mut Residues<BLOCKS>,
+        quotient: &mut [Block; BLOCKS],
         columns: impl Fn(usize) -> Sums,
     ) {
-        let blocks = self.upper.len();
-        let (mut carry, mut before) = (Lanes::default(), 0);
-        for index in 0..2 * blocks {
-            let mut sums = columns(index);
-            if index > 0 {
-                // A digit of the quotient adds H two limbs higher.
-                sums = product_columns(constants, sums, quotient, &self.upper, index - 1);
-            }
-            let [even_products, odd_products] = sums.products;
-            let [even, odd] = sums.columns;
-            // A product adds its low half to its own column, and its high half to the next.
-            let even = even.plus(carry).plus(Lanes::splat(bias(even_products, before)));
-            let odd = odd.plus(even.above_limb()).plus(Lanes::splat(bias(odd_products, even_products)));
-            carry = sums.above.plus(odd.above_limb());
-            before = odd_products;
-            let limbs = [even, odd].map(|column| constants.limbs(column));
-            let place = if index < blocks { quotient.get_mut(index) } else { output.get_mut(index - blocks) };
-            place.into_iter().for_each(|place| *place = limbs);
+        let mut above = Above::default();
+        // A digit of the quotient adds H two limbs higher.
+        for index in 0..BLOCKS {
+            let sums = columns(index).plus(constants, &*quotient, from(&*self.upper, BLOCKS - index));
+            // As many of a·b as the index and one, and of the quotient as the index.
+            let limbs = above.limbs(constants, sums, 2 * index as u64 + 1);
+            quotient.get_mut(index).into_iter().for_each(|digits| *digits = limbs);
         }
-        debug_assert_eq!(carry.plus(Lanes::splat(bias(0, before))).parts(), [0, 0], "the result does not fit");
+        let places = output.lowest_first.iter_mut().zip(output.highest_first.iter_mut().rev());
+        for (index, (place, mirrored)) in places.enumerate() {
+            let sums = columns(BLOCKS + index).plus(constants, from(&*quotient, index), &*self.upper);
+            // One less at each step, of both.
+            let limbs = above.limbs(constants, sums, 2 * (BLOCKS - index) as u64 - 1);
+            (*place, *mirrored) = (limbs, limbs);
+        }
+        debug_assert!(above.is_nothing(), "the result does not fit");
     }
 }
 
-/// Adds a pair of columns of x·y from block `index` on. The quotient may have known blocks up to `index` only.
-#[inline(always)]
-fn product_columns(constants: &Constants, sums: Sums, x: &[Block], y: &[Block], index: usize) -> Sums {
-    if index < x.len() {
-        let (x_below, y_below) = (x.get(..index).unwrap_or_default(), y.get(..index).unwrap_or_default());
-        let (sums, [y0, y1]) = add_products(constants, sums, block(y, index), x_below, y_below);
-        // The window has arrived at the lowest limbs of y.
-        let [x0, x1] = block(x, index);
-        sums.even(constants, x0, y0).odd(constants, x0, y1).odd(constants, x1, y0)
-    } else {
-        let from = index - x.len();
-        let (x, y) = (x.get(from..).unwrap_or_default(), y.get(from..).unwrap_or_default());
-        add_products(constants, sums, Block::default(), x, y).0
+impl<const BLOCKS: usize> Residues<BLOCKS> {
+    /// Two numbers in limbs of 52 bits.
+    fn new([p, q]: [&[u64]; 2]) -> Self {
+        let mut highest_first = zero();
+        let blocks = p.as_chunks::<2>().0.iter().zip(q.as_chunks::<2>().0);
+        let lanes = |p: u64, q: u64| Lanes::new(to_float(p), to_float(q));
+        for (place, ([p0, p1], [q0, q1])) in highest_first.iter_mut().rev().zip(blocks) {
+            *place = [lanes(*p0, *q0), lanes(*p1, *q1)];
+        }
+        Self::from_highest(highest_first)
     }
-}
 
-/// A pair of columns of a² from block `index` on. Each product of two different limbs appears twice.
-#[inline(always)]
-fn square_columns(constants: &Constants, a: &[Block], index: usize) -> Sums {
-    // From limb `index` on, products meet their mirror images.
-    let middle = index / 2;
-    let from = index.saturating_sub(a.len());
-    let below = a.get(from..middle).unwrap_or_default();
-    let above = a.get(index - middle..index - from).unwrap_or_default();
-    let (sums, [w0, w1]) = add_products(constants, Sums::default(), block(a, index), below, above);
-    let [m0, m1] = block(a, middle);
-    if index.is_multiple_of(2) {
-        sums.odd(constants, m0, m1).doubled().even(constants, m0, m0)
-    } else {
-        // Half a block remains below the middle. The window is the block above it.
-        let sums = sums.even(constants, m0, w0).odd(constants, m0, w1).odd(constants, m1, w0);
-        sums.doubled().even(constants, m1, m1)
+    fn from_highest(highest_first: Blocks<BLOCKS>) -> Self {
+        let mut lowest_first = highest_first.clone();
+        lowest_first.reverse();
+        Self { lowest_first, highest_first }
     }
-}
 
-/// Adds products to a pair of columns, as the function of that name in the other kernel does: x is walked upwards, y
-/// downwards, and the window has the limbs of y that belong to the first limb of the next block of x.
-#[inline(always)]
-fn add_products(constants: &Constants, sums: Sums, window: Block, x: &[Block], y: &[Block]) -> (Sums, Block) {
-    debug_assert_eq!(x.len(), y.len());
-    let Sums { columns: [mut even, mut odd], mut above, products } = sums;
-    let [mut y0, mut y1] = window;
-    for ([x0, x1], [lower0, lower1]) in x.iter().zip(y.iter().rev()) {
-        let (high, low) = constants.split(*x0, y0);
-        (even, odd) = (even.minus(low), odd.plus(high));
-        let (high, low) = constants.split(*x0, y1);
-        (odd, above) = (odd.minus(low), above.plus(high));
-        y1 = *lower1;
-        let (high, low) = constants.split(*x1, y1);
-        (even, odd) = (even.minus(low), odd.plus(high));
-        let (high, low) = constants.split(*x1, y0);
-        (odd, above) = (odd.minus(low), above.plus(high));
-        y0 = *lower0;
+    /// The number in one lane, in limbs of 52 bits.
+    fn limbs(&self, lane: usize) -> Zeroizing<Vec<u64>> {
+        let limb = |lanes: &Lanes| lanes.parts().get(lane).copied().map_or(0, from_float);
+        let mut limbs = Zeroizing::new(Vec::with_capacity(2 * BLOCKS));
+        limbs.extend(self.lowest_first.as_flattened().iter().map(limb));
+        limbs
     }
-    let products = products.map(|count| count + 2 * x.len() as u64);
-    (Sums { columns: [even, odd], above, products }, [y0, y1])
 }
 
 impl Sums {
-    /// Adds a product to the first column.
+    /// Adds the products of blocks of x with blocks of y, as many as there are of both.
     #[inline(always)]
-    fn even(mut self, constants: &Constants, x: Lanes, y: Lanes) -> Self {
-        let ((high, low), [even, odd]) = (constants.split(x, y), self.columns);
-        self.columns = [even.minus(low), odd.plus(high)];
-        let [even, odd] = self.products;
-        self.products = [even + 1, odd];
-        self
-    }
-
-    /// Adds a product to the second column.
-    #[inline(always)]
-    fn odd(mut self, constants: &Constants, x: Lanes, y: Lanes) -> Self {
-        let ((high, low), [even, odd]) = (constants.split(x, y), self.columns);
-        self.columns = [even, odd.minus(low)];
-        self.above = self.above.plus(high);
-        let [even, odd] = self.products;
-        self.products = [even, odd + 1];
-        self
+    fn plus(self, constants: &Constants, x: &[Block], y: &[Block]) -> Self {
+        let Self([mut first, mut second, mut third, mut fourth]) = self;
+        for ([x0, x1], [y0, y1]) in x.iter().zip(y) {
+            let (high, low) = constants.split(*x0, *y0);
+            (first, second) = (first.minus(low), second.plus(high));
+            let (high, low) = constants.split(*x0, *y1);
+            (second, third) = (second.minus(low), third.plus(high));
+            let (high, low) = constants.split(*x1, *y0);
+            (second, third) = (second.minus(low), third.plus(high));
+            let (high, low) = constants.split(*x1, *y1);
+            (third, fourth) = (third.minus(low), fourth.plus(high));
+        }
+        Self([first, second, third, fourth])
     }
 
     #[inline(always)]
     fn doubled(self) -> Self {
-        let columns = self.columns.map(|column| column.plus(column));
-        Self { columns, above: self.above.plus(self.above), products: self.products.map(|count| 2 * count) }
+        Self(self.0.map(|sum| sum.plus(sum)))
+    }
+}
+
+impl Above {
+    /// The limbs of a pair of columns, of so many products of blocks.
+    #[inline(always)]
+    fn limbs(&mut self, constants: &Constants, Sums([first, second, third, fourth]): Sums, products: u64) -> Block {
+        let [before_first, before_second] = self.sums;
+        let before = self.products;
+        // The sums have, for each product of blocks, 1, 2, 1 and 0 low halves, and 0, 1, 2 and 1 high ones.
+        let even = first.plus(before_first).plus(Lanes::splat(bias(products + before, 2 * before))).plus(self.carry);
+        let odd = second.plus(before_second).plus(Lanes::splat(bias(2 * products, products + before)));
+        let odd = odd.plus(even.above_limb());
+        *self = Self { sums: [third, fourth], products, carry: odd.above_limb() };
+        [even, odd].map(|column| constants.limbs(column))
+    }
+
+    /// Whether there is nothing above the highest columns.
+    fn is_nothing(&self) -> bool {
+        let [third, fourth] = self.sums;
+        let third = third.plus(Lanes::splat(bias(self.products, 2 * self.products))).plus(self.carry);
+        [third, fourth.plus(Lanes::splat(bias(0, self.products)))].map(Lanes::parts) == [[0; 2]; 2]
     }
 }
 
 /// Copies one entry of a table a lane, by reading all.
-fn read(table: &[Block], wanted: [u8; 2], entry: &mut [Block]) {
-    entry.fill(Block::default());
-    for (index, candidate) in (0_u8..).zip(table.chunks_exact(entry.len())) {
+fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], wanted: [u8; 2]) -> Blocks<BLOCKS> {
+    let mut masks = Zeroizing::new([Lanes::default(); ENTRIES]);
+    for (index, mask) in (0_u8..).zip(masks.iter_mut()) {
         // Opaque to the compiler, as in the other table.
         let [p, q] = wanted.map(|wanted| u64::conditional_select(&0, &u64::MAX, index.ct_eq(&wanted)));
-        let mask = Lanes::new(p, q);
-        for (block, candidate) in entry.iter_mut().zip(candidate) {
-            block.iter_mut().zip(candidate).for_each(|(lanes, candidate)| *lanes = lanes.or(candidate.and(mask)));
-        }
+        *mask = Lanes::new(p, q);
     }
+    let mut entry = zero();
+    for (position, place) in entry.iter_mut().enumerate() {
+        let [mut first, mut second] = Block::default();
+        for (candidate, mask) in table.iter().zip(masks.iter()) {
+            let [candidate_first, candidate_second] = candidate.get(position).copied().unwrap_or_default();
+            (first, second) = (first.or(candidate_first.and(*mask)), second.or(candidate_second.and(*mask)));
+        }
+        *place = [first, second];
+    }
+    entry
 }
 
-/// A block of numbers, zero beyond their end.
+/// The blocks of a number, the highest first, from the one that belongs to the lowest in a column: the blocks i of one
+/// number and index − i of the other.
 #[inline(always)]
-fn block(numbers: &[Block], index: usize) -> Block {
-    numbers.get(index).copied().unwrap_or_default()
+fn column(blocks: &[Block], index: usize) -> &[Block] {
+    from(blocks, blocks.len().saturating_sub(index + 1))
 }
 
-/// Two numbers of the same length in limbs of 52 bits.
-fn pair([p, q]: [&[u64]; 2]) -> Residues {
-    let blocks = p.as_chunks::<2>().0.iter().zip(q.as_chunks::<2>().0);
-    let lanes = |p: u64, q: u64| Lanes::new(to_float(p), to_float(q));
-    Zeroizing::new(blocks.map(|([p0, p1], [q0, q1])| [lanes(*p0, *q0), lanes(*p1, *q1)]).collect())
+/// What is left of a slice from an index on.
+#[inline(always)]
+fn from(slice: &[Block], index: usize) -> &[Block] {
+    slice.get(index..).unwrap_or_default()
 }
 
-/// The number in one lane, divided by 2^112 modulo its modulus.
-fn number(pair: &[Block], lane: usize, modulus: &Modulus) -> Number {
-    let limb = |lanes: &Lanes| lanes.parts().get(lane).copied().map_or(0, from_float);
-    let limbs: Zeroizing<Vec<u64>> = Zeroizing::new(pair.as_flattened().iter().map(limb).collect());
-    modulus.shift(&to_number(&limbs, modulus.blocks() + 1), SHIFT)
+fn zero<const BLOCKS: usize>() -> Blocks<BLOCKS> {
+    Zeroizing::new([Block::default(); BLOCKS])
 }
