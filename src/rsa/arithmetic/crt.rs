@@ -78,7 +78,7 @@ impl Crt {
         let factors = [&self.p, &self.q];
         #[cfg(fused_kernel)]
         if let Some(fused) = &self.fused {
-            let [p, q] = factors.map(|factor| factor.remainder(base));
+            let [p, q] = factors.map(|factor| factor.modulus.remainder(base, &mut factor.modulus.workspace()));
             let (moduli, exponents) = ([&self.p.modulus, &self.q.modulus], [&self.p.exponent, &self.q.exponent]);
             return fused.powers(moduli, [&p, &q], exponents);
         }
@@ -112,19 +112,11 @@ impl Factor {
         Self { exponent: SecretExponent::new(&inverse, bits), modulus }
     }
 
-    /// The base modulo this factor, below twice the factor.
-    #[cfg(fused_kernel)]
-    fn remainder(&self, base: &Number) -> Number {
-        let mut workspace = self.modulus.workspace();
-        let mut remainder = self.modulus.enter_wide(base, &mut workspace);
-        self.modulus.leave(&mut remainder, &mut workspace);
-        remainder
-    }
-
     /// base^(−d) modulo this factor, below twice the factor.
     fn power(&self, base: &Number) -> Number {
         let mut workspace = self.modulus.workspace();
-        let base = self.modulus.enter_wide(base, &mut workspace);
+        let mut base = self.modulus.remainder(base, &mut workspace);
+        self.modulus.enter(&mut base, &mut workspace);
         let mut power = self.exponent.power(&self.modulus, &base, &mut workspace);
         self.modulus.leave(&mut power, &mut workspace);
         power

@@ -17,7 +17,7 @@ pub(crate) struct SecretExponent(Zeroizing<Vec<u8>>);
 
 impl ZeroizeOnDrop for SecretExponent {}
 
-/// x^(e − 1)·factor mod n, plain and below 2·n, for an odd public exponent e of at least 3.
+/// x^(e − 1)·factor mod n, plain and below 2·n, for a public exponent e of at least 2.
 ///
 /// `base` is x in Montgomery form, and `factor` is plain; both are below 4·n. That is what RSA has use for: with x itself
 /// for the factor it is x^e. The exponent alone decides about the steps.
@@ -28,16 +28,15 @@ pub(crate) fn public_power(
     factor: &Number,
     workspace: &mut Workspace,
 ) -> Number {
-    debug_assert!(exponent >= 3 && exponent % 2 == 1);
+    debug_assert!(exponent >= 2);
     let mut power = base.clone();
-    // The highest bit is the base itself, and the lowest the factor.
-    for bit in (1..exponent.ilog2()).rev() {
+    // The highest bit is the base itself.
+    for bit in (0..(exponent - 1).ilog2()).rev() {
         modulus.square(&mut power, workspace);
-        if (exponent >> bit) & 1 == 1 {
+        if ((exponent - 1) >> bit) & 1 == 1 {
             modulus.multiply(&mut power, base, workspace);
         }
     }
-    modulus.square(&mut power, workspace);
     // Montgomery form times plain is plain.
     modulus.multiply(&mut power, factor, workspace);
     power

@@ -26,15 +26,73 @@ type Columns = [u64; 4];
 
 const ZERO: Block = [0; 4];
 
+/// The blocks of the prime factors of most keys, which have 1024 bits.
+const FACTOR_BLOCKS: usize = 10;
+
+/// The blocks of most moduli, which have 2048 bits, and of the prime factors of those with 4096.
+const MODULUS_BLOCKS: usize = 19;
+
 /// Writes a·b/R mod n to `output`, for `[a, b, n]` of the same length, with R = 2^112 to the power of that length. The
 /// result is below (a·b)/R + n. `quotient` is room for the quotient; `inverse` is −1/n modulo 2^28.
-pub(crate) fn multiply(output: &mut [Block], quotient: &mut [Block], [a, b, n]: [&[Block]; 3], inverse: u32) {
+pub(crate) fn multiply(output: &mut [Block], quotient: &mut [Block], numbers: [&[Block]; 3], inverse: u32) {
+    match output.len() {
+        FACTOR_BLOCKS => multiply_fixed::<FACTOR_BLOCKS>(output, quotient, numbers, inverse),
+        MODULUS_BLOCKS => multiply_fixed::<MODULUS_BLOCKS>(output, quotient, numbers, inverse),
+        _ => multiply_any(output, quotient, numbers, inverse),
+    }
+}
+
+/// The same as [`multiply`] for `[a, n]` and b = a, with three quarters of the products.
+pub(crate) fn square(output: &mut [Block], quotient: &mut [Block], numbers: [&[Block]; 2], inverse: u32) {
+    match output.len() {
+        FACTOR_BLOCKS => square_fixed::<FACTOR_BLOCKS>(output, quotient, numbers, inverse),
+        MODULUS_BLOCKS => square_fixed::<MODULUS_BLOCKS>(output, quotient, numbers, inverse),
+        _ => square_any(output, quotient, numbers, inverse),
+    }
+}
+
+/// [`multiply`] for one length, for which compilers drop most checks and counters around the short loops.
+#[inline(never)]
+fn multiply_fixed<const BLOCKS: usize>(
+    output: &mut [Block],
+    quotient: &mut [Block],
+    numbers: [&[Block]; 3],
+    inverse: u32,
+) {
+    let places = (output.first_chunk_mut::<BLOCKS>(), quotient.first_chunk_mut::<BLOCKS>());
+    let numbers = numbers.map(<[Block]>::first_chunk::<BLOCKS>);
+    if let ((Some(output), Some(quotient)), [Some(a), Some(b), Some(n)]) = (places, numbers) {
+        multiply_any(output, quotient, [a, b, n], inverse);
+    } else {
+        debug_assert!(false, "not all have {BLOCKS} blocks");
+    }
+}
+
+/// [`square`] for one length.
+#[inline(never)]
+fn square_fixed<const BLOCKS: usize>(
+    output: &mut [Block],
+    quotient: &mut [Block],
+    numbers: [&[Block]; 2],
+    inverse: u32,
+) {
+    let places = (output.first_chunk_mut::<BLOCKS>(), quotient.first_chunk_mut::<BLOCKS>());
+    let numbers = numbers.map(<[Block]>::first_chunk::<BLOCKS>);
+    if let ((Some(output), Some(quotient)), [Some(a), Some(n)]) = (places, numbers) {
+        square_any(output, quotient, [a, n], inverse);
+    } else {
+        debug_assert!(false, "not all have {BLOCKS} blocks");
+    }
+}
+
+#[inline(always)]
+fn multiply_any(output: &mut [Block], quotient: &mut [Block], [a, b, n]: [&[Block]; 3], inverse: u32) {
     debug_assert_eq!(a.len(), b.len());
     reduce(output, quotient, n, inverse, |index, carry| product_columns(a, b, index, carry));
 }
 
-/// The same as [`multiply`] for `[a, n]` and b = a, with three quarters of the products.
-pub(crate) fn square(output: &mut [Block], quotient: &mut [Block], [a, n]: [&[Block]; 2], inverse: u32) {
+#[inline(always)]
+fn square_any(output: &mut [Block], quotient: &mut [Block], [a, n]: [&[Block]; 2], inverse: u32) {
     debug_assert_eq!(a.len(), n.len());
     reduce(output, quotient, n, inverse, |index, carry| square_columns(a, index, carry));
 }

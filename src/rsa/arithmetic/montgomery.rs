@@ -108,17 +108,14 @@ impl Modulus {
         self.multiply(a, &self.r_squared, workspace);
     }
 
-    /// Brings a plain number of at most twice the blocks of n into Montgomery form, below 2·n.
-    pub(crate) fn enter_wide(&self, number: &Number, workspace: &mut Workspace) -> Number {
-        // low + high·R. Entered twice, the high half has its factor R, and another.
+    /// Reduces a plain number of at most twice the blocks of n to one below 4·n.
+    pub(crate) fn remainder(&self, number: &Number, workspace: &mut Workspace) -> Number {
+        // low + high·R. A number that enters is multiplied by R.
         let [mut low, mut high] = number.split(self.blocks());
         self.enter(&mut high, workspace);
-        self.enter(&mut high, workspace);
-        self.enter(&mut low, workspace);
-        // Below 4·n. Multiplying by R² mod n and by 1 in turn changes nothing but the size.
-        low.add(&high);
         self.enter(&mut low, workspace);
         self.leave(&mut low, workspace);
+        low.add(&high);
         low
     }
 

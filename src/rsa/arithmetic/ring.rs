@@ -35,7 +35,7 @@ impl PublicRing {
         Number::from_be_bytes(bytes, self.modulus.blocks())
     }
 
-    /// base^(exponent − 1)·factor, for an odd public exponent of at least 3. Time depends on the exponent alone.
+    /// base^(exponent − 1)·factor, for a public exponent of at least 2. Time depends on the exponent alone.
     #[must_use]
     pub fn power_times(&self, base: &Number, exponent: u64, factor: &Number) -> Number {
         let mut power = self.unreduced_power_times(base, exponent, factor);
@@ -46,12 +46,7 @@ impl PublicRing {
     /// a·b, in a time that does not depend on them.
     #[must_use]
     pub fn multiply(&self, a: &Number, b: &Number) -> Number {
-        let mut workspace = self.modulus.workspace();
-        let mut product = a.clone();
-        self.modulus.enter(&mut product, &mut workspace);
-        self.modulus.multiply(&mut product, b, &mut workspace);
-        self.modulus.reduce(&mut product);
-        product
+        self.power_times(a, 2, b)
     }
 
     fn unreduced_power_times(&self, base: &Number, exponent: u64, factor: &Number) -> Number {

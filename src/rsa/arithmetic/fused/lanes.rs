@@ -6,7 +6,7 @@ use zeroize::DefaultIsZeroes;
 #[cfg(target_arch = "wasm32")]
 mod vector {
     use core::arch::wasm32::{
-        f64x2_relaxed_madd, f64x2_sub, i64x2_add, i64x2_extract_lane, i64x2_shr, i64x2_shuffle, i64x2_sub, u64x2,
+        f64x2_relaxed_madd, f64x2_sub, i64x2_add, i64x2_extract_lane, i64x2_shuffle, i64x2_sub, u64x2, u64x2_shr,
         u64x2_splat, v128, v128_and, v128_or,
     };
 
@@ -70,10 +70,10 @@ mod vector {
             Self(v128_or(self.0, other.0))
         }
 
-        /// The signed integers divided by 2^52, rounded down.
+        /// The unsigned integers divided by 2^52, rounded down.
         #[inline(always)]
         pub(crate) fn above_limb(self) -> Self {
-            Self(i64x2_shr(self.0, 52))
+            Self(u64x2_shr(self.0, 52))
         }
     }
 }
@@ -127,7 +127,7 @@ mod vector {
         }
 
         pub(crate) fn above_limb(self) -> Self {
-            Self(self.0.map(|lane| (lane.cast_signed() >> 52).cast_unsigned()))
+            Self(self.0.map(|lane| lane >> 52))
         }
 
         fn zip(self, other: Self, operation: impl Fn(u64, u64) -> u64) -> Self {

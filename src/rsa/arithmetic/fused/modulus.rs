@@ -15,8 +15,9 @@ use crate::montgomery::Modulus;
 /// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
 pub(super) const SHIFT: usize = 4;
 
-/// How many times larger than N R is at least, in bits: R ≥ 16·N, as for the other kernel.
-const ROOM_BITS: usize = 4;
+/// How many times larger than 2^104·n, and so than N, R is at least, in bits. Four are enough for the bounds of the other
+/// kernel. With nine, R ≥ 2^113·n: one factor may be 2^112 times a number below n, because 2·N·2^112·n ≤ R·N.
+const ROOM_BITS: usize = 9;
 
 /// The bits of a block of two limbs.
 const BLOCK_BITS: usize = 2 * LIMB_BITS;

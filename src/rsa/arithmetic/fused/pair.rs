@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::lanes::Lanes;
 use super::modulus::{Multiple, SHIFT, from_float, from_number, to_float, to_number};
-use super::split::{Constants, bias};
+use super::split::{Constants, LIMB_BITS, bias};
 use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
 use crate::limbs::{self, Number};
 use crate::montgomery::Modulus;
@@ -50,13 +50,17 @@ struct Residues<const BLOCKS: usize> {
 struct Sums([Lanes; 4]);
 
 /// What a pair of columns hands on to the next: its last two sums and how many products of blocks they are of, and what
-/// exceeds the limbs.
-#[derive(Default)]
+/// exceeds the limbs, plus 2^10.
 struct Above {
     sums: [Lanes; 2],
     products: u64,
     carry: Lanes,
 }
+
+/// What makes columns positive, which are above −2^61: vectors have no fast shift that keeps the sign. It leaves their low
+/// bits alone, and makes each carry larger by 2^10.
+const POSITIVE: u64 = 1 << 62;
+const POSITIVE_CARRY: u64 = POSITIVE >> LIMB_BITS;
 
 impl PrimePair {
     /// Of two moduli of so many bits.
@@ -68,7 +72,7 @@ impl PrimePair {
         }
     }
 
-    /// The powers of two plain numbers below 2·n of their moduli, plain and below 2·n. As [`SecretExponent::power`] does:
+    /// The powers of two plain numbers below 4·n of their moduli, plain and below 2·n. As [`SecretExponent::power`] does:
     /// neither the steps nor the addresses depend on anything but the lengths.
     pub(crate) fn powers(
         &self,
@@ -102,7 +106,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
         rings
     }
 
-    /// The powers of two plain numbers below 2·n of their moduli, times 2^112, in limbs of 52 bits, below 2·N.
+    /// The powers of two plain numbers below 4·n of their moduli, times 2^112, in limbs of 52 bits, below 2·N.
     fn powers(&self, bases: [&Number; 2], exponents: [&SecretExponent; 2]) -> [Zeroizing<Vec<u64>>; 2] {
         let quotient = &mut zero();
         let table = self.table(bases, quotient);
@@ -183,7 +187,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
         quotient: &mut [Block; BLOCKS],
         columns: impl Fn(usize) -> Sums,
     ) {
-        let mut above = Above::default();
+        let mut above = Above::new();
         // A digit of the quotient adds H two limbs higher.
         for index in 0..BLOCKS {
             let sums = columns(index).plus(constants, &*quotient, from(&*self.upper, BLOCKS - index));
@@ -235,14 +239,10 @@ impl Sums {
     fn plus(self, constants: &Constants, x: &[Block], y: &[Block]) -> Self {
         let Self([mut first, mut second, mut third, mut fourth]) = self;
         for ([x0, x1], [y0, y1]) in x.iter().zip(y) {
-            let (high, low) = constants.split(*x0, *y0);
-            (first, second) = (first.minus(low), second.plus(high));
-            let (high, low) = constants.split(*x0, *y1);
-            (second, third) = (second.minus(low), third.plus(high));
-            let (high, low) = constants.split(*x1, *y0);
-            (second, third) = (second.minus(low), third.plus(high));
-            let (high, low) = constants.split(*x1, *y1);
-            (third, fourth) = (third.minus(low), fourth.plus(high));
+            constants.add_product(*x0, *y0, &mut first, &mut second);
+            constants.add_product(*x0, *y1, &mut second, &mut third);
+            constants.add_product(*x1, *y0, &mut second, &mut third);
+            constants.add_product(*x1, *y1, &mut third, &mut fourth);
         }
         Self([first, second, third, fourth])
     }
@@ -254,23 +254,35 @@ impl Sums {
 }
 
 impl Above {
+    fn new() -> Self {
+        Self { sums: [Lanes::default(); 2], products: 0, carry: Lanes::splat(POSITIVE_CARRY) }
+    }
+
     /// The limbs of a pair of columns, of so many products of blocks.
     #[inline(always)]
     fn limbs(&mut self, constants: &Constants, Sums([first, second, third, fourth]): Sums, products: u64) -> Block {
         let [before_first, before_second] = self.sums;
         let before = self.products;
         // The sums have, for each product of blocks, 1, 2, 1 and 0 low halves, and 0, 1, 2 and 1 high ones.
-        let even = first.plus(before_first).plus(Lanes::splat(bias(products + before, 2 * before))).plus(self.carry);
-        let odd = second.plus(before_second).plus(Lanes::splat(bias(2 * products, products + before)));
-        let odd = odd.plus(even.above_limb());
-        *self = Self { sums: [third, fourth], products, carry: odd.above_limb() };
-        [even, odd].map(|column| constants.limbs(column))
+        let first = self.limb(constants, first.plus(before_first), bias(products + before, 2 * before));
+        let second = self.limb(constants, second.plus(before_second), bias(2 * products, products + before));
+        (self.sums, self.products) = ([third, fourth], products);
+        [first, second]
+    }
+
+    /// The limb of a column, which is to be corrected by so much.
+    #[inline(always)]
+    fn limb(&mut self, constants: &Constants, column: Lanes, bias: u64) -> Lanes {
+        let column = column.plus(Lanes::splat(bias.wrapping_add(POSITIVE - POSITIVE_CARRY))).plus(self.carry);
+        self.carry = column.above_limb();
+        constants.limbs(column)
     }
 
     /// Whether there is nothing above the highest columns.
     fn is_nothing(&self) -> bool {
         let [third, fourth] = self.sums;
         let third = third.plus(Lanes::splat(bias(self.products, 2 * self.products))).plus(self.carry);
+        let third = third.minus(Lanes::splat(POSITIVE_CARRY));
         [third, fourth.plus(Lanes::splat(bias(0, self.products)))].map(Lanes::parts) == [[0; 2]; 2]
     }
 }
@@ -284,13 +296,14 @@ fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], wanted: [u8; 2]) -> Bloc
         *mask = Lanes::new(p, q);
     }
     let mut entry = zero();
-    for (position, place) in entry.iter_mut().enumerate() {
-        let [mut first, mut second] = Block::default();
-        for (candidate, mask) in table.iter().zip(masks.iter()) {
-            let [candidate_first, candidate_second] = candidate.get(position).copied().unwrap_or_default();
-            (first, second) = (first.or(candidate_first.and(*mask)), second.or(candidate_second.and(*mask)));
+    for (candidates, masks) in table.as_chunks::<4>().0.iter().zip(masks.as_chunks::<4>().0) {
+        let [c0, c1, c2, c3] = candidates;
+        let [m0, m1, m2, m3] = *masks;
+        let places = entry.as_flattened_mut().iter_mut();
+        let lanes = c0.as_flattened().iter().zip(c1.as_flattened()).zip(c2.as_flattened()).zip(c3.as_flattened());
+        for (place, (((l0, l1), l2), l3)) in places.zip(lanes) {
+            *place = place.or(l0.and(m0)).or(l1.and(m1)).or(l2.and(m2)).or(l3.and(m3));
         }
-        *place = [first, second];
     }
     entry
 }

@@ -73,7 +73,7 @@ impl PublicModulus {
         }
     }
 
-    /// base^(exponent − 1)·factor for plain numbers below n and an odd public exponent of at least 3: plain and below 2·n.
+    /// base^(exponent − 1)·factor for plain numbers below n and a public exponent of at least 2: plain and below 2·n.
     pub(crate) fn power_times(&self, modulus: &Modulus, base: &Number, exponent: u64, factor: &Number) -> Number {
         let power = match self {
             Self::Small(ring) => ring.power_times(base, exponent, factor),
@@ -106,18 +106,17 @@ impl<const BLOCKS: usize> Ring<BLOCKS> {
         let base = entered;
         // As `public_power` does.
         let (mut power, mut next) = (&mut base.clone(), &mut Residue::default());
-        for bit in (1..exponent.ilog2()).rev() {
+        for bit in (0..(exponent - 1).ilog2()).rev() {
             self.square(next, quotient, power);
             std::mem::swap(&mut power, &mut next);
-            if (exponent >> bit) & 1 == 1 {
+            if ((exponent - 1) >> bit) & 1 == 1 {
                 self.multiply(next, quotient, power, &base);
                 std::mem::swap(&mut power, &mut next);
             }
         }
-        self.square(next, quotient, power);
         // The factor is below 2^112·n. The power is below 2·N, and the product of both below R·N.
-        self.multiply(power, quotient, next, &Self::residue(&factor.above_a_block()));
-        power.limbs()
+        self.multiply(next, quotient, power, &Self::residue(&factor.above_a_block()));
+        next.limbs()
     }
 
     fn residue(number: &Number) -> Residue<BLOCKS> {
@@ -211,10 +210,8 @@ impl Sums {
     fn plus(self, constants: &Constants, x: &[[Lanes; 2]], y: &[Lanes]) -> Self {
         let Self { mut even, mut odd, mut next } = self;
         for ([x0, x1], y) in x.iter().zip(y) {
-            let (high, low) = constants.split(*x0, *y);
-            (even, odd) = (even.minus(low), odd.plus(high));
-            let (high, low) = constants.split(*x1, *y);
-            (odd, next) = (odd.minus(low), next.plus(high));
+            constants.add_product(*x0, *y, &mut even, &mut odd);
+            constants.add_product(*x1, *y, &mut odd, &mut next);
         }
         Self { even, odd, next }
     }

@@ -80,6 +80,13 @@ impl Constants {
         (high, a.multiply_add(b, self.rest.minus_float(high)))
     }
 
+    /// Adds two products to the sums of their columns and of the next ones.
+    #[inline(always)]
+    pub(super) fn add_product(&self, a: Lanes, b: Lanes, column: &mut Lanes, next: &mut Lanes) {
+        let (high, low) = self.split(a, b);
+        (*column, *next) = (column.minus(low), next.plus(high));
+    }
+
     /// The low 52 bits of two integers as floats: behind the exponent of 2^52 they are 2^52 too much.
     #[inline(always)]
     pub(super) fn limbs(&self, sums: Lanes) -> Lanes {
