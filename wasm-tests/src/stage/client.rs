@@ -151,7 +151,7 @@ impl Connection {
             // Without it the request waits 40 ms for the acknowledgement of the handshake's last message.
             stream.set_nodelay(true).map_err(|error| error.to_string())?;
             let name = ServerName::try_from(host).expect("a host name");
-            let connector = TlsConnector::from(Arc::new(config(root, identity)));
+            let connector = TlsConnector::from(Arc::new(tls(root, identity)));
             let stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
             Self::over(host, stream).await
         };
@@ -220,20 +220,9 @@ pub async fn send_plain(address: SocketAddr, host: &str, request: &Request) -> O
     }
 }
 
-fn prepared(host: &str, request: &Request) -> hyper::Request<Full<Bytes>> {
-    let mut prepared = hyper::Request::new(Full::from(request.body.clone()));
-    *prepared.method_mut() = request.method.parse().expect("a method");
-    *prepared.uri_mut() = request.path.parse().expect("a path");
-    let headers = prepared.headers_mut();
-    headers.append("host", HeaderValue::from_str(host).expect("a host name"));
-    for (name, value) in &request.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-        headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));
-    }
-    prepared
-}
-
-fn config(root: &CertificateDer<'static>, identity: Option<&Identity>) -> rustls::ClientConfig {
+/// How a caller does TLS with a server from `root`, with this client certificate or none. No session is resumed.
+#[must_use]
+pub fn tls(root: &CertificateDer<'static>, identity: Option<&Identity>) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(root.clone()).expect("a root certificate");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -249,6 +238,19 @@ fn config(root: &CertificateDer<'static>, identity: Option<&Identity>) -> rustls
     };
     config.resumption = Resumption::disabled();
     config
+}
+
+fn prepared(host: &str, request: &Request) -> hyper::Request<Full<Bytes>> {
+    let mut prepared = hyper::Request::new(Full::from(request.body.clone()));
+    *prepared.method_mut() = request.method.parse().expect("a method");
+    *prepared.uri_mut() = request.path.parse().expect("a path");
+    let headers = prepared.headers_mut();
+    headers.append("host", HeaderValue::from_str(host).expect("a host name"));
+    for (name, value) in &request.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+        headers.append(name, HeaderValue::from_bytes(value).expect("a header value"));
+    }
+    prepared
 }
 
 /// An error and its causes in one line.

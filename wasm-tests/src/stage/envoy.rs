@@ -68,6 +68,19 @@ impl Configuration {
         self
     }
 
+    /// With one block replaced: the line that reads exactly so, and all that is indented more deeply below it.
+    #[must_use]
+    pub fn replace_block(mut self, first: &str, to: &str) -> Self {
+        let depth = |line: &str| line.len() - line.trim_start().len();
+        let starts = self.text.match_indices(&format!("\n{first}\n")).map(|(at, _)| at + 1).collect::<Vec<_>>();
+        let [start] = starts[..] else { panic!("{} must have this line exactly once: {first}", self.file) };
+        let below = self.text[start..].split_inclusive('\n').skip(1);
+        let deeper = below.take_while(|line| line.trim().is_empty() || depth(line) > depth(first));
+        let end = start + first.len() + 1 + deeper.map(str::len).sum::<usize>();
+        self.text.replace_range(start..end, to);
+        self
+    }
+
     /// With a path replaced wherever it is named, also in comments.
     #[must_use]
     pub fn relocate(mut self, from: &str, to: &str) -> Self {
@@ -121,6 +134,7 @@ pub struct Envoy {
     files: Files,
     admin: SocketAddr,
     listener: SocketAddr,
+    ready_after: Duration,
 }
 
 struct Files {
@@ -133,8 +147,8 @@ struct Files {
 impl Envoy {
     /// Starts Envoy in this directory with so many worker threads, and waits until it serves.
     pub async fn start(directory: &Path, configuration: &Configuration, workers: u32) -> Self {
-        let (mut child, files) = spawn(directory, configuration, workers);
         let started = Instant::now();
+        let (mut child, files) = spawn(directory, configuration, workers);
         let admin = loop {
             if let Some(status) = child.try_wait().expect("a child process") {
                 panic!("Envoy exited with {status}:\n{}", read(&files.log));
@@ -146,9 +160,9 @@ impl Envoy {
                 let _ = child.kill();
                 panic!("Envoy was not ready in {PATIENCE:?}:\n{}", read(&files.log));
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(2)).await;
         };
-        let mut envoy = Self { child, files, admin, listener: admin };
+        let mut envoy = Self { child, files, admin, listener: admin, ready_after: started.elapsed() };
         let listeners: Value = serde_json::from_str(&envoy.admin("/listeners?format=json").await).expect("JSON");
         let address = &listeners["listener_statuses"][0]["local_address"]["socket_address"];
         let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok());
@@ -179,6 +193,18 @@ impl Envoy {
         self.listener
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How long it took to start: from its first instruction until it said that it serves.
+    #[must_use]
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
     /// What it logged, the filter's lines among it.
     #[must_use]
     pub fn log(&self) -> String {
@@ -204,6 +230,12 @@ impl Envoy {
         let text = self.admin(&format!("/stats?filter={part}")).await;
         let pairs = text.lines().filter_map(|line| line.rsplit_once(": "));
         pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
+    }
+
+    /// The bytes that it has allocated. The memory of a module is not among them.
+    pub async fn allocated(&self) -> u64 {
+        let memory: Value = serde_json::from_str(&self.admin("/memory").await).expect("JSON");
+        memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok()).expect("a number of bytes")
     }
 
     async fn admin(&self, path: &str) -> String {
@@ -232,6 +264,15 @@ impl Drop for Envoy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The version of Envoy, such as `1.40.0`.
+#[must_use]
+pub fn version() -> String {
+    let output = Command::new(binary()).arg("--version").output().expect("Envoy's version");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let build = text.split_once("version: ").and_then(|(_, build)| build.split('/').nth(1));
+    build.unwrap_or_else(|| panic!("an unexpected version: {text}")).to_owned()
 }
 
 /// The binary: `ENVOY`, or the one that the Makefile installed.

@@ -30,6 +30,7 @@ pub struct Setup {
     authorisation_server: bool,
     response_token: bool,
     certificate: &'static Identity,
+    blocks: Vec<(String, String)>,
     edits: Vec<(String, String)>,
 }
 
@@ -38,7 +39,14 @@ impl Setup {
     #[must_use]
     pub fn new() -> Self {
         let certificate = &Pki::shared().listener;
-        Self { workers: 1, authorisation_server: false, response_token: false, certificate, edits: Vec::new() }
+        Self {
+            workers: 1,
+            authorisation_server: false,
+            response_token: false,
+            certificate,
+            blocks: Vec::new(),
+            edits: Vec::new(),
+        }
     }
 
     /// So many worker threads.
@@ -73,6 +81,13 @@ impl Setup {
     #[must_use]
     pub fn edit(mut self, from: &str, to: &str) -> Self {
         self.edits.push((from.to_owned(), to.to_owned()));
+        self
+    }
+
+    /// One block of the shipped configuration replaced, before any edit: see [`Configuration::replace_block`].
+    #[must_use]
+    pub fn block(mut self, first: &str, to: &str) -> Self {
+        self.blocks.push((first.to_owned(), to.to_owned()));
         self
     }
 
@@ -142,6 +157,7 @@ impl Setup {
                 .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(server.address()))
                 .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
         }
+        let stage = self.blocks.iter().fold(stage, |configuration, (first, to)| configuration.replace_block(first, to));
         self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to))
     }
 }

@@ -1,108 +1,54 @@
-//! Measures what the filter costs on a real Envoy with one worker: signatures per second with a local key, and what a key in
-//! OpenBao adds to a request. Everything runs side by side on loopback, in turns, so that ratios mean something.
+//! Measures what the filter costs on a real Envoy with one worker, side by side with what else one could do there. Everything
+//! runs on loopback and in turns, so that ratios mean something on any machine; docs/benchmarks.md says how to read it.
+//!
+//! `bench [--quick] [SECTION]…` runs these sections, or all of them.
 #![allow(clippy::disallowed_methods, reason = "a benchmark runs on real clocks")]
 
-use std::time::{Duration, Instant};
+mod contestants;
+mod extent;
+mod inbound;
+mod keys;
+mod load;
+mod machine;
+mod memory;
+mod outbound;
+mod rounds;
+mod start;
+mod table;
 
-use serde_json::json;
-use tokio::task::JoinSet;
-use wasm_tests::stage::client::{Connection, Request};
-use wasm_tests::stage::openbao::OpenBao;
-use wasm_tests::stage::pki::{CONSENT_MANAGER_NAME, Pki};
-use wasm_tests::stage::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
+use std::process::ExitCode;
+use std::time::Instant;
 
-/// Requests one after another, of which the times are taken.
-const REQUESTS: usize = 100;
-/// How often the stages take turns.
-const ROUNDS: usize = 3;
-/// Connections that send without a pause, to keep the worker busy.
-const CONNECTIONS: usize = 8;
-/// How long they do.
-const BUSY: Duration = Duration::from_secs(5);
+use extent::Extent;
+
+/// The sections, in the order in which they run.
+const SECTIONS: [&str; 5] = ["inbound", "keys", "memory", "start", "outbound"];
 
 #[tokio::main]
-async fn main() {
-    let files = tempfile::tempdir().expect("a temporary directory");
-    let bao = OpenBao::start(Pki::shared(), files.path()).await;
-    let token = bao.transit().token(600).await;
-    let checked = json!({"public_key": bao.transit().public_key(1).await});
-    let without = |setup: OutboundSetup, name: &str| {
-        let start = format!("- name: {name}\n                    ");
-        setup.edit(&format!("{start}typed_config"), &format!("{start}disabled: true\n                    typed_config"))
-    };
-    let no_filter = without(without(OutboundSetup::new(), "hub_auth_filter"), "envoy.filters.http.rbac");
-    let stages = [
-        ("no filter, no token", no_filter.start().await),
-        ("local key", OutboundSetup::new().start().await),
-        ("OpenBao", OutboundSetup::new().remote_signer(bao.address(), &token, &json!({})).start().await),
-        ("OpenBao, checked", OutboundSetup::new().remote_signer(bao.address(), &token, &checked).start().await),
-    ];
-    let jwk = bao.transit().jwk(1, REMOTE_KEY_ID).await;
-    for (_, stage) in &stages[2..] {
-        stage.keystore.publish(&stage.pki.bank.subject, json!({"keys": [jwk]}));
+async fn main() -> ExitCode {
+    let (options, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let unknown = names.iter().find(|name| !SECTIONS.contains(&name.as_str()));
+    if let Some(argument) = options.iter().find(|option| *option != "--quick").or(unknown) {
+        eprintln!("{argument} is unknown. Usage: bench [--quick] [{}]…", SECTIONS.join("|"));
+        return ExitCode::FAILURE;
     }
-
-    println!("A request to the Hub and back, RSA-2048, one at a time on one connection ({REQUESTS} x {ROUNDS}):");
-    println!("{:<20} {:>10} {:>10}", "", "median", "p95");
-    let mut times: [Vec<Duration>; 4] = [const { Vec::new() }; 4];
-    for _ in 0..ROUNDS {
-        for ((_, stage), times) in stages.iter().zip(&mut times) {
-            times.extend(one_at_a_time(stage).await);
+    let extent = if options.is_empty() { Extent::FULL } else { Extent::QUICK };
+    let started = Instant::now();
+    println!("{}", machine::description());
+    for module in contestants::ARTIFACTS {
+        println!("{}: {} bytes", module.name, module.size());
+    }
+    for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == *section)) {
+        println!();
+        match *section {
+            "inbound" => inbound::run(extent).await,
+            "keys" => keys::run(extent).await,
+            "memory" => memory::run(extent).await,
+            "start" => start::run(extent).await,
+            "outbound" => outbound::run(extent).await,
+            other => unreachable!("{other} is not among the sections"),
         }
     }
-    for ((name, _), times) in stages.iter().zip(&mut times) {
-        times.sort();
-        println!(
-            "{name:<20} {:>10} {:>10}",
-            milliseconds(times[times.len() / 2]),
-            milliseconds(times[times.len() * 95 / 100])
-        );
-    }
-    println!("\nRequests per second, one worker, {CONNECTIONS} connections without a pause:");
-    for (name, stage) in &stages {
-        println!("{name:<20} {:>10.0}", busy(stage).await);
-    }
-}
-
-async fn connection(stage: &OutboundStage) -> Connection {
-    Connection::open_plain(stage.envoy.address(), CONSENT_MANAGER_NAME).await.expect("a connection")
-}
-
-async fn one(connection: &mut Connection) -> Duration {
-    let reply = connection.send(&Request::new("GET", "/hello-mtls")).await.reply();
-    // The Hub refuses requests without a token, and takes as long.
-    assert!([200, 401].contains(&reply.status), "{}", reply.status);
-    reply.took
-}
-
-async fn one_at_a_time(stage: &OutboundStage) -> Vec<Duration> {
-    let mut connection = connection(stage).await;
-    one(&mut connection).await;
-    let mut times = Vec::with_capacity(REQUESTS);
-    for _ in 0..REQUESTS {
-        times.push(one(&mut connection).await);
-    }
-    times
-}
-
-async fn busy(stage: &OutboundStage) -> f64 {
-    let started = Instant::now();
-    let mut senders = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let mut connection = connection(stage).await;
-        senders.spawn(async move {
-            let mut sent = 0_u32;
-            while started.elapsed() < BUSY {
-                one(&mut connection).await;
-                sent += 1;
-            }
-            sent
-        });
-    }
-    let sent: u32 = senders.join_all().await.into_iter().sum();
-    f64::from(sent) / started.elapsed().as_secs_f64()
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    println!("\nAll of this took {:.0} s.", started.elapsed().as_secs_f64());
+    ExitCode::SUCCESS
 }

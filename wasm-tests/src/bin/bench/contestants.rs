@@ -1,0 +1,232 @@
+//! Who takes part: Envoys of their own, each with one worker and the shipped listener, which differ in nothing but the first
+//! HTTP filter. Left out for all of them: the access log, the RBAC filter behind ours, and the bank, in whose place Envoy
+//! itself answers. What remains is the same work in each, so the filters make up as much of the whole as they can.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use wasm_tests::stage::envoy::MODULE;
+use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::tokens::{Signer, jwks, now, with_broken_signature};
+use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
+
+use super::load::{BODY, CONNECTIONS, Load, Until, request};
+use super::machine::ThreadClock;
+
+/// A module that `make build` makes.
+pub(crate) struct Artifact {
+    /// Its file in `dist/`.
+    pub(crate) name: &'static str,
+}
+
+/// The modules that are measured. Each must be there.
+pub(crate) const ARTIFACTS: [Artifact; 2] =
+    [Artifact { name: "hub_auth_filter.wasm" }, Artifact { name: "hub_auth_filter_relaxed_simd.wasm" }];
+
+/// The least room of our cache of verified tokens; `None` until there is one.
+const TOKEN_CACHE: Option<u32> = None;
+
+/// A module that answers Continue: what any wasm filter costs on Envoy before it does anything. It has the entry points that
+/// ours has for a request (proxy-wasm ABI 0.2.1).
+const NO_OP: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_log") (param i32))
+    (func (export "proxy_on_delete") (param i32)))"#;
+
+/// The filter of the shipped configuration.
+const FILTER: &str = "                  - name: hub_auth_filter";
+
+impl Artifact {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        let path = Path::new(MODULE).with_file_name(self.name);
+        assert!(path.is_file(), "dist/{} is missing: run `make build`.", self.name);
+        path
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.path().metadata().expect("a readable file").len()
+    }
+}
+
+/// The first filter of a contestant.
+#[derive(Clone, Copy)]
+pub(crate) enum Filter<'a> {
+    /// None.
+    Nothing,
+    /// A module that does nothing.
+    NoOp,
+    /// Envoy's own `jwt_authn`, asked for as much of what ours does as it can do, with or without its token cache.
+    JwtAuthn {
+        /// With its cache.
+        cached: bool,
+    },
+    /// Ours, with nothing asked for but the certificate.
+    CertificateOnly(&'a Artifact),
+    /// Ours with JWT Auth as shipped, and a token cache of this size.
+    JwtAuth(&'a Artifact, Option<u32>),
+}
+
+impl Filter<'_> {
+    /// Its name in the tables.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Nothing => "no filter".to_owned(),
+            Self::NoOp => "wasm that does nothing".to_owned(),
+            Self::JwtAuthn { cached: false } => "jwt_authn".to_owned(),
+            Self::JwtAuthn { cached: true } => "jwt_authn, token cache".to_owned(),
+            Self::CertificateOnly(artifact) => format!("{}, certificate only", artifact.name),
+            Self::JwtAuth(artifact, None) => artifact.name.to_owned(),
+            Self::JwtAuth(artifact, Some(_)) => format!("{}, token cache", artifact.name),
+        }
+    }
+
+    /// The shipped configuration with this filter and one worker.
+    pub(crate) fn setup(self) -> Setup {
+        let setup = Setup::new()
+            .block("                local_reply_config:", "")
+            .block("                access_log:", "")
+            .block("                  - name: envoy.filters.http.rbac", "")
+            .edit(
+                "route: {cluster: bank, timeout: 15s}",
+                &format!("direct_response: {{status: 200, body: {{inline_string: {BODY}}}}}"),
+            );
+        match self {
+            Self::Nothing => setup.block(FILTER, ""),
+            Self::NoOp => setup.edit(MODULE, &no_op().display().to_string()),
+            Self::JwtAuthn { cached } => setup.block(FILTER, &jwt_authn(cached)),
+            Self::CertificateOnly(artifact) => with_module(setup, artifact).auth(&json!({"mtls_only": {}})),
+            Self::JwtAuth(artifact, cache) => {
+                let mut settings = json!({"jwks": {"environment": "sandbox"}, "upstream": "keystore"});
+                if let Some(tokens) = cache {
+                    settings["token_cache"] = json!({"max_tokens": tokens});
+                }
+                with_module(setup, artifact).auth(&json!({"jwt_auth": settings}))
+            }
+        }
+    }
+
+    /// Whether it looks at tokens.
+    fn verifies(self) -> bool {
+        matches!(self, Self::JwtAuthn { .. } | Self::JwtAuth(..))
+    }
+}
+
+/// Ours without a cache of verified tokens, and, where there is such a thing, with one.
+pub(crate) fn with_and_without_cache(artifact: &Artifact) -> impl Iterator<Item = Filter<'_>> {
+    [None].into_iter().chain(TOKEN_CACHE.map(Some)).map(move |cache| Filter::JwtAuth(artifact, cache))
+}
+
+/// A contestant that is running, with open connections.
+pub(crate) struct Contestant {
+    /// Its name in the tables.
+    pub(crate) name: String,
+    /// Its Envoy and whom it needs.
+    pub(crate) stage: Stage,
+    load: Load,
+    worker: ThreadClock,
+}
+
+impl Contestant {
+    /// Starts Envoy with this filter, and sees that it lets the Hub in and, if it should, nobody else.
+    pub(crate) async fn start(filter: Filter<'_>) -> Self {
+        Self::start_with(filter, None).await
+    }
+
+    /// The same with this set of keys of the Hub in the keystore.
+    pub(crate) async fn start_with(filter: Filter<'_>, keys: Option<Value>) -> Self {
+        let stage = filter.setup().start().await;
+        if let Some(keys) = keys {
+            stage.keystore.publish(&stage.pki.hub.subject, keys);
+        }
+        let worker = ThreadClock::of_worker(stage.envoy.process());
+        let load = Load::open(stage.envoy.address(), CONNECTIONS);
+        let mut contestant = Self { name: filter.name(), stage, load, worker };
+        contestant.check(filter.verifies());
+        contestant
+    }
+
+    /// Its turn: microseconds of the worker for a request, and requests per second. Every request must be accepted.
+    pub(crate) fn turn(&mut self, requests: &[Vec<u8>], until: Until) -> (f64, f64) {
+        let before = self.worker.now();
+        let (count, took) = self.load.run(requests, until);
+        let cost = self.worker.now() - before;
+        #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+        let count = count as f64;
+        (cost.as_secs_f64() * 1e6 / count, count / took.as_secs_f64())
+    }
+
+    /// Who verifies accepts the right token, twice for the sake of a cache, and refuses others even then.
+    fn check(&mut self, verifies: bool) {
+        let token = token();
+        let broken = with_broken_signature(&token);
+        let expired = token_of(&Pki::shared().hub).valid(now() - 60, now() - 30);
+        let expired = expired.sign(Signer::Ps256(&Pki::shared().hub.signing));
+        let other = signed_by(&Pki::shared().tpp);
+        let refused = if verifies { 401 } else { 200 };
+        let cases = [("right", &token, 200), ("right", &token, 200), ("broken", &broken, refused)];
+        for (name, token, expected) in
+            cases.into_iter().chain([("expired", &expired, refused), ("TPP's", &other, refused)])
+        {
+            let status = self.load.status(&request(token));
+            assert_eq!(status, expected, "{} on the {name} token", self.name);
+        }
+    }
+}
+
+/// A right token of the Hub, as it is sent: valid for 30 seconds.
+pub(crate) fn token() -> String {
+    signed_by(&Pki::shared().hub)
+}
+
+fn with_module(setup: Setup, artifact: &Artifact) -> Setup {
+    setup.edit(MODULE, &artifact.path().display().to_string())
+}
+
+/// The module that does nothing, in a file that stays for as long as this process.
+fn no_op() -> &'static Path {
+    static FILE: std::sync::OnceLock<tempfile::NamedTempFile> = std::sync::OnceLock::new();
+    let file = FILE.get_or_init(|| {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), wat::parse_str(NO_OP).expect("a module")).expect("a writable file");
+        file
+    });
+    file.path()
+}
+
+/// Envoy's own filter with the same key, and the same rules as far as it has them: it does not look at `typ`, `cty`, `jti`
+/// and the client certificate.
+fn jwt_authn(cached: bool) -> String {
+    let hub = &Pki::shared().hub;
+    let keys: Value = jwks([&hub.signing]);
+    let mut provider = json!({
+        "issuer": hub.subject.organisation,
+        "subjects": {"exact": hub.subject.organisational_unit},
+        "audiences": [PROVIDER_ID],
+        "require_expiration": true,
+        "max_lifetime": "300s",
+        "clock_skew_seconds": 10,
+        "local_jwks": {"inline_string": keys.to_string()},
+    });
+    if cached {
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": 1000});
+    }
+    let filter = json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"hub": provider},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "hub"}}],
+        },
+    });
+    format!("                  - {filter}\n")
+}
