@@ -2,10 +2,11 @@
 //! HTTP filter. Left out for all of them: the access log, the RBAC filter behind ours, and the bank, in whose place Envoy
 //! itself answers. What remains is the same work in each, so the filters make up as much of the whole as they can.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
-use wasm_tests::stage::envoy::MODULE;
+use wasm_tests::artifact::Artifact;
+use wasm_tests::stage::envoy;
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, jwks, now, with_broken_signature};
 use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
@@ -13,17 +14,7 @@ use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
 use super::load::{BODY, CONNECTIONS, Load, Until, request};
 use super::machine::ThreadClock;
 
-/// A module that `make build` makes.
-pub(crate) struct Artifact {
-    /// Its file in `dist/`.
-    pub(crate) name: &'static str,
-}
-
-/// The modules that are measured. Each must be there.
-pub(crate) const ARTIFACTS: [Artifact; 2] =
-    [Artifact { name: "hub_auth_filter.wasm" }, Artifact { name: "hub_auth_filter_relaxed_simd.wasm" }];
-
-/// The least room of our cache of verified tokens; `None` until there is one.
+/// How many tokens our cache of verified tokens holds: fewer than the memory section sends. `None` until there is a cache.
 const TOKEN_CACHE: Option<u32> = None;
 
 /// A module that answers Continue: what any wasm filter costs on Envoy before it does anything. It has the entry points that
@@ -44,23 +35,14 @@ const NO_OP: &str = r#"(module
 /// The filter of the shipped configuration.
 const FILTER: &str = "                  - name: hub_auth_filter";
 
-impl Artifact {
-    /// Where it is.
-    pub(crate) fn path(&self) -> PathBuf {
-        let path = Path::new(MODULE).with_file_name(self.name);
-        assert!(path.is_file(), "dist/{} is missing: run `make build`.", self.name);
-        path
-    }
-
-    /// Its size in bytes.
-    pub(crate) fn size(&self) -> u64 {
-        self.path().metadata().expect("a readable file").len()
-    }
+/// The size of a module in bytes.
+pub(crate) fn size(artifact: Artifact) -> u64 {
+    std::fs::metadata(path(artifact)).expect("a readable file").len()
 }
 
 /// The first filter of a contestant.
 #[derive(Clone, Copy)]
-pub(crate) enum Filter<'a> {
+pub(crate) enum Filter {
     /// None.
     Nothing,
     /// A module that does nothing.
@@ -71,12 +53,12 @@ pub(crate) enum Filter<'a> {
         cached: bool,
     },
     /// Ours, with nothing asked for but the certificate.
-    CertificateOnly(&'a Artifact),
-    /// Ours with JWT Auth as shipped, and a token cache of this size.
-    JwtAuth(&'a Artifact, Option<u32>),
+    CertificateOnly(Artifact),
+    /// Ours with JWT Auth as shipped, and a token cache for so many.
+    JwtAuth(Artifact, Option<u32>),
 }
 
-impl Filter<'_> {
+impl Filter {
     /// Its name in the tables.
     pub(crate) fn name(self) -> String {
         match self {
@@ -84,9 +66,9 @@ impl Filter<'_> {
             Self::NoOp => "wasm that does nothing".to_owned(),
             Self::JwtAuthn { cached: false } => "jwt_authn".to_owned(),
             Self::JwtAuthn { cached: true } => "jwt_authn, token cache".to_owned(),
-            Self::CertificateOnly(artifact) => format!("{}, certificate only", artifact.name),
-            Self::JwtAuth(artifact, None) => artifact.name.to_owned(),
-            Self::JwtAuth(artifact, Some(_)) => format!("{}, token cache", artifact.name),
+            Self::CertificateOnly(artifact) => format!("hub_auth_filter, {}, certificate only", artifact.name()),
+            Self::JwtAuth(artifact, None) => format!("hub_auth_filter, {}", artifact.name()),
+            Self::JwtAuth(artifact, Some(_)) => format!("hub_auth_filter, {}, token cache", artifact.name()),
         }
     }
 
@@ -102,7 +84,7 @@ impl Filter<'_> {
             );
         match self {
             Self::Nothing => setup.block(FILTER, ""),
-            Self::NoOp => setup.edit(MODULE, &no_op().display().to_string()),
+            Self::NoOp => setup.edit(&envoy::module(), &no_op().display().to_string()),
             Self::JwtAuthn { cached } => setup.block(FILTER, &jwt_authn(cached)),
             Self::CertificateOnly(artifact) => with_module(setup, artifact).auth(&json!({"mtls_only": {}})),
             Self::JwtAuth(artifact, cache) => {
@@ -122,7 +104,7 @@ impl Filter<'_> {
 }
 
 /// Ours without a cache of verified tokens, and, where there is such a thing, with one.
-pub(crate) fn with_and_without_cache(artifact: &Artifact) -> impl Iterator<Item = Filter<'_>> {
+pub(crate) fn with_and_without_cache(artifact: Artifact) -> impl Iterator<Item = Filter> {
     [None].into_iter().chain(TOKEN_CACHE.map(Some)).map(move |cache| Filter::JwtAuth(artifact, cache))
 }
 
@@ -138,12 +120,12 @@ pub(crate) struct Contestant {
 
 impl Contestant {
     /// Starts Envoy with this filter, and sees that it lets the Hub in and, if it should, nobody else.
-    pub(crate) async fn start(filter: Filter<'_>) -> Self {
+    pub(crate) async fn start(filter: Filter) -> Self {
         Self::start_with(filter, None).await
     }
 
     /// The same with this set of keys of the Hub in the keystore.
-    pub(crate) async fn start_with(filter: Filter<'_>, keys: Option<Value>) -> Self {
+    pub(crate) async fn start_with(filter: Filter, keys: Option<Value>) -> Self {
         let stage = filter.setup().start().await;
         if let Some(keys) = keys {
             stage.keystore.publish(&stage.pki.hub.subject, keys);
@@ -188,8 +170,14 @@ pub(crate) fn token() -> String {
     signed_by(&Pki::shared().hub)
 }
 
-fn with_module(setup: Setup, artifact: &Artifact) -> Setup {
-    setup.edit(MODULE, &artifact.path().display().to_string())
+fn path(artifact: Artifact) -> String {
+    let path = artifact.path();
+    assert!(path.is_file(), "{} is missing: run `make build`.", path.display());
+    path.display().to_string()
+}
+
+fn with_module(setup: Setup, artifact: Artifact) -> Setup {
+    setup.edit(&envoy::module(), &path(artifact))
 }
 
 /// The module that does nothing, in a file that stays for as long as this process.

@@ -2,10 +2,12 @@
 
 use std::iter::once;
 
-use super::contestants::{ARTIFACTS, Contestant, Filter, token, with_and_without_cache};
+use wasm_tests::artifact::Artifact;
+
+use super::contestants::{Contestant, Filter, token, with_and_without_cache};
 use super::extent::Extent;
 use super::load::{CONNECTIONS, request};
-use super::rounds;
+use super::rounds::{self, Measured};
 use super::table::Table;
 
 /// Where `no filter` and `jwt_authn` stand in the table.
@@ -16,10 +18,10 @@ const JWT_AUTHN: usize = 2;
 pub(crate) async fn run(extent: Extent) {
     let uncached = Filter::JwtAuthn { cached: false };
     let mut filters = vec![Filter::Nothing, Filter::NoOp, uncached, Filter::JwtAuthn { cached: true }];
-    for artifact in &ARTIFACTS {
+    for artifact in Artifact::ALL {
         filters.extend(with_and_without_cache(artifact));
     }
-    filters.extend(ARTIFACTS.first().map(Filter::CertificateOnly));
+    filters.push(Filter::CertificateOnly(Artifact::Baseline));
     let mut contestants = Vec::new();
     for filter in &filters {
         contestants.push(Contestant::start(*filter).await);
@@ -48,17 +50,21 @@ pub(crate) async fn run(extent: Extent) {
         "µs/request\nminimum",
         "\nmedian",
         "beyond\nno filter",
+        "/ that of\njwt_authn",
         "requests\nper second",
         "/ jwt_authn\nminimum",
         "\nmedian",
     ]);
+    let beyond = |figures: &Measured| figures.cost.less(&measured[NO_FILTER].cost).median();
     for (contestant, figures) in contestants.iter().zip(&measured) {
         let ratio = figures.cost.over(&measured[JWT_AUTHN].cost);
         table.row(
             once(contestant.name.clone())
-                .chain([figures.cost.minimum(), figures.cost.median()].map(|cost| format!("{cost:.1}")))
-                .chain([format!("{:.1}", figures.cost.less(&measured[NO_FILTER].cost).median())])
-                .chain([format!("{:.0}", figures.rate.median())])
+                .chain(
+                    [figures.cost.minimum(), figures.cost.median(), beyond(figures)].map(|cost| format!("{cost:.1}")),
+                )
+                .chain(once(format!("{:.2}", beyond(figures) / beyond(&measured[JWT_AUTHN]))))
+                .chain(once(format!("{:.0}", figures.rate.median())))
                 .chain([ratio.minimum(), ratio.median()].map(|ratio| format!("{ratio:.2}"))),
         );
     }

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use extent::Extent;
+use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
 const SECTIONS: [&str; 5] = ["inbound", "keys", "memory", "start", "outbound"];
@@ -35,8 +36,8 @@ async fn main() -> ExitCode {
     let extent = if options.is_empty() { Extent::FULL } else { Extent::QUICK };
     let started = Instant::now();
     println!("{}", machine::description());
-    for module in contestants::ARTIFACTS {
-        println!("{}: {} bytes", module.name, module.size());
+    for artifact in Artifact::ALL {
+        println!("hub_auth_filter, {}: {} bytes", artifact.name(), contestants::size(artifact));
     }
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == *section)) {
         println!();

@@ -1,12 +1,13 @@
 //! Memory of Envoy with the filter: what a worker takes, and that it stays flat over many requests with many tokens.
 
+use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::token_of;
 use wasm_tests::stage::tokens::{Signer, now};
 
-use super::contestants::{ARTIFACTS, Contestant, Filter, with_and_without_cache};
+use super::contestants::{Contestant, Filter, with_and_without_cache};
 use super::extent::Extent;
-use super::load::{Until, request};
+use super::load::{CONNECTIONS, Load, Until, request};
 use super::machine::resident;
 use super::table::Table;
 
@@ -20,12 +21,12 @@ const MORE_WORKERS: u32 = 4;
 /// Prints both tables.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(ARTIFACTS.iter().map(|artifact| Filter::JwtAuth(artifact, None)));
-    println!("Resident memory of Envoy after its start, in MiB:");
+    filters.extend(Artifact::ALL.map(|artifact| Filter::JwtAuth(artifact, None)));
+    println!("Resident memory of Envoy after {} requests, in MiB:", extent.warm_up);
     let mut table = Table::new(&["", "1 worker", &format!("{} workers", 1 + MORE_WORKERS), "one more\nworker"]);
     for filter in &filters {
-        let one = at_start(*filter, 1).await;
-        let several = at_start(*filter, 1 + MORE_WORKERS).await;
+        let one = used(*filter, 1, extent.warm_up).await;
+        let several = used(*filter, 1 + MORE_WORKERS, extent.warm_up).await;
         let more = several.saturating_sub(one) / u64::from(MORE_WORKERS);
         table.row([filter.name(), mebibytes(one), mebibytes(several), mebibytes(more)]);
     }
@@ -43,18 +44,22 @@ pub(crate) async fn run(extent: Extent) {
         .chain(["allocated\nat start".to_owned(), "\nat the end".to_owned(), "µs/request".to_owned()])
         .collect();
     let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
-    let cached = ARTIFACTS.iter().flat_map(with_and_without_cache);
+    let cached = Artifact::ALL.into_iter().flat_map(with_and_without_cache);
     for filter in [Filter::Nothing].into_iter().chain(cached) {
         table.row(over_requests(filter, extent).await);
     }
     table.print();
 }
 
-async fn at_start(filter: Filter<'_>, workers: u32) -> u64 {
-    resident(filter.setup().workers(workers).start().await.envoy.process())
+/// Resident memory after requests on connections that Envoy deals out to all workers.
+async fn used(filter: Filter, workers: u32, count: usize) -> u64 {
+    let stage = filter.setup().workers(workers).start().await;
+    let mut load = Load::open(stage.envoy.address(), CONNECTIONS * (1 + MORE_WORKERS) as usize);
+    load.run(&requests(1), Until::Sent(count));
+    resident(stage.envoy.process())
 }
 
-async fn over_requests(filter: Filter<'_>, extent: Extent) -> Vec<String> {
+async fn over_requests(filter: Filter, extent: Extent) -> Vec<String> {
     let mut contestant = Contestant::start(filter).await;
     let requests = requests(extent.memory_tokens);
     let process = contestant.stage.envoy.process();

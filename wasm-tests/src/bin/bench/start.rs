@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::contestants::{ARTIFACTS, Filter, token};
+use wasm_tests::artifact::Artifact;
+
+use super::contestants::{Filter, token};
 use super::extent::Extent;
 use super::load::{Load, request};
 use super::machine::process_time;
@@ -12,7 +14,7 @@ use super::table::Table;
 /// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(ARTIFACTS.iter().map(|artifact| Filter::JwtAuth(artifact, None)));
+    filters.extend(Artifact::ALL.map(|artifact| Filter::JwtAuth(artifact, None)));
     let mut measured: Vec<[Figures; 3]> = filters.iter().map(|_| Default::default()).collect();
     for round in 0..extent.starts {
         for place in (0..filters.len()).map(|turn| (round + turn) % filters.len()) {
@@ -46,7 +48,7 @@ pub(crate) async fn run(extent: Extent) {
 }
 
 /// One start: until the listener answers, the processor time, and the first request that is accepted.
-async fn start(filter: Filter<'_>) -> [Duration; 3] {
+async fn start(filter: Filter) -> [Duration; 3] {
     let stage = filter.setup().start().await;
     let address = stage.envoy.address();
     let connecting = Instant::now();
