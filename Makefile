@@ -46,8 +46,8 @@ test: build engines envoy authorisation-server openbao need-cc ## Run all tests:
 	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
 
 .PHONY: bench
-bench: build envoy openbao need-cc ## Measure what a signature costs on a real Envoy: local key and OpenBao
-	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench
+bench: build envoy openbao need-cc ## Measure the filter on a real Envoy beside Envoy's own jwt_authn; SECTION=inbound takes one part
+	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench -- $(SECTION)
 
 .PHONY: lint
 lint: build need-cc ## Check formatting, lints, and that gateways would load the modules

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod authorisation_server;
+mod benchmark;
 mod capabilities;
 mod certificate_facts;
 mod client_credentials;

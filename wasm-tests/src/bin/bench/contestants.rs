@@ -170,7 +170,8 @@ pub(crate) fn token() -> String {
     signed_by(&Pki::shared().hub)
 }
 
-fn path(artifact: Artifact) -> String {
+/// Where a module is.
+pub(crate) fn path(artifact: Artifact) -> String {
     let path = artifact.path();
     assert!(path.is_file(), "{} is missing: run `make build`.", path.display());
     path.display().to_string()

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use wasm_tests::artifact::Artifact;
+
 /// How much is measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent {
+    /// Whether all modules are measured, or only the one under test.
+    all_modules: bool,
     /// How often the contestants take turns.
     pub(crate) rounds: usize,
     /// How long a turn takes.
@@ -28,6 +32,7 @@ pub(crate) struct Extent {
 impl Extent {
     /// For figures.
     pub(crate) const FULL: Self = Self {
+        all_modules: true,
         rounds: 12,
         turn: Duration::from_millis(400),
         warm_up: 3_000,
@@ -40,6 +45,7 @@ impl Extent {
     };
     /// For a test that the benchmark still runs. Its figures mean nothing.
     pub(crate) const QUICK: Self = Self {
+        all_modules: false,
         rounds: 2,
         turn: Duration::from_millis(20),
         warm_up: 20,
@@ -50,4 +56,9 @@ impl Extent {
         single_rounds: 1,
         busy: Duration::from_millis(50),
     };
+
+    /// The modules that are measured.
+    pub(crate) fn artifacts(self) -> Vec<Artifact> {
+        if self.all_modules { Artifact::ALL.to_vec() } else { vec![Artifact::under_test()] }
+    }
 }

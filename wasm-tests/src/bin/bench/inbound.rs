@@ -2,8 +2,6 @@
 
 use std::iter::once;
 
-use wasm_tests::artifact::Artifact;
-
 use super::contestants::{Contestant, Filter, token, with_and_without_cache};
 use super::extent::Extent;
 use super::load::{CONNECTIONS, request};
@@ -18,10 +16,10 @@ const JWT_AUTHN: usize = 2;
 pub(crate) async fn run(extent: Extent) {
     let uncached = Filter::JwtAuthn { cached: false };
     let mut filters = vec![Filter::Nothing, Filter::NoOp, uncached, Filter::JwtAuthn { cached: true }];
-    for artifact in Artifact::ALL {
+    for artifact in extent.artifacts() {
         filters.extend(with_and_without_cache(artifact));
     }
-    filters.push(Filter::CertificateOnly(Artifact::Baseline));
+    filters.extend(extent.artifacts().first().copied().map(Filter::CertificateOnly));
     let mut contestants = Vec::new();
     for filter in &filters {
         contestants.push(Contestant::start(*filter).await);

@@ -4,7 +4,6 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::uuid;
 
@@ -20,7 +19,7 @@ const KEYS: usize = 64;
 /// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let mut contestants = Vec::new();
-    for artifact in Artifact::ALL {
+    for artifact in extent.artifacts() {
         contestants.push(Contestant::start(Filter::JwtAuth(artifact, None)).await);
         contestants.push(Contestant::start_with(Filter::JwtAuth(artifact, None), Some(many())).await);
     }

@@ -1,6 +1,5 @@
 //! Memory of Envoy with the filter: what a worker takes, and that it stays flat over many requests with many tokens.
 
-use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::token_of;
 use wasm_tests::stage::tokens::{Signer, now};
@@ -21,7 +20,7 @@ const MORE_WORKERS: u32 = 4;
 /// Prints both tables.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(Artifact::ALL.map(|artifact| Filter::JwtAuth(artifact, None)));
+    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth(artifact, None)));
     println!("Resident memory of Envoy after {} requests, in MiB:", extent.warm_up);
     let mut table = Table::new(&["", "1 worker", &format!("{} workers", 1 + MORE_WORKERS), "one more\nworker"]);
     for filter in &filters {
@@ -44,7 +43,7 @@ pub(crate) async fn run(extent: Extent) {
         .chain(["allocated\nat start".to_owned(), "\nat the end".to_owned(), "µs/request".to_owned()])
         .collect();
     let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
-    let cached = Artifact::ALL.into_iter().flat_map(with_and_without_cache);
+    let cached = extent.artifacts().into_iter().flat_map(with_and_without_cache);
     for filter in [Filter::Nothing].into_iter().chain(cached) {
         table.row(over_requests(filter, extent).await);
     }

@@ -1,105 +1,136 @@
-//! The outbound filter on a real Envoy with one worker: signatures per second with a local key, and what a key in OpenBao adds
+//! The outbound filter on a real Envoy with one worker: what a signature with a local key takes, and what a key in OpenBao adds
 //! to a request.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::client::{Connection, Request};
+use wasm_tests::stage::envoy;
 use wasm_tests::stage::openbao::OpenBao;
 use wasm_tests::stage::pki::{CONSENT_MANAGER_NAME, Pki};
 use wasm_tests::stage::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
 
+use super::contestants;
 use super::extent::Extent;
+use super::machine::ThreadClock;
+use super::table::Table;
 
 /// Connections that send without a pause, to keep the worker busy.
 const CONNECTIONS: usize = 8;
-/// Prints both tables.
+
+/// Who takes part: its name, its stage, and what the Hub answers there.
+struct Contestant {
+    name: String,
+    stage: OutboundStage,
+    status: u16,
+}
+
+/// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let files = tempfile::tempdir().expect("a temporary directory");
     let bao = OpenBao::start(Pki::shared(), files.path()).await;
-    let token = bao.transit().token(600).await;
-    let checked = json!({"public_key": bao.transit().public_key(1).await});
+    let contestants = contestants(extent, &bao).await;
+    let mut times: Vec<Vec<Duration>> = contestants.iter().map(|_| Vec::new()).collect();
+    for _ in 0..extent.single_rounds {
+        for (contestant, times) in contestants.iter().zip(&mut times) {
+            times.extend(one_at_a_time(contestant, extent.singles).await);
+        }
+    }
+
+    let requests = extent.singles * extent.single_rounds;
+    println!(
+        "The outbound filter: a request to the Hub and back, RSA-2048, one worker. Time of a request that is alone on one"
+    );
+    println!(
+        "connection ({requests} of them, in turns), then {CONNECTIONS} connections without a pause. Hub and OpenBao share the machine:"
+    );
+    let mut table = Table::new(&["", "time\nmedian", "\np95", "worker's\nCPU", "requests\nper second"]);
+    for (contestant, times) in contestants.iter().zip(&mut times) {
+        times.sort();
+        let (cost, rate) = busy(contestant, extent.busy).await;
+        table.row([
+            contestant.name.clone(),
+            milliseconds(times[times.len() / 2]),
+            milliseconds(times[times.len() * 95 / 100]),
+            milliseconds(cost),
+            format!("{rate:.0}"),
+        ]);
+    }
+    table.print();
+}
+
+async fn contestants(extent: Extent, bao: &OpenBao) -> Vec<Contestant> {
     let without = |setup: OutboundSetup, name: &str| {
         let start = format!("- name: {name}\n                    ");
         setup.edit(&format!("{start}typed_config"), &format!("{start}disabled: true\n                    typed_config"))
     };
     let no_filter = without(without(OutboundSetup::new(), "hub_auth_filter"), "envoy.filters.http.rbac");
-    let stages = [
-        ("no filter, no token", no_filter.start().await),
-        ("local key", OutboundSetup::new().start().await),
-        ("OpenBao", OutboundSetup::new().remote_signer(bao.address(), &token, &json!({})).start().await),
-        ("OpenBao, checked", OutboundSetup::new().remote_signer(bao.address(), &token, &checked).start().await),
-    ];
-    let jwk = bao.transit().jwk(1, REMOTE_KEY_ID).await;
-    for (_, stage) in &stages[2..] {
-        stage.keystore.publish(&stage.pki.bank.subject, json!({"keys": [jwk]}));
-    }
-
-    println!(
-        "A request to the Hub and back, RSA-2048, one at a time on one connection ({} x {}):",
-        extent.singles, extent.single_rounds
-    );
-    println!("{:<20} {:>10} {:>10}", "", "median", "p95");
-    let mut times: [Vec<Duration>; 4] = [const { Vec::new() }; 4];
-    for _ in 0..extent.single_rounds {
-        for ((_, stage), times) in stages.iter().zip(&mut times) {
-            times.extend(one_at_a_time(stage, extent.singles).await);
-        }
-    }
-    for ((name, _), times) in stages.iter().zip(&mut times) {
-        times.sort();
-        println!(
-            "{name:<20} {:>10} {:>10}",
-            milliseconds(times[times.len() / 2]),
-            milliseconds(times[times.len() * 95 / 100])
-        );
-    }
-    println!("\nRequests per second, one worker, {CONNECTIONS} connections without a pause:");
-    for (name, stage) in &stages {
-        println!("{name:<20} {:>10.0}", busy(stage, extent.busy).await);
-    }
-}
-
-async fn connection(stage: &OutboundStage) -> Connection {
-    Connection::open_plain(stage.envoy.address(), CONSENT_MANAGER_NAME).await.expect("a connection")
-}
-
-async fn one(connection: &mut Connection) -> Duration {
-    let reply = connection.send(&Request::new("GET", "/hello-mtls")).await.reply();
     // The Hub refuses requests without a token, and takes as long.
-    assert!([200, 401].contains(&reply.status), "{}", reply.status);
+    let name = "no filter, no token".to_owned();
+    let mut contestants = vec![Contestant { name, stage: no_filter.start().await, status: 401 }];
+    for artifact in extent.artifacts() {
+        let stage = with_module(artifact).start().await;
+        contestants.push(Contestant { name: format!("local key, {}", artifact.name()), stage, status: 200 });
+    }
+    let token = bao.transit().token(600).await;
+    let jwk = bao.transit().jwk(1, REMOTE_KEY_ID).await;
+    let checked = json!({"public_key": bao.transit().public_key(1).await});
+    for (name, settings) in [("OpenBao", json!({})), ("OpenBao, checked", checked)] {
+        let stage = with_module(Artifact::under_test()).remote_signer(bao.address(), &token, &settings).start().await;
+        stage.keystore.publish(&stage.pki.bank.subject, json!({"keys": [jwk]}));
+        contestants.push(Contestant { name: name.to_owned(), stage, status: 200 });
+    }
+    contestants
+}
+
+fn with_module(artifact: Artifact) -> OutboundSetup {
+    OutboundSetup::new().edit(&envoy::module(), &contestants::path(artifact))
+}
+
+async fn connection(contestant: &Contestant) -> Connection {
+    let address = contestant.stage.envoy.address();
+    Connection::open_plain(address, CONSENT_MANAGER_NAME).await.expect("a connection")
+}
+
+async fn one(connection: &mut Connection, expected: u16) -> Duration {
+    let reply = connection.send(&Request::new("GET", "/hello-mtls")).await.reply();
+    assert_eq!(reply.status, expected, "the Hub's answer");
     reply.took
 }
 
-async fn one_at_a_time(stage: &OutboundStage, requests: usize) -> Vec<Duration> {
-    let mut connection = connection(stage).await;
-    one(&mut connection).await;
+async fn one_at_a_time(contestant: &Contestant, requests: usize) -> Vec<Duration> {
+    let mut connection = connection(contestant).await;
+    one(&mut connection, contestant.status).await;
     let mut times = Vec::with_capacity(requests);
     for _ in 0..requests {
-        times.push(one(&mut connection).await);
+        times.push(one(&mut connection, contestant.status).await);
     }
     times
 }
 
-async fn busy(stage: &OutboundStage, time: Duration) -> f64 {
-    let started = Instant::now();
+/// The worker's processor time for a request, and requests per second.
+async fn busy(contestant: &Contestant, time: Duration) -> (Duration, f64) {
+    let worker = ThreadClock::of_worker(contestant.stage.envoy.process());
+    let (started, before) = (Instant::now(), worker.now());
     let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let mut connection = connection(stage).await;
+        let mut connection = connection(contestant).await;
+        let expected = contestant.status;
         senders.spawn(async move {
             let mut sent = 0_u32;
-            while started.elapsed() < time {
-                one(&mut connection).await;
+            while started.elapsed() < time || sent == 0 {
+                one(&mut connection, expected).await;
                 sent += 1;
             }
             sent
         });
     }
     let sent: u32 = senders.join_all().await.into_iter().sum();
-    f64::from(sent) / started.elapsed().as_secs_f64()
+    ((worker.now() - before) / sent, f64::from(sent) / started.elapsed().as_secs_f64())
 }
 
 fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use wasm_tests::artifact::Artifact;
-
 use super::contestants::{Filter, token};
 use super::extent::Extent;
 use super::load::{Load, request};
@@ -14,7 +12,7 @@ use super::table::Table;
 /// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(Artifact::ALL.map(|artifact| Filter::JwtAuth(artifact, None)));
+    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth(artifact, None)));
     let mut measured: Vec<[Figures; 3]> = filters.iter().map(|_| Default::default()).collect();
     for round in 0..extent.starts {
         for place in (0..filters.len()).map(|turn| (round + turn) % filters.len()) {

@@ -1,0 +1,20 @@
+//! The benchmark still runs: every section, in its shortest form, with the module under test.
+
+use std::process::Command;
+
+#[test]
+fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bench")).arg("--quick").output().expect("the benchmark");
+    let (figures, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{figures}\n{errors}");
+    let rows = |start: &str| figures.lines().filter(|line| line.starts_with(start)).count();
+    // Inbound, memory of workers, memory over requests, start.
+    assert_eq!(rows("no filter  "), 4, "{figures}");
+    // Likewise, two for two sizes of a key set, one that looks at certificates only, and the sizes of both modules.
+    assert!(rows("hub_auth_filter, ") >= 9, "{figures}");
+    for start in
+        ["wasm that does nothing ", "jwt_authn ", "jwt_authn, token cache ", "local key, ", "OpenBao, checked "]
+    {
+        assert_ne!(rows(start), 0, "{start}: {figures}");
+    }
+}
