@@ -1,6 +1,6 @@
 //! Who takes part: Envoys of their own, each with one worker and the shipped listener, which differ in nothing but the first
-//! HTTP filter. Left out for all of them: the access log, the RBAC filter behind ours, and the bank, in whose place Envoy
-//! itself answers. What remains is the same work in each, so the filters make up as much of the whole as they can.
+//! HTTP filter. Left out for all of them: access log, error bodies, the RBAC filter behind ours, and the bank, in whose place
+//! Envoy itself answers. What remains is the same work in each, so the filters make up as much of the whole as they can.
 
 use std::path::Path;
 

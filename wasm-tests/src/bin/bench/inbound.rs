@@ -33,7 +33,7 @@ pub(crate) async fn run(extent: Extent) {
         "Each row is an Envoy of its own with the shipped listener: mutual TLS, on {CONNECTIONS} connections that stay open."
     );
     println!(
-        "So \"no filter\" has the cost of TLS and HTTP that all others have, too. Envoy itself answers; no access log, no RBAC."
+        "So \"no filter\" has the cost of TLS and HTTP that all others have, too. Envoy itself answers, and keeps no access log."
     );
     println!(
         "{} rounds of {} ms each, in turns, with a new token for each round. Before,",
