@@ -142,7 +142,6 @@ impl Contestant {
         let before = self.worker.now();
         let (count, took) = self.load.run(requests, until);
         let cost = self.worker.now() - before;
-        #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
         let count = count as f64;
         (cost.as_secs_f64() * 1e6 / count, count / took.as_secs_f64())
     }

@@ -1,7 +1,7 @@
 //! What Linux tells of the machine and of Envoy's process: the processor time of its worker thread, and its memory.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wasm_tests::stage::envoy;
@@ -47,7 +47,7 @@ pub(crate) fn resident(process: u32) -> u64 {
 }
 
 /// The first field of schedstat: nanoseconds on a processor (Linux, Documentation/scheduler/sched-stats.rst).
-fn ran(thread: &PathBuf) -> Duration {
+fn ran(thread: &Path) -> Duration {
     let text = read(thread.join("schedstat"));
     let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok());
     Duration::from_nanos(nanoseconds.expect("nanoseconds on a processor"))
