@@ -14,8 +14,8 @@ use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
 use super::load::{BODY, CONNECTIONS, Load, Until, request};
 use super::machine::ThreadClock;
 
-/// How many tokens our cache of verified tokens holds: fewer than the memory section sends. `None` until there is a cache.
-const TOKEN_CACHE: Option<u32> = None;
+/// How many tokens our cache of verified tokens and that of `jwt_authn` hold: fewer than the memory section sends.
+const TOKEN_CACHE: u32 = 1000;
 
 /// A module that answers Continue: what any wasm filter costs on Envoy before it does anything. It has the entry points that
 /// ours has for a request (proxy-wasm ABI 0.2.1).
@@ -54,8 +54,13 @@ pub(crate) enum Filter {
     },
     /// Ours, with nothing asked for but the certificate.
     CertificateOnly(Artifact),
-    /// Ours with JWT Auth as shipped, and a token cache for so many.
-    JwtAuth(Artifact, Option<u32>),
+    /// Ours with JWT Auth as shipped, with or without its cache of verified tokens.
+    JwtAuth {
+        /// Which module.
+        artifact: Artifact,
+        /// With its cache.
+        cached: bool,
+    },
 }
 
 impl Filter {
@@ -67,8 +72,8 @@ impl Filter {
             Self::JwtAuthn { cached: false } => "jwt_authn".to_owned(),
             Self::JwtAuthn { cached: true } => "jwt_authn, token cache".to_owned(),
             Self::CertificateOnly(artifact) => format!("hub_auth_filter, {}, certificate only", artifact.name()),
-            Self::JwtAuth(artifact, None) => format!("hub_auth_filter, {}", artifact.name()),
-            Self::JwtAuth(artifact, Some(_)) => format!("hub_auth_filter, {}, token cache", artifact.name()),
+            Self::JwtAuth { artifact, cached: false } => format!("hub_auth_filter, {}", artifact.name()),
+            Self::JwtAuth { artifact, cached: true } => format!("hub_auth_filter, {}, token cache", artifact.name()),
         }
     }
 
@@ -87,10 +92,10 @@ impl Filter {
             Self::NoOp => setup.edit(&envoy::module(), &no_op().display().to_string()),
             Self::JwtAuthn { cached } => setup.block(FILTER, &jwt_authn(cached)),
             Self::CertificateOnly(artifact) => with_module(setup, artifact).auth(&json!({"mtls_only": {}})),
-            Self::JwtAuth(artifact, cache) => {
+            Self::JwtAuth { artifact, cached } => {
                 let mut settings = json!({"jwks": {"environment": "sandbox"}, "upstream": "keystore"});
-                if let Some(tokens) = cache {
-                    settings["token_cache"] = json!({"max_tokens": tokens});
+                if cached {
+                    settings["token_cache_capacity"] = json!(TOKEN_CACHE);
                 }
                 with_module(setup, artifact).auth(&json!({"jwt_auth": settings}))
             }
@@ -99,13 +104,13 @@ impl Filter {
 
     /// Whether it looks at tokens.
     fn verifies(self) -> bool {
-        matches!(self, Self::JwtAuthn { .. } | Self::JwtAuth(..))
+        matches!(self, Self::JwtAuthn { .. } | Self::JwtAuth { .. })
     }
 }
 
-/// Ours without a cache of verified tokens, and, where there is such a thing, with one.
-pub(crate) fn with_and_without_cache(artifact: Artifact) -> impl Iterator<Item = Filter> {
-    [None].into_iter().chain(TOKEN_CACHE.map(Some)).map(move |cache| Filter::JwtAuth(artifact, cache))
+/// Ours with JWT Auth, first without its cache of verified tokens and then with it.
+pub(crate) fn with_and_without_cache(artifact: Artifact) -> [Filter; 2] {
+    [false, true].map(|cached| Filter::JwtAuth { artifact, cached })
 }
 
 /// A contestant that is running, with open connections.
@@ -206,7 +211,7 @@ fn jwt_authn(cached: bool) -> String {
         "local_jwks": {"inline_string": keys.to_string()},
     });
     if cached {
-        provider["jwt_cache_config"] = json!({"jwt_cache_size": 1000});
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": TOKEN_CACHE});
     }
     let filter = json!({
         "name": "envoy.filters.http.jwt_authn",

@@ -20,8 +20,8 @@ const KEYS: usize = 64;
 pub(crate) async fn run(extent: Extent) {
     let mut contestants = Vec::new();
     for artifact in extent.artifacts() {
-        contestants.push(Contestant::start(Filter::JwtAuth(artifact, None)).await);
-        contestants.push(Contestant::start_with(Filter::JwtAuth(artifact, None), Some(many())).await);
+        contestants.push(Contestant::start(Filter::JwtAuth { artifact, cached: false }).await);
+        contestants.push(Contestant::start_with(Filter::JwtAuth { artifact, cached: false }, Some(many())).await);
     }
     let measured = rounds::run(&mut contestants, extent, || vec![request(&token())]);
 

@@ -20,7 +20,7 @@ const MORE_WORKERS: u32 = 4;
 /// Prints both tables.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth(artifact, None)));
+    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth { artifact, cached: false }));
     println!("Resident memory of Envoy after {} requests, in MiB:", extent.warm_up);
     let mut table = Table::new(&["", "1 worker", &format!("{} workers", 1 + MORE_WORKERS), "one more\nworker"]);
     for filter in &filters {

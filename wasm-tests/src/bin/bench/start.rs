@@ -12,7 +12,7 @@ use super::table::Table;
 /// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let mut filters = vec![Filter::Nothing, Filter::NoOp];
-    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth(artifact, None)));
+    filters.extend(extent.artifacts().into_iter().map(|artifact| Filter::JwtAuth { artifact, cached: false }));
     let mut measured: Vec<[Figures; 3]> = filters.iter().map(|_| Default::default()).collect();
     for round in 0..extent.starts {
         for place in (0..filters.len()).map(|turn| (round + turn) % filters.len()) {
