@@ -33,10 +33,13 @@ impl ThreadClock {
     }
 }
 
-/// How long all threads of this process have run that are still there.
+/// How long all threads of this process have run, also those that have ended: user and system time in ticks of 10 ms
+/// (proc_pid_stat(5), where the name before them may have spaces).
 pub(crate) fn process_time(process: u32) -> Duration {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Envoy's threads");
-    threads.map(|entry| ran(&entry.expect("a thread").path())).sum()
+    let all = read(format!("/proc/{process}/stat").into());
+    let (_, fields) = all.rsplit_once(") ").expect("the name's end");
+    let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("a number of ticks"));
+    Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
 /// The memory of this process that is really there, in bytes.

@@ -40,7 +40,7 @@ pub(crate) async fn run(extent: Extent) {
     ]);
     for (filter, figures) in filters.iter().zip(&measured) {
         let cells = figures.iter().flat_map(|figures| [figures.minimum(), figures.median()]);
-        table.row([filter.name()].into_iter().chain(cells.map(|time| format!("{time:.1}"))));
+        table.row([filter.name()].into_iter().chain(cells.map(|time| format!("{time:.0}"))));
     }
     table.print();
 }
