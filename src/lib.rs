@@ -33,7 +33,7 @@ pub mod shared_data;
 pub mod signing;
 pub mod time;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "gateway"))]
 mod gateway;
 
 #[cfg(test)]
