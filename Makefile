@@ -16,6 +16,8 @@ MODULE := dist/hub_auth_filter.wasm
 FAST_MODULE := dist/hub_auth_filter_relaxed_simd.wasm
 FAST_FLAGS := CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='-C target-feature=+simd128,+relaxed-simd'
 FAST_TARGET := target/relaxed-simd
+# The filter's RSA alone, for tests and benchmarks inside engines; in the same two builds.
+PROBES := target/probe
 DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin demo
 
 .PHONY: help
@@ -31,6 +33,15 @@ build: need-rust ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_a
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
 	@cp $(FAST_TARGET)/$(WASM)/release/hub_auth_filter.wasm $(FAST_MODULE)
 
+.PHONY: probe
+probe: need-rust ## Build the modules that tests and benchmarks of RSA ask inside gateways' engines
+	@rustup --quiet target add $(WASM)
+	$(CARGO) build --release --target $(WASM) --package rsa-probe --lib
+	$(FAST_FLAGS) $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package rsa-probe --lib
+	@mkdir -p $(PROBES)
+	@cp target/$(WASM)/release/rsa_probe.wasm $(PROBES)/baseline.wasm
+	@cp $(FAST_TARGET)/$(WASM)/release/rsa_probe.wasm $(PROBES)/relaxed_simd.wasm
+
 .PHONY: demo
 demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
 	@$(DEMO)
@@ -40,7 +51,7 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 	@$(DEMO) run
 
 .PHONY: test
-test: build engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but those of APISIX, which does not load it.
 	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
@@ -55,6 +66,7 @@ lint: build need-cc ## Check formatting, lints, and that gateways would load the
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
+	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
 	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
 	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
 

@@ -3,9 +3,12 @@
 //! - [`host`] runs the module under a proxy-wasm host of our own, with virtual time, scripted callouts and deliberate
 //!   faults: every behaviour that a real gateway shows seldom or slowly can be had at once and exactly.
 //! - [`stage`] runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others.
+//! - [`probe`] asks the RSA of the module alone, inside the engines of gateways.
 //! - [`artifact`] reads its file, and says whether gateways would load it.
 
 pub mod artifact;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "host")]
+pub mod probe;
 pub mod stage;

@@ -55,6 +55,7 @@ pub use fault::{Fault, FaultyCall, Garbage};
 pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
 pub use headers::Headers;
 pub use module::Module;
+pub(crate) use module::newest;
 pub use moment::Moment;
 pub use profile::{
     AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,

@@ -98,7 +98,8 @@ fn modified(path: &Path) -> io::Result<SystemTime> {
     fs::metadata(path)?.modified()
 }
 
-fn newest(folder: &Path) -> io::Result<Option<(SystemTime, PathBuf)>> {
+/// The file in a folder that was changed last, and when.
+pub(crate) fn newest(folder: &Path) -> io::Result<Option<(SystemTime, PathBuf)>> {
     let mut newest = None;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

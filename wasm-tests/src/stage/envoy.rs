@@ -42,6 +42,12 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// A configuration that is not shipped, with a name for it.
+    #[must_use]
+    pub fn new(name: &'static str, text: String) -> Self {
+        Self { file: name, text, environment: Vec::new() }
+    }
+
     /// The shipped inbound configuration.
     #[must_use]
     pub fn inbound() -> Self {
