@@ -1,5 +1,7 @@
-//! The two ways in: as little proxy-wasm (ABI 0.2.1) as a gateway needs to hand over the body of a request and to send a
+//! The two ways in: as little proxy-wasm (ABI 0.2.1) as a gateway needs to hand over a header of a request and to send a
 //! reply, and one plain function for engines without a gateway.
+//!
+//! The question is a header because Envoy lets no filter hold a request and see its body at the same time.
 #![allow(unsafe_code, reason = "calls into the host, exports, and buffers handed over between them")]
 
 use std::alloc::Layout;
@@ -10,7 +12,8 @@ use crate::question::{Answer, Question};
 
 const OK: u32 = 0;
 const PAUSE: i32 = 1;
-const REQUEST_BODY: u32 = 0;
+const REQUEST_HEADERS: u32 = 0;
+const QUESTION: &str = "question";
 const MONOTONIC_CLOCK: u32 = 1;
 const NO_GRPC_STATUS: i32 = -1;
 
@@ -20,10 +23,10 @@ const NO_HEADERS: [u8; 4] = [0; 4];
 mod host {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
-        pub(super) fn proxy_get_buffer_bytes(
-            buffer: u32,
-            start: usize,
-            max_size: usize,
+        pub(super) fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
             value: *mut *mut u8,
             value_size: *mut usize,
         ) -> u32;
@@ -71,19 +74,10 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(_context: u32, _parent: u32) {}
 
-/// Holds the request until its body is there.
+/// Answers with status 200, or with 400 if there is no question.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(_context: u32, _headers: usize, _end_of_stream: u32) -> i32 {
-    PAUSE
-}
-
-/// Answers with status 200, or with 500 if the host does not hand over the body.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(_context: u32, size: usize, end_of_stream: u32) -> i32 {
-    if end_of_stream == 0 {
-        return PAUSE;
-    }
-    let (status, reply) = request_body(size).map_or((500, Vec::new()), |question| (200, reply(&question)));
+    let (status, reply) = question().map_or((400, Vec::new()), |question| (200, reply(&question)));
     // SAFETY: the host reads the slices during the call only.
     let _ = unsafe {
         host::proxy_send_local_response(
@@ -126,10 +120,13 @@ fn now() -> u64 {
     nanoseconds
 }
 
-fn request_body(size: usize) -> Option<Vec<u8>> {
+/// The header of the request that has the question.
+fn question() -> Option<Vec<u8>> {
     let (mut value, mut length) = (null_mut(), 0);
-    // SAFETY: the host writes a pointer and a size.
-    let status = unsafe { host::proxy_get_buffer_bytes(REQUEST_BODY, 0, size, &mut value, &mut length) };
+    // SAFETY: the host reads the name during the call only, and writes a pointer and a size.
+    let status = unsafe {
+        host::proxy_get_header_map_value(REQUEST_HEADERS, QUESTION.as_ptr(), QUESTION.len(), &mut value, &mut length)
+    };
     if status != OK || value.is_null() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The filter's RSA as a module of its own, so that tests and benchmarks reach it inside the engines of gateways.
 //!
-//! It is asked with a [`Question`] and replies with an [`Answer`], both JSON: in a gateway as the body of a request and of
-//! the reply, elsewhere through one exported function. It has the sources and the build profile of the filter, twice as
+//! It is asked with a [`Question`] and replies with an [`Answer`], both JSON: in a gateway as a header of a request and the
+//! body of the reply, elsewhere through one exported function. It has the sources and the build profile of the filter, twice as
 //! the filter has.
 
 #[cfg(target_family = "wasm")]
