@@ -20,7 +20,16 @@ pub struct SmallPrimes {
     pub modulus: BigUint,
     /// e
     pub exponent: u64,
-    private_exponent: BigUint,
+    factors: Vec<Factor>,
+}
+
+/// A prime factor of a modulus.
+struct Factor {
+    prime: u64,
+    /// The private exponent modulo it.
+    private_exponent: u64,
+    /// 1 modulo this prime and 0 modulo the others: the Chinese remainder theorem.
+    coefficient: BigUint,
 }
 
 /// Numbers that look random and are the same in every run.
@@ -66,9 +75,8 @@ impl SmallPrimes {
         let low = (BigUint::from(1_u32) << (bits - 1)) / &modulus + 1_u32;
         push(prime_from(&low, &mut numbers, exponent), &mut primes, &mut modulus);
         assert_eq!(modulus.bits(), bits);
-        let order: BigUint = primes.iter().map(|prime| BigUint::from(prime - 1)).product();
-        let private_exponent = BigUint::from(exponent).modinv(&order).expect("an exponent that has an inverse");
-        Self { modulus, exponent, private_exponent }
+        let factors = primes.into_iter().map(|prime| Factor::new(prime, &modulus, exponent)).collect();
+        Self { modulus, exponent, factors }
     }
 
     /// The public key.
@@ -83,7 +91,22 @@ impl SmallPrimes {
 
     /// The signature whose encoded message is this one (RSASP1, RFC 8017 §5.2.1).
     pub fn sign_encoded(&self, encoded: &[u8]) -> BigUint {
-        BigUint::from_bytes_be(encoded).modpow(&self.private_exponent, &self.modulus)
+        let encoded = BigUint::from_bytes_be(encoded);
+        self.factors.iter().map(|factor| factor.power(&encoded)).sum::<BigUint>() % &self.modulus
+    }
+}
+
+impl Factor {
+    fn new(prime: u64, modulus: &BigUint, exponent: u64) -> Self {
+        let private_exponent = inverse(&exponent.into(), prime - 1);
+        let others = modulus / prime;
+        Self { prime, private_exponent, coefficient: &others * inverse(&others, prime) }
+    }
+
+    /// This factor's part of the power to the private exponent.
+    fn power(&self, base: &BigUint) -> BigUint {
+        let base = u64::try_from(base % self.prime).expect("a number below the prime");
+        &self.coefficient * power(base, self.private_exponent, self.prime)
     }
 }
 
@@ -102,6 +125,11 @@ pub fn bytes(number: &BigUint, length: usize) -> Vec<u8> {
     let digits = number.to_bytes_be();
     let zeros = length.checked_sub(digits.len()).expect("a number that fits");
     [vec![0; zeros], digits].concat()
+}
+
+fn inverse(number: &BigUint, modulus: u64) -> u64 {
+    let inverse = number.modinv(&modulus.into()).expect("a number that has an inverse");
+    u64::try_from(inverse).expect("a number below the modulus")
 }
 
 fn push(prime: u64, primes: &mut Vec<u64>, modulus: &mut BigUint) {

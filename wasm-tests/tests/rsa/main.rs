@@ -14,21 +14,29 @@ mod wycheproof;
 use rstest::rstest;
 use wasm_tests::probe::{Answer, Build, Engine, KernelInUse, Probe, Question, SignedMessage, Verdict};
 
-/// Questions of this many cases are well within what Envoy holds of a request.
+/// Questions of this many cases are short enough for a header in Envoy.
 const BATCH: usize = 200;
 
-/// What the builds calculate with, in engines that fuse: the kernel is a fact about the engine that nothing else shows.
+/// One test a module and engine, because every Envoy takes time to start. The kernel that is in use shows nowhere else.
 #[rstest]
+#[case(Build::Baseline, KernelInUse::Scalar)]
+#[case(Build::RelaxedSimd, KernelInUse::Fused)]
 #[tokio::test]
-async fn every_engine_takes_the_kernel_that_the_build_is_for(
+async fn each_build_takes_its_kernel_and_calculates_right(
     #[values(Engine::Envoy, Engine::Wasmtime)] engine: Engine,
-    #[values((Build::Baseline, KernelInUse::Scalar), (Build::RelaxedSimd, KernelInUse::Fused))] expected: (
-        Build,
-        KernelInUse,
-    ),
+    #[case] build: Build,
+    #[case] kernel: KernelInUse,
 ) {
-    let (build, kernel) = expected;
-    assert_eq!(Probe::start(engine, &build.probe()).await.ask(&Question::Kernel).await, Answer::Kernel(kernel));
+    calculates_right(Probe::start(engine, &build.probe()).await, kernel).await;
+}
+
+/// Asserts that the probe has this kernel, and that nothing is wrong with it.
+async fn calculates_right(mut probe: Probe, kernel: KernelInUse) {
+    assert_eq!(probe.ask(&Question::Kernel).await, Answer::Kernel(kernel));
+    powers::are_right(&mut probe).await;
+    verification::verdicts_are_right(&mut probe).await;
+    wycheproof::verdicts_are_as_published(&mut probe).await;
+    signing::signatures_verify(&mut probe).await;
 }
 
 /// What the probe says of these signatures.

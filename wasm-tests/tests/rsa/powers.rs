@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use num_bigint::BigUint;
-use rstest::rstest;
-use wasm_tests::probe::{Answer, Build, Bytes, Engine, PowerOf, Probe, Question};
+use wasm_tests::probe::{Answer, Bytes, PowerOf, Probe, Question};
 
 use super::BATCH;
 use super::keys::{EXPONENTS, Numbers, SIZES, bytes, length, public};
@@ -34,15 +33,6 @@ static CASES: LazyLock<Vec<(PowerOf, Bytes)>> = LazyLock::new(|| {
     }
     cases
 });
-
-#[rstest]
-#[tokio::test]
-async fn every_power_is_the_one_of_another_implementation(
-    #[values(Engine::Envoy, Engine::Wasmtime)] engine: Engine,
-    #[values(Build::Baseline, Build::RelaxedSimd)] build: Build,
-) {
-    are_right(&mut Probe::start(engine, &build.probe()).await).await;
-}
 
 /// Asserts that the probe calculates all powers right.
 pub async fn are_right(probe: &mut Probe) {

