@@ -11,8 +11,10 @@ mod keys;
 mod load;
 mod machine;
 mod memory;
+mod openssl;
 mod outbound;
 mod rounds;
+mod rsa;
 mod start;
 mod table;
 
@@ -23,7 +25,7 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 5] = ["inbound", "keys", "memory", "start", "outbound"];
+const SECTIONS: [&str; 6] = ["rsa", "inbound", "keys", "memory", "start", "outbound"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == *section)) {
         println!();
         match *section {
+            "rsa" => rsa::run().await,
             "inbound" => inbound::run(extent).await,
             "keys" => keys::run(extent).await,
             "memory" => memory::run(extent).await,
