@@ -57,8 +57,10 @@ test: build probe engines envoy authorisation-server openbao need-cc ## Run all 
 	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
 
 .PHONY: bench
-bench: build envoy openbao need-cc ## Measure the filter on a real Envoy beside Envoy's own jwt_authn; SECTION=inbound takes one part
-	@$(CARGO) run --quiet --package wasm-tests --no-default-features --bin bench -- $(SECTION)
+bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
+	@# With a test, so that dependencies are built as `make test` builds them, and not once more.
+	@$(CARGO) build --quiet --workspace --bin bench --test rsa
+	@target/debug/bench $(SECTION)
 
 .PHONY: lint
 lint: build need-cc ## Check formatting, lints, and that gateways would load the modules

@@ -14,3 +14,4 @@ pub use answers::answer;
 pub use question::{
     Answer, By, Bytes, KernelInUse, Padding, PowerOf, PublicKey, Question, SignedMessage, Time, Verdict, Work,
 };
+pub use timing::repeat;

@@ -21,7 +21,7 @@ pub enum Question {
     Power(Vec<PowerOf>),
     /// What are the signatures of this private key, in PEM, over these messages (`PS256`)?
     Sign(String, Vec<Bytes>),
-    /// How long does this take? It is repeated for about so many nanoseconds.
+    /// How long does this take? It is repeated for about so many nanoseconds, and the fastest stretch is told.
     Time(Work, u64),
 }
 
@@ -125,9 +125,9 @@ pub enum By {
 /// How long something took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Time {
-    /// How often it was done.
+    /// How often it was done in one stretch.
     pub repetitions: u64,
-    /// How long all of them took together.
+    /// How long the stretch was.
     pub nanoseconds: u64,
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use rsa_probe::{
-    Answer, By, Bytes, KernelInUse, Padding, PowerOf, PublicKey, Question, SignedMessage, Time, Verdict, Work,
+    Answer, By, Bytes, KernelInUse, Padding, PowerOf, PublicKey, Question, SignedMessage, Time, Verdict, Work, repeat,
 };
 
 use crate::host::newest;
