@@ -2,9 +2,10 @@
 //!
 //! The only file that knows whose arithmetic is used (today the crate `p256`), so that it can be replaced here alone.
 
-use p256::Sec1Point;
+use p256::AffinePoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
+use p256::elliptic_curve::point::AffineCoordinates as _;
 
 use crate::rsa::SignatureMismatch;
 
@@ -36,8 +37,9 @@ impl P256PublicKey {
     pub fn new(x: &[u8], y: &[u8]) -> Result<Self, P256KeyError> {
         let coordinate = |bytes: &[u8]| bytes.try_into().map_err(|_| P256KeyError::CoordinateLength);
         let (x, y): ([u8; COORDINATE_LENGTH], [u8; COORDINATE_LENGTH]) = (coordinate(x)?, coordinate(y)?);
-        let point = Sec1Point::from_affine_coordinates(&x.into(), &y.into(), false);
-        let key = VerifyingKey::from_sec1_point(&point).map_err(|_| P256KeyError::NotOnCurve)?;
+        let point =
+            AffinePoint::from_coordinates(&x.into(), &y.into()).into_option().ok_or(P256KeyError::NotOnCurve)?;
+        let key = VerifyingKey::from_affine(point).map_err(|_| P256KeyError::NotOnCurve)?;
         Ok(Self { key, x, y })
     }
 
