@@ -72,13 +72,13 @@ fn parse(text: &str) -> Option<Duration> {
 
 /// In the largest unit that gives a whole number.
 fn print(duration: Duration) -> String {
-    let milliseconds = duration.as_millis();
-    let whole = |per_unit: u64| milliseconds.checked_rem(per_unit.into()) == Some(0);
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let whole = |per_unit| milliseconds.checked_rem(per_unit) == Some(0);
     let (unit, per_unit) = match MILLISECONDS_PER_UNIT.into_iter().find(|(_, per_unit)| whole(*per_unit)) {
         Some(found) if milliseconds > 0 => found,
         _ => ("s", 1_000),
     };
-    format!("{}{unit}", milliseconds.checked_div(per_unit.into()).unwrap_or_default())
+    format!("{}{unit}", milliseconds.checked_div(per_unit).unwrap_or_default())
 }
 
 #[cfg(test)]

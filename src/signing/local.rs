@@ -4,21 +4,21 @@
 use crate::config::LocalKey;
 use crate::time::UnixTime;
 
-/// The local keys, the one that is activated last first.
+/// The local keys.
 #[derive(Debug)]
 pub struct LocalKeys(Vec<LocalKey>);
 
 impl LocalKeys {
     /// These keys.
     #[must_use]
-    pub fn new(mut keys: Vec<LocalKey>) -> Self {
-        keys.sort_by_key(|key| std::cmp::Reverse(key.active_from));
+    pub fn new(keys: Vec<LocalKey>) -> Self {
         Self(keys)
     }
 
     /// The key that signs at this time. `None` before the first is active.
     #[must_use]
     pub fn active(&self, now: UnixTime) -> Option<&LocalKey> {
-        self.0.iter().find(|key| key.active_from <= now)
+        // Of keys that are activated together the first, and `max_by_key` takes the last.
+        self.0.iter().rev().filter(|key| key.active_from <= now).max_by_key(|key| key.active_from)
     }
 }
