@@ -4,11 +4,10 @@
 //! the good ones away; what remains is found by `kid` and algorithm.
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use crate::ecdsa::P256PublicKey;
-use crate::json::{Object, Value};
+use crate::json::{self, Object, Value};
 use crate::rsa::RsaPublicKey;
 
 use super::compact::is_key_id;
@@ -73,7 +72,10 @@ impl KeySet {
         if body.len() > MAX_SET_LENGTH {
             return Err(JwksError::TooLong);
         }
-        let usable = published_keys(body)?.into_iter().filter_map(|jwk| usable_key(jwk, accepted));
+        let usable = json::raw_items(body, "keys")
+            .ok_or(JwksError::NotASet)?
+            .into_iter()
+            .filter_map(|jwk| usable_key(jwk, accepted));
         let mut keys: LiteMap<String, SameId> = LiteMap::new_vec();
         for (key_id, key) in usable.take(MAX_KEYS) {
             keys.entry(key_id).or_default().of_type_of(key.public()).claim(key);
@@ -140,57 +142,42 @@ struct JwkSet<'a> {
     keys: Vec<Jwk<'a>>,
 }
 
-/// A JWK to be written.
+/// A JWK to be written. Which members it has depends on `kty`.
 #[derive(Serialize)]
 struct Jwk<'a> {
     kid: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     alg: Option<&'static str>,
-    #[serde(flatten)]
-    key: KeyMembers,
-}
-
-/// The members that depend on `kty`.
-#[derive(Serialize)]
-#[serde(tag = "kty")]
-enum KeyMembers {
-    #[serde(rename = "RSA")]
-    Rsa { n: String, e: String },
-    #[serde(rename = "EC")]
-    P256 { crv: &'static str, x: String, y: String },
+    kty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
 }
 
 impl<'a> Jwk<'a> {
     fn of(kid: &'a str, key: &VerificationKey) -> Self {
-        let members = match key.public() {
-            PublicKey::Rsa(key) => {
-                KeyMembers::Rsa { n: to_base64url(&key.modulus()), e: to_base64url(&key.exponent()) }
-            }
+        let alg = key.restriction().map(Algorithm::name);
+        let empty = Self { kid, alg, kty: "", crv: None, n: None, e: None, x: None, y: None };
+        let number = |bytes: &[u8]| Some(to_base64url(bytes));
+        match key.public() {
+            PublicKey::Rsa(key) => Self { kty: "RSA", n: number(&key.modulus()), e: number(&key.exponent()), ..empty },
             PublicKey::P256(key) => {
-                KeyMembers::P256 { crv: P256_CURVE, x: to_base64url(key.x()), y: to_base64url(key.y()) }
+                Self { kty: "EC", crv: Some(P256_CURVE), x: number(key.x()), y: number(key.y()), ..empty }
             }
-        };
-        Self { kid, alg: key.restriction().map(Algorithm::name), key: members }
+        }
     }
-}
-
-/// Splits a set into its keys and reads none of them, so that each can be broken by itself.
-fn published_keys(body: &[u8]) -> Result<Vec<&RawValue>, JwksError> {
-    #[derive(Deserialize)]
-    struct JwkSet<'a> {
-        #[serde(borrow)]
-        keys: Vec<&'a RawValue>,
-    }
-    // serde would also read a struct from an array of its members.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(JwksError::NotASet);
-    }
-    serde_json::from_slice::<JwkSet<'_>>(body).map(|set| set.keys).map_err(|_| JwksError::NotASet)
 }
 
 /// The key and its id, if it may verify an accepted algorithm.
-fn usable_key(json: &RawValue, accepted: &[Algorithm]) -> Option<(String, VerificationKey)> {
-    let Ok(Value::Object(jwk)) = Value::parse(json.get().as_bytes()) else { return None };
+fn usable_key(json: &[u8], accepted: &[Algorithm]) -> Option<(String, VerificationKey)> {
+    let Ok(Value::Object(jwk)) = Value::parse(json) else { return None };
     if PRIVATE_MEMBERS.iter().any(|member| jwk.contains(member)) || !may_verify_signatures(&jwk) {
         return None;
     }
