@@ -147,6 +147,12 @@ impl TokenDigest {
     }
 }
 
+impl AsRef<[u8]> for TokenDigest {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl Answer {
     /// The body of a complete answer with status 200.
     ///

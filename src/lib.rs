@@ -10,6 +10,7 @@ pub mod callout;
 pub mod capabilities;
 pub mod claims;
 pub mod config;
+mod digest_map;
 pub mod ecdsa;
 pub mod exchange;
 pub mod header_map;

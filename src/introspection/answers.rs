@@ -2,10 +2,11 @@
 //! first.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use crate::callout::TokenDigest;
 use crate::claims::access_token::Introspected;
+use crate::digest_map::DigestMap;
 use crate::keys::Attempt;
 use crate::time::UnixTime;
 
@@ -13,7 +14,7 @@ use crate::time::UnixTime;
 #[derive(Debug)]
 pub(super) struct Answers {
     capacity: usize,
-    by_token: BTreeMap<TokenDigest, Answer>,
+    by_token: DigestMap<TokenDigest, Box<Answer>>,
     /// The same tokens; what ends first is at the top.
     by_end: BinaryHeap<Reverse<(UnixTime, TokenDigest)>>,
 }
@@ -27,7 +28,7 @@ struct Answer {
 
 impl Answers {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, by_token: BTreeMap::new(), by_end: BinaryHeap::new() }
+        Self { capacity, by_token: DigestMap::new(), by_end: BinaryHeap::new() }
     }
 
     /// The answer on a token, if it may be used now. Who waited for it may use it at that moment, however short it lives.
@@ -52,7 +53,7 @@ impl Answers {
         while self.by_token.len() >= self.capacity && !self.by_end.is_empty() {
             self.drop_first();
         }
-        self.by_token.insert(token, Answer { answer, since: now, end });
+        self.by_token.insert(token, Box::new(Answer { answer, since: now, end }));
         self.by_end.push(Reverse((end, token)));
     }
 

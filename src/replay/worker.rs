@@ -1,8 +1,9 @@
 //! The tokens that one worker let in, in its own memory: by identity to find them, by expiry to drop them.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
+use crate::digest_map::DigestMap;
 use crate::time::UnixTime;
 
 use super::{Fingerprint, ReplayError, check_not_forgotten, full};
@@ -15,7 +16,7 @@ const MAX_DROPPED_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct WorkerMemory {
     capacity: usize,
-    expiries: BTreeMap<Fingerprint, UnixTime>,
+    expiries: DigestMap<Fingerprint, UnixTime>,
     /// The same; what expires first is at the top. Among them what has expired and was admitted again since.
     by_expiry: BinaryHeap<Reverse<(UnixTime, Fingerprint)>>,
     /// The latest expiry that was dropped.
@@ -24,7 +25,7 @@ pub(super) struct WorkerMemory {
 
 impl WorkerMemory {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, expiries: BTreeMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::from_secs(0) }
+        Self { capacity, expiries: DigestMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::from_secs(0) }
     }
 
     pub(super) fn admit(
