@@ -203,8 +203,14 @@ fn differential_setting_up_and_entering() {
 /// q·n do not fit into 64 bits together. Overflow panics in debug builds.
 #[test]
 fn columns_that_are_as_large_as_can_be_do_not_overflow() {
+    for blocks in [MAX_BLOCKS, kernel::UNSETTLED_BLOCKS + 1, kernel::UNSETTLED_BLOCKS, 19, 10] {
+        largest_columns(blocks);
+    }
+}
+
+fn largest_columns(blocks: usize) {
     let mut random = Random::new(4);
-    let limbs = 4 * MAX_BLOCKS;
+    let limbs = 4 * blocks;
     let (mut a, mut b, mut n) = (vec![0; limbs], vec![0; limbs], vec![0; limbs]);
     let mut carry: u128 = 0;
     for index in 0..limbs {
@@ -227,18 +233,15 @@ fn columns_that_are_as_large_as_can_be_do_not_overflow() {
     let inverse =
         (1..=4).fold(n[0][0], |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(n[0][0].wrapping_mul(inverse))));
     let inverse = inverse.wrapping_neg() & LIMB_MASK;
-    let (mut output, mut quotient) = (vec![[0; 4]; MAX_BLOCKS], vec![[0; 4]; MAX_BLOCKS]);
+    let (mut output, mut quotient) = (vec![[0; 4]; blocks], vec![[0; 4]; blocks]);
     kernel::multiply(&mut output, &mut quotient, [&a, &b, &n], inverse);
-    assert_eq!(quotient.as_flattened(), [LIMB_MASK; 4 * MAX_BLOCKS]);
-    let r = BigUint::from(1_u32) << (MAX_BLOCKS * BLOCK_BITS);
-    assert_eq!(
-        big(&output.iter().copied().collect()),
-        (&x * &y + (&r - 1_u32) * &modulus) >> (MAX_BLOCKS * BLOCK_BITS)
-    );
+    assert_eq!(quotient.as_flattened(), vec![LIMB_MASK; limbs]);
+    let r = BigUint::from(1_u32) << (blocks * BLOCK_BITS);
+    assert_eq!(big(&output.iter().copied().collect()), (&x * &y + (&r - 1_u32) * &modulus) >> (blocks * BLOCK_BITS));
     for number in [&a, &b] {
         let square = big(&number.iter().copied().collect());
         kernel::square(&mut output, &mut quotient, [number, &n], inverse);
-        let result = big(&output.iter().copied().collect()) << (MAX_BLOCKS * BLOCK_BITS);
+        let result = big(&output.iter().copied().collect()) << (blocks * BLOCK_BITS);
         assert_eq!(result % &modulus, (&square * &square) % &modulus);
     }
 }

@@ -3,7 +3,7 @@
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::limbs::{Block, Number};
+use crate::limbs::{Number, low_limb};
 use crate::montgomery::{Modulus, Workspace};
 
 /// The bits of a window. With five, 1024 bits take 205 multiplications and 30 for the table: of all widths the fewest.
@@ -66,12 +66,12 @@ impl SecretExponent {
     /// base, exponent or modulus: each window takes five squarings, a reading of the whole table and one multiplication.
     pub(crate) fn power(&self, modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Number {
         let table = Table::new(modulus, base, workspace);
-        let mut power = modulus.one(workspace);
-        let mut entry = power.clone();
-        for (index, window) in self.0.iter().enumerate() {
-            if index > 0 {
-                (0..WINDOW_BITS).for_each(|_| modulus.square(&mut power, workspace));
-            }
+        let [mut power, mut entry] = [0, 0].map(|_| Number::zero(base.blocks().len()));
+        // The highest window needs no squarings.
+        let mut windows = self.0.iter();
+        table.read(windows.next().copied().unwrap_or_default(), &mut power);
+        for window in windows {
+            (0..WINDOW_BITS).for_each(|_| modulus.square(&mut power, workspace));
             table.read(*window, &mut entry);
             modulus.multiply(&mut power, &entry, workspace);
         }
@@ -79,8 +79,11 @@ impl SecretExponent {
     }
 }
 
-/// The first 32 powers of a number, one after the other. They are overwritten when they go.
-struct Table(Zeroizing<Vec<Block>>);
+/// The first 32 powers of a number, one after the other, in pairs of limbs. They are overwritten when they go.
+struct Table(Zeroizing<Vec<Pairs>>);
+
+/// The limbs of a block: half as much to read.
+type Pairs = [u64; 2];
 
 impl Table {
     fn new(modulus: &Modulus, base: &Number, workspace: &mut Workspace) -> Self {
@@ -88,7 +91,7 @@ impl Table {
         // Likewise.
         let mut powers = Zeroizing::new(Vec::with_capacity(ENTRIES * entry.blocks().len()));
         for _ in 0..ENTRIES {
-            powers.extend_from_slice(entry.blocks());
+            powers.extend(entry.blocks().iter().map(|[l0, l1, l2, l3]| [pair(*l0, *l1), pair(*l2, *l3)]));
             modulus.multiply(&mut entry, base, workspace);
         }
         Self(powers)
@@ -96,14 +99,30 @@ impl Table {
 
     /// Copies one entry, by reading all.
     fn read(&self, wanted: u8, entry: &mut Number) {
-        entry.blocks_mut().fill([0; 4]);
         let length = entry.blocks().len();
-        for (index, candidate) in (0_u8..).zip(self.0.chunks_exact(length)) {
+        let mut masks = Zeroizing::new([0; ENTRIES]);
+        for (index, mask) in (0_u8..).zip(masks.iter_mut()) {
             // Opaque to the compiler, which might otherwise skip what it can tell to be masked away.
-            let mask = u32::conditional_select(&0, &u32::MAX, index.ct_eq(&wanted));
-            for (block, candidate) in entry.blocks_mut().iter_mut().zip(candidate) {
-                block.iter_mut().zip(candidate).for_each(|(limb, candidate)| *limb |= candidate & mask);
+            *mask = u64::conditional_select(&0, &u64::MAX, index.ct_eq(&wanted));
+        }
+        for (position, block) in entry.blocks_mut().iter_mut().enumerate() {
+            let [mut first, mut second] = Pairs::default();
+            for (candidate, mask) in self.0.iter().skip(position).step_by(length).zip(masks.iter()) {
+                let [candidate_first, candidate_second] = candidate;
+                (first, second) = (first | candidate_first & mask, second | candidate_second & mask);
             }
+            let ([l0, l1], [l2, l3]) = (limbs(first), limbs(second));
+            *block = [l0, l1, l2, l3];
         }
     }
+}
+
+/// Two limbs in one integer.
+fn pair(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// The limbs of such a pair.
+fn limbs(pair: u64) -> [u32; 2] {
+    [low_limb(pair), low_limb(pair >> 32)]
 }

@@ -6,10 +6,14 @@
 //!
 //! # No accumulator overflows
 //!
-//! A limb is below 2^28, a product of two at most (2^28 − 1)² < 2^56 − 2^28. A number has at most L = 148 limbs
-//! ([`MAX_BLOCKS`]), so a column of a·b or of q·n has at most 148 products, and is below 148·2^56 < 2^63.3. Both together
-//! might exceed 2^64. Therefore the columns of a·b are carried into each other before those of q·n are added
-//! ([`settle`]): what is left in each is below 2^28, and what goes to the next is below 2^36. So
+//! A limb is below 2^28, a product of two at most (2^28 − 1)² < 2^56 − 2^28. A number of up to 31 blocks has at most 124
+//! limbs, so a column of a·b and q·n has at most 248 products and a carry from the column before of below 2^37: less than
+//! 248·2^56 + 2^37 < 2^64.
+//!
+//! A number has at most L = 148 limbs ([`MAX_BLOCKS`]). Then a column of a·b or of q·n has at most 148 products, and is
+//! below 148·2^56 < 2^63.3, but both together might exceed 2^64. Therefore the columns of a·b are carried into each other
+//! before those of q·n are added ([`settle`]): what is left in each is below 2^28, and what goes to the next is below 2^36.
+//! So
 //!
 //! - in front of `settle`: at most 148 products, and a carry from the columns before of below 2^38;
 //! - after it: a rest below 2^28, at most 148 products, and the carry from the neighbour of below 2^37.
@@ -25,6 +29,9 @@ use crate::limbs::{Block, LIMB_BITS, LIMB_MASK, low_limb};
 type Columns = [u64; 4];
 
 const ZERO: Block = [0; 4];
+
+/// The most blocks of numbers whose columns hold all products of a·b and of q·n.
+pub(crate) const UNSETTLED_BLOCKS: usize = 31;
 
 /// The blocks of the prime factors of most keys, which have 1024 bits.
 const FACTOR_BLOCKS: usize = 10;
@@ -87,31 +94,40 @@ fn square_fixed<const BLOCKS: usize>(
 
 #[inline(always)]
 fn multiply_any(output: &mut [Block], quotient: &mut [Block], [a, b, n]: [&[Block]; 3], inverse: u32) {
-    debug_assert_eq!(a.len(), b.len());
-    reduce(output, quotient, n, inverse, |index, carry| product_columns(a, b, index, carry));
+    reduce(output, quotient, n, inverse, Factors::Different(a, b));
 }
 
 #[inline(always)]
 fn square_any(output: &mut [Block], quotient: &mut [Block], [a, n]: [&[Block]; 2], inverse: u32) {
-    debug_assert_eq!(a.len(), n.len());
-    reduce(output, quotient, n, inverse, |index, carry| square_columns(a, index, carry));
+    reduce(output, quotient, n, inverse, Factors::Same(a));
 }
 
-/// Montgomery's reduction of a number that is given by its columns: `columns(index, carry)` are four at that block, with
-/// a carry added to the first.
+/// What is multiplied.
+#[derive(Clone, Copy)]
+enum Factors<'a> {
+    Different(&'a [Block], &'a [Block]),
+    Same(&'a [Block]),
+}
+
+impl Factors<'_> {
+    /// Four columns of the product from block `index` on, with a carry added to the first.
+    #[inline(always)]
+    fn columns(self, index: usize, carry: u64) -> Columns {
+        match self {
+            Self::Different(a, b) => product_columns(a, b, index, carry),
+            Self::Same(a) => square_columns(a, index, carry),
+        }
+    }
+}
+
+/// Montgomery's reduction of a product.
 #[inline(always)]
-fn reduce(
-    output: &mut [Block],
-    quotient: &mut [Block],
-    n: &[Block],
-    inverse: u32,
-    columns: impl Fn(usize, u64) -> Columns,
-) {
+fn reduce(output: &mut [Block], quotient: &mut [Block], n: &[Block], inverse: u32, factors: Factors<'_>) {
     debug_assert!(output.len() == n.len() && quotient.len() == n.len() && n.len() <= crate::limbs::MAX_BLOCKS);
     let lowest = block(n, 0);
     let mut carry = 0;
     for index in 0..n.len() {
-        let (rests, above) = settle(columns(index, carry));
+        let (rests, above) = settle_if_long(factors.columns(index, carry), n.len());
         let known = quotient.get(..index).unwrap_or_default();
         let (sums, _) = add_products(rests, block(n, index), known, n.get(..index).unwrap_or_default());
         let (digits, carried) = quotient_digits(sums, lowest, inverse);
@@ -119,7 +135,7 @@ fn reduce(
         carry = above + carried;
     }
     for (above, block) in output.iter_mut().enumerate() {
-        let (rests, over) = settle(columns(n.len() + above, carry));
+        let (rests, over) = settle_if_long(factors.columns(n.len() + above, carry), n.len());
         let rest = above..n.len();
         let quotient = quotient.get(rest.clone()).unwrap_or_default();
         let (sums, _) = add_products(rests, ZERO, quotient, n.get(rest).unwrap_or_default());
@@ -133,6 +149,7 @@ fn reduce(
 /// Four columns of a·b from block `index` on.
 #[inline(always)]
 fn product_columns(a: &[Block], b: &[Block], index: usize, carry: u64) -> Columns {
+    debug_assert_eq!(a.len(), b.len());
     let sums = [carry, 0, 0, 0];
     if index < a.len() {
         let (a_below, b_below) = (a.get(..index).unwrap_or_default(), b.get(..index).unwrap_or_default());
@@ -219,6 +236,12 @@ fn settle([t0, t1, t2, t3]: Columns) -> (Columns, u64) {
     let t2 = t2 + (t1 >> LIMB_BITS);
     let t3 = t3 + (t2 >> LIMB_BITS);
     ([t0 & MASK, t1 & MASK, t2 & MASK, t3 & MASK], t3 >> LIMB_BITS)
+}
+
+/// [`settle`], if the columns are too long for all products.
+#[inline(always)]
+fn settle_if_long(columns: Columns, blocks: usize) -> (Columns, u64) {
+    if blocks > UNSETTLED_BLOCKS { settle(columns) } else { (columns, 0) }
 }
 
 /// The digits of the quotient that make four columns vanish, and what they carry. The columns have all products but those
