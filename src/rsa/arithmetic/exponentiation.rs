@@ -1,6 +1,5 @@
 //! Powers modulo n: with a public exponent, whose time shows the exponent, and with a secret one, whose time shows nothing.
 
-use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::limbs::{Number, low_limb};
@@ -100,11 +99,7 @@ impl Table {
     /// Copies one entry, by reading all.
     fn read(&self, wanted: u8, entry: &mut Number) {
         let length = entry.blocks().len();
-        let mut masks = Zeroizing::new([0; ENTRIES]);
-        for (index, mask) in (0_u8..).zip(masks.iter_mut()) {
-            // Opaque to the compiler, which might otherwise skip what it can tell to be masked away.
-            *mask = u64::conditional_select(&0, &u64::MAX, index.ct_eq(&wanted));
-        }
+        let masks = masks(wanted);
         for (position, block) in entry.blocks_mut().iter_mut().enumerate() {
             let [mut first, mut second] = Pairs::default();
             for (candidate, mask) in self.0.iter().skip(position).step_by(length).zip(masks.iter()) {
@@ -115,6 +110,19 @@ impl Table {
             *block = [l0, l1, l2, l3];
         }
     }
+}
+
+/// What leaves one entry of a table, and nothing of the others: all bits for the one, and none for the others.
+pub(crate) fn masks(wanted: u8) -> Zeroizing<[u64; ENTRIES]> {
+    // Opaque to compilers, which might otherwise skip what they can tell to be masked away.
+    let wanted = std::hint::black_box(u64::from(wanted));
+    let mut masks = Zeroizing::new([0; ENTRIES]);
+    for (index, mask) in (0_u64..).zip(masks.iter_mut()) {
+        // One less than the difference has the highest bit only if there is no difference.
+        *mask = ((index ^ wanted).wrapping_sub(1) >> 63).wrapping_neg();
+    }
+    std::hint::black_box(&masks);
+    masks
 }
 
 /// Two limbs in one integer.

@@ -5,13 +5,12 @@
 //! column further. Products are added row by row: the digits of the quotient are known after the first steps of a row, and
 //! the other steps hide how long these take. Time depends on lengths alone.
 
-use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::lanes::Lanes;
 use super::modulus::{Multiple, SHIFT, from_float, from_number, to_float, to_number};
 use super::split::{Constants, LIMB_BITS, bias};
-use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
+use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS, masks};
 use crate::limbs::{self, Number};
 use crate::montgomery::Modulus;
 
@@ -102,10 +101,12 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
         let [p, q] = exponents.map(SecretExponent::windows);
         let mut windows = p.iter().zip(q).map(|(p, q)| [*p, *q]);
         // The highest window needs no squarings.
-        let mut power = read(&table, windows.next().unwrap_or_default());
+        let [mut power, mut entry] = [zero(), zero()];
+        read(&table, windows.next().unwrap_or_default(), &mut power);
         for window in windows {
             (0..WINDOW_BITS).for_each(|_| self.square(&mut power, columns));
-            self.multiply(&mut power, &read(&table, window), columns);
+            read(&table, window, &mut entry);
+            self.multiply(&mut power, &entry, columns);
         }
         // Out of Montgomery form, and multiplied by 2^112, so that it may be divided by that.
         let shift = Number::power_of_two(SHIFT * limbs::LIMB_BITS, SHIFT);
@@ -136,7 +137,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     /// Replaces a by a·b/R mod N, with the bounds of the other kernel for N.
     fn multiply(&self, a: &mut [Block; BLOCKS], b: &[Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
         let constants = Constants::new();
-        columns.as_flattened_mut().fill(Block::default());
+        constants.clear(columns.as_flattened_mut().as_flattened_mut());
         for (index, block) in a.iter().enumerate() {
             add_row(&constants, from(columns.as_flattened_mut(), index), block, b);
         }
@@ -146,7 +147,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     /// Replaces a by a²/R mod N.
     fn square(&self, a: &mut [Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
         let constants = Constants::new();
-        columns.as_flattened_mut().fill(Block::default());
+        constants.clear(columns.as_flattened_mut().as_flattened_mut());
         // Products of two different blocks appear twice, and that of a block with itself once.
         for (index, block) in a.iter().enumerate() {
             let above = a.get(index + 1..).unwrap_or_default();
@@ -228,24 +229,18 @@ fn add_row(constants: &Constants, columns: &mut [Block], [x0, x1]: &Block, y: &[
 }
 
 /// Copies one entry of a table a lane, by reading all.
-fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], wanted: [u8; 2]) -> Residues<BLOCKS> {
-    let mut masks = Zeroizing::new([Lanes::default(); ENTRIES]);
-    for (index, mask) in (0_u8..).zip(masks.iter_mut()) {
-        // Opaque to the compiler, as in the other table.
-        let [p, q] = wanted.map(|wanted| u64::conditional_select(&0, &u64::MAX, index.ct_eq(&wanted)));
-        *mask = Lanes::new(p, q);
-    }
-    let mut entry = zero();
-    for (candidates, masks) in table.as_chunks::<4>().0.iter().zip(masks.as_chunks::<4>().0) {
-        let [c0, c1, c2, c3] = candidates;
-        let [m0, m1, m2, m3] = *masks;
-        let places = entry.as_flattened_mut().iter_mut();
-        let lanes = c0.as_flattened().iter().zip(c1.as_flattened()).zip(c2.as_flattened()).zip(c3.as_flattened());
-        for (place, (((l0, l1), l2), l3)) in places.zip(lanes) {
+fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], [p, q]: [u8; 2], entry: &mut [Block; BLOCKS]) {
+    let entry = entry.as_flattened_mut();
+    Constants::new().clear(entry);
+    let ([p, q], tables) = ([masks(p), masks(q)], table.as_chunks::<4>().0);
+    for ((candidates, p), q) in tables.iter().zip(p.as_chunks().0).zip(q.as_chunks().0) {
+        let [c0, c1, c2, c3] = candidates.each_ref().map(|candidate| candidate.as_flattened());
+        let ([p0, p1, p2, p3], [q0, q1, q2, q3]) = (*p, *q);
+        let [m0, m1, m2, m3] = [[p0, q0], [p1, q1], [p2, q2], [p3, q3]].map(|[p, q]| Lanes::new(p, q));
+        for ((((place, l0), l1), l2), l3) in entry.iter_mut().zip(c0).zip(c1).zip(c2).zip(c3) {
             *place = place.or(l0.and(m0)).or(l1.and(m1)).or(l2.and(m2)).or(l3.and(m3));
         }
     }
-    entry
 }
 
 /// What is left of columns from an index on.

@@ -53,6 +53,7 @@ pub(super) struct Constants {
     rest: Lanes,
     two_52: Lanes,
     mask: Lanes,
+    zero: Lanes,
 }
 
 /// What the sums of so many low and high halves have to be corrected by, modulo 2^64.
@@ -70,7 +71,14 @@ impl Constants {
             rest: Lanes::splat((TWO_104 - THREE_TIMES_TWO_51).to_bits()),
             two_52: Lanes::splat(TWO_52.to_bits()),
             mask: Lanes::splat(LIMB_MASK),
+            zero: Lanes::default(),
         })
+    }
+
+    /// Overwrites sums by zeros. Compilers would have the host do that, whose call takes longer.
+    #[inline(always)]
+    pub(super) fn clear(&self, sums: &mut [Lanes]) {
+        sums.iter_mut().for_each(|sum| *sum = self.zero);
     }
 
     /// The halves of two products, high and low: the one is to be added, the other to be subtracted.
