@@ -36,11 +36,11 @@ build: need-rust ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_a
 .PHONY: probe
 probe: need-rust ## Build the modules that tests and benchmarks of RSA ask inside gateways' engines
 	@rustup --quiet target add $(WASM)
-	$(CARGO) build --release --target $(WASM) --package rsa-probe --lib
-	$(FAST_FLAGS) $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package rsa-probe --lib
+	$(CARGO) build --profile rsa-probe --target $(WASM) --package rsa-probe --lib
+	$(FAST_FLAGS) $(CARGO) build --profile rsa-probe --target $(WASM) --target-dir $(FAST_TARGET) --package rsa-probe --lib
 	@mkdir -p $(PROBES)
-	@cp target/$(WASM)/release/rsa_probe.wasm $(PROBES)/baseline.wasm
-	@cp $(FAST_TARGET)/$(WASM)/release/rsa_probe.wasm $(PROBES)/relaxed_simd.wasm
+	@cp target/$(WASM)/rsa-probe/rsa_probe.wasm $(PROBES)/baseline.wasm
+	@cp $(FAST_TARGET)/$(WASM)/rsa-probe/rsa_probe.wasm $(PROBES)/relaxed_simd.wasm
 
 .PHONY: demo
 demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
