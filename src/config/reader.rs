@@ -124,8 +124,14 @@ impl<'a> Node<'a> {
 
     /// Notes a string of the right kind and the wrong content, which `got` describes without quoting it.
     pub(super) fn refuse_text<T>(&self, expected: &str, got: &str, errors: &mut ConfigErrors) -> Option<T> {
-        self.refuse(format!("expected {expected}, got {got}"), errors);
+        self.note_other(expected, got, errors);
         None
+    }
+
+    // Else it is repeated for each of a hundred settings.
+    #[inline(never)]
+    fn note_other(&self, expected: &str, got: &str, errors: &mut ConfigErrors) {
+        self.refuse(format!("expected {expected}, got {got}"), errors);
     }
 
     /// A string of any content: for the values that check themselves.
@@ -217,6 +223,22 @@ impl<'a> Node<'a> {
         errors: &mut ConfigErrors,
         mut item: impl FnMut(&Node<'a>, &mut ConfigErrors) -> Option<T>,
     ) -> Option<Vec<T>> {
+        let mut items: Vec<Option<T>> = Vec::new();
+        for node in self.items(rule, errors)? {
+            let value = item(&node, errors);
+            match items.iter().position(|earlier| value.is_some() && *earlier == value) {
+                Some(first) => {
+                    let got = format!("the same as at [{first}]");
+                    items.push(node.refuse_text(&format!("{} without duplicates", rule.of), &got, errors));
+                }
+                None => items.push(value),
+            }
+        }
+        items.into_iter().collect()
+    }
+
+    /// The items of a list that has as many as it may.
+    fn items(&self, rule: &ListRule, errors: &mut ConfigErrors) -> Option<Vec<Node<'a>>> {
         let ListRule { of, min, max } = rule;
         let expected = if *min == 0 {
             format!("an array of at most {max} {of}")
@@ -229,22 +251,10 @@ impl<'a> Node<'a> {
             _ => return self.mismatch(&expected, errors),
         };
         if json.len() < *min || json.len() > *max {
-            self.refuse(format!("expected {expected}, got an array of {}", json.len()), errors);
-            return None;
+            return self.refuse_text(&expected, &format!("an array of {}", json.len()), errors);
         }
-        let mut items: Vec<Option<T>> = Vec::new();
-        for (index, json) in json.iter().enumerate() {
-            let node = Node { path: format!("{}[{index}]", self.path), json: Some(json) };
-            let value = item(&node, errors);
-            match items.iter().position(|earlier| value.is_some() && *earlier == value) {
-                Some(first) => {
-                    node.refuse(format!("expected {of} without duplicates, got the same as at [{first}]"), errors);
-                    items.push(None);
-                }
-                None => items.push(value),
-            }
-        }
-        items.into_iter().collect()
+        let node = |(index, json)| Node { path: format!("{}[{index}]", self.path), json: Some(json) };
+        Some(json.iter().enumerate().map(node).collect())
     }
 
     /// An object; its unknown, refused and repeated keys are noted at once.

@@ -51,6 +51,14 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret that is given, and has not been read any further.
+struct Given<'a> {
+    node: Node<'a>,
+    /// The name of the variable that it stands in.
+    variable: Option<&'a str>,
+    text: Zeroizing<String>,
+}
+
 impl<'e> SecretSource<'e> {
     pub(super) fn new(environment: Environment<'e>) -> Self {
         Self { environment, warnings: Vec::new() }
@@ -69,19 +77,29 @@ impl<'e> SecretSource<'e> {
         parse: impl Fn(&str) -> Result<T, String>,
         errors: &mut ConfigErrors,
     ) -> Option<T> {
+        let Given { node, variable, text } = self.given(node, rule, errors)?;
+        match rule.fault(&text).map_or_else(|| parse(&text), |fault| Err(fault.to_owned())) {
+            Ok(secret) => Some(secret),
+            Err(fault) => {
+                let got = variable.map_or_else(|| fault.clone(), |name| format!("{fault} in {name}"));
+                node.refuse_text(rule.expected, &got, errors)
+            }
+        }
+    }
+
+    /// The text of a secret, from the one place that is named.
+    fn given<'a>(&mut self, node: &Node<'a>, rule: &TextRule, errors: &mut ConfigErrors) -> Option<Given<'a>> {
         let object = node.object(&KEYS, errors)?;
         object.exactly_one(errors);
         let (variable, value) = (object.member("env"), object.member("value"));
-        let parse = |text: &str| rule.fault(text).map_or_else(|| parse(text), |fault| Err(fault.to_owned()));
         if !variable.is_absent() {
             let name = variable.text(&VARIABLE, errors)?;
-            let Some(text) = self.variable(name) else {
-                let got = format!("{name}, which is not");
-                return variable.refuse_text("an environment variable that is set", &got, errors);
-            };
-            return match parse(&text) {
-                Ok(secret) => Some(secret),
-                Err(fault) => variable.refuse_text(rule.expected, &format!("{fault} in {name}"), errors),
+            return match self.variable(name) {
+                Some(text) => Some(Given { node: variable, variable: Some(name), text }),
+                None => {
+                    let got = format!("{name}, which is not");
+                    variable.refuse_text("an environment variable that is set", &got, errors)
+                }
             };
         }
         if value.is_absent() {
@@ -91,11 +109,8 @@ impl<'e> SecretSource<'e> {
             &value,
             "a secret in the configuration is shown by the gateway's admin pages; give {\"env\": \"NAME\"} instead",
         );
-        let text = value.string(rule.expected, errors)?;
-        match parse(text) {
-            Ok(secret) => Some(secret),
-            Err(fault) => value.refuse_text(rule.expected, &fault, errors),
-        }
+        let text = Zeroizing::new(value.string(rule.expected, errors)?.to_owned());
+        Some(Given { node: value, variable: None, text })
     }
 
     /// Notes what the operator should know, although it is accepted.
