@@ -102,6 +102,19 @@ pub(super) fn from_float(bits: u64) -> u64 {
     (f64::from_bits(bits) + TWO_52).to_bits() & LIMB_MASK
 }
 
+/// The number that limbs of 52 bits are, for tests.
+#[cfg(test)]
+pub(super) fn number_of(limbs: &[u64]) -> num_bigint::BigUint {
+    limbs.iter().rev().fold(num_bigint::BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb)
+}
+
+/// The limbs of 52 bits that a number is, for tests.
+#[cfg(test)]
+pub(super) fn to_limbs(number: &num_bigint::BigUint, length: usize) -> Vec<u64> {
+    let limb = |index: usize| u64::try_from((number >> (index * LIMB_BITS)) & num_bigint::BigUint::from(LIMB_MASK));
+    (0..length).map(|index| limb(index).expect("52 bits")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use num_bigint::BigUint;
@@ -122,7 +135,8 @@ mod tests {
             let value = random.number(bits);
             let limbs = from_number(&number(&value, 38), 82);
             assert!(limbs.iter().all(|limb| *limb <= LIMB_MASK));
-            assert_eq!(limbs.iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb), value);
+            assert_eq!(number_of(&limbs), value);
+            assert_eq!(to_limbs(&value, 82), *limbs);
             let floats: Vec<u64> = limbs.iter().map(|limb| to_float(*limb)).collect();
             assert!(floats.iter().zip(limbs.iter()).all(|(float, limb)| f64::from_bits(*float) == exact(*limb)));
             let limbs: Vec<u64> = floats.into_iter().map(from_float).collect();
@@ -138,12 +152,11 @@ mod tests {
             let n = random.modulus(bits);
             let blocks = Multiple::blocks_for(bits) + random.below(2);
             let multiple = Multiple::new(&Modulus::new(&n.to_bytes_be(), bits), bits, blocks);
-            let value = |limbs: &[u64]| limbs.iter().rev().fold(BigUint::ZERO, |sum, limb| (sum << LIMB_BITS) + *limb);
-            let modulus = (value(&multiple.upper) << BLOCK_BITS) - 1_u32;
+            let modulus = (number_of(&multiple.upper) << BLOCK_BITS) - 1_u32;
             assert_eq!(&modulus % &n, BigUint::ZERO);
             assert!(&modulus << ROOM_BITS <= BigUint::from(1_u32) << (BLOCK_BITS * blocks));
             let power = BigUint::from(2_u32).modpow(&BigUint::from(117 * blocks), &modulus);
-            assert_eq!(value(&multiple.root), power);
+            assert_eq!(number_of(&multiple.root), power);
         }
     }
 }

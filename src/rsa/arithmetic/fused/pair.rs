@@ -272,3 +272,61 @@ fn limbs_of(blocks: &[Block], lane: usize) -> Zeroizing<Vec<u64>> {
     limbs.extend(blocks.as_flattened().iter().map(limb));
     limbs
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+
+    use super::*;
+    use crate::differential::{Random, multiplications};
+    use crate::fused::modulus::{number_of, to_limbs};
+
+    #[test]
+    fn differential_fused_products_and_squares_of_pairs() {
+        let mut random = Random::new(32);
+        // Both lanes are an input.
+        for round in 0..multiplications() / 200 {
+            // The most bits that each length is for, and any.
+            match round % 6 {
+                0 => products_and_squares::<11>(&mut random, 1031),
+                1 => products_and_squares::<16>(&mut random, 1551),
+                2 => products_and_squares::<21>(&mut random, 2048),
+                _ => {
+                    let bits = 1024 + random.below(8);
+                    products_and_squares::<11>(&mut random, bits);
+                }
+            }
+        }
+    }
+
+    fn products_and_squares<const BLOCKS: usize>(random: &mut Random, bits: usize) {
+        // A prime may have one bit less than what its length is taken for.
+        let factors = [0, 1].map(|less| random.modulus(bits - less));
+        let moduli = factors.each_ref().map(|n| Modulus::new(&n.to_bytes_be(), bits));
+        let rings = Rings::<BLOCKS>::new(moduli.each_ref(), bits);
+        let multiples = moduli
+            .each_ref()
+            .map(|modulus| (number_of(&Multiple::new(modulus, bits, BLOCKS).upper) << (2 * LIMB_BITS)) - 1_u32);
+        let r = BigUint::from(1_u32) << (2 * BLOCKS * LIMB_BITS);
+        let mut columns = zero_columns();
+        for _ in 0..100 {
+            let mut pair = || multiples.each_ref().map(|multiple| random.at_most(&(multiple * 2_u32 - 1_u32)));
+            let (a, b) = (pair(), pair());
+            let [mut product, y] = [&a, &b].map(|numbers| {
+                let [p, q] = numbers.each_ref().map(|number| to_limbs(number, 2 * BLOCKS));
+                residues::<BLOCKS>([&p, &q])
+            });
+            let mut square = product.clone();
+            rings.multiply(&mut product, &y, &mut columns);
+            rings.square(&mut square, &mut columns);
+            for lane in [0, 1] {
+                let (multiple, a, b) = (&multiples[lane], &a[lane], &b[lane]);
+                for (result, expected) in [(&product, a * b), (&square, a * a)] {
+                    let result = number_of(&limbs_of(&**result, lane));
+                    assert!(result < multiple * 2_u32, "not reduced\nN = {multiple:x}\na = {a:x}\nb = {b:x}");
+                    assert_eq!((result * &r) % multiple, expected % multiple, "N = {multiple:x}\na = {a:x}\nb = {b:x}");
+                }
+            }
+        }
+    }
+}

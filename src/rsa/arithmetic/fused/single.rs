@@ -258,3 +258,54 @@ fn from<T>(slice: &[T], index: usize) -> &[T] {
 fn over(column: u64) -> u64 {
     (column.cast_signed() >> LIMB_BITS).cast_unsigned()
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+
+    use super::*;
+    use crate::differential::{Random, multiplications};
+    use crate::fused::modulus::{number_of, to_limbs};
+
+    #[test]
+    fn differential_fused_products_and_squares() {
+        let mut random = Random::new(31);
+        for round in 0..multiplications() / 100 {
+            // The most bits that each length is for, and any.
+            match round % 6 {
+                0 => products_and_squares::<21>(&mut random, 2071),
+                1 => products_and_squares::<31>(&mut random, 3111),
+                2 => products_and_squares::<41>(&mut random, 4096),
+                _ => {
+                    let bits = 2048 + random.below(24);
+                    products_and_squares::<21>(&mut random, bits);
+                }
+            }
+        }
+    }
+
+    fn products_and_squares<const BLOCKS: usize>(random: &mut Random, bits: usize) {
+        let n = random.modulus(bits);
+        let modulus = Modulus::new(&n.to_bytes_be(), bits);
+        let ring = Ring::<BLOCKS>::new(&modulus, bits);
+        let multiple = (number_of(&Multiple::new(&modulus, bits, BLOCKS).upper) << (2 * LIMB_BITS)) - 1_u32;
+        let r = BigUint::from(1_u32) << (2 * BLOCKS * LIMB_BITS);
+        let [mut output, mut quotient] = [Residue::default(), Residue::default()];
+        for case in 0..100 {
+            let a = random.at_most(&(&multiple * 2_u32 - 1_u32));
+            // Any number below 2·N, or a plain one times 2^112.
+            let b = match case % 2 {
+                0 => random.at_most(&(&multiple * 2_u32 - 1_u32)),
+                _ => random.at_most(&(&n - 1_u32)) << 112,
+            };
+            let [x, y] = [&a, &b].map(|number| Residue::<BLOCKS>::new(&to_limbs(number, 2 * BLOCKS)));
+            ring.multiply(&mut output, &mut quotient.limbs, &x, &y);
+            let product = number_of(&output.limbs());
+            ring.square(&mut output, &mut quotient.limbs, &x);
+            for (result, expected) in [(product, &a * &b), (number_of(&output.limbs()), &a * &a)] {
+                assert!(result < &multiple * 2_u32, "not reduced\nn = {n:x}\na = {a:x}\nb = {b:x}");
+                assert_eq!((result * &r) % &multiple, expected % &multiple, "n = {n:x}\na = {a:x}\nb = {b:x}");
+            }
+        }
+    }
+}
