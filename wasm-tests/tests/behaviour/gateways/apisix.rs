@@ -90,7 +90,7 @@ fn a_trap_of_another_request_refuses_the_one_that_waits() {
         let gateway = APISIX
             .on(profile, &jwt_auth())
             // Less than it takes to verify a signature.
-            .fuel_limit(5_000_000)
+            .fuel_limit(800_000)
             .expect_traps()
             .expect_crashes()
             .upstream(KEYSTORE, slow)

@@ -14,8 +14,9 @@ use super::{all_calls, calls};
 
 const KONG: Host = Host::KONG;
 
-/// What one call may use in a gateway that traps: more than all the rest, and less than to verify a signature.
-const TOO_LITTLE_FOR_A_SIGNATURE: u64 = 5_000_000;
+/// What one call may use in a gateway that traps: more than all the rest, and less than to verify a signature with either
+/// kernel.
+const TOO_LITTLE_FOR_A_SIGNATURE: u64 = 800_000;
 
 /// The property without which a request goes nowhere.
 const UPSTREAM_SCHEME: [&str; 2] = ["ngx", "upstream_scheme"];
