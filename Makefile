@@ -66,6 +66,17 @@ bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the 
 	@$(CARGO) build --quiet --workspace --bin bench --test rsa
 	@target/debug/bench $(SECTION)
 
+.PHONY: timing
+timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
+	RUSTFLAGS="-C target-feature=+fma" $(CARGO) bench --quiet --package rsa-arithmetic --bench timing --target-dir target/timing
+
+# libFuzzer with the stable toolchain: the flags have the compiler count what was reached. They are for one target, not for build scripts.
+SECONDS_OF_FUZZING ?= 60
+.PHONY: fuzz
+fuzz: need-rust need-cc ## Feed the arithmetic of RSA with what libFuzzer finds, for SECONDS_OF_FUZZING (60)
+	cd fuzz && RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Ccodegen-units=1 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table" \
+		$(CARGO) run --quiet --release --target "$$(rustc --print host-tuple)" -- -max_len=700 -max_total_time=$(SECONDS_OF_FUZZING)
+
 .PHONY: lint
 lint: build need-cc ## Check formatting, lints, and that gateways would load the modules
 	@rustup --quiet target add $(WASM)

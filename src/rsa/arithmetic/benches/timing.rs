@@ -1,7 +1,7 @@
 //! Whether the time of private operations shows secrets: two classes of inputs, drawn in random order, and Welch's t-test
 //! of their times (O. Reparaz, J. Balasch, I. Verbauwhede, "Dude, is my code constant time?", 2017).
 //!
-//! `RUSTFLAGS="-C target-feature=+fma" cargo bench -p rsa-arithmetic --bench timing`. Without that feature, the fused
+//! `make timing` runs it with the feature `fma` of the processor. Without that, the fused
 //! kernel calls a function for each multiplication, which may be in software, whose time shows its operands. What is
 //! measured is the native code, not what an engine makes of WebAssembly. `TIMING_BITS` is the size of the modulus (1024),
 //! and `TIMING_MEASUREMENTS` how often each comparison measures (20000).
