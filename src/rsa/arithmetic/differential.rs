@@ -2,7 +2,7 @@
 //!
 //! Each kernel gets more than 100,000 inputs a run. Nearly all of them are single multiplications modulo a number, which
 //! everything else is made of: 50,000 of two factors and 50,000 of one factor with itself; the fused kernel as many again
-//! for pairs of numbers. Beside them there are 1,000 private powers (of the fused kernel 200), a hundredth of them of the
+//! for pairs of numbers. Beside them there are 1,000 private powers (of the fused kernel 200), one in 200 of the
 //! sizes that keys have, and 250 public powers and products of those sizes. `tests/reference.rs` compares whole operations
 //! of real keys. `RSA_CASES=100000 cargo test --release differential` takes a hundred times as many.
 
