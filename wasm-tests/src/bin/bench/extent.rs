@@ -9,6 +9,8 @@ use wasm_tests::artifact::Artifact;
 pub(crate) struct Extent {
     /// Whether all modules are measured, or only the one under test.
     all_modules: bool,
+    /// RSA alone: how often the contenders take turns.
+    pub(crate) rsa_rounds: usize,
     /// How often the contestants take turns.
     pub(crate) rounds: usize,
     /// How long a turn takes.
@@ -33,6 +35,7 @@ impl Extent {
     /// For figures.
     pub(crate) const FULL: Self = Self {
         all_modules: true,
+        rsa_rounds: 25,
         rounds: 12,
         turn: Duration::from_millis(400),
         warm_up: 3_000,
@@ -46,6 +49,7 @@ impl Extent {
     /// For a test that the benchmark still runs. Its figures mean nothing.
     pub(crate) const QUICK: Self = Self {
         all_modules: false,
+        rsa_rounds: 1,
         rounds: 2,
         turn: Duration::from_millis(20),
         warm_up: 20,

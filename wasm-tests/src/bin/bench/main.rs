@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == *section)) {
         println!();
         match *section {
-            "rsa" => rsa::run().await,
+            "rsa" => rsa::run(extent).await,
             "inbound" => inbound::run(extent).await,
             "keys" => keys::run(extent).await,
             "memory" => memory::run(extent).await,

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use wasm_tests::probe::keys::TestKey;
 use wasm_tests::probe::{Answer, Build, By, Bytes, Engine, Probe, Question, SignedMessage, Time, Work, repeat};
 
+use crate::extent::Extent;
 use crate::openssl::{OpenSsl, Pair};
 
 const SIZES: [usize; 3] = [2048, 3072, 4096];
-const ROUNDS: usize = 25;
 /// No round begins later than this.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How long one measurement takes, in nanoseconds, if what is measured is shorter. The fastest millisecond of it counts.
@@ -47,7 +47,7 @@ struct Measured {
 }
 
 /// Measures and prints.
-pub async fn run() {
+pub async fn run(extent: Extent) {
     let openssl = OpenSsl::load();
     let keys = SIZES.map(TestKey::generate);
     let signed = keys.each_ref().map(|key| key.sign(&MESSAGE));
@@ -63,7 +63,7 @@ pub async fn run() {
     let started = Instant::now();
     let mut rounds = 0;
     // Engines compile what is used often once more, so the first round does not count.
-    for round in 0..=ROUNDS {
+    for round in 0..=extent.rsa_rounds {
         if started.elapsed() > LIMIT {
             break;
         }
