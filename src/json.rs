@@ -3,15 +3,17 @@
 //! Parsers disagree on which of two equal members wins; RFC 7515 §4 and RFC 7519 §4 therefore let a receiver refuse them,
 //! and this one refuses them at every level. Text is borrowed from the input wherever it holds no escape.
 
+mod items;
 mod members;
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroize as _;
 
+pub use items::raw_items;
 pub use members::members;
 
 /// The deepest nesting of arrays and objects that is read. Tokens and keys need 3, configurations 7; a bound keeps
@@ -166,67 +168,6 @@ impl fmt::Display for JsonError {
             JsonError::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
             JsonError::TooManyMembers => write!(f, "an object has more than {MAX_MEMBERS} members"),
         }
-    }
-}
-
-/// The items of the list that one member of an object is, each as it is written and not read any further, so that one of them
-/// can be refused by itself. Nothing if the bytes are not one JSON object with exactly one such member.
-#[must_use]
-pub fn raw_items<'a>(bytes: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
-    let mut text = Text(bytes);
-    let mut found = None;
-    text.each(b'{', b'}', |text| {
-        let Ok(Value::Text(name)) = Value::parse(text.value()?) else { return None };
-        text.punctuation().filter(|byte| *byte == b':')?;
-        if name != member {
-            return text.value().map(drop);
-        }
-        let mut items = Vec::new();
-        text.each(b'[', b']', |text| text.value().map(|item| items.push(item)))?;
-        found.replace(items).is_none().then_some(())
-    })?;
-    if text.punctuation().is_none() { found } else { None }
-}
-
-/// JSON of which some has been read.
-struct Text<'a>(&'a [u8]);
-
-impl<'a> Text<'a> {
-    /// Reads what stands between two brackets, separated by commas.
-    fn each(&mut self, open: u8, close: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        self.punctuation().filter(|byte| *byte == open)?;
-        let after_open = self.0;
-        if self.punctuation() == Some(close) {
-            return Some(());
-        }
-        self.0 = after_open;
-        loop {
-            item(self)?;
-            match self.punctuation()? {
-                b',' => {}
-                byte => return (byte == close).then_some(()),
-            }
-        }
-    }
-
-    /// A value and the white space before it.
-    fn value(&mut self) -> Option<&'a [u8]> {
-        let mut values = serde_json::Deserializer::from_slice(self.0).into_iter::<IgnoredAny>();
-        values.next()?.ok()?;
-        let (value, rest) = self.0.split_at_checked(values.byte_offset())?;
-        self.0 = rest;
-        Some(value)
-    }
-
-    /// The next byte that is no white space (RFC 8259 §2).
-    fn punctuation(&mut self) -> Option<u8> {
-        while let Some((byte, rest)) = self.0.split_first() {
-            self.0 = rest;
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(*byte);
-            }
-        }
-        None
     }
 }
 
@@ -515,49 +456,6 @@ mod tests {
             ("n".into(), Value::Integer(1)),
         ];
         assert_eq!(value, Value::Object(Object { members, repeated: vec!["".into()] }));
-    }
-
-    #[test]
-    fn the_items_of_a_list_are_taken_apart_unread() {
-        let items = |text: &'static str| {
-            let items = raw_items(text.as_bytes(), "keys")?;
-            Some(items.into_iter().map(|item| std::str::from_utf8(item).unwrap().trim()).collect::<Vec<_>>())
-        };
-        for (text, expected) in [
-            (r#"{"keys":[]}"#, &[][..]),
-            (
-                r#" { "a" : {"keys": [1]} , "\u006beys" : [ {"a": 1, "a": 2}, [[]], "\ud800", 1e999, null ] } "#,
-                &[r#"{"a": 1, "a": 2}"#, "[[]]", r#""\ud800""#, "1e999", "null"],
-            ),
-        ] {
-            assert_eq!(items(text).as_deref(), Some(expected), "{text}");
-        }
-        for text in [
-            "",
-            "{}",
-            "[]",
-            "1",
-            r#"{"keys":{}}"#,
-            r#"{"keys":1}"#,
-            r#"[{"keys":[]}]"#,
-            r#"{"keys":[],"keys":[]}"#,
-            r#"{"keys":[]"#,
-            r#"{"keys":[1,]}"#,
-            r#"{"keys":[,]}"#,
-            r#"{"keys":[1 2]}"#,
-            r#"{"keys":[1}]"#,
-            r#"{"keys":[x]}"#,
-            r#"{"keys" [1]}"#,
-            r#"{keys:[1]}"#,
-            r#"{1:2,"keys":[]}"#,
-            r#"{"keys":[],}"#,
-            r#"{"keys":[]}x"#,
-            r#"{"keys":[]}{}"#,
-            "{\"keys\":[]\x0c}",
-            "{\"a\":tru,\"keys\":[]}",
-        ] {
-            assert_eq!(items(text), None, "{text}");
-        }
     }
 
     #[test]
