@@ -50,6 +50,10 @@ pub(crate) struct VmState {
     pub(crate) callout: Option<Response>,
     /// Whether its body can be read.
     pub(crate) callout_body_readable: bool,
+    /// Whether the buffers of that callout's own body are in use: see [`Profile::reuses_callout_buffers`].
+    ///
+    /// [`Profile::reuses_callout_buffers`]: super::profile::Profile::reuses_callout_buffers
+    pub(crate) callout_buffers_in_use: bool,
     /// What `proxy_get_status` gives.
     pub(crate) status: (u32, &'static str),
     pub(crate) next_token: u32,
@@ -95,6 +99,8 @@ pub(crate) struct Stream {
     pub(crate) logging: bool,
     /// Whether a local reply has been sent.
     pub(crate) replied: bool,
+    /// What takes the place of the next part of the response's body.
+    pub(crate) replacement: Option<Vec<u8>>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -178,6 +184,7 @@ impl Vm {
             actions: VecDeque::new(),
             callout: None,
             callout_body_readable: true,
+            callout_buffers_in_use: false,
             status: (0, ""),
             next_token: 0,
             metrics: BTreeMap::new(),
@@ -234,7 +241,12 @@ impl Vm {
         context: u32,
         args: &[u32],
     ) -> Result<Option<Returned>, Ending> {
-        let Some(function) = self.instance.get_func(&mut self.store, export) else { return Ok(None) };
+        let Some(function) = self.instance.get_func(&mut self.store, export) else {
+            let is_unchecked = self.state().world.borrow().profile.unchecked_exports.contains(&export);
+            let crash =
+                || Err(Ending::Crash(format!("the module does not export {export}, which is called all the same")));
+            return if is_unchecked { crash() } else { Ok(None) };
+        };
         let limit = {
             let settings = &self.state().world.borrow().settings;
             if export.starts_with("proxy_") && !settings.allows(export) {
