@@ -21,7 +21,6 @@ const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
 const CAS_MISMATCH: u32 = 8;
 const CALL_RESPONSE_HEADERS: u32 = 6;
-const RESPONSE_BODY: u32 = 1;
 const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
@@ -68,13 +67,6 @@ mod host {
             max_size: usize,
             value: *mut *mut u8,
             value_size: *mut usize,
-        ) -> u32;
-        pub(super) fn proxy_set_buffer_bytes(
-            buffer: u32,
-            start: usize,
-            size: usize,
-            value: *const u8,
-            value_size: usize,
         ) -> u32;
         pub(super) fn proxy_http_call(
             upstream: *const u8,
@@ -232,12 +224,6 @@ pub(super) fn call_response_body(size: usize) -> Option<Vec<u8>> {
 /// The configuration of the plugin: exactly `size` bytes, or nothing.
 pub(super) fn plugin_configuration(size: usize) -> Option<Vec<u8>> {
     buffer(PLUGIN_CONFIGURATION, size)
-}
-
-/// Takes away the part of the response's body that is being shown: `size` bytes.
-pub(super) fn remove_response_body(size: usize) -> Result<(), HostError> {
-    // SAFETY: the host reads nothing of an empty value.
-    done(unsafe { host::proxy_set_buffer_bytes(RESPONSE_BODY, 0, size, [].as_ptr(), 0) })
 }
 
 /// Sets a header of the request or the response, in place of any that it had.

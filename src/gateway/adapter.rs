@@ -50,11 +50,6 @@ pub(super) trait Adapter: Debug {
         send_whole(reply, details)
     }
 
-    /// Whether the body of a response goes on arriving when the response was replaced, and has to be taken away.
-    fn body_outlives_response(&self) -> bool {
-        false
-    }
-
     /// Sees to it that the request can not go on while a callout is pending, whatever happens to this module meanwhile.
     /// `None` where nothing of the kind is needed, or possible.
     fn guard(&self) -> Result<Option<Guard>, HostError> {

@@ -59,13 +59,6 @@ extern "C" fn proxy_on_response_headers(context: u32, headers: usize, _end_of_st
     with_module(refuse, |module| module.response_headers(context, headers))
 }
 
-/// A part of a response's body is about to be sent. Only that of a response that was replaced means anything.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(context: u32, size: usize, _end_of_stream: u32) -> i32 {
-    with_module(|| (), |module| module.response_body(context, size));
-    abi::CONTINUE
-}
-
 /// A callout has ended.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(context: u32, token: u32, _headers: u32, body_size: usize, _trailers: u32) {
@@ -101,6 +94,12 @@ mod ignored {
     /// A part of a request's body.
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_request_body(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// A part of a response's body.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_body(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
         CONTINUE
     }
 

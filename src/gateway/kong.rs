@@ -21,8 +21,8 @@ const REMOVED: &str = "removed";
 
 const UPSTREAM_SCHEME: &str = "ngx\0upstream_scheme";
 
-/// Headers of a response that are nginx's own, or of the connection: they stay when the response is replaced. The host can
-/// not remove `connection`.
+/// Headers of a response that are nginx's own, or of the connection: they stay when the response is replaced. The host cannot
+/// remove `connection`.
 const OWN_HEADERS: [&[u8]; 7] =
     [b"connection", b"content-length", b"date", b"keep-alive", b"server", b"transfer-encoding", b"upgrade"];
 
@@ -105,11 +105,6 @@ impl Adapter for Kong {
         }
     }
 
-    /// Only its first part is replaced.
-    fn body_outlives_response(&self) -> bool {
-        true
-    }
-
     /// A trap, of this request or of another, lets a request go upstream that waits for a callout: without a scheme it comes
     /// to nothing.
     fn guard(&self) -> Result<Option<Guard>, HostError> {
@@ -124,9 +119,14 @@ impl Adapter for Kong {
 }
 
 impl Kong {
-    /// The host takes a status and a body alone, and appends a line feed to the body. Headers are set one by one, the length
-    /// among them, after those of the response that is replaced have been taken away: they are about another body, and may
-    /// be for somebody else. A reason phrase would become the whole status line.
+    /// The host takes a status and a body alone, and appends a line feed. A reason phrase would become the whole status line.
+    /// Headers are set one by one, the length among them, after those of the response that is replaced have been taken away:
+    /// they are about another body, and may be for somebody else.
+    ///
+    /// The body takes the place of what nginx sends first. If that was all, the mark that it was the end is lost with it, and
+    /// nginx would wait for more: only a reply without a body bears such a mark, and one that follows it keeps the mark. If
+    /// more follows, it follows on the wire: so the connection ends, and no client takes it for a response. (To change bodies in
+    /// their own callback is out of the question: the host frees what is nginx's.)
     fn replace_response(&self, reply: &Reply, announced: usize) -> Result<(), HostError> {
         match self.response_headers(announced) {
             Some(headers) => {
@@ -144,16 +144,14 @@ impl Kong {
                 }
             }
         }
-        // A header that cannot be set must not keep the response from being replaced.
-        let set = |name: &str, value: &str| {
-            let _ = abi::replace_header(Headers::Response, name, value);
-        };
-        for (name, value) in &reply.headers {
-            set(name, value);
-        }
         let line_feed = usize::from(!reply.body.is_empty());
-        set("content-length", &reply.body.len().saturating_add(line_feed).to_string());
-        // Without the answer there is no body at all: see `Module::response_body`.
-        abi::send_local_response(reply.status, "", &[], &reply.body).inspect_err(|HostError| set("content-length", "0"))
+        let length = reply.body.len().saturating_add(line_feed).to_string();
+        let headers = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in headers.chain([("connection", "close"), ("content-length", length.as_str())]) {
+            // Likewise: one that cannot be set must not keep the response from being replaced.
+            let _ = abi::replace_header(Headers::Response, name, value);
+        }
+        abi::send_local_response(reply.status, "", &[], "")?;
+        abi::send_local_response(reply.status, "", &[], &reply.body)
     }
 }

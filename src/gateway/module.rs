@@ -8,7 +8,6 @@ use crate::auth::Evidence;
 use crate::reply::{Refusal, Rejection};
 
 use super::plugin::{self, Plugin};
-use super::running::ResponseFlow;
 use super::{abi, facts, verdict};
 
 thread_local! {
@@ -20,9 +19,6 @@ thread_local! {
 pub(super) struct Module {
     plugins: LiteMap<u32, Plugin>,
     requests: LiteMap<u32, u32>,
-    /// The requests whose response was replaced and whose body arrives all the same: whether its next part is to be taken away.
-    /// Its first part the gateway has replaced itself, if it has taken the answer.
-    replaced: LiteMap<u32, bool>,
 }
 
 /// Hands the module to `act`. `otherwise` answers where it is in use, as it is if a host calls back into the VM
@@ -66,21 +62,9 @@ impl Module {
     }
 
     pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
-        let (flow, action) = match self.plugin_of(context) {
+        match self.plugin_of(context) {
             Some(plugin) => plugin.response_headers(context, announced),
-            None => (plugin::response_without_decision(Rejection::NotConfigured, announced), abi::CONTINUE),
-        };
-        if let ResponseFlow::Replaced { is_answered, leaves_body: true } = flow {
-            self.replaced.insert(context, !is_answered);
-        }
-        action
-    }
-
-    /// What a backend says must not follow what was said in its place: the client would take it for the next response.
-    pub(super) fn response_body(&mut self, context: u32, size: usize) {
-        let Some(is_unwanted) = self.replaced.get_mut(&context) else { return };
-        if std::mem::replace(is_unwanted, true) && size > 0 && abi::remove_response_body(size).is_err() {
-            log::error!("hub-auth-filter: the gateway sends the body of a response that was replaced");
+            None => plugin::response_without_decision(Rejection::NotConfigured, announced),
         }
     }
 
@@ -97,7 +81,6 @@ impl Module {
         }
         self.requests.remove(&context);
         self.plugins.remove(&context);
-        self.replaced.remove(&context);
     }
 
     fn plugin_of(&mut self, request: u32) -> Option<&mut Plugin> {

@@ -10,14 +10,14 @@ use crate::auth::Evidence;
 use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{Config, ConfigErrors};
 use crate::exchange::TICK;
-use crate::reply::{Refusal, Rejection};
+use crate::reply::{Refusal, Rejection, Reply};
 use crate::shared_data::SharedData;
 
 use super::abi;
 use super::adapter::{self, Occasion};
 use super::direction::Direction;
 use super::facts;
-use super::running::{ResponseFlow, Running};
+use super::running::Running;
 use super::shared_data::HostSharedData;
 use super::verdict;
 
@@ -80,18 +80,15 @@ impl Plugin {
         }
     }
 
-    /// Decides on a response, or holds it: what becomes of it, and what to return to the gateway.
-    pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> (ResponseFlow, i32) {
+    /// Decides on a response, or holds it.
+    pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> i32 {
         if self.refused.remove(&request).is_some() {
             // This is the refusal.
-            return (ResponseFlow::Goes, abi::CONTINUE);
+            return abi::CONTINUE;
         }
         match self.running() {
-            Ok(running) => {
-                let flow = running.response_headers(request, announced);
-                (flow, running.response_action(flow))
-            }
-            Err(rejection) => (response_without_decision(rejection, announced), abi::CONTINUE),
+            Ok(running) => running.response_headers(request, announced),
+            Err(rejection) => response_without_decision(rejection, announced),
         }
     }
 
@@ -179,17 +176,15 @@ impl Plugin {
     }
 }
 
-/// What becomes of a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
+/// What to return for a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
 /// backend's.
-pub(super) fn response_without_decision(rejection: Rejection, announced: usize) -> ResponseFlow {
-    if adapter::nginx_kind() != Some(GatewayKind::Kong) {
-        return ResponseFlow::Goes;
+pub(super) fn response_without_decision(rejection: Rejection, announced: usize) -> i32 {
+    if adapter::nginx_kind() == Some(GatewayKind::Kong) {
+        let occasion = Occasion::Response { headers: announced };
+        let answer = |reply: &Reply, details: &str| adapter::of(GatewayKind::Kong).answer(reply, details, occasion);
+        verdict::refuse(&Refusal::bare(rejection), answer);
     }
-    let adapter = adapter::of(GatewayKind::Kong);
-    let is_answered = verdict::refuse(&Refusal::bare(rejection), |reply, details| {
-        adapter.answer(reply, details, Occasion::Response { headers: announced })
-    });
-    ResponseFlow::Replaced { is_answered, leaves_body: adapter.body_outlives_response() }
+    abi::CONTINUE
 }
 
 fn read_configuration(size: usize) -> Option<Config> {

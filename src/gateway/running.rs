@@ -54,22 +54,6 @@ struct Pending {
     request: Option<RequestId>,
 }
 
-/// What becomes of a response.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ResponseFlow {
-    /// It goes on.
-    Goes,
-    /// It waits for a verdict.
-    Held,
-    /// Another goes in its place, and it is held, where responses can be.
-    Replaced {
-        /// Whether the gateway has taken the other one.
-        is_answered: bool,
-        /// Whether the rest of its body is to be taken away: see [`Adapter::body_outlives_response`].
-        leaves_body: bool,
-    },
-}
-
 impl Running {
     pub(super) fn new(
         context: u32,
@@ -99,30 +83,23 @@ impl Running {
             None => abi::PAUSE,
             Some(verdict) => match self.carry_out(id, verdict, Occasion::Request) {
                 Goes::On => abi::CONTINUE,
-                Goes::Nowhere { .. } => abi::PAUSE,
+                Goes::Nowhere => abi::PAUSE,
             },
         }
     }
 
     /// Decides on a response, or holds it.
-    pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> ResponseFlow {
+    pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> i32 {
         if !self.direction.wants_responses() {
-            return ResponseFlow::Goes;
+            return abi::CONTINUE;
         }
         let id = RequestId(request);
-        let Some(verdict) = self.decide_response(id, announced) else { return ResponseFlow::Held };
-        match self.carry_out(id, verdict, Occasion::Response { headers: announced }) {
-            Goes::On => ResponseFlow::Goes,
-            Goes::Nowhere { is_answered } => {
-                ResponseFlow::Replaced { is_answered, leaves_body: self.adapter.body_outlives_response() }
-            }
-        }
-    }
-
-    /// What to return to the gateway for a response. Where one can not be held, what it was replaced with goes on.
-    pub(super) fn response_action(&self, flow: ResponseFlow) -> i32 {
-        match flow {
-            ResponseFlow::Held | ResponseFlow::Replaced { .. } if self.wakes_others => abi::PAUSE,
+        let occasion = Occasion::Response { headers: announced };
+        let goes = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, occasion));
+        match goes {
+            Some(Goes::On) => abi::CONTINUE,
+            // Elsewhere a response can not be held, and what it was replaced with goes on.
+            _ if self.wakes_others => abi::PAUSE,
             _ => abi::CONTINUE,
         }
     }
@@ -248,8 +225,7 @@ impl Running {
             let correlation = verdict.correlation();
             let refusal = as_far_as_can_be(self.direction.on_fault(id, Rejection::Internal, correlation));
             // Neither asks anything of the host that could fail.
-            verdict::act(&refusal, occasion, self.adapter, &self.metrics)
-                .unwrap_or(Goes::Nowhere { is_answered: false })
+            verdict::act(&refusal, occasion, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
         })
     }
 

@@ -12,10 +12,7 @@ use super::metrics::Metrics;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Goes {
     On,
-    Nowhere {
-        /// Whether the gateway has taken the answer in its place.
-        is_answered: bool,
-    },
+    Nowhere,
 }
 
 /// Changes what a verdict wants changed, or answers. Fails only where something was to go on, and then it must not.
@@ -25,7 +22,7 @@ pub(super) fn act(
     adapter: &dyn Adapter,
     metrics: &Metrics,
 ) -> Result<Goes, HostError> {
-    let is_answered = match verdict {
+    match verdict {
         Verdict::Admit(admission) => {
             admit(admission, occasion, adapter, metrics)?;
             return Ok(Goes::On);
@@ -37,11 +34,11 @@ pub(super) fn act(
         }
         Verdict::Refuse(refusal) => {
             metrics.count_refused(refusal);
-            refuse(refusal, |reply, details| adapter.answer(reply, details, occasion))
+            refuse(refusal, |reply, details| adapter.answer(reply, details, occasion));
         }
-        Verdict::Answer(reply) => is_taken(adapter.answer(reply, "health_check", occasion)),
-    };
-    Ok(Goes::Nowhere { is_answered })
+        Verdict::Answer(reply) => note_failure(adapter.answer(reply, "health_check", occasion)),
+    }
+    Ok(Goes::Nowhere)
 }
 
 /// Lets something go on that was held.
@@ -54,7 +51,7 @@ pub(super) fn resume(phase: Phase) -> Result<(), HostError> {
 
 /// Answers a request with a refusal, and logs it, where nothing is known of the gateway.
 pub(super) fn send(refusal: &Refusal) {
-    let _ = refuse(refusal, adapter::send_whole);
+    refuse(refusal, adapter::send_whole);
 }
 
 /// Refuses a request of which nothing is known, in a call that must not fail to decide on it.
@@ -65,17 +62,16 @@ pub(super) fn refuse_unknown() {
 /// The same in the callback of a callout whose answer has this many bytes: see [`Occasion::Unanswered`], which every gateway
 /// takes.
 pub(super) fn refuse_unknown_after_callout(body_size: usize) {
-    let _ = refuse(&Refusal::bare(Rejection::Internal), |reply, details| {
+    refuse(&Refusal::bare(Rejection::Internal), |reply, details| {
         let body = if body_size == 0 { String::new() } else { reply.body.clone() };
         adapter::send_whole(&Reply { body, ..reply.clone() }, details)
     });
 }
 
-/// Answers with a refusal, and logs it. Whether the gateway has taken the answer.
-pub(super) fn refuse(refusal: &Refusal, answer: impl FnOnce(&Reply, &str) -> Result<(), HostError>) -> bool {
-    let is_taken = is_taken(answer(&refusal.reply(), refusal.code().as_str()));
+/// Answers with a refusal, and logs it.
+pub(super) fn refuse(refusal: &Refusal, answer: impl FnOnce(&Reply, &str) -> Result<(), HostError>) {
+    note_failure(answer(&refusal.reply(), refusal.code().as_str()));
     log_refusal(refusal, RefusalEvent::Refused);
-    is_taken
 }
 
 /// Tells the audit trail of a signature, whatever becomes of it.
@@ -109,11 +105,10 @@ fn admit(admission: &Admission, occasion: Occasion, adapter: &dyn Adapter, metri
     Ok(())
 }
 
-fn is_taken(sent: Result<(), HostError>) -> bool {
+fn note_failure(sent: Result<(), HostError>) {
     if sent.is_err() {
         log::error!("hub-auth-filter: the gateway did not take a response; the request stays held");
     }
-    sent.is_ok()
 }
 
 fn log_refusal(refusal: &Refusal, event: RefusalEvent) {
