@@ -128,30 +128,27 @@ impl Kong {
     /// more follows, it follows on the wire: so the connection ends, and no client takes it for a response. (To change bodies in
     /// their own callback is out of the question: the host frees what is nginx's.)
     fn replace_response(&self, reply: &Reply, announced: usize) -> Result<(), HostError> {
-        match self.response_headers(announced) {
+        let old = self.response_headers(announced);
+        abi::send_local_response(reply.status, "", &[], "")?;
+        let body = abi::send_local_response(reply.status, "", &[], &reply.body).map_or("", |()| &reply.body);
+        // A header that stays, or cannot be set, changes neither the status nor the body.
+        let remove = |name: &str| abi::remove_header(Headers::Response, name).unwrap_or(());
+        let set = |name: &str, value: &str| abi::replace_header(Headers::Response, name, value).unwrap_or(());
+        match &old {
             Some(headers) => {
-                let names = header_map::decode(&headers).into_iter().flatten().map(|(name, _)| name);
+                let names = header_map::decode(headers).into_iter().flatten().map(|(name, _)| name);
                 let foreign = names.filter(|name| !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)));
                 let named = foreign.filter_map(|name| std::str::from_utf8(name).ok());
-                for name in named.filter(|name| !name.starts_with(':')) {
-                    // A header that stays changes neither the status nor the body.
-                    let _ = abi::remove_header(Headers::Response, name);
-                }
+                named.filter(|name| !name.starts_with(':')).for_each(remove);
             }
-            None => {
-                for name in HEADERS_OF_CONTENT {
-                    let _ = abi::remove_header(Headers::Response, name);
-                }
-            }
+            None => HEADERS_OF_CONTENT.into_iter().for_each(remove),
         }
-        let line_feed = usize::from(!reply.body.is_empty());
-        let length = reply.body.len().saturating_add(line_feed).to_string();
-        let headers = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in headers.chain([("connection", "close"), ("content-length", length.as_str())]) {
-            // Likewise: one that cannot be set must not keep the response from being replaced.
-            let _ = abi::replace_header(Headers::Response, name, value);
+        for (name, value) in &reply.headers {
+            set(name, value);
         }
-        abi::send_local_response(reply.status, "", &[], "")?;
-        abi::send_local_response(reply.status, "", &[], &reply.body)
+        let line_feed = usize::from(!body.is_empty());
+        set("content-length", &body.len().saturating_add(line_feed).to_string());
+        set("connection", "close");
+        Ok(())
     }
 }

@@ -273,19 +273,27 @@ impl Machine {
 
     /// Shows the module a response's body as nginx does: each part that has been read, and after them that it has ended. With
     /// a length, the host guesses that a part as long as the whole is the last one, and does not say when it has ended.
+    ///
+    /// What nginx answers itself, and a body of a server that is empty, come in one part that says that it is the last. If that
+    /// is replaced by a part that does not say so, nginx waits for another one for ever.
     fn parts_of_response(&mut self, exchange: usize) {
         let take_body = |stream: &mut Stream| std::mem::take(&mut stream.response.body);
         let Some(body) = self.with_stream(exchange, take_body) else { return };
         let length = self.exchanges[exchange].announced_length;
         self.exchanges[exchange].stage = Stage::ResponseBody;
         let has_length = length.is_some_and(|length| length > 0);
+        let is_one_part = body.is_empty() || !matches!(self.exchanges[exchange].outcome, Outcome::Upstream(_));
+        let is_last = |stream: &mut Stream| stream.replacement.as_ref().is_none_or(|replacement| replacement.is_last);
+        if is_one_part && self.with_stream(exchange, is_last) == Some(false) {
+            self.break_http("nobody says that it has ended, and the client waits for ever");
+        }
         let mut parts: Vec<&[u8]> = body.chunks(NGINX_BUFFER).collect();
         if parts.is_empty() || !has_length {
             parts.push(&[]);
         }
         for part in parts {
             let part = self.with_stream(exchange, |stream| {
-                let part = stream.replacement.take().unwrap_or_else(|| part.to_vec());
+                let part = stream.replacement.take().map_or_else(|| part.to_vec(), |replacement| replacement.body);
                 stream.response.body.clone_from(&part);
                 stream.response.body_at_hand = true;
                 part.len()
@@ -397,12 +405,16 @@ impl Machine {
         match wire::read(&bytes, state.is_head) {
             Ok(Response { body, .. }) => Response { body, ..response },
             Err(why) => {
-                let report = format!("the response is broken HTTP: {why}");
-                assert!(self.expected.broken_http, "{report}\n{}", String::from_utf8_lossy(&bytes));
-                self.broken_http.push(report);
+                self.break_http(&format!("{why}: {:?}", String::from_utf8_lossy(&bytes)));
                 response
             }
         }
+    }
+
+    fn break_http(&mut self, why: &str) {
+        let report = format!("the response is broken HTTP: {why}");
+        assert!(self.expected.broken_http, "{report}");
+        self.broken_http.push(report);
     }
 
     /// The last calls for a stream, in Envoy's order, and its end.

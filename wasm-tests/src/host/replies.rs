@@ -5,7 +5,7 @@ use super::callout::Response;
 use super::exchange::{ExchangeState, Stage};
 use super::machine::Machine;
 use super::profile::ReplyInResponse;
-use super::vm::{LocalReply, Message};
+use super::vm::{LocalReply, Message, Replacement};
 
 impl Machine {
     pub(crate) fn reply(&mut self, exchange: usize, reply: LocalReply) {
@@ -49,7 +49,9 @@ impl Machine {
             ReplyInResponse::Replaces => stream.response = Message { headers, sent, ..Message::default() },
             ReplyInResponse::StatusAndFirstPart => {
                 stream.response.headers.set(":status", headers.get(":status").unwrap_or_default());
-                stream.replacement = Some(sent);
+                // A reply without a body says that this is the end, and what takes its place goes on saying so.
+                let is_last = sent.is_empty() || stream.replacement.as_ref().is_some_and(|earlier| earlier.is_last);
+                stream.replacement = Some(Replacement { body: sent, is_last });
             }
             ReplyInResponse::HeadersOnly => {
                 // The length is that of the response.

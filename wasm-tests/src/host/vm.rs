@@ -99,9 +99,16 @@ pub(crate) struct Stream {
     pub(crate) logging: bool,
     /// Whether a local reply has been sent.
     pub(crate) replied: bool,
-    /// What takes the place of the next part of the response's body.
-    pub(crate) replacement: Option<Vec<u8>>,
+    /// What takes the place of the first part of the response's body.
+    pub(crate) replacement: Option<Replacement>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A reply in the place of the first part of a response's body.
+pub(crate) struct Replacement {
+    pub(crate) body: Vec<u8>,
+    /// Whether it says that the response ends with it.
+    pub(crate) is_last: bool,
 }
 
 /// A request or response on its way through the filter.

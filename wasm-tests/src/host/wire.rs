@@ -29,7 +29,8 @@ pub(crate) fn write(response: &Response, reason: Option<&str>, is_bodiless: bool
     bytes
 }
 
-/// Reads one response, which must be all that there is (RFC 9112 §3 to §6). The error is a sentence.
+/// Reads one response, which must be all that there is, unless it says that the connection ends with it (RFC 9112 §3 to §6,
+/// §9.6). The error is a sentence.
 pub(crate) fn read(bytes: &[u8], is_bodiless: bool) -> Result<Response, String> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the head has no end")?;
     let (head, body) = (&bytes[..end], &bytes[end + 4..]);
@@ -46,12 +47,13 @@ pub(crate) fn read(bytes: &[u8], is_bodiless: bool) -> Result<Response, String> 
         headers.push(&line[..colon], line[colon + 1..].trim_ascii());
     }
     let is_bodiless = is_bodiless || matches!(status, "204" | "304");
+    let is_final = headers.get("connection") == Some(b"close");
     let body = match (headers.all("content-length")[..].first(), headers.get("transfer-encoding")) {
-        _ if is_bodiless => whole(body, 0)?,
+        _ if is_bodiless => whole(body, 0, is_final)?,
         (Some(_), Some(_)) => return Err("it has a length and a transfer encoding".to_owned()),
         (Some(length), None) if headers.all("content-length").len() == 1 => {
             let length = std::str::from_utf8(length).ok().and_then(|length| length.parse().ok());
-            whole(body, length.ok_or("its length is no number")?)?
+            whole(body, length.ok_or("its length is no number")?, is_final)?
         }
         (Some(_), None) => return Err("it has several lengths".to_owned()),
         (None, Some(b"chunked")) => unchunked(body)?,
@@ -60,13 +62,15 @@ pub(crate) fn read(bytes: &[u8], is_bodiless: bool) -> Result<Response, String> 
     Ok(Response { headers, body })
 }
 
-fn whole(body: &[u8], length: usize) -> Result<Vec<u8>, String> {
-    match body.len() {
-        here if here < length => Err(format!("the client waits for {} more bytes", length - here)),
-        here if here > length => {
-            Err(format!("{} bytes too many, which the client takes for the next response", here - length))
+fn whole(body: &[u8], length: usize, is_final: bool) -> Result<Vec<u8>, String> {
+    let Some(whole) = body.get(..length) else {
+        return Err(format!("the client waits for {} more bytes", length - body.len()));
+    };
+    match body.len() - length {
+        more if more > 0 && !is_final => {
+            Err(format!("{more} bytes too many, which the client takes for the next response"))
         }
-        _ => Ok(body.to_vec()),
+        _ => Ok(whole.to_vec()),
     }
 }
 
@@ -80,7 +84,7 @@ fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, String> {
         body.extend(data.strip_suffix(b"\r\n").ok_or("a chunk has no end")?);
         rest = &rest[end + 2 + size + 2..];
         if size == 0 {
-            return whole(rest, 0).map(|_| body);
+            return whole(rest, 0, false).map(|_| body);
         }
     }
 }
@@ -133,6 +137,8 @@ mod tests {
         );
         assert_eq!(wrong(&write(&answer("6"), None, false)), "the client waits for 2 more bytes");
         assert!(wrong(&write(&answer("3"), None, false)).starts_with("1 bytes too many"));
+        let last = response(&[(":status", "500"), ("connection", "close"), ("content-length", "3")], "body");
+        assert_eq!(read(&write(&last, None, false), false).unwrap().body, b"bod", "nothing comes after it");
         assert_eq!(wrong(&write(&answer("x"), None, false)), "its length is no number");
         let twice = response(&[(":status", "200"), ("content-length", "4"), ("content-length", "4")], "body");
         assert_eq!(wrong(&write(&twice, None, false)), "it has several lengths");

@@ -294,6 +294,7 @@ const NOTICES: &str = r#"(global $seen (mut i32) (i32.const 0))
     (func (export "proxy_on_response_headers") (param $context i32) (param i32 i32) (result i32)
       (if (i32.ne (global.get $seen) (local.get $context)) 
         (then
+          (drop (call $reply (i32.const 500) {""} {""} {map:"x-fixture=1"} (i32.const -1)))
           (drop (call $replace_header (i32.const 2) {"content-length"} {"7"}))
           (drop (call $reply (i32.const 500) {""} {"unseen"} {map:"x-fixture=1"} (i32.const -1)))))
       (i32.const 0))"#;

@@ -135,6 +135,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::HeadersOnly,
             callout_before_reply: true,
             reuses_callout_buffers: false,
+            rewriting_kills: false,
             notices_hang_ups_late: false,
             reads_callouts_badly: false,
             unreachable,

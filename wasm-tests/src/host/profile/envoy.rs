@@ -93,6 +93,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::Replaces,
             callout_before_reply: false,
             reuses_callout_buffers: false,
+            rewriting_kills: false,
             notices_hang_ups_late: false,
             reads_callouts_badly: false,
             unreachable: |_| None,

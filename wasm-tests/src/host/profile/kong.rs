@@ -29,7 +29,8 @@
 //! | two `Authorization`, other duplicates | `two_authorization_headers_…`, `the_first_of_repeated_headers_is_found` |
 //! | exports that are missing | `an_export_that_is_missing_kills_the_worker` |
 //! | local replies | `a_reply_gains_a_line_feed_…`, `a_second_reply_traps` |
-//! | replies in the response | `from_response_headers_only_…`, `the_details_of_a_reply_in_the_response_…`, `a_reply_in_the_response_keeps_the_length_…`, `only_the_first_part_…` |
+//! | replies in the response | `from_response_headers_only_…`, `the_details_of_a_reply_in_the_response_…`, `a_reply_in_the_response_keeps_the_length_…`, `only_the_first_part_…`, `a_reply_in_the_response_takes_the_end_away_…` |
+//! | bodies of responses | `each_part_of_a_body_is_shown_…`, `rewriting_the_body_of_a_response_…` |
 //! | buffers of a callout's body | `after_an_unanswered_callout_with_a_body_…` |
 //! | clients that hang up, answers that cannot be read | `a_client_that_hangs_up_…`, `answers_of_other_forms_…` |
 //! | a response header that is there twice | `replacing_a_repeated_response_header_removes_it` |
@@ -190,6 +191,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::StatusAndFirstPart,
             callout_before_reply: false,
             reuses_callout_buffers: true,
+            rewriting_kills: true,
             notices_hang_ups_late: true,
             reads_callouts_badly: true,
             unreachable: |_| None,

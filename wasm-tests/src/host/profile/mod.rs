@@ -99,6 +99,8 @@ pub struct Profile {
     /// Whether the buffers of a callout's body are in use after an answer without a body: in its callback another callout
     /// with a body has the worker spin for ever, and a reply with a body is lost with its connection.
     pub reuses_callout_buffers: bool,
+    /// Whether rewriting the body of a response frees what is not the module's, and kills the worker at some time.
+    pub rewriting_kills: bool,
     /// Whether a client that hangs up is noticed only when no callout of its request is in flight.
     pub notices_hang_ups_late: bool,
     /// Whether of an answer to a callout only HTTP/1.1 with a length or in chunks can be read, and one that is only

@@ -43,13 +43,13 @@ fn from_response_headers_only_status_and_body_of_a_reply_apply() {
 #[test]
 fn the_details_of_a_reply_in_the_response_are_its_whole_status_line() {
     let broken = broken(&replaces(SETS_THE_LENGTH, "GenericError")).broken_http();
-    assert_eq!(broken, ["the response is broken HTTP: the status line is \"HTTP/1.1 GenericError\""]);
+    assert!(broken[0].contains("the status line is \"HTTP/1.1 GenericError\""), "{broken:?}");
 }
 
 #[test]
 fn a_reply_in_the_response_keeps_the_length_of_what_it_replaces() {
     let broken = broken(&replaces("", "")).broken_http();
-    assert_eq!(broken, ["the response is broken HTTP: the client waits for 2 more bytes"]);
+    assert!(broken[0].contains("the client waits for 2 more bytes"), "{broken:?}");
 }
 
 #[test]
@@ -58,17 +58,39 @@ fn only_the_first_part_of_a_long_body_is_replaced() {
     gateway.bank(Answer::ok("x".repeat(10_000)));
     gateway.send(Request::get("/"));
     assert!(gateway.broken_http()[0].contains("5904 bytes too many"), "{:?}", gateway.broken_http());
-    let removes = format!(
-        r#"{} (global $seen (mut i32) (i32.const 0))
-        (func (export "proxy_on_response_body") (param i32) (param $size i32) (param i32) (result i32)
-          (if (global.get $seen)
-            (then (drop (call $set_buffer (i32.const 1) (i32.const 0) (local.get $size) (i32.const 0) (i32.const 0)))))
-          (global.set $seen (i32.const 1)) (i32.const 0))"#,
-        replaces(SETS_THE_LENGTH, "")
-    );
-    let gateway = running(&removes);
+    let closes =
+        format!(r#"{SETS_THE_LENGTH} (drop (call $replace_header (i32.const 2) {{"connection"}} {{"close"}}))"#);
+    let gateway = running(&replaces(&closes, ""));
     gateway.bank(Answer::ok("x".repeat(10_000)));
     assert_eq!(gateway.send(Request::get("/")).response().unwrap().body, b"bad\n");
+}
+
+#[test]
+fn a_reply_in_the_response_takes_the_end_away_unless_one_without_a_body_came_first() {
+    let marks = r#"(drop (call $reply (i32.const 502) {""} {""} {map:"x-fixture=1"} (i32.const -1)))"#;
+    for (text, is_whole) in [(SETS_THE_LENGTH.to_owned(), false), (format!("{marks} {SETS_THE_LENGTH}"), true)] {
+        let gateway = kong().expect_broken_http().start(&super::fixture(&replaces(&text, ""))).unwrap();
+        gateway.bank(Answer::ok(""));
+        gateway.send(Request::get("/"));
+        gateway.send(Request::get("/").answered_before_the_filter(Answer::ok("not found")));
+        let broken = gateway.broken_http();
+        let expected = if is_whole { 0 } else { 2 };
+        assert_eq!(broken.iter().filter(|broken| broken.ends_with("waits for ever")).count(), expected, "{broken:?}");
+    }
+}
+
+#[test]
+fn rewriting_the_body_of_a_response_kills_the_worker() {
+    let gateway = kong()
+        .expect_crashes()
+        .start(&super::fixture(
+            r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32)
+              (drop (call $set_buffer (i32.const 1) (i32.const 0) (i32.const 999) {"mine"})) (i32.const 0))"#,
+        ))
+        .unwrap();
+    gateway.bank(Answer::ok("body"));
+    gateway.send(Request::get("/"));
+    assert!(gateway.crashes()[0].contains("were freed"), "{:?}", gateway.crashes());
 }
 
 #[test]
