@@ -49,11 +49,11 @@ probe: need-rust ## Build the modules that tests and benchmarks of RSA ask insid
 	@cp $(FAST_TARGET)/$(WASM)/rsa-probe/rsa_probe.wasm $(PROBES)/relaxed_simd.wasm
 
 .PHONY: sdk-filter
-sdk-filter: need-rust ## Build the filter on the official SDK that tests run in the test host
+sdk-filter: need-rust ## Build the filters on the official SDK that tests run in the test host
 	@rustup --quiet target add $(WASM)
-	$(CARGO) build --release --target $(WASM) --package sdk-filter --lib
+	$(CARGO) build --release --target $(WASM) --package sdk-filter --lib --examples
 	@mkdir -p $(SDK_FILTERS)
-	@cp target/$(WASM)/release/sdk_filter.wasm $(SDK_FILTERS)
+	@cp target/$(WASM)/release/sdk_filter.wasm target/$(WASM)/release/examples/every_call.wasm $(SDK_FILTERS)
 
 .PHONY: demo
 demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
@@ -93,7 +93,7 @@ lint: build need-cc ## Check formatting, lints, and that gateways would load the
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
-	$(CARGO) clippy --package sdk-filter --lib --target $(WASM) -- -D warnings
+	$(CARGO) clippy --package sdk-filter --lib --examples --target $(WASM) -- -D warnings
 	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
 	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
 

@@ -2,4 +2,5 @@
 
 mod guest;
 mod requests;
+mod statuses;
 mod traps;
