@@ -5,7 +5,7 @@
 
 use rstest_reuse::template;
 use serde_json::{Value, json};
-use wasm_tests::host::{Builder, Gateway, Headers, Level, Log, Module, Profile, SharedStore};
+use wasm_tests::host::{Builder, Engine, Gateway, Headers, Level, Log, Module, Profile, SharedStore};
 
 use super::scene::{KEYSTORE, error, hub, jwt_auth, keystore, request, send};
 
@@ -14,6 +14,8 @@ use super::scene::{KEYSTORE, error, hub, jwt_auth, keystore, request, send};
 pub struct Host {
     /// The host of the module.
     profile: fn() -> Profile,
+    /// Whether the module runs on the engine that counts fuel, in place of the gateway's own.
+    metered: bool,
     /// The host with data that workers share, if there is one. Kong has them with `nginx_wasm_shm_kv`, which the filter must
     /// be told of.
     with_shared_data: Option<fn() -> Profile>,
@@ -104,6 +106,7 @@ impl Host {
     /// Envoy 1.40.
     pub const ENVOY: Host = Host {
         profile: Profile::envoy,
+        metered: false,
         with_shared_data: Some(Profile::envoy),
         shared_data_is_a_switch: false,
         names_upstreams: true,
@@ -129,6 +132,7 @@ impl Host {
     /// Kong 3.4 to 3.9.
     pub const KONG: Host = Host {
         profile: Profile::kong,
+        metered: false,
         with_shared_data: Some(|| Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }),
         shared_data_is_a_switch: true,
         names_upstreams: false,
@@ -154,6 +158,7 @@ impl Host {
     /// APISIX 3.18.
     pub const APISIX: Host = Host {
         profile: Profile::apisix,
+        metered: false,
         with_shared_data: None,
         shared_data_is_a_switch: true,
         names_upstreams: false,
@@ -175,6 +180,11 @@ impl Host {
         variables_under: &[],
         tells_issuers_by_header: false,
     };
+
+    /// The same gateway with the engine that counts fuel, for tests of what something costs and for traps at a chosen cost.
+    pub const fn metered(self) -> Host {
+        Host { metered: true, ..self }
+    }
 
     /// A gateway with this configuration of the plugin, written for Envoy, and a keystore with the Hub's keys; not started yet.
     /// It logs what the suite reads, where nginx would leave `info` out.
@@ -281,7 +291,8 @@ impl Host {
         if !self.names_upstreams {
             leave_out_upstreams(&mut configuration);
         }
-        Gateway::new(profile)
+        let engine = if self.metered { Engine::Metered } else { profile.engine };
+        Gateway::new(Profile { engine, ..profile })
             .configuration(configuration.to_string())
             .log_level(Level::Info)
             .upstream(KEYSTORE, keystore([&hub().signing]))

@@ -280,7 +280,7 @@ fn nothing_leaves_where_the_header_can_not_be_set_or_the_time_is_not_known(host:
 
 #[apply(every_gateway)]
 fn a_signature_stays_within_its_fuel(host: Host) {
-    let gateway = start(host);
+    let gateway = start(host.metered());
     send(&gateway, call());
     let exchange = send(&gateway, call());
     claims_of(&exchange);

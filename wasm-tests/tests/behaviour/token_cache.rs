@@ -24,7 +24,7 @@ fn fresh(gateway: &Gateway) -> String {
 
 #[apply(every_gateway)]
 fn a_token_that_comes_again_costs_no_modular_arithmetic(host: Host) {
-    let gateway = caching(host, 10);
+    let gateway = caching(host.metered(), 10);
     let token = fresh(&gateway);
     let [first, second] = [(); 2].map(|()| gateway.worker(0).send(with(&token)));
     assert_eq!([outcome(&first), outcome(&second)], ["admitted", "admitted"]);

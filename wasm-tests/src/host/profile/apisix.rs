@@ -39,6 +39,7 @@ use super::{
     Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
 };
 use crate::host::callout::{Failure, Response};
+use crate::host::engine::Engine;
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
@@ -109,6 +110,7 @@ impl Profile {
     pub fn apisix() -> Profile {
         Profile {
             name: "apisix",
+            engine: Engine::Wasmtime0_38,
             property,
             set_property,
             spelling: <[u8]>::to_ascii_lowercase,

@@ -48,6 +48,7 @@ use super::{
     Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
 };
 use crate::host::callout::{CalloutOutcome, Failure, Response};
+use crate::host::engine::Engine;
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
@@ -144,6 +145,7 @@ impl Profile {
     pub fn kong() -> Profile {
         Profile {
             name: "kong",
+            engine: Engine::Wasmtime26,
             property,
             set_property,
             spelling: |path| path.iter().map(|byte| if *byte == 0 { b'.' } else { *byte }).collect(),
