@@ -22,6 +22,8 @@ FAST_TARGET := target/relaxed-simd
 SMALL := -C llvm-args=--inline-threshold=12 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
 # The filter's RSA alone, for tests and benchmarks inside engines; in the same two builds.
 PROBES := target/probe
+# A filter on the official SDK, to which the test host must be a gateway too.
+SDK_FILTERS := target/sdk-filter
 DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin demo
 
 .PHONY: help
@@ -46,6 +48,13 @@ probe: need-rust ## Build the modules that tests and benchmarks of RSA ask insid
 	@cp target/$(WASM)/rsa-probe/rsa_probe.wasm $(PROBES)/baseline.wasm
 	@cp $(FAST_TARGET)/$(WASM)/rsa-probe/rsa_probe.wasm $(PROBES)/relaxed_simd.wasm
 
+.PHONY: sdk-filter
+sdk-filter: need-rust ## Build the filters on the official SDK that tests run in the test host
+	@rustup --quiet target add $(WASM)
+	$(CARGO) build --release --target $(WASM) --package sdk-filter --lib --examples
+	@mkdir -p $(SDK_FILTERS)
+	@cp target/$(WASM)/release/sdk_filter.wasm target/$(WASM)/release/examples/every_call.wasm $(SDK_FILTERS)
+
 .PHONY: demo
 demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
 	@$(DEMO)
@@ -55,7 +64,7 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 	@$(DEMO) run
 
 .PHONY: test
-test: build probe engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but those of APISIX, which does not load it.
 	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
@@ -84,6 +93,7 @@ lint: build need-cc ## Check formatting, lints, and that gateways would load the
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
+	$(CARGO) clippy --package sdk-filter --lib --examples --target $(WASM) -- -D warnings
 	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
 	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
 

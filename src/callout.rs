@@ -95,6 +95,8 @@ pub enum CalloutError {
     NoAnswer,
     /// A status other than 200.
     Status(u16),
+    /// The same, with no body that could be read.
+    StatusAlone(u16),
     /// Fewer or more bytes than the answer announced.
     Incomplete,
     /// More than [`MAX_ANSWER_LENGTH`] bytes.
@@ -123,6 +125,23 @@ pub fn in_time<T>(
     now: UnixTime,
 ) -> Result<T, CalloutError> {
     if is_late(since, timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
+}
+
+impl CalloutError {
+    /// The status of the answer, where that was the fault.
+    #[must_use]
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Status(status) | Self::StatusAlone(status) => Some(status),
+            Self::NotDispatched | Self::NoAnswer | Self::Incomplete | Self::TooLong => None,
+        }
+    }
+
+    /// Whether some of a body has come for certain.
+    #[must_use]
+    pub fn had_body(self) -> bool {
+        matches!(self, Self::Status(_) | Self::TooLong)
+    }
 }
 
 impl CalloutId {
@@ -154,6 +173,16 @@ impl AsRef<[u8]> for TokenDigest {
 }
 
 impl Answer {
+    /// Whether some of a body has come for certain.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        match &self.body {
+            Body::Unreadable => false,
+            Body::TooLong => true,
+            Body::Read(body) => !body.is_empty(),
+        }
+    }
+
     /// The body of a complete answer with status 200.
     ///
     /// # Errors
@@ -161,7 +190,8 @@ impl Answer {
     pub fn complete(&self) -> Result<&[u8], CalloutError> {
         let status = self.status.as_deref().and_then(decimal).ok_or(CalloutError::NoAnswer)?;
         if status != 200 {
-            return Err(CalloutError::Status(u16::try_from(status).unwrap_or(u16::MAX)));
+            let status = u16::try_from(status).unwrap_or(u16::MAX);
+            return Err(if self.has_body() { CalloutError::Status(status) } else { CalloutError::StatusAlone(status) });
         }
         let body = match &self.body {
             Body::Unreadable => return Err(CalloutError::Incomplete),
@@ -190,7 +220,7 @@ impl fmt::Display for CalloutError {
         match self {
             Self::NotDispatched => f.write_str("the gateway refused the callout"),
             Self::NoAnswer => f.write_str("no answer"),
-            Self::Status(status) => write!(f, "status {status} instead of 200"),
+            Self::Status(status) | Self::StatusAlone(status) => write!(f, "status {status} instead of 200"),
             Self::Incomplete => f.write_str("the answer is not complete"),
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER_LENGTH} bytes"),
         }
@@ -235,6 +265,27 @@ mod tests {
             assert_eq!(answer(status, None), Err(error), "{status}");
         }
         assert_eq!(Answer::default().complete(), Err(CalloutError::NoAnswer));
+    }
+
+    #[test]
+    fn whether_some_of_a_body_has_come_is_told_apart() {
+        let status = |body| Answer { status: Some(b"503".to_vec()), content_length: None, body };
+        for (body, had_body) in [
+            (Body::Read(vec![b'x']), true),
+            (Body::TooLong, true),
+            (Body::Read(vec![]), false),
+            (Body::Unreadable, false),
+        ] {
+            let answer = status(body);
+            assert_eq!(answer.has_body(), had_body, "{answer:?}");
+            let error = answer.complete().unwrap_err();
+            assert_eq!((error.status(), error.had_body()), (Some(503), had_body), "{answer:?}");
+            assert_eq!(error.to_string(), "status 503 instead of 200");
+        }
+        assert!(CalloutError::TooLong.had_body());
+        for error in [CalloutError::NotDispatched, CalloutError::NoAnswer, CalloutError::Incomplete] {
+            assert!(!error.had_body(), "{error}");
+        }
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Capabilities {
     pub replaces_responses: bool,
     /// Whether a response may come to a request that the gateway has not shown to the filter.
     pub hides_requests: bool,
+    /// Whether a callout with a body may follow at once on another whose answer had none.
+    pub repeats_unanswered_callouts: bool,
     /// Whether the upstream of a callout is a name that the gateway's configuration defines. Elsewhere it is an address:
     /// `host` or `host:port`.
     pub names_upstreams: bool,
@@ -68,6 +70,8 @@ impl Capabilities {
             holds_responses: is_envoy,
             replaces_responses: kind != GatewayKind::Apisix,
             hides_requests: kind == GatewayKind::Kong,
+            // The buffers of the first one are about to be freed, and the next one would be sent from them.
+            repeats_unanswered_callouts: kind != GatewayKind::Kong,
             names_upstreams: is_envoy,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::callout::{Callout, CalloutId, Topic};
 use crate::reply::{Refusal, Reply};
 use crate::report::CalloutReport;
-use crate::request::RequestId;
+use crate::request::{Correlation, RequestId};
 use crate::reserved::Identity;
 use crate::signing::SignatureRecord;
 
@@ -143,6 +143,15 @@ impl Verdict {
     #[must_use]
     pub fn pass() -> Self {
         Self::Admit(Box::default())
+    }
+
+    /// What ties it to the logs of others, as far as it says so.
+    #[must_use]
+    pub fn correlation(&self) -> Correlation {
+        match self {
+            Self::Admit(admission) => admission.signed.as_ref().map(SignatureRecord::correlation).unwrap_or_default(),
+            Self::Refuse(_) | Self::Tolerate(_) | Self::Answer(_) => Correlation::default(),
+        }
     }
 
     /// The same on a response in a gateway that can not replace one: what ought to be refused goes on, and is told.

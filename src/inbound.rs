@@ -24,6 +24,7 @@ use crate::provider;
 use crate::reply::{Refusal, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::reserved::{self, Identity};
+use crate::signing::Freshness;
 use crate::time::UnixTime;
 
 /// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
@@ -156,8 +157,8 @@ impl Inbound {
     }
 
     /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
-    /// carried out.
-    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
+    /// carried out. `correlation` is as much of it as is known.
+    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
         if let Some(decided) = &mut self.decided {
             decided.insert(id, ());
         }
@@ -165,7 +166,7 @@ impl Inbound {
         if let Some(responses) = &mut self.responses {
             responses.expected.remove(&id);
         }
-        Verdict::Refuse(Box::new(Refusal::bare(rejection)))
+        Verdict::Refuse(Box::new(Refusal::new(rejection, Evidence::default(), correlation)))
     }
 
     /// Signs the response to a request that was let through. Others go on as they are: they are this filter's refusals, or
@@ -179,9 +180,11 @@ impl Inbound {
         }
         let Some(responses) = &mut self.responses else { return Step::verdict(Verdict::pass()) };
         match responses.expected.remove(&id) {
-            Some(mut correlation) => {
-                correlation.request_id.clone_from(&facts.freshness.request_id);
-                responses.attachment.attach(now, id, &facts.freshness, correlation)
+            Some(correlation) => {
+                // Not every gateway tells it once the response is there.
+                let request_id = correlation.request_id.clone();
+                let freshness = Freshness { request_id, ..facts.freshness.clone() };
+                responses.attachment.attach(now, id, &freshness, correlation)
             }
             None => Step::verdict(Verdict::pass()),
         }

@@ -85,9 +85,9 @@ impl Outbound {
     }
 
     /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
-    /// carried out.
-    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
-        let verdict = Verdict::Refuse(Box::new(Refusal::bare(rejection)));
+    /// carried out. `correlation` is as much of it as is known.
+    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
+        let verdict = refuse(rejection, Evidence::default(), correlation);
         self.note(id, &verdict);
         verdict
     }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::capabilities::GatewayKind;
 use crate::peer::PeerFacts;
-use crate::reply::Rejection;
+use crate::reply::{Rejection, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers, HostError};
@@ -39,6 +39,17 @@ pub(super) trait Adapter: Debug {
         abi::remove_header(Headers::Request, name)
     }
 
+    /// Sets a header of the response, in place of any that it had.
+    fn replace_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        abi::replace_header(Headers::Response, name, value)
+    }
+
+    /// Answers the request of the effective context, or puts the answer in the place of its response. `details` are for the
+    /// gateway's own access log.
+    fn answer(&self, reply: &Reply, details: &str, _occasion: Occasion) -> Result<(), HostError> {
+        send_whole(reply, details)
+    }
+
     /// Sees to it that the request can not go on while a callout is pending, whatever happens to this module meanwhile.
     /// `None` where nothing of the kind is needed, or possible.
     fn guard(&self) -> Result<Option<Guard>, HostError> {
@@ -49,6 +60,28 @@ pub(super) trait Adapter: Debug {
     fn lift(&self, _guard: &Guard) -> Result<(), HostError> {
         Ok(())
     }
+}
+
+/// When an answer is given: some gateways can take only a part of it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// To a request, at any time but the next one.
+    Request,
+    /// To a request, in the callback of a callout that had a body and ended without one in its answer.
+    Unanswered,
+    /// In the place of a response that has this many headers, as the host says.
+    Response {
+        /// How many.
+        headers: usize,
+    },
+}
+
+/// Answers with all of a reply.
+pub(super) fn send_whole(reply: &Reply, details: &str) -> Result<(), HostError> {
+    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    abi::send_local_response(reply.status, details, &headers, &reply.body)
+        // Not every gateway can hold a request that it has no answer to: one without headers may do.
+        .or_else(|HostError| abi::send_local_response(reply.status, details, &[], &reply.body))
 }
 
 /// What a guarded request needs to go on.

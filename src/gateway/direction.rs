@@ -10,7 +10,7 @@ use crate::exchange::{Settled, Step, Tick, Verdict};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::reply::{ErrorCode, Rejection};
-use crate::request::{RequestFacts, RequestId, ResponseFacts};
+use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
 
 /// One of the two machines.
@@ -60,10 +60,10 @@ impl Direction {
     }
 
     /// Refuses a request for a reason that lies outside of the machine.
-    pub(super) fn on_fault(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
+    pub(super) fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
         match self {
-            Self::Inbound(inbound) => inbound.on_fault(id, rejection),
-            Self::Outbound(outbound) => outbound.on_fault(id, rejection),
+            Self::Inbound(inbound) => inbound.on_fault(id, rejection, correlation),
+            Self::Outbound(outbound) => outbound.on_fault(id, rejection, correlation),
         }
     }
 

@@ -1,4 +1,7 @@
 //! The functions that the host calls (ABI 0.2.1), each handed to the one [`Module`](super::module::Module) of this VM.
+//!
+//! All of the ABI are here, also those with nothing to do: one host calls some without a look whether they exist, and its
+//! worker dies where one does not. `wasm-tests/exports.txt` lists them.
 #![allow(unsafe_code, reason = "exports have fixed names")]
 
 use super::module::{Module, with_module};
@@ -82,4 +85,83 @@ extern "C" fn proxy_on_delete(context: u32) {
 fn refuse() -> i32 {
     verdict::refuse_unknown();
     abi::PAUSE
+}
+
+/// What is of no interest. A request is decided on by its headers alone: while it is held, none of these is called for it.
+mod ignored {
+    use super::abi::CONTINUE;
+
+    /// A part of a request's body.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_request_body(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// A part of a response's body.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_body(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// The trailers of a request.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_request_trailers(_context: u32, _trailers: usize) -> i32 {
+        CONTINUE
+    }
+
+    /// The trailers of a response.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_trailers(_context: u32, _trailers: usize) -> i32 {
+        CONTINUE
+    }
+
+    /// A TCP connection. The filter is none for TCP.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_new_connection(_context: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// Bytes from the client of a TCP connection.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_downstream_data(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// Bytes from the server of a TCP connection.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_upstream_data(_context: u32, _size: usize, _end_of_stream: u32) -> i32 {
+        CONTINUE
+    }
+
+    /// The client has closed a TCP connection.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_downstream_connection_close(_context: u32, _peer: u32) {}
+
+    /// The server has closed a TCP connection.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_upstream_connection_close(_context: u32, _peer: u32) {}
+
+    /// An entry in a queue. The filter has none.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_queue_ready(_context: u32, _queue: u32) {}
+
+    /// The first metadata of a gRPC callout. The filter makes none.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_grpc_receive_initial_metadata(_context: u32, _token: u32, _headers: u32) {}
+
+    /// A message of a gRPC callout.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_grpc_receive(_context: u32, _token: u32, _size: usize) {}
+
+    /// The last metadata of a gRPC callout.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_grpc_receive_trailing_metadata(_context: u32, _token: u32, _trailers: u32) {}
+
+    /// The end of a gRPC callout.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_grpc_close(_context: u32, _token: u32, _status: u32) {}
+
+    /// A call of a function that the host has beyond the ABI. The filter asks for none.
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_foreign_function(_context: u32, _function: u32, _size: usize) {}
 }

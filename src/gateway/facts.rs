@@ -20,15 +20,26 @@ pub(super) fn of_request(
     match direction {
         Direction::Inbound(inbound) => of_inbound_request(adapter, inbound, announced),
         Direction::Outbound(_) => {
-            let correlation = Correlation {
-                request_id: adapter.request_id(),
-                fapi_interaction_id: abi::request_header("x-fapi-interaction-id").map(Into::into),
-                caller_interaction_id: abi::request_header("o3-caller-interaction-id").map(Into::into),
-                ozone_interaction_id: abi::request_header("o3-ozone-interaction-id").map(Into::into),
-            };
+            let correlation = correlation(adapter);
             let freshness = freshness(adapter, correlation.request_id.clone());
             Ok(RequestFacts { correlation, freshness, ..RequestFacts::default() })
         }
+    }
+}
+
+/// What ties the request of the effective context to the logs of others. Each header is asked for by its name, which every
+/// gateway bears, whatever the request.
+pub(super) fn correlation(adapter: &dyn Adapter) -> Correlation {
+    Correlation { request_id: adapter.request_id(), ..interaction_ids() }
+}
+
+/// The same, but for what each kind of gateway has under a name of its own.
+pub(super) fn interaction_ids() -> Correlation {
+    Correlation {
+        request_id: None,
+        fapi_interaction_id: abi::request_header("x-fapi-interaction-id").map(Into::into),
+        caller_interaction_id: abi::request_header("o3-caller-interaction-id").map(Into::into),
+        ozone_interaction_id: abi::request_header("o3-ozone-interaction-id").map(Into::into),
     }
 }
 
@@ -37,7 +48,7 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
     let mut facts = ResponseFacts::default();
     match direction {
         Direction::Inbound(inbound) if inbound.signs_responses() => {
-            facts.freshness = freshness(adapter, adapter.request_id());
+            facts.freshness = freshness(adapter, None);
         }
         Direction::Inbound(_) => {}
         Direction::Outbound(outbound) => {
@@ -64,6 +75,9 @@ pub(super) fn of_answer(body_size: usize) -> Answer {
 fn of_inbound_request(adapter: &dyn Adapter, inbound: &Inbound, announced: usize) -> Result<RequestFacts, Rejection> {
     let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
+    if inbound.signs_responses() {
+        facts.correlation.request_id = adapter.request_id();
+    }
     Ok(facts)
 }
 

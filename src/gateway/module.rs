@@ -4,11 +4,11 @@ use std::cell::RefCell;
 
 use litemap::LiteMap;
 
+use crate::auth::Evidence;
 use crate::reply::{Refusal, Rejection};
 
-use super::abi;
 use super::plugin::{self, Plugin};
-use super::verdict;
+use super::{abi, facts, verdict};
 
 thread_local! {
     static MODULE: RefCell<Module> = RefCell::default();
@@ -55,7 +55,7 @@ impl Module {
         match self.plugin_of(context) {
             Some(plugin) => plugin.request_headers(context, announced),
             None => {
-                verdict::send(&Refusal::bare(Rejection::NotConfigured));
+                verdict::send(&Refusal::new(Rejection::NotConfigured, Evidence::default(), facts::interaction_ids()));
                 abi::PAUSE
             }
         }
@@ -64,14 +64,14 @@ impl Module {
     pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
         match self.plugin_of(context) {
             Some(plugin) => plugin.response_headers(context, announced),
-            None => plugin::response_without_decision(Rejection::NotConfigured),
+            None => plugin::response_without_decision(Rejection::NotConfigured, announced),
         }
     }
 
     pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
         match self.plugins.get_mut(&context) {
             Some(plugin) => plugin.call_response(token, body_size),
-            None => verdict::refuse_unknown(),
+            None => verdict::refuse_unknown_after_callout(body_size),
         }
     }
 

@@ -6,15 +6,17 @@ use std::rc::Rc;
 use litemap::LiteMap;
 use zeroize::Zeroizing;
 
+use crate::auth::Evidence;
 use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{Config, ConfigErrors};
 use crate::exchange::TICK;
-use crate::reply::{Refusal, Rejection};
+use crate::reply::{Refusal, Rejection, Reply};
 use crate::shared_data::SharedData;
 
 use super::abi;
-use super::adapter;
+use super::adapter::{self, Occasion};
 use super::direction::Direction;
+use super::facts;
 use super::running::Running;
 use super::shared_data::HostSharedData;
 use super::verdict;
@@ -24,6 +26,8 @@ use super::verdict;
 pub(super) struct Plugin {
     context: u32,
     state: State,
+    /// The kind of gateway that the configuration names, until the first request has told whether that is right.
+    claimed_kind: Option<GatewayKind>,
     /// The requests that were refused because nothing could decide on them, as long as they last.
     refused: LiteMap<u32, ()>,
 }
@@ -39,7 +43,7 @@ enum State {
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, state: State::NotConfigured, refused: LiteMap::new_vec() }
+        Self { context, state: State::NotConfigured, claimed_kind: None, refused: LiteMap::new_vec() }
     }
 
     /// Takes the configuration, and logs every error in it. `false` if the gateway is to refuse it.
@@ -50,9 +54,13 @@ impl Plugin {
             for warning in config.warnings() {
                 log::warn!("hub-auth-filter: {warning}");
             }
-            match config.gateway.kind.or_else(|| is_envoy.then_some(GatewayKind::Envoy)) {
-                Some(kind) => self.start(config, kind),
-                None => self.state = State::InUnknownGateway(Box::new(config)),
+            self.claimed_kind = config.gateway.kind;
+            match (config.gateway.kind, is_envoy) {
+                (Some(GatewayKind::Envoy) | None, true) => self.start(config, GatewayKind::Envoy),
+                (Some(claimed), true) => self.refuse_kind(claimed, GatewayKind::Envoy),
+                // Its timer would begin before it is known to be one.
+                (Some(GatewayKind::Envoy) | None, false) => self.state = State::InUnknownGateway(Box::new(config)),
+                (Some(claimed), false) => self.start(config, claimed),
             }
         }
         // Envoy keeps the listener from starting, and lets nothing pass. In Kong requests pass a filter that refuses its
@@ -66,7 +74,7 @@ impl Plugin {
             Ok(running) => running.request_headers(request, announced),
             Err(rejection) => {
                 self.refused.insert(request, ());
-                verdict::send(&Refusal::bare(rejection));
+                verdict::send(&Refusal::new(rejection, Evidence::default(), facts::interaction_ids()));
                 abi::PAUSE
             }
         }
@@ -80,7 +88,7 @@ impl Plugin {
         }
         match self.running() {
             Ok(running) => running.response_headers(request, announced),
-            Err(rejection) => response_without_decision(rejection),
+            Err(rejection) => response_without_decision(rejection, announced),
         }
     }
 
@@ -88,7 +96,7 @@ impl Plugin {
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
         match &mut self.state {
             State::Running(running) => running.call_response(token, body_size),
-            State::NotConfigured | State::InUnknownGateway(_) => verdict::refuse_unknown(),
+            State::NotConfigured | State::InUnknownGateway(_) => verdict::refuse_unknown_after_callout(body_size),
         }
     }
 
@@ -109,11 +117,17 @@ impl Plugin {
 
     /// What decides on requests, from the first one on. To be asked in a request only.
     fn running(&mut self) -> Result<&mut Running, Rejection> {
-        if let State::InUnknownGateway(_) = &self.state
-            && let Some(kind) = adapter::nginx_kind()
-            && let State::InUnknownGateway(config) = std::mem::replace(&mut self.state, State::NotConfigured)
+        let claimed = self.claimed_kind.take();
+        if (claimed.is_some() || matches!(self.state, State::InUnknownGateway(_)))
+            && let Some(kind) = adapter::nginx_kind().or(claimed)
         {
-            self.start(*config, kind);
+            if let Some(claimed) = claimed.filter(|claimed| *claimed != kind) {
+                self.refuse_kind(claimed, kind);
+            }
+            match std::mem::replace(&mut self.state, State::NotConfigured) {
+                State::InUnknownGateway(config) => self.start(*config, kind),
+                state => self.state = state,
+            }
         }
         match &mut self.state {
             State::Running(running) => Ok(running),
@@ -123,6 +137,16 @@ impl Plugin {
                 Err(Rejection::Internal)
             }
         }
+    }
+
+    /// Refuses everything from now on, because the configuration is for another kind of gateway.
+    fn refuse_kind(&mut self, claimed: GatewayKind, kind: GatewayKind) {
+        self.state = State::NotConfigured;
+        let (claimed, kind) = (claimed.as_str(), kind.as_str());
+        log::error!(
+            "hub-auth-filter: configuration refused: gateway.kind: it says \"{claimed}\", but this is \"{kind}\"; \
+             leave it out, and the filter finds out by itself"
+        );
     }
 
     /// Begins to work in this kind of gateway, if that can do what the configuration asks of it.
@@ -154,9 +178,11 @@ impl Plugin {
 
 /// What to return for a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
 /// backend's.
-pub(super) fn response_without_decision(rejection: Rejection) -> i32 {
+pub(super) fn response_without_decision(rejection: Rejection, announced: usize) -> i32 {
     if adapter::nginx_kind() == Some(GatewayKind::Kong) {
-        verdict::send(&Refusal::bare(rejection));
+        let occasion = Occasion::Response { headers: announced };
+        let answer = |reply: &Reply, details: &str| adapter::of(GatewayKind::Kong).answer(reply, details, occasion);
+        verdict::refuse(&Refusal::bare(rejection), answer);
     }
     abi::CONTINUE
 }

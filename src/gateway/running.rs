@@ -15,11 +15,11 @@ use crate::capabilities::Capabilities;
 use crate::exchange::{Phase, Released, Settled, Step, Verdict};
 use crate::reply::Rejection;
 use crate::report::CalloutReport;
-use crate::request::RequestId;
+use crate::request::{Correlation, RequestId};
 use crate::time::UnixTime;
 
 use super::abi::{self, HostError};
-use super::adapter::{Adapter, Guard};
+use super::adapter::{Adapter, Guard, Occasion};
 use super::direction::Direction;
 use super::metrics::Metrics;
 use super::verdict::{self, Goes};
@@ -48,6 +48,8 @@ pub(super) struct Running {
 struct Pending {
     id: CalloutId,
     topic: Topic,
+    /// Whether it has a body.
+    has_body: bool,
     /// The request that it belongs to, where callouts belong to requests.
     request: Option<RequestId>,
 }
@@ -79,7 +81,7 @@ impl Running {
         let id = RequestId(request);
         match self.decide_request(id, announced) {
             None => abi::PAUSE,
-            Some(verdict) => match self.carry_out(id, verdict, Phase::Request) {
+            Some(verdict) => match self.carry_out(id, verdict, Occasion::Request) {
                 Goes::On => abi::CONTINUE,
                 Goes::Nowhere => abi::PAUSE,
             },
@@ -92,7 +94,8 @@ impl Running {
             return abi::CONTINUE;
         }
         let id = RequestId(request);
-        let goes = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, Phase::Response));
+        let occasion = Occasion::Response { headers: announced };
+        let goes = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, occasion));
         match goes {
             Some(Goes::On) => abi::CONTINUE,
             // Elsewhere a response can not be held, and what it was replaced with goes on.
@@ -103,14 +106,15 @@ impl Running {
 
     /// Takes the answer to a callout and decides on everything that waited for it.
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
-        let Some(Pending { id, topic, request }) = self.callouts.remove(&token) else {
+        let Some(Pending { id, topic, has_body, request }) = self.callouts.remove(&token) else {
             if !self.wakes_others {
                 // Some request goes upstream when this returns, and nothing is known of it.
-                verdict::refuse_unknown();
+                verdict::refuse_unknown_after_callout(body_size);
             }
             return;
         };
         let answer = facts::of_answer(body_size);
+        let occasion = if has_body && !answer.has_body() { Occasion::Unanswered } else { Occasion::Request };
         let settled = abi::now().map(|now| self.direction.on_answer(now, id, &topic, &answer));
         match (request, settled) {
             (None, Some(settled)) => self.resume(settled),
@@ -118,11 +122,11 @@ impl Running {
             (Some(request), settled) => {
                 let verdict = match settled {
                     Some(settled) => self.absorb(settled, request),
-                    None => Some(self.direction.on_fault(request, Rejection::Internal)),
+                    None => Some(self.direction.on_fault(request, Rejection::Internal, Correlation::default())),
                 };
                 // Nothing else is to be done for it to go on: it does so by itself, once its guard is lifted.
                 if let Some(verdict) = verdict {
-                    self.carry_out(request, verdict, Phase::Request);
+                    self.carry_out(request, verdict, occasion);
                 }
             }
         }
@@ -163,8 +167,10 @@ impl Running {
         let facts = facts::of_request(self.adapter, &self.direction, announced);
         let (now, facts) = match (abi::now(), facts) {
             (Some(now), Ok(facts)) => (now, facts),
-            (_, Err(rejection)) => return Some(self.direction.on_fault(id, rejection)),
-            (None, _) => return Some(self.direction.on_fault(id, Rejection::Internal)),
+            (_, Err(rejection)) => {
+                return Some(self.direction.on_fault(id, rejection, facts::correlation(self.adapter)));
+            }
+            (None, Ok(facts)) => return Some(self.direction.on_fault(id, Rejection::Internal, facts.correlation)),
         };
         let step = self.direction.on_request(now, id, facts);
         self.log_notices(now);
@@ -194,27 +200,32 @@ impl Running {
         if abi::set_effective_context(id.0).is_err() {
             // It can not be answered any more, and must not be let through later either.
             self.request_gone(id.0);
-            return Some(self.direction.on_fault(id, Rejection::Internal));
+            return Some(self.direction.on_fault(id, Rejection::Internal, Correlation::default()));
         }
         verdict.or(settled)
     }
 
     /// Carries out a verdict on the request or the response of the effective context.
-    fn carry_out(&mut self, id: RequestId, verdict: Verdict, phase: Phase) -> Goes {
-        let can_refuse = phase == Phase::Request || self.replaces_responses;
-        let verdict = if can_refuse { verdict } else { verdict.without_replacement() };
-        let verdict = verdict.with_request_id(|| self.adapter.request_id());
+    fn carry_out(&mut self, id: RequestId, verdict: Verdict, occasion: Occasion) -> Goes {
+        let is_response = matches!(occasion, Occasion::Response { .. });
+        let can_refuse = !is_response || self.replaces_responses;
+        let as_far_as_can_be = |verdict: Verdict| {
+            let verdict = if can_refuse { verdict } else { verdict.without_replacement() };
+            verdict.with_request_id(|| self.adapter.request_id())
+        };
+        let verdict = as_far_as_can_be(verdict);
         let guard = self.guards.remove(&id);
-        let goes = verdict::act(verdict, phase, self.adapter, &self.metrics).and_then(|goes| match (goes, &guard) {
-            // Only a request goes on by being let through: the guard of one that is refused stays where it is.
-            (Goes::On, Some(guard)) if phase == Phase::Request => self.adapter.lift(guard).map(|()| goes),
-            _ => Ok(goes),
-        });
+        let goes =
+            verdict::act(&verdict, occasion, self.adapter, &self.metrics).and_then(|goes| match (goes, &guard) {
+                // Only a request goes on by being let through: the guard of one that is refused stays where it is.
+                (Goes::On, Some(guard)) if !is_response => self.adapter.lift(guard).map(|()| goes),
+                _ => Ok(goes),
+            });
         goes.unwrap_or_else(|HostError| {
-            let refusal = self.direction.on_fault(id, Rejection::Internal);
-            let refusal = if can_refuse { refusal } else { refusal.without_replacement() };
+            let correlation = verdict.correlation();
+            let refusal = as_far_as_can_be(self.direction.on_fault(id, Rejection::Internal, correlation));
             // Neither asks anything of the host that could fail.
-            verdict::act(refusal, phase, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
+            verdict::act(&refusal, occasion, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
         })
     }
 
@@ -255,12 +266,13 @@ impl Running {
     /// too. What it settled, if the host did not take it.
     fn dispatch(&mut self, callout: Callout) -> Option<Settled> {
         let Callout { id, topic, request } = callout;
+        let has_body = !request.body.is_empty();
         match abi::set_effective_context(self.context).and_then(|()| callouts::send(&request)) {
             Ok(token) => {
                 // Of several callouts on one topic only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
                 self.callouts.retain(|_, earlier| earlier.topic != topic);
-                self.callouts.insert(token, Pending { id, topic, request: None });
+                self.callouts.insert(token, Pending { id, topic, has_body, request: None });
                 None
             }
             Err(HostError) => Some(self.direction.on_not_dispatched(abi::now()?, id, &topic)),
@@ -271,10 +283,11 @@ impl Running {
     /// request.
     fn call_out_alone(&mut self, mut callouts: Vec<Callout>, own: RequestId) -> Option<Verdict> {
         while let Some(Callout { id, topic, request }) = callouts.pop() {
+            let has_body = !request.body.is_empty();
             let sent = self.guard(own).and_then(|()| callouts::send(&request));
             let Err(HostError) = sent.map(|token| {
                 self.callouts.retain(|_, earlier| earlier.request != Some(own));
-                self.callouts.insert(token, Pending { id, topic: topic.clone(), request: Some(own) });
+                self.callouts.insert(token, Pending { id, topic: topic.clone(), has_body, request: Some(own) });
             }) else {
                 return None;
             };
@@ -286,7 +299,7 @@ impl Running {
             }
             callouts = settled.callouts;
         }
-        Some(self.direction.on_fault(own, Rejection::Internal))
+        Some(self.direction.on_fault(own, Rejection::Internal, Correlation::default()))
     }
 
     /// What the end of its callout means for a request: a verdict, or `None` if another callout is under way.
@@ -327,9 +340,13 @@ impl Running {
             log::error!("hub-auth-filter: the gateway does not let what waits be answered");
             return;
         }
-        if matches!(self.carry_out(id, verdict, phase), Goes::On) && verdict::resume(phase).is_err() {
-            let refusal = self.direction.on_fault(id, Rejection::Internal);
-            let _ = verdict::act(refusal, phase, self.adapter, &self.metrics);
+        let occasion = match phase {
+            Phase::Request => Occasion::Request,
+            Phase::Response => Occasion::Response { headers: 0 },
+        };
+        if matches!(self.carry_out(id, verdict, occasion), Goes::On) && verdict::resume(phase).is_err() {
+            let refusal = self.direction.on_fault(id, Rejection::Internal, Correlation::default());
+            let _ = verdict::act(&refusal, occasion, self.adapter, &self.metrics);
         }
     }
 

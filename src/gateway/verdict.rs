@@ -5,7 +5,7 @@ use crate::reply::{Refusal, RefusalEvent, Rejection, Reply};
 use crate::signing::SignatureRecord;
 
 use super::abi::{self, Headers, HostError, Stream};
-use super::adapter::Adapter;
+use super::adapter::{self, Adapter, Occasion};
 use super::metrics::Metrics;
 
 /// Whether something goes on.
@@ -16,22 +16,27 @@ pub(super) enum Goes {
 }
 
 /// Changes what a verdict wants changed, or answers. Fails only where something was to go on, and then it must not.
-pub(super) fn act(verdict: Verdict, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<Goes, HostError> {
+pub(super) fn act(
+    verdict: &Verdict,
+    occasion: Occasion,
+    adapter: &dyn Adapter,
+    metrics: &Metrics,
+) -> Result<Goes, HostError> {
     match verdict {
         Verdict::Admit(admission) => {
-            admit(&admission, phase, adapter, metrics)?;
+            admit(admission, occasion, adapter, metrics)?;
             return Ok(Goes::On);
         }
         Verdict::Tolerate(refusal) => {
             metrics.count_tolerated();
-            log_refusal(&refusal, RefusalEvent::Tolerated);
+            log_refusal(refusal, RefusalEvent::Tolerated);
             return Ok(Goes::On);
         }
         Verdict::Refuse(refusal) => {
-            metrics.count_refused(&refusal);
-            send(&refusal);
+            metrics.count_refused(refusal);
+            refuse(refusal, |reply, details| adapter.answer(reply, details, occasion));
         }
-        Verdict::Answer(reply) => send_reply(&reply, "health_check"),
+        Verdict::Answer(reply) => note_failure(adapter.answer(reply, "health_check", occasion)),
     }
     Ok(Goes::Nowhere)
 }
@@ -44,15 +49,29 @@ pub(super) fn resume(phase: Phase) -> Result<(), HostError> {
     })
 }
 
-/// Answers with a refusal, and logs it.
+/// Answers a request with a refusal, and logs it, where nothing is known of the gateway.
 pub(super) fn send(refusal: &Refusal) {
-    send_reply(&refusal.reply(), refusal.code().as_str());
-    log_refusal(refusal, RefusalEvent::Refused);
+    refuse(refusal, adapter::send_whole);
 }
 
 /// Refuses a request of which nothing is known, in a call that must not fail to decide on it.
 pub(super) fn refuse_unknown() {
     send(&Refusal::bare(Rejection::Internal));
+}
+
+/// The same in the callback of a callout whose answer has this many bytes: see [`Occasion::Unanswered`], which every gateway
+/// takes.
+pub(super) fn refuse_unknown_after_callout(body_size: usize) {
+    refuse(&Refusal::bare(Rejection::Internal), |reply, details| {
+        let body = if body_size == 0 { String::new() } else { reply.body.clone() };
+        adapter::send_whole(&Reply { body, ..reply.clone() }, details)
+    });
+}
+
+/// Answers with a refusal, and logs it.
+pub(super) fn refuse(refusal: &Refusal, answer: impl FnOnce(&Reply, &str) -> Result<(), HostError>) {
+    note_failure(answer(&refusal.reply(), refusal.code().as_str()));
+    log_refusal(refusal, RefusalEvent::Refused);
 }
 
 /// Tells the audit trail of a signature, whatever becomes of it.
@@ -63,32 +82,30 @@ pub(super) fn tell(record: &SignatureRecord, metrics: &Metrics) {
     }
 }
 
-fn admit(admission: &Admission, phase: Phase, adapter: &dyn Adapter, metrics: &Metrics) -> Result<(), HostError> {
-    let headers = match phase {
-        Phase::Request => Headers::Request,
-        Phase::Response => Headers::Response,
-    };
+fn admit(admission: &Admission, occasion: Occasion, adapter: &dyn Adapter, metrics: &Metrics) -> Result<(), HostError> {
     if let Some(record) = &admission.signed {
         tell(record, metrics);
     }
     for name in admission.removed() {
         adapter.take_away(name)?;
     }
-    for (name, value) in admission.set() {
-        abi::replace_header(headers, name, value)?;
-    }
-    if phase == Phase::Request {
-        metrics.count_accepted();
+    match occasion {
+        Occasion::Request | Occasion::Unanswered => {
+            for (name, value) in admission.set() {
+                abi::replace_header(Headers::Request, name, value)?;
+            }
+            metrics.count_accepted();
+        }
+        Occasion::Response { .. } => {
+            for (name, value) in admission.set() {
+                adapter.replace_response_header(name, value)?;
+            }
+        }
     }
     Ok(())
 }
 
-/// `details` are for the gateway's own access log.
-fn send_reply(reply: &Reply, details: &str) {
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let sent = abi::send_local_response(reply.status, details, &headers, &reply.body)
-        // Not every gateway can hold a request that it has no answer to: one without headers may do.
-        .or_else(|HostError| abi::send_local_response(reply.status, details, &[], &reply.body));
+fn note_failure(sent: Result<(), HostError>) {
     if sent.is_err() {
         log::error!("hub-auth-filter: the gateway did not take a response; the request stays held");
     }

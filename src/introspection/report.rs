@@ -76,7 +76,7 @@ impl fmt::Display for IntrospectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // RFC 7662 §2.3
-            Self::Callout(CalloutError::Status(401)) => {
+            Self::Callout(error) if error.status() == Some(401) => {
                 f.write_str("status 401 instead of 200: it does not accept client_id and client_secret")
             }
             Self::Callout(error) => error.fmt(f),

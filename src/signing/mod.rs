@@ -99,7 +99,7 @@ impl Signing {
         let signer = match &settings.signer {
             config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
             config::Signer::VaultTransit(transit) => {
-                Signer::VaultTransit(Box::new(VaultTransit::new((**transit).clone())))
+                Signer::VaultTransit(Box::new(VaultTransit::new((**transit).clone(), capabilities)))
             }
         };
         Self { settings, signer, nonces: Nonces::numbered(&*capabilities.data) }

@@ -29,6 +29,12 @@ impl SignatureRecord {
         Self { correlation, ..self }
     }
 
+    /// The ids of its request.
+    #[must_use]
+    pub fn correlation(&self) -> Correlation {
+        self.correlation.clone()
+    }
+
     /// The line: a JSON object.
     #[must_use]
     pub fn log_line(&self, now: UnixTime) -> String {

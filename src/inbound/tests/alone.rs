@@ -116,9 +116,9 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
     assert_eq!(response(&mut inbound, 2), "GenericError", "once");
     assert_eq!(at_once(&mut inbound, RequestFacts::default()), "Certificate.Missing");
     assert_eq!(response(&mut inbound, 1), "admitted", "it is the refusal");
-    let _ = inbound.on_fault(RequestId(3), Rejection::TooManyHeaders);
+    let _ = inbound.on_fault(RequestId(3), Rejection::TooManyHeaders, Correlation::default());
     assert_eq!(response(&mut inbound, 3), "admitted", "it is the refusal");
-    let _ = inbound.on_fault(RequestId(4), Rejection::TooManyHeaders);
+    let _ = inbound.on_fault(RequestId(4), Rejection::TooManyHeaders, Correlation::default());
     inbound.on_gone(RequestId(4));
     assert_eq!(response(&mut inbound, 4), "GenericError", "numbers are used again");
 }
@@ -127,7 +127,7 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
 fn without_a_clock_a_response_is_refused_unless_it_is_a_refusal() {
     for kind in GatewayKind::ALL {
         let mut inbound = inbound_in(kind, |_| ());
-        let _ = inbound.on_fault(RequestId(1), Rejection::Internal);
+        let _ = inbound.on_fault(RequestId(1), Rejection::Internal, Correlation::default());
         assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted");
         let expected = if kind == GatewayKind::Kong { "GenericError" } else { "admitted" };
         assert_eq!(code(&inbound.on_response_without_clock(RequestId(2))), expected, "never seen");
@@ -149,7 +149,7 @@ fn a_request_whose_verdict_could_not_be_carried_out_is_refused_for_good() {
     for kind in GatewayKind::ALL {
         let mut inbound = inbound_in(kind, |_| ());
         let callout = waiting(&mut inbound, 1);
-        assert_eq!(code(&inbound.on_fault(RequestId(1), Rejection::Internal)), "GenericError");
+        assert_eq!(code(&inbound.on_fault(RequestId(1), Rejection::Internal, Correlation::default())), "GenericError");
         let settled = inbound.on_answer(NOW, callout.id, &callout.topic, &published("sig3"));
         assert_eq!(released(&settled), []);
     }

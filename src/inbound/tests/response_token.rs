@@ -30,8 +30,11 @@ fn remote(config: &mut Json) {
     );
 }
 
+/// A request that the gateway calls `r-1`.
 fn request() -> RequestFacts {
-    hub(&[("authorization", &format!("Bearer {}", token(|_| ()))), ("x-fapi-interaction-id", "f-1")])
+    let mut facts = hub(&[("authorization", &format!("Bearer {}", token(|_| ()))), ("x-fapi-interaction-id", "f-1")]);
+    facts.correlation.request_id = Some(b"r-1".to_vec());
+    facts
 }
 
 /// Lets the request through, with the Hub's keys at hand.
@@ -47,9 +50,9 @@ fn admit_again(inbound: &mut Inbound) {
     assert_eq!(code(&verdict), "admitted");
 }
 
-/// A response to the request that the gateway calls `r-1`.
+/// Its response: the gateway does not tell its id any more.
 fn response() -> ResponseFacts {
-    let freshness = Freshness { request_id: Some(b"r-1".to_vec()), ..Freshness::default() };
+    let freshness = Freshness { random: Some([7; 32]), ..Freshness::default() };
     ResponseFacts { freshness, ..ResponseFacts::default() }
 }
 

@@ -85,10 +85,10 @@ fn of_a_request_that_is_gone_nothing_is_kept_because_its_callout_never_ends() {
 fn an_answer_of_the_filter_itself_is_not_taken_for_a_response_that_is_not_verified() {
     for kind in GatewayKind::ALL {
         let mut outbound = outbound_in(kind, verifying("require"));
-        assert_eq!(code(&outbound.on_fault(FIRST, Rejection::Internal)), "GenericError");
+        assert_eq!(code(&outbound.on_fault(FIRST, Rejection::Internal, Correlation::default())), "GenericError");
         let step = outbound.on_response(NOW, FIRST, ResponseFacts::default());
         assert_eq!(code(&step.verdict.unwrap()), "admitted", "it stays the 500 that it is");
-        let _ = outbound.on_fault(SECOND, Rejection::Internal);
+        let _ = outbound.on_fault(SECOND, Rejection::Internal, Correlation::default());
         assert_eq!(code(&outbound.on_response_without_clock(SECOND)), "admitted", "likewise");
         assert_eq!(code(&outbound.on_response_without_clock(RequestId(3))), "GenericError", "it can not be verified");
     }

@@ -17,6 +17,8 @@ pub enum RemoteError {
     Refused(u16),
     /// Its answer is not the signature that was asked for.
     Wrong(AnswerFault),
+    /// It answered with success and without a body, and this gateway can not ask it once more.
+    Unrepeated,
 }
 
 impl RemoteError {
@@ -28,8 +30,9 @@ impl RemoteError {
             CalloutError::NotDispatched
             | CalloutError::NoAnswer
             | CalloutError::Incomplete
-            | CalloutError::Status(307 | 408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
-            CalloutError::Status(status) => Self::Refused(status),
+            | CalloutError::Status(307 | 408 | 412 | 425 | 429 | 500..=599)
+            | CalloutError::StatusAlone(307 | 408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
+            CalloutError::Status(status) | CalloutError::StatusAlone(status) => Self::Refused(status),
             CalloutError::TooLong => Self::Wrong(AnswerFault::TooLong),
         }
     }
@@ -37,16 +40,25 @@ impl RemoteError {
     /// Whether the signer is out of reach (a 503), rather than unwilling or wrong (a 500).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Late)
+        matches!(self, Self::Unavailable(_) | Self::Late | Self::Unrepeated)
     }
 
     /// Whether a second try at once may go better. A gateway that does not take the callout will not take the next one,
     /// and a quota counts tries.
     pub(super) fn may_pass(self) -> bool {
         match self {
-            Self::Unavailable(CalloutError::NotDispatched | CalloutError::Status(429)) => false,
-            Self::Unavailable(_) | Self::Wrong(_) => true,
-            Self::Late | Self::Refused(_) => false,
+            Self::Unavailable(CalloutError::NotDispatched) => false,
+            Self::Unavailable(error) => error.status() != Some(429),
+            Self::Wrong(_) => true,
+            Self::Late | Self::Refused(_) | Self::Unrepeated => false,
+        }
+    }
+
+    /// The same where no second try can tell more: success without a body is then taken for a passing fault.
+    pub(super) fn unrepeated(self) -> Self {
+        match self {
+            Self::Wrong(_) | Self::Refused(200..=299) => Self::Unrepeated,
+            other => other,
         }
     }
 }
@@ -57,6 +69,9 @@ impl fmt::Display for RemoteError {
             Self::Unavailable(error) => (*error, hint(*error)),
             Self::Refused(status) => (CalloutError::Status(*status), hint(CalloutError::Status(*status))),
             Self::Late => return f.write_str("the answer came after the deadline"),
+            Self::Unrepeated => {
+                return f.write_str("the answer has no body, and this gateway can not ask once more");
+            }
             Self::Wrong(fault) => return fault.fmt(f),
         };
         error.fmt(f)?;
@@ -66,8 +81,7 @@ impl fmt::Display for RemoteError {
 
 /// What it may mean, for the operator.
 fn hint(error: CalloutError) -> Option<&'static str> {
-    let CalloutError::Status(status) = error else { return None };
-    match status {
+    match error.status()? {
         307 => Some("it is a standby, and redirects are not followed"),
         300..=399 => Some("a redirect, which is not followed"),
         400 => Some("there is no such key, or it can not sign like this"),
@@ -98,6 +112,8 @@ mod tests {
         }
         for code in [307, 408, 412, 425, 429, 500, 502, 503, 504, 599] {
             assert_eq!(status(code), RemoteError::Unavailable(CalloutError::Status(code)));
+            let alone = CalloutError::StatusAlone(code);
+            assert_eq!(RemoteError::of(alone), RemoteError::Unavailable(alone));
         }
         assert!(RemoteError::Late.is_unavailable());
     }

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::token::UnsignedToken;
 use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
+use crate::capabilities::Capabilities;
 use crate::config;
 use crate::reply::to_json;
 use crate::request::RequestId;
@@ -38,6 +39,8 @@ pub struct VaultTransit {
     settings: config::VaultTransit,
     pending: LiteMap<RequestId, Pending>,
     last_call: CalloutId,
+    /// See [`Capabilities::repeats_unanswered_callouts`].
+    repeats_unanswered: bool,
 }
 
 /// A token that waits.
@@ -80,10 +83,11 @@ pub enum RemoteStep {
 }
 
 impl VaultTransit {
-    /// With these settings, and nothing waiting.
+    /// With these settings, and nothing waiting. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::VaultTransit) -> Self {
-        Self { settings, pending: LiteMap::new_vec(), last_call: CalloutId::default() }
+    pub fn new(settings: config::VaultTransit, capabilities: &Capabilities) -> Self {
+        let repeats_unanswered = capabilities.repeats_unanswered_callouts;
+        Self { settings, pending: LiteMap::new_vec(), last_call: CalloutId::default(), repeats_unanswered }
     }
 
     /// The `kid` of its key.
@@ -119,8 +123,11 @@ impl VaultTransit {
             return None;
         }
         let pending = self.pending.remove(&request)?;
+        let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
         Some(match signature(&self.settings, &pending, now, answer) {
             Ok(signature) => RemoteStep::Signed { token: pending.token, signature },
+            // Elsewhere a second try would tell whether the signer is well.
+            Err(error) if !had_body && !self.repeats_unanswered => RemoteStep::Failed(error.unrepeated()),
             Err(error) if pending.may_try_again(now, error) => {
                 let call = self.call(now, pending.deadline);
                 let callout = callout(&self.settings, request, call, &pending.token);

@@ -1,6 +1,7 @@
 //! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
 
 use super::*;
+use crate::capabilities::GatewayKind;
 use crate::config::{HttpUrl, Secret, Signer};
 use crate::rsa::RsaPublicKey;
 use crate::signing::nonce::{Freshness, Nonces};
@@ -57,7 +58,11 @@ impl Bench {
     }
 
     fn with(settings: config::VaultTransit) -> Self {
-        Self(VaultTransit::new(settings))
+        Self::within(GatewayKind::Envoy, settings)
+    }
+
+    fn within(kind: GatewayKind, settings: config::VaultTransit) -> Self {
+        Self(VaultTransit::new(settings, &Capabilities::of(kind, None, false)))
     }
 
     fn start(&mut self, millisecond: u64, request: RequestId) -> Callout {
@@ -174,8 +179,10 @@ fn a_failure_that_may_pass_is_tried_once_more_and_never_a_third_time() {
         Err(CalloutError::TooLong),
         Err(CalloutError::Status(500)),
         Err(CalloutError::Status(503)),
+        Err(CalloutError::StatusAlone(503)),
         garbage,
         Ok(&wrong),
+        Ok(b""),
     ] {
         let mut bench = Bench::new();
         let callout = bench.start(0, FIRST);
@@ -219,6 +226,39 @@ fn a_failure_that_stays_is_not_tried_again() {
         let callout = bench.start(0, FIRST);
         assert_eq!(outcome(bench.finish(10, &callout, Err(error)).as_ref()), "failed", "{error:?}");
         assert_eq!(bench.0.pending(), 0);
+    }
+}
+
+/// What the second one would be sent with is what the first one was sent with, and about to be freed.
+#[test]
+fn where_an_unanswered_callout_cannot_be_repeated_there_is_no_second_try_but_after_an_answer_with_a_body() {
+    let kong = || Bench::within(GatewayKind::Kong, settings());
+    let wrong = signed(&token_for("other hub"));
+    let garbage: Result<&[u8], CalloutError> = Ok(b"<html>");
+    for answer in [Err(CalloutError::Status(412)), Err(CalloutError::Status(503)), garbage, Ok(&wrong)] {
+        let mut bench = kong();
+        let callout = bench.start(0, FIRST);
+        let second = bench.again(10, &callout, answer);
+        let end = bench.finish(20, &second, Ok(&signed(&token_for("hub"))));
+        assert_eq!(outcome(end.as_ref()), "signed", "{answer:?}");
+    }
+    let unavailable = |error| (Err(error), RemoteError::Unavailable(error));
+    let empty: Result<&[u8], CalloutError> = Ok(b"");
+    for (answer, expected) in [
+        unavailable(CalloutError::NoAnswer),
+        unavailable(CalloutError::Incomplete),
+        unavailable(CalloutError::StatusAlone(307)),
+        unavailable(CalloutError::StatusAlone(412)),
+        unavailable(CalloutError::StatusAlone(500)),
+        (empty, RemoteError::Unrepeated),
+        (Err(CalloutError::StatusAlone(204)), RemoteError::Unrepeated),
+        (Err(CalloutError::StatusAlone(403)), RemoteError::Refused(403)),
+    ] {
+        let mut bench = kong();
+        let callout = bench.start(0, FIRST);
+        let end = bench.finish(10, &callout, answer);
+        assert!(matches!(end, Some(RemoteStep::Failed(error)) if error == expected), "{answer:?}: {end:?}");
+        assert_eq!(expected.is_unavailable(), expected != RemoteError::Refused(403), "{answer:?}");
     }
 }
 

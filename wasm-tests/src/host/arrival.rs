@@ -31,6 +31,10 @@ impl Machine {
             called: true,
             prepared: None,
             details: None,
+            announced_length: None,
+            status_line: None,
+            is_head: request.method == "HEAD",
+            hung_up: false,
         });
         let detour = request.detour.clone();
         let stream = match self.stream(exchange, request) {
@@ -131,6 +135,7 @@ impl Machine {
             response: Message::default(),
             logging: false,
             replied: false,
+            replacement: None,
             properties: Default::default(),
         })
     }

@@ -142,6 +142,12 @@ impl Builder {
         self
     }
 
+    /// Lets responses that no strict client can read be sent, instead of failing the test.
+    pub fn expect_broken_http(mut self) -> Self {
+        self.expected.broken_http = true;
+        self
+    }
+
     /// Starts the gateway: each worker loads the module and configures it.
     pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
         let world = Rc::new(RefCell::new(self.world));

@@ -81,10 +81,23 @@ pub struct Answer {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
-    Respond { status: u16, headers: Headers, body: Vec<u8> },
+    Respond { status: u16, headers: Headers, body: Vec<u8>, form: Form },
     Fail(Failure),
     Never,
     Unavailable,
+}
+
+/// How an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As HTTP/1.1 with a length.
+    Framed,
+    /// After an informational one with this status.
+    Announced(u16),
+    /// As HTTP/1.0.
+    Old,
+    /// Without a length: the end of the connection ends it.
+    Unframed,
 }
 
 /// What can go wrong with a callout.
@@ -116,7 +129,7 @@ impl Answer {
 
     /// This status and no body.
     pub fn status(status: u16) -> Self {
-        Self::act(Act::Respond { status, headers: Headers::new(), body: Vec::new() })
+        Self::act(Act::Respond { status, headers: Headers::new(), body: Vec::new(), form: Form::Framed })
     }
 
     /// The server does not listen.
@@ -175,6 +188,39 @@ impl Answer {
         self
     }
 
+    /// The server sends an informational answer with this status first.
+    pub fn after_informational(self, status: u16) -> Self {
+        self.in_form(Form::Announced(status))
+    }
+
+    /// The server speaks HTTP/1.0.
+    pub fn http_1_0(self) -> Self {
+        self.in_form(Form::Old)
+    }
+
+    /// The server gives no length, and closes the connection at the end.
+    pub fn until_the_end(self) -> Self {
+        self.in_form(Form::Unframed)
+    }
+
+    fn in_form(mut self, chosen: Form) -> Self {
+        if let Act::Respond { form, .. } = &mut self.act {
+            *form = chosen;
+        }
+        self
+    }
+
+    /// The same for a gateway that reads HTTP/1.1 with a length alone.
+    pub(crate) fn read_badly(self) -> Self {
+        match self.act {
+            Act::Respond { form: Form::Announced(status), .. } => Self::status(status).after(self.delay),
+            Act::Respond { form: Form::Old | Form::Unframed, .. } => {
+                Self::failed(Failure::Unreadable).after(self.delay)
+            }
+            _ => self,
+        }
+    }
+
     /// How long the server takes: until the answer, or until the failure.
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -208,12 +254,12 @@ impl Answer {
             Act::Respond { .. } if limit <= end && limits == Timeouts::WholeCall => {
                 Some((limit, CalloutOutcome::Failed(Failure::TimeoutInBody)))
             }
-            Act::Respond { status, headers, body } => {
+            Act::Respond { status, headers, body, form } => {
                 let mut all: Headers = [(":status", status.to_string())].into_iter().collect();
                 for (name, value) in headers.iter() {
                     all.push(name, value);
                 }
-                if !all.has("content-length") {
+                if !all.has("content-length") && *form != Form::Unframed {
                     all.push("content-length", body.len().to_string());
                 }
                 Some((end, CalloutOutcome::Answered(Response { headers: all, body: body.clone() })))

@@ -94,6 +94,11 @@ impl Gateway {
         self.world(|world| world.faults.clear());
     }
 
+    /// Somebody writes to the gateway's configuration, whatever: APISIX makes new plugins for every route then.
+    pub fn rewrite_configuration(&self) {
+        self.machine.borrow_mut().rebuild_roots();
+    }
+
     /// Ends the root contexts, as when the listener is drained.
     pub fn stop(&self) {
         self.machine.borrow_mut().stop();
@@ -145,6 +150,11 @@ impl Gateway {
     /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`], else the first one has failed the test.
     pub fn crashes(&self) -> Vec<String> {
         self.machine.borrow().crashes.clone()
+    }
+
+    /// What clients could not read so far: with [`Builder::expect_broken_http`], else the first one has failed the test.
+    pub fn broken_http(&self) -> Vec<String> {
+        self.machine.borrow().broken_http.clone()
     }
 
     fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {

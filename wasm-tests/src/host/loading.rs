@@ -151,6 +151,14 @@ impl Machine {
         None
     }
 
+    /// Somebody writes to the gateway's configuration: where root contexts are made on first use, they are made anew, and
+    /// nobody tells the module of the old ones.
+    pub(crate) fn rebuild_roots(&mut self) {
+        for worker in 0..self.workers.len() {
+            self.with_vm(worker, |vm| vm.state_mut().roots.clear());
+        }
+    }
+
     /// Gives a worker a fresh VM if its VM is gone and this gateway makes a new one now.
     pub(crate) fn reload_if_failed(&mut self, worker: usize) {
         let (after_trap, now) = {

@@ -23,6 +23,8 @@ pub(crate) struct Machine {
     /// The reports of traps and crashes.
     pub(crate) traps: Vec<String>,
     pub(crate) crashes: Vec<String>,
+    /// What clients could not read.
+    pub(crate) broken_http: Vec<String>,
     pub(crate) vms: u64,
 }
 
@@ -31,6 +33,7 @@ pub(crate) struct Machine {
 pub(crate) struct Expected {
     pub(crate) traps: bool,
     pub(crate) crashes: bool,
+    pub(crate) broken_http: bool,
 }
 
 /// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. Without a VM it has failed,
@@ -71,6 +74,7 @@ impl Machine {
             expected,
             traps: Vec::new(),
             crashes: Vec::new(),
+            broken_http: Vec::new(),
             vms: 0,
         }
     }
@@ -129,9 +133,9 @@ impl Machine {
             callout.outcome = outcome.clone();
         }
         let Some(worker) = self.receiver(callout) else { return };
-        let ((vm, context), token) = {
+        let ((vm, context), token, has_body) = {
             let callout = &self.world.borrow().callouts[callout];
-            (callout.owner, callout.token)
+            (callout.owner, callout.token, !callout.body.is_empty())
         };
         let (response, readable) = self.shown(&outcome);
         let profile = self.world.borrow().profile.clone();
@@ -157,6 +161,7 @@ impl Machine {
                 None => response,
             };
             state.callout_body_readable = readable;
+            state.callout_buffers_in_use = profile.reuses_callout_buffers && has_body && body == 0;
             let root = state.stream_of(context).map(|stream| stream.root);
             if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
         });
@@ -165,9 +170,11 @@ impl Machine {
             // Envoy lets go of the response before it does what the module wanted.
             machine.with_vm(worker, |vm| {
                 vm.state_mut().callout = None;
+                vm.state_mut().callout_buffers_in_use = false;
                 vm.state_mut().status.1 = "";
             });
         });
+        self.notice_hang_up(vm, context);
         if profile.after_callback == AfterCallback::GoesUpstream {
             self.release(vm, context);
         }

@@ -48,6 +48,7 @@ mod replies;
 mod request;
 mod status;
 mod vm;
+mod wire;
 mod world;
 
 pub use builder::{Builder, Reason, StartFailure};

@@ -5,7 +5,7 @@ use super::callout::Response;
 use super::exchange::{ExchangeState, Stage};
 use super::machine::Machine;
 use super::profile::ReplyInResponse;
-use super::vm::{LocalReply, Message};
+use super::vm::{LocalReply, Message, Replacement};
 
 impl Machine {
     pub(crate) fn reply(&mut self, exchange: usize, reply: LocalReply) {
@@ -37,24 +37,31 @@ impl Machine {
     fn reply_in_response(&mut self, exchange: usize, reply: Response, details: String) {
         let kind = self.world.borrow().profile.reply_in_response;
         let Response { headers, body: sent } = reply;
-        if kind != ReplyInResponse::HeadersOnly {
-            self.exchanges[exchange].details = Some(details);
+        match kind {
+            ReplyInResponse::Replaces => self.exchanges[exchange].details = Some(details),
+            // No details: nginx has a phrase for the status.
+            ReplyInResponse::StatusAndFirstPart => {
+                self.exchanges[exchange].status_line = Some(details).filter(|details| !details.is_empty());
+            }
+            ReplyInResponse::HeadersOnly => {}
         }
         self.with_stream(exchange, |stream| match kind {
             ReplyInResponse::Replaces => stream.response = Message { headers, sent, ..Message::default() },
-            ReplyInResponse::StatusAndBody => {
-                let response = &mut stream.response;
-                response.headers.set(":status", headers.get(":status").unwrap_or_default());
-                response.headers.set("content-length", sent.len().to_string());
-                (response.body, response.sent) = (Vec::new(), sent);
+            ReplyInResponse::StatusAndFirstPart => {
+                stream.response.headers.set(":status", headers.get(":status").unwrap_or_default());
+                // A reply without a body says that this is the end, and what takes its place goes on saying so.
+                let is_last = sent.is_empty() || stream.replacement.as_ref().is_some_and(|earlier| earlier.is_last);
+                stream.replacement = Some(Replacement { body: sent, is_last });
             }
             ReplyInResponse::HeadersOnly => {
-                for (name, value) in headers.iter().filter(|(name, _)| *name != b":status") {
+                // The length is that of the response.
+                let added = |name: &[u8]| ![&b":status"[..], b"content-length"].contains(&name);
+                for (name, value) in headers.iter().filter(|(name, _)| added(name)) {
                     stream.response.headers.push(name, value);
                 }
             }
         });
-        if kind != ReplyInResponse::HeadersOnly {
+        if kind == ReplyInResponse::Replaces {
             self.complete(exchange);
         }
     }

@@ -48,6 +48,10 @@ pub(crate) struct VmState {
     pub(crate) callout: Option<Response>,
     /// Whether its body can be read.
     pub(crate) callout_body_readable: bool,
+    /// Whether the buffers of that callout's own body are in use: see [`Profile::reuses_callout_buffers`].
+    ///
+    /// [`Profile::reuses_callout_buffers`]: super::profile::Profile::reuses_callout_buffers
+    pub(crate) callout_buffers_in_use: bool,
     /// What `proxy_get_status` gives.
     pub(crate) status: (u32, &'static str),
     pub(crate) next_token: u32,
@@ -93,7 +97,16 @@ pub(crate) struct Stream {
     pub(crate) logging: bool,
     /// Whether a local reply has been sent.
     pub(crate) replied: bool,
+    /// What takes the place of the first part of the response's body.
+    pub(crate) replacement: Option<Replacement>,
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A reply in the place of the first part of a response's body.
+pub(crate) struct Replacement {
+    pub(crate) body: Vec<u8>,
+    /// Whether it says that the response ends with it.
+    pub(crate) is_last: bool,
 }
 
 /// A request or response on its way through the filter.
@@ -168,6 +181,7 @@ impl Vm {
             actions: VecDeque::new(),
             callout: None,
             callout_body_readable: true,
+            callout_buffers_in_use: false,
             status: (0, ""),
             next_token: 0,
             metrics: BTreeMap::new(),
@@ -220,6 +234,12 @@ impl Vm {
         context: u32,
         args: &[u32],
     ) -> Result<Option<Returned>, Ending> {
+        if !self.instance.has(export) {
+            let is_unchecked = self.state().world.borrow().profile.unchecked_exports.contains(&export);
+            let crash =
+                || Err(Ending::Crash(format!("the module does not export {export}, which is called all the same")));
+            return if is_unchecked { crash() } else { Ok(None) };
+        }
         if export.starts_with("proxy_") && !self.state().world.borrow().settings.allows(export) {
             return Ok(None);
         }

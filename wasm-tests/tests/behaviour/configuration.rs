@@ -1,7 +1,7 @@
 //! What becomes of a plugin with a wrong configuration.
 
 use serde_json::json;
-use wasm_tests::host::Fault;
+use wasm_tests::host::{Fault, Module};
 
 use super::scene::*;
 
@@ -51,6 +51,28 @@ fn a_struct_and_an_empty_configuration_are_named_as_such(host: Host) {
     let message = b"\x0a\x0f\x0a\x07inbound\x12\x04\x2a\x02\x0a\x00";
     assert!(log_of(host, message).contains("google.protobuf.Struct"));
     assert!(log_of(host, "").contains("no configuration"));
+}
+
+#[apply(every_gateway)]
+fn a_configuration_for_another_gateway_is_refused_with_the_reason_in_the_log(host: Host) {
+    let kinds = ["envoy", "kong", "apisix"];
+    for kind in kinds.into_iter().filter(|kind| *kind != host.name()) {
+        let mut configuration = host.configuration(&jwt_auth());
+        configuration["gateway"] = json!({ "kind": kind });
+        let log = log_of(host, configuration.to_string());
+        let reason = format!("gateway.kind: it says \"{kind}\", but this is \"{}\"", host.name());
+        assert_eq!(log.lines().filter(|line| line.contains(&reason)).count(), 1, "{log}");
+    }
+}
+
+#[apply(every_gateway)]
+fn a_configuration_may_name_its_gateway(host: Host) {
+    let mut configuration = jwt_auth();
+    configuration["gateway"] = json!({ "kind": host.name() });
+    let gateway = host.with(&configuration).start(Module::release()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(judge(&gateway, right(&gateway)), "admitted");
+    }
 }
 
 #[apply(every_gateway)]

@@ -48,7 +48,7 @@ pub struct Host {
     /// Whether two `Authorization` fields are one value with a comma, which is the filter's to judge. Elsewhere nginx answers
     /// 400 before any filter.
     pub joins_authorizations: bool,
-    /// The most header fields, `Host` among them, of a request that is not refused for their number.
+    /// The most header fields, `Host` among them, of a request that is not refused for their number. APISIX adds three.
     pub most_headers: usize,
     /// Whether a wrong configuration stops the gateway. Elsewhere that would let requests pass unfiltered, or tell nobody, and
     /// the filter starts and answers each request with 500.
@@ -60,8 +60,11 @@ pub struct Host {
     pub holds_responses: bool,
     /// Whether the filter can replace a response, at least its status and body.
     pub replaces_responses: bool,
-    /// Whether a response that is replaced takes the new one's headers.
-    pub replaces_response_headers: bool,
+    /// Whether a callout with a body may follow at once on another whose answer had none. Elsewhere that kills the worker: there
+    /// is no second try then, and a refusal has no body.
+    pub repeats_unanswered_callouts: bool,
+    /// Whether a client that hangs up is noticed while its request waits for a callout.
+    pub notices_hang_ups: bool,
     /// Whether counters count.
     pub has_metrics: bool,
     /// What stands before the name of a variable of nginx in the path of a property.
@@ -123,7 +126,8 @@ impl Host {
         dies_of_holding_in_vain: false,
         holds_responses: true,
         replaces_responses: true,
-        replaces_response_headers: true,
+        repeats_unanswered_callouts: true,
+        notices_hang_ups: true,
         has_metrics: true,
         variables_under: &[],
         tells_issuers_by_header: true,
@@ -149,7 +153,8 @@ impl Host {
         dies_of_holding_in_vain: false,
         holds_responses: false,
         replaces_responses: true,
-        replaces_response_headers: false,
+        repeats_unanswered_callouts: false,
+        notices_hang_ups: false,
         has_metrics: true,
         variables_under: &["ngx"],
         tells_issuers_by_header: false,
@@ -170,12 +175,13 @@ impl Host {
         has_guard: false,
         instead_of_a_credential: None,
         joins_authorizations: false,
-        most_headers: 99,
+        most_headers: 96,
         wrong_configuration_stops_it: false,
         dies_of_holding_in_vain: true,
         holds_responses: false,
         replaces_responses: false,
-        replaces_response_headers: false,
+        repeats_unanswered_callouts: true,
+        notices_hang_ups: true,
         has_metrics: false,
         variables_under: &[],
         tells_issuers_by_header: false,
@@ -227,8 +233,10 @@ impl Host {
             Ok(gateway) => {
                 assert!(!self.wrong_configuration_stops_it, "it has started");
                 for _ in 0..2 {
-                    let reply = send(&gateway, request()).reply().expect("a refusal");
+                    let request = request().header("x-fapi-interaction-id", "f-1");
+                    let reply = send(&gateway, request).reply().expect("a refusal");
                     assert_eq!((reply.status, &error(&reply)["errorCode"]), (500, &json!("GenericError")));
+                    assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"));
                 }
                 gateway.logs()
             }
@@ -287,13 +295,24 @@ impl Host {
         assert_eq!(gateway.metric(&format!("hub_auth_filter.{name}")), count, "{name}");
     }
 
-    fn of(self, profile: Profile, mut configuration: Value) -> Builder {
+    /// The name that the configuration has for it.
+    pub fn name(self) -> &'static str {
+        (self.profile)().name
+    }
+
+    /// This configuration, written for Envoy, as it is written for this gateway.
+    pub fn configuration(self, configuration: &Value) -> Value {
+        let mut configuration = configuration.clone();
         if !self.names_upstreams {
             leave_out_upstreams(&mut configuration);
         }
+        configuration
+    }
+
+    fn of(self, profile: Profile, configuration: Value) -> Builder {
         let engine = if self.metered { Engine::Metered } else { profile.engine };
         Gateway::new(Profile { engine, ..profile })
-            .configuration(configuration.to_string())
+            .configuration(self.configuration(&configuration).to_string())
             .log_level(Level::Info)
             .upstream(KEYSTORE, keystore([&hub().signing]))
     }

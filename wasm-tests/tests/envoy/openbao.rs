@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
+use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
 use hub_auth_filter::config::{self, HttpUrl, Secret, Signer};
 use hub_auth_filter::request::RequestId;
 use hub_auth_filter::rsa::RsaPublicKey;
@@ -39,6 +40,10 @@ fn settings(token: &str) -> config::VaultTransit {
         timeout: Duration::from_secs(5),
         deadline: Duration::from_secs(20),
     }
+}
+
+fn envoy() -> Capabilities {
+    Capabilities::of(GatewayKind::Envoy, None, true)
 }
 
 fn url(path: &str) -> HttpUrl {
@@ -84,7 +89,7 @@ async fn end(server: &OpenBao, signer: &mut VaultTransit, callout: &Callout) -> 
 
 /// What the first try gives with these settings: a token, or why there is none.
 async fn first_try(server: &OpenBao, settings: config::VaultTransit) -> Result<String, RemoteError> {
-    let mut signer = VaultTransit::new(settings);
+    let mut signer = VaultTransit::new(settings, &envoy());
     let callout = start(&mut signer);
     match end(server, &mut signer, &callout).await {
         RemoteStep::Signed { token, signature } => Ok(token.with_signature(&signature)),
@@ -166,7 +171,7 @@ async fn a_version_that_the_key_does_not_have_counts_as_an_internal_error() {
 #[tokio::test]
 async fn openbao_signs_again_once_it_is_unsealed() {
     let (server, _files) = started().await;
-    let mut signer = VaultTransit::new(settings(&server.transit().token(600).await));
+    let mut signer = VaultTransit::new(settings(&server.transit().token(600).await), &envoy());
     server.seal().await;
     let callout = start(&mut signer);
     let step = end(&server, &mut signer, &callout).await;
@@ -188,7 +193,7 @@ async fn a_quota_makes_openbao_unavailable_without_a_second_try() {
     assert_eq!(server.send(&request.body(quota.as_bytes())).await.status, 204);
 
     assert!(first_try(&server, settings.clone()).await.is_ok());
-    let mut signer = VaultTransit::new(settings);
+    let mut signer = VaultTransit::new(settings, &envoy());
     let callout = start(&mut signer);
     let step = end(&server, &mut signer, &callout).await;
     let expected = RemoteError::Unavailable(CalloutError::Status(429));

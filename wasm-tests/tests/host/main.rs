@@ -1,4 +1,5 @@
-//! The rules of the host itself, each shown with a small module in the text format.
+//! The rules of the host itself, each shown with a small module in the text format; and a filter on the official SDK, which knows
+//! nothing of this host.
 
 mod apisix;
 mod callouts;
@@ -8,6 +9,7 @@ mod fixture;
 mod interleaving;
 mod kong;
 mod requests;
+mod sdk;
 mod shared;
 mod start;
 mod traps;

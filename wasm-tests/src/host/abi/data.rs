@@ -3,7 +3,7 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
-use crate::host::profile::Slice;
+use crate::host::profile::{Refused, Slice};
 use crate::host::status::{Answered, Status};
 use crate::host::world::{Event, Queue};
 use std::collections::VecDeque;
@@ -87,6 +87,9 @@ fn set_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
     }
     let (start, length) = (args.int(1) as usize, args.int(2) as usize);
     let data = guest.bytes(args, 3)?;
+    if kind == RESPONSE_BODY && guest.world().profile.rewriting_kills {
+        return Err(Refused::Crash("links of nginx's chains were freed with a response's body".to_owned()).into());
+    }
     let stream = guest.state_mut().stream().ok_or(Status::BadArgument)?;
     let message = if kind == REQUEST_BODY { &mut stream.request } else { &mut stream.response };
     if !message.body_at_hand {

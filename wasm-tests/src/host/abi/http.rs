@@ -5,7 +5,7 @@ use super::Import;
 use crate::host::callout::{Act, Answer, Callout, CalloutOutcome, Response, Upstream};
 use crate::host::guest::{Args, Guest};
 use crate::host::headers::Headers;
-use crate::host::profile::{Dispatch, Owner, Refused, Reply, SecondReply, Tokens};
+use crate::host::profile::{Dispatch, Owner, Refused, Reply, ReplyInResponse, SecondReply, Tokens};
 use crate::host::status::{Answered, Refusal, Status};
 use crate::host::vm::{Action, LocalReply};
 use crate::host::world::Event;
@@ -56,6 +56,11 @@ fn dispatch(
     let known_upstream = server.is_some();
     let call = Dispatch { upstream: &upstream, known_upstream, headers: &headers, timeout, during, of_stream, pending };
     (profile.dispatch)(&call)?;
+    if guest.state().callout_buffers_in_use && !body.is_empty() {
+        let why =
+            "it spins for ever: a callout with a body was sent from the buffers of another one that had no answer";
+        return Err(Refused::Crash(why.to_owned()).into());
+    }
     remember_pseudo_headers(guest, &given);
     let answer = match ((profile.unreachable)(&call), server) {
         (Some(failure), _) => Answer::failed(failure),
@@ -63,6 +68,7 @@ fn dispatch(
         // A profile that accepts an unknown name leaves it to the resolver.
         (None, None) => Answer::unresolved(),
     };
+    let answer = if profile.reads_callouts_badly { answer.read_badly() } else { answer };
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
     }
@@ -140,7 +146,9 @@ fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let profile = guest.world().profile.clone();
     let state = guest.state_mut();
     let context = state.effective();
-    let again = state.stream().is_some_and(|stream| stream.replied);
+    let in_response =
+        state.during == "proxy_on_response_headers" && profile.reply_in_response != ReplyInResponse::HeadersOnly;
+    let again = state.stream().is_some_and(|stream| stream.replied) && !in_response;
     if again && profile.second_reply == SecondReply::Traps {
         return Err(Refused::Trap("a local response has been sent already".to_owned()).into());
     }
@@ -153,10 +161,11 @@ fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
         headers = take_reply_headers(&mut state.actions, context, headers);
     }
     let details = String::from_utf8_lossy(&details).split_whitespace().collect::<Vec<_>>().join("_");
+    let is_lost = state.callout_buffers_in_use && !body.is_empty();
     let reply = LocalReply { status: u16::try_from(status).unwrap_or(0), headers, body, details };
     if let Some(stream) = state.stream() {
         stream.replied = true;
-        state.actions.push_back(Action::Reply(context, reply));
+        state.actions.push_back(if is_lost { Action::Reset(context) } else { Action::Reply(context, reply) });
     }
     // Even when it was for another stream, or for none.
     state.stop_iteration = true;

@@ -22,6 +22,8 @@
 //! | map of 100, by name all, no Host | `the_map_shows_the_first_100_headers_…`, `without_a_host_the_map_…` |
 //! | `num_headers` 0, `end_of_stream` true | `there_are_always_0_headers_and_the_stream_always_ends` |
 //! | response callback for local replies, on fresh contexts | `the_response_callback_runs_for_local_replies_too`, `…_on_a_fresh_context` |
+//! | three headers of its own | `three_headers_are_added_before_the_filter` |
+//! | a write to the configuration rebuilds every context | `after_a_write_to_the_configuration_there_are_new_root_contexts` |
 //! | log bytes raw, `info` hidden | `log_lines_are_written_raw_and_info_is_hidden` |
 //! | traps brick the plugin or kill the worker | `a_trap_bricks_the_plugin_…`, `a_trap_may_kill_the_worker` |
 //! | replies | `a_reply_keeps_repeated_headers`, `a_reply_without_a_body_is_an_error_page_of_nginx`, `in_the_response_only_headers_…` |
@@ -127,11 +129,17 @@ impl Profile {
             slice,
             callout_body_outside: Refused::Status(Status::NotFound),
             bodies: Bodies::Hidden,
+            unchecked_exports: &[],
+            writes_http: true,
             forward: |request| nginx::forward(request, b"upstream_scheme", request.facts.path.as_bytes()),
             local_reply,
             second_reply: SecondReply::Wins,
             reply_in_response: ReplyInResponse::HeadersOnly,
             callout_before_reply: true,
+            reuses_callout_buffers: false,
+            rewriting_kills: false,
+            notices_hang_ups_late: false,
+            reads_callouts_badly: false,
             unreachable,
             dispatch,
             keeps_pseudo_headers: true,
@@ -169,8 +177,12 @@ impl Profile {
     }
 }
 
+/// APISIX adds three fields of its own before any plugin.
 fn receive(request: &Request, facts: &Facts) -> Result<Headers, TurnedAway> {
     let mut headers = nginx::fields(request)?;
+    headers.push("x-forwarded-proto", if facts.peer.tls { "https" } else { "http" });
+    headers.push("x-forwarded-host", &request.authority);
+    headers.push("x-forwarded-port", "9443");
     headers.push(":path", &request.path);
     headers.push(":method", &request.method);
     headers.push(":scheme", if facts.peer.tls { "https" } else { "http" });

@@ -27,7 +27,13 @@
 //! | shared data: only configured, CRC32, cas | `shared_data_that_are_not_configured_trap`, `keys_with_the_same_crc32_…` |
 //! | metrics, ticks, leaks | `metrics_count_and_their_names_…`, `a_second_tick_period_…`, `a_trap_leaks_a_ticker` |
 //! | two `Authorization`, other duplicates | `two_authorization_headers_…`, `the_first_of_repeated_headers_is_found` |
-//! | local replies | `a_reply_gains_a_line_feed_…`, `from_response_headers_only_…`, `a_second_reply_traps` |
+//! | exports that are missing | `an_export_that_is_missing_kills_the_worker` |
+//! | local replies | `a_reply_gains_a_line_feed_…`, `a_second_reply_traps` |
+//! | replies in the response | `from_response_headers_only_…`, `the_details_of_a_reply_in_the_response_…`, `a_reply_in_the_response_keeps_the_length_…`, `only_the_first_part_…`, `a_reply_in_the_response_takes_the_end_away_…` |
+//! | bodies of responses | `each_part_of_a_body_is_shown_…`, `rewriting_the_body_of_a_response_…` |
+//! | buffers of a callout's body | `after_an_unanswered_callout_with_a_body_…` |
+//! | clients that hang up, answers that cannot be read | `a_client_that_hangs_up_…`, `answers_of_other_forms_…` |
+//! | a response header that is there twice | `replacing_a_repeated_response_header_removes_it` |
 //! | buffered proxying | `buffered_proxying_skips_the_request_phase_…` |
 //! | imports | `imports_that_the_host_lacks_…`, `calls_that_are_not_implemented_trap` |
 //!
@@ -68,6 +74,19 @@ const NOT_YET: [&str; 6] = [
     "connection.dns_san_peer_certificate",
     "connection.uri_san_local_certificate",
     "connection.uri_san_peer_certificate",
+];
+
+/// Exports that the host calls without a look whether they exist.
+const UNCHECKED_EXPORTS: &[&str] = &[
+    "proxy_on_request_headers",
+    "proxy_on_request_body",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_response_trailers",
+    "proxy_on_http_call_response",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
 ];
 
 /// Imports that the host does not have, or has with other parameters.
@@ -154,7 +173,7 @@ impl Profile {
             map,
             header: |headers, name| Ok(headers.get(name).map(<[u8]>::to_vec)),
             announced: |headers, _| (without_pseudo(headers), false),
-            replace: |headers, name, value| headers.set(name, value),
+            replace,
             removal: Removal::Hides,
             absent_map: Some(Status::BadArgument),
             keeps_at_hand: true,
@@ -163,14 +182,20 @@ impl Profile {
             callout_body_outside: Refused::Trap(
                 "can only get dispatch response body during on_http_dispatch_response".to_owned(),
             ),
-            bodies: Bodies::Whole,
+            bodies: Bodies::OfNginx,
+            unchecked_exports: UNCHECKED_EXPORTS,
+            writes_http: true,
             forward: |request| {
                 nginx::forward(request, b"ngx.upstream_scheme", &nginx::decoded_path(&request.facts.path))
             },
             local_reply,
             second_reply: SecondReply::Traps,
-            reply_in_response: ReplyInResponse::StatusAndBody,
+            reply_in_response: ReplyInResponse::StatusAndFirstPart,
             callout_before_reply: false,
+            reuses_callout_buffers: true,
+            rewriting_kills: true,
+            notices_hang_ups_late: true,
+            reads_callouts_badly: true,
             unreachable: |_| None,
             dispatch,
             keeps_pseudo_headers: false,
@@ -230,6 +255,14 @@ fn receive(request: &Request, facts: &Facts) -> Result<Headers, TurnedAway> {
     headers.push(":authority", "kong:8443");
     fields.iter().for_each(|(name, value)| headers.push(name, value));
     Ok(headers)
+}
+
+/// Of a field that is there more than once, nothing is left.
+fn replace(headers: &mut Headers, name: &[u8], value: &[u8]) {
+    match headers.all(name).len() {
+        0 | 1 => headers.set(name, value),
+        _ => headers.remove(name),
+    }
 }
 
 fn map(headers: &Headers) -> Result<Headers, Refused> {

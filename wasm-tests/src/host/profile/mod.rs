@@ -15,6 +15,11 @@
 //! | what a failed or broken callout looks like | [`Profile::failed`], [`Profile::dispatch_status`], [`Profile::half_answers`] |
 //! | how long a callout may take | [`Profile::timeouts`] |
 //! | whose callback it is, and whether it outlives the request | [`Profile::owner`] |
+//! | exports that must exist | [`Profile::unchecked_exports`] |
+//! | responses as bytes | [`Profile::writes_http`] |
+//! | what a callout leaves behind | [`Profile::reuses_callout_buffers`] |
+//! | clients that hang up | [`Profile::notices_hang_ups_late`] |
+//! | answers of other forms | [`Profile::reads_callouts_badly`] |
 //! | a request that goes upstream by itself after a callback | [`Profile::after_callback`], [`Profile::after_call`] |
 //! | waking another stream | `proxy_set_effective_context` and `proxy_continue_stream` in [`Profile::silent`] |
 //! | what a local reply becomes | [`Profile::local_reply`], [`Profile::second_reply`], [`Profile::reply_in_response`] |
@@ -81,6 +86,10 @@ pub struct Profile {
     pub callout_body_outside: Refused,
     /// How bodies are shown.
     pub bodies: Bodies,
+    /// Exports that are called without a look whether they exist: the worker dies where one does not.
+    pub unchecked_exports: &'static [&'static str],
+    /// Whether the gateway writes HTTP/1.1 itself, so that every response is read as a strict client reads it.
+    pub writes_http: bool,
     /// The headers with which a request goes upstream, or the gateway's own answer to it.
     pub forward: fn(&Forward<'_>) -> Result<Headers, Response>,
     /// What a local reply becomes; `None` is no reply at all.
@@ -91,6 +100,16 @@ pub struct Profile {
     pub reply_in_response: ReplyInResponse,
     /// Whether a callout that is in flight swallows a local reply.
     pub callout_before_reply: bool,
+    /// Whether the buffers of a callout's body are in use after an answer without a body: in its callback another callout
+    /// with a body has the worker spin for ever, and a reply with a body is lost with its connection.
+    pub reuses_callout_buffers: bool,
+    /// Whether rewriting the body of a response frees what is not the module's, and kills the worker at some time.
+    pub rewriting_kills: bool,
+    /// Whether a client that hangs up is noticed only when no callout of its request is in flight.
+    pub notices_hang_ups_late: bool,
+    /// Whether of an answer to a callout only HTTP/1.1 with a length or in chunks can be read, and one that is only
+    /// informational counts as final.
+    pub reads_callouts_badly: bool,
     /// How a callout that may be dispatched fails, whatever the server.
     pub unreachable: fn(&Dispatch<'_>) -> Option<Failure>,
     /// Whether a callout may be dispatched.

@@ -72,8 +72,8 @@ pub enum Removal {
 pub enum Bodies {
     /// Its bytes, and then its end.
     BytesThenEnd,
-    /// Once, whole.
-    Whole,
+    /// A request's once, whole; of a response's each part that nginx has read, with a guess whether it is the last.
+    OfNginx,
     /// Not at all.
     Hidden,
 }
@@ -94,8 +94,9 @@ pub enum SecondReply {
 pub enum ReplyInResponse {
     /// It replaces the response.
     Replaces,
-    /// Its status and body replace those of the response; its headers are dropped.
-    StatusAndBody,
+    /// Its status and body replace the status and the first part of the body of the response; its headers are dropped, and its
+    /// details are the status line.
+    StatusAndFirstPart,
     /// Its headers are added to the response; its status and body are dropped.
     HeadersOnly,
 }

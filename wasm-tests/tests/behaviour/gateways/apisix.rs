@@ -51,6 +51,51 @@ fn a_request_without_a_host_is_refused_before_anything_can_crash() {
     assert_eq!(judge(&gateway, request().authority("")), "GenericError");
 }
 
+/// Any write makes new plugins: what the old ones knew is not theirs, and nobody gets by because of it.
+#[test]
+fn after_a_write_to_the_configuration_keys_are_fetched_anew_and_used_tokens_are_forgotten() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("worker");
+    let gateway = APISIX.with(&configuration).start(Module::release()).unwrap();
+    let token = token(&gateway).sign(Signer::Ps256(&hub().signing));
+    assert_eq!(judge(&gateway, with(&token)), "admitted");
+    assert_eq!(judge(&gateway, with(&token)), "JWS.InvalidClaim");
+    let waiting = gateway.worker(0).send(with(&token));
+    gateway.rewrite_configuration();
+    gateway.settle();
+    assert_eq!(outcome(&waiting), "JWS.InvalidClaim");
+    assert_eq!((judge(&gateway, with(&token)).as_str(), gateway.callouts().len()), ("admitted", 2));
+    gateway.rewrite_configuration();
+    assert_eq!(judge(&gateway, with("a.b.c")), "JWS.Malformed");
+}
+
+/// A request that waits belongs to the plugin that it came to.
+#[test]
+fn a_request_that_waits_while_the_configuration_is_written_gets_its_verdict() {
+    let gateway = with_a_slow_keystore();
+    let waiting = [right(&gateway), with(&token(&gateway).header("kid", "unknown").sign(Signer::Unsigned))]
+        .map(|request| gateway.worker(0).send(request));
+    gateway.rewrite_configuration();
+    let later = gateway.worker(0).send(right(&gateway));
+    gateway.settle();
+    assert_eq!(waiting.each_ref().map(outcome), ["admitted", "JWS.InvalidHeader"]);
+    assert_eq!(outcome(&later), "admitted");
+}
+
+#[test]
+fn more_than_96_headers_of_the_caller_are_refused_with_its_id() {
+    let gateway = APISIX.start();
+    for (count, expected) in [(96, "admitted"), (97, "Header.NotAllowed"), (150, "Header.NotAllowed")] {
+        // `Host`, the credential and the id are among them.
+        let crowded = (3..count).fold(right(&gateway), |request, n| request.header(format!("x-{n}"), "1"));
+        let exchange = send(&gateway, crowded.header("x-fapi-interaction-id", "f-1"));
+        assert_eq!(outcome(&exchange), expected, "{count}");
+        if let Some(reply) = exchange.reply() {
+            assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"), "{count}");
+        }
+    }
+}
+
 #[test]
 fn each_configuration_has_a_plugin_of_its_own() {
     let gateway = APISIX.start();

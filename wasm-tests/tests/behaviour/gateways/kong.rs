@@ -195,6 +195,51 @@ fn the_answer_to_a_request_that_was_not_shown_to_the_filter_is_replaced() {
 }
 
 #[test]
+fn a_response_with_too_many_headers_to_look_at_is_replaced_all_the_same() {
+    let gateway = KONG.start();
+    let crowded = (0..120).fold(Answer::ok("secret"), |answer, n| answer.header(format!("x-{n}"), "1"));
+    gateway.bank(crowded.header("content-encoding", "gzip").header("set-cookie", "secret=1"));
+    let exchange = gateway.worker(0).send(right(&gateway).skips_the_request_phase());
+    let response = exchange.response().expect("a response");
+    assert_eq!(response.status(), 500);
+    assert!(!response.headers.has("content-encoding") && !response.headers.has("set-cookie"));
+    serde_json::from_slice::<Value>(&response.body).expect("JSON");
+}
+
+/// What is said there would be lost with the connection.
+#[test]
+fn a_refusal_after_an_unanswered_introspection_has_no_body() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"] = json!({ "client_credentials": {
+        "scopes": ["accounts"],
+        "introspection": {
+            "url": "https://as.test/introspect", "client_id": "filter", "client_secret": { "value": "s" },
+        },
+    } });
+    for (answer, is_alone) in [
+        (Answer::reset(), true),
+        (Answer::refused(), true),
+        (Answer::never(), true),
+        (Answer::half(), true),
+        (Answer::status(307), true),
+        (Answer::status(204), true),
+        (Answer::status(500), true),
+        (Answer::ok(""), true),
+        (Answer::status(500).body("{}"), false),
+        (Answer::ok("<html>"), false),
+    ] {
+        let server = Upstream::new().otherwise(answer.clone());
+        let gateway = KONG.with(&configuration).upstream("as.test:443", server).start(Module::release()).unwrap();
+        let exchange = gateway.worker(0).send(with("opaque").header("x-fapi-interaction-id", "f-1"));
+        gateway.settle();
+        let reply = exchange.reply().unwrap_or_else(|| panic!("{answer:?}: {:?}", exchange.outcome()));
+        assert_eq!((reply.status, reply.body.is_empty()), (503, is_alone), "{answer:?}");
+        assert!(reply.headers.has("retry-after") && reply.headers.has("content-type"), "{answer:?}");
+        assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"), "{answer:?}");
+    }
+}
+
+#[test]
 fn the_answer_to_an_admitted_request_is_left_alone() {
     let gateway = KONG.with(&jwt_auth()).upstream(KEYSTORE, slow()).start(Module::release()).unwrap();
     gateway.bank(Answer::ok("accounts"));
@@ -213,8 +258,10 @@ fn more_than_96_headers_are_refused_without_a_look_at_them() {
         for n in 2..headers {
             crowded = crowded.header(format!("x-{n}"), "1");
         }
-        let exchange = gateway.worker(0).send(crowded);
+        let exchange = gateway.worker(0).send(crowded.header("x-fapi-interaction-id", "f-1"));
         assert_eq!(outcome(&exchange), "Header.NotAllowed");
+        let reply = exchange.reply().expect("a refusal");
+        assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"));
         assert_eq!(calls(&exchange, "proxy_get_header_map_pairs"), 0);
     }
 }

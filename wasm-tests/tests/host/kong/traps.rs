@@ -1,7 +1,7 @@
 //! Traps and crashes on Kong, and who gets through because of them.
 
-use super::super::fixture::{fixture, texts};
-use super::{hub, kong, request_headers};
+use super::super::fixture::texts;
+use super::{fixture, hub, kong, request_headers};
 use std::time::Duration;
 use wasm_tests::host::{Answer, Builder, Cut, Gateway, Isolation, Level, Outcome, Profile, Reason, Request, Upstream};
 

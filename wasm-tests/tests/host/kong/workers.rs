@@ -1,7 +1,7 @@
 //! Kong's workers: starting, ticks, shared data, metrics and the log.
 
-use super::super::fixture::{fixture, texts};
-use super::{at_request, kong, request_headers};
+use super::super::fixture::texts;
+use super::{at_request, fixture, kong, request_headers};
 use std::time::Duration;
 use wasm_tests::host::{Gateway, Isolation, Level, Profile, Request, SharedStore};
 
