@@ -75,7 +75,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_token_passes_once(host: Host) {
     for scope in host.replay_scopes() {
         let gateway = detecting(host, scope, 10, 1);

@@ -44,8 +44,7 @@
 //! torn values of shared data (one worker runs at a time) and their loss on a reload (there is none); `Connection: close`, SNI,
 //! chain depth and certificate checks of callouts (no bytes are sent: `Answer::tls_failure` is a failed check); DNS settings
 //! of the root context (`Answer::unresolved` is their effect); `ssl_client_s_dn_legacy` (a rule for filters); `kong.conf`, the
-//! re-encoding of `config` and `nginx_main_env` (`Builder::configuration` and `environment` are what arrives); the wasm
-//! features that wasmtime 26 takes (this host's engine is younger: the release module is checked by itself); nginx's
+//! re-encoding of `config` and `nginx_main_env` (`Builder::configuration` and `environment` are what arrives); nginx's
 //! normalisation of `//` and `/../` in `:path`; Kong's exit of the whole worker after a trap in `on_configure` (the start fails).
 
 use super::{
