@@ -66,8 +66,8 @@ run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy,
 .PHONY: test
 test: build probe sdk-filter engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
-	@# The other module: the same suites but those of APISIX, which does not load it.
-	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix
+	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it.
+	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6
 
 .PHONY: bench
 bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
@@ -151,20 +151,31 @@ install-authorisation-server: need-node
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
 
-# The oldest engines that are to load each module, as their gateways set them up.
+# The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
-engines: build wasmtime-0.38 wasmtime-19 ## Load the modules into the oldest engines of their gateways: APISIX's, and that of Kong 3.7
-	.tools/wasmtime-0.38/bin/python wasm-tests/load.py $(MODULE)
-	.tools/wasmtime-19/bin/python wasm-tests/load.py $(MODULE) $(FAST_MODULE)
+engines: wasmtime-0.38 wasmtime-14 wasmtime-19 wasmtime-26 ## Install the engines of APISIX and of Kong 3.6, 3.7 and 3.9, on which the test host runs the modules
 
-.PHONY: wasmtime-0.38 wasmtime-19
-wasmtime-0.38 wasmtime-19: wasmtime-%: need-python
-	@cmp -s wasm-tests/$@-requirements.txt .tools/$@/requirements.txt || { \
+.PHONY: wasmtime-0.38 wasmtime-14 wasmtime-19
+wasmtime-0.38 wasmtime-14 wasmtime-19: wasmtime-%: need-python
+	@test -e .tools/$@/libwasmtime && cmp -s wasm-tests/$@-requirements.txt .tools/$@/requirements.txt || { \
 		echo "Installing wasmtime $* into .tools/$@"; \
 		rm -rf .tools/$@; \
 		$(PYTHON) -m venv .tools/$@ && \
 		.tools/$@/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/$@-requirements.txt && \
+		.tools/$@/bin/python -c 'import os; from wasmtime._ffi import dll; os.symlink(os.path.relpath(dll._name, ".tools/$@"), ".tools/$@/libwasmtime")' && \
 		cp wasm-tests/$@-requirements.txt .tools/$@/requirements.txt; }
+
+# There is no package of it, so it is built; what that leaves is not needed again.
+.PHONY: wasmtime-26
+wasmtime-26: need-rust
+	@cmp -s wasm-tests/$@/Cargo.lock .tools/$@/Cargo.lock || { \
+		echo "Building wasmtime 26 into .tools/$@, which takes some minutes"; \
+		rm -rf .tools/$@; \
+		mkdir -p .tools/$@ && \
+		$(CARGO) build --quiet --locked --release --manifest-path wasm-tests/$@/Cargo.toml --target-dir target/$@ && \
+		cp target/$@/release/libwasmtime.* .tools/$@/ && rm -rf target/$@ .tools/$@/*.d && \
+		ln -s "$$(cd .tools/$@ && ls libwasmtime.*)" .tools/$@/libwasmtime && \
+		cp wasm-tests/$@/Cargo.lock .tools/$@/Cargo.lock; }
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed

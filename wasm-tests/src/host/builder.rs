@@ -110,8 +110,9 @@ impl Builder {
         self
     }
 
-    /// The fuel of one call into the module, beyond which it traps.
+    /// The fuel of one call into the module, beyond which it traps. Panics when the [`Engine`](super::Engine) counts none.
     pub fn fuel_limit(mut self, fuel: u64) -> Self {
+        self.world.profile.assert_counts_fuel();
         self.world.settings.fuel_limit = fuel;
         self
     }

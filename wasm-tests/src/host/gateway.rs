@@ -256,8 +256,9 @@ impl Exchange {
     }
 
     /// The fuel of all calls for this request's context. A callout's callback belongs to the root context on Envoy: see
-    /// [`Gateway::vm_calls`].
+    /// [`Gateway::vm_calls`]. Panics when the [`Engine`](super::Engine) counts none.
     pub fn fuel(&self) -> u64 {
+        self.gateway.world(|world| world.profile.assert_counts_fuel());
         self.vm_calls().iter().map(|call| call.fuel).sum()
     }
 

@@ -1,30 +1,22 @@
 //! The module's memory, as host calls see it. Every pointer comes from the module and may be anything: an access outside
 //! the memory is a status, never a panic. Values go out through the module's own allocator, as the ABI demands.
 
-use super::status::{Answered, Refusal, Status};
+use super::engine::Caller;
+use super::status::{Answered, Status};
 use super::vm::{Phase, VmState};
 use super::world::World;
 use std::cell::{Ref, RefMut};
-use wasmtime::{Caller, Extern, Memory, Val};
 
 /// A module in the middle of a host call.
-pub(crate) struct Guest<'a>(Caller<'a, VmState>);
+pub(crate) struct Guest<'a>(&'a mut dyn Caller);
 
 /// The arguments of a host call.
 pub(crate) struct Args(Vec<u64>);
 
 impl Args {
-    pub(crate) fn new(params: &[Val]) -> Self {
-        Args(
-            params
-                .iter()
-                .map(|param| match param {
-                    Val::I32(number) => u64::from(number.cast_unsigned()),
-                    Val::I64(number) => number.cast_unsigned(),
-                    _ => 0,
-                })
-                .collect(),
-        )
+    /// The numbers of an engine; an `i32` is its unsigned form.
+    pub(crate) fn new(params: impl Iterator<Item = u64>) -> Self {
+        Args(params.collect())
     }
 
     /// The argument at this place, an `i32` in the signature.
@@ -39,24 +31,24 @@ impl Args {
 }
 
 impl<'a> Guest<'a> {
-    pub(crate) fn new(caller: Caller<'a, VmState>) -> Self {
+    pub(crate) fn new(caller: &'a mut dyn Caller) -> Self {
         Guest(caller)
     }
 
     pub(crate) fn state(&self) -> &VmState {
-        self.0.data()
+        self.0.state()
     }
 
     pub(crate) fn state_mut(&mut self) -> &mut VmState {
-        self.0.data_mut()
+        self.0.state_mut()
     }
 
     pub(crate) fn world(&self) -> Ref<'_, World> {
-        self.0.data().world.borrow()
+        self.0.state().world.borrow()
     }
 
     pub(crate) fn world_mut(&self) -> RefMut<'_, World> {
-        self.0.data().world.borrow_mut()
+        self.0.state().world.borrow_mut()
     }
 
     /// The bytes at a pointer and length which are the arguments at `place` and `place + 1`.
@@ -67,13 +59,15 @@ impl<'a> Guest<'a> {
     pub(crate) fn read(&mut self, pointer: u32, length: u32) -> Answered<Vec<u8>> {
         let memory = self.memory()?;
         let (start, length) = (pointer as usize, length as usize);
-        let bytes = memory.data(&self.0).get(start..).and_then(|rest| rest.get(..length));
+        let bytes = memory.get(start..).and_then(|rest| rest.get(..length));
         Ok(bytes.ok_or(Status::InvalidMemoryAccess)?.to_vec())
     }
 
     pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Answered {
         let memory = self.memory()?;
-        Ok(memory.write(&mut self.0, pointer as usize, bytes).map_err(|_| Status::InvalidMemoryAccess)?)
+        let place = memory.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..bytes.len()));
+        place.ok_or(Status::InvalidMemoryAccess)?.copy_from_slice(bytes);
+        Ok(())
     }
 
     pub(crate) fn write_u32(&mut self, pointer: u32, number: u32) -> Answered {
@@ -102,26 +96,20 @@ impl<'a> Guest<'a> {
     }
 
     fn allocate(&mut self, length: u32) -> Answered<u32> {
-        let allocator = ["malloc", "proxy_on_memory_allocate"].iter().find_map(|name| self.0.get_export(name));
-        let Some(Extern::Func(allocator)) = allocator else { return Err(Status::InvalidMemoryAccess.into()) };
         let state = self.state_mut();
         let outer = (state.current, state.chosen, state.phase);
         (state.current, state.chosen, state.phase) = (0, 0, Phase::Allocating);
-        let mut results = [Val::I32(0)];
-        let ended = allocator.call(&mut self.0, &[Val::I32(length.cast_signed())], &mut results);
+        let allocators = ["malloc", "proxy_on_memory_allocate"];
+        let ended = allocators.into_iter().find_map(|allocator| self.0.call(allocator, length));
         let state = self.state_mut();
         (state.current, state.chosen, state.phase) = outer;
-        ended.map_err(Refusal::Trap)?;
-        match results[0].i32() {
+        match ended.transpose()?.flatten() {
             Some(0) | None => Err(Status::InvalidMemoryAccess.into()),
-            Some(pointer) => Ok(pointer.cast_unsigned()),
+            Some(pointer) => Ok(pointer),
         }
     }
 
-    fn memory(&mut self) -> Answered<Memory> {
-        match self.0.get_export("memory") {
-            Some(Extern::Memory(memory)) => Ok(memory),
-            _ => Err(Status::InvalidMemoryAccess.into()),
-        }
+    fn memory(&mut self) -> Answered<&mut [u8]> {
+        Ok(self.0.memory().ok_or(Status::InvalidMemoryAccess)?)
     }
 }

@@ -1,4 +1,4 @@
-//! A proxy-wasm ABI 0.2.1 host on wasmtime: a whole gateway in one thread of a test, with time in the test's hands.
+//! A proxy-wasm ABI 0.2.1 host on gateways' own engines: a whole gateway in one thread of a test, with time in the test's hands.
 //!
 //! A [`Gateway`] of a [`Profile`] has workers, each with a VM of its own; [`Upstream`]s are scripted servers for callouts;
 //! an [`Exchange`] is a request and what becomes of it. Nothing happens behind the test's back: time stands still until
@@ -32,6 +32,7 @@ mod aftermath;
 mod arrival;
 mod builder;
 mod callout;
+mod engine;
 mod exchange;
 mod fault;
 mod gateway;
@@ -52,6 +53,7 @@ mod world;
 
 pub use builder::{Builder, Reason, StartFailure};
 pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Upstream};
+pub use engine::Engine;
 pub use fault::{Fault, FaultyCall, Garbage};
 pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
 pub use headers::Headers;

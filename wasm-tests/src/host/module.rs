@@ -1,4 +1,4 @@
-//! WebAssembly modules, compiled once: the release artifact of this workspace, or any bytes or text.
+//! WebAssembly modules, compiled once for each engine: the release artifact of this workspace, or any bytes or text.
 //! A release artifact that is older than its sources is refused, so that no test passes on yesterday's code.
 
 use std::path::{Path, PathBuf};
@@ -6,17 +6,26 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use std::{fs, io};
 
+use super::engine::{Code, Engine};
 use crate::artifact::Artifact;
+use wasmparser::{Parser, Payload};
 
-/// A compiled module. Clones share the compiled code.
+/// A module. An engine compiles it when the first gateway with that engine starts; clones share the compiled code.
 #[derive(Clone)]
-pub struct Module {
-    compiled: wasmtime::Module,
-    bytes: Arc<[u8]>,
+pub struct Module(Arc<Shared>);
+
+struct Shared {
+    /// What the module was made from.
+    source: Box<[u8]>,
+    /// Its binary form.
+    wasm: Box<[u8]>,
+    exports: Vec<String>,
+    /// By engine.
+    codes: [OnceLock<Result<Box<dyn Code>, String>>; Engine::COUNT],
 }
 
 impl Module {
-    /// The release artifact that is [under test](Artifact::under_test), compiled once per process. Panics with one
+    /// The release artifact that is [under test](Artifact::under_test), read once per process. Panics with one
     /// sentence when it is missing or older than the newest file in `src/`.
     pub fn release() -> &'static Module {
         static RELEASE: OnceLock<Result<Module, String>> = OnceLock::new();
@@ -40,58 +49,64 @@ impl Module {
                 return Err(format!("{shown} is older than {}: run `make build`", file.display()));
             }
         }
-        Module::from_bytes(&bytes).map_err(|error| format!("{shown} is not a WebAssembly module: {error:#}"))
+        Module::from_bytes(&bytes).map_err(|error| format!("{shown} is not a WebAssembly module: {error}"))
     }
 
-    /// Compiles a module in the binary format.
-    pub fn from_bytes(bytes: &[u8]) -> wasmtime::Result<Module> {
-        Ok(Module { compiled: wasmtime::Module::from_binary(engine(), bytes)?, bytes: bytes.into() })
+    /// A module in the binary format. The error says why it is none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Module, String> {
+        Module::new(bytes, bytes).map_err(|error| error.to_string())
     }
 
-    /// Compiles a module in the text format. Panics on an error, because only tests write such modules.
+    /// A module in the text format. Panics on an error, because only tests write such modules.
     pub fn from_wat(text: &str) -> Module {
-        let compiled = wasmtime::Module::new(engine(), text).unwrap_or_else(|error| panic!("{error:?}"));
-        Module { compiled, bytes: text.as_bytes().into() }
+        let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
+        Module::new(text.as_bytes(), &wasm).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// What the module imports, as `module.name`, sorted.
+    fn new(source: &[u8], wasm: &[u8]) -> wasmparser::Result<Module> {
+        wasmparser::validate(wasm)?;
+        let mut exports = Vec::new();
+        for payload in Parser::new(0).parse_all(wasm) {
+            if let Payload::ExportSection(section) = payload? {
+                for export in section {
+                    exports.push(export?.name.to_owned());
+                }
+            }
+        }
+        exports.sort();
+        let codes = [const { OnceLock::new() }; Engine::COUNT];
+        Ok(Module(Arc::new(Shared { source: source.into(), wasm: wasm.into(), exports, codes })))
+    }
+
+    /// What an engine links the module with, as `module.name`, sorted. Panics when it does not take the module.
     pub fn imports(&self) -> Vec<String> {
-        let mut imports: Vec<_> =
-            self.compiled.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect();
+        let code = self.code(Engine::Metered).unwrap_or_else(|why| panic!("{why}"));
+        let mut imports: Vec<_> = code.imports().into_iter().map(|(module, name)| format!("{module}.{name}")).collect();
         imports.sort();
         imports
     }
 
     /// The names of what the module exports, sorted.
     pub fn exports(&self) -> Vec<String> {
-        let mut exports: Vec<_> = self.compiled.exports().map(|export| export.name().to_owned()).collect();
-        exports.sort();
-        exports
+        self.0.exports.clone()
     }
 
-    /// What the module was compiled from.
+    /// What the module was made from.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.source
     }
 
     /// The length of the file in bytes.
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        self.0.source.len()
     }
 
-    pub(crate) fn compiled(&self) -> &wasmtime::Module {
-        &self.compiled
+    /// The module as this engine has compiled it, once per process; the error is what it says against it.
+    pub(crate) fn code(&self, engine: Engine) -> Result<&dyn Code, String> {
+        let Shared { wasm, codes, .. } = &*self.0;
+        let code = codes[engine as usize].get_or_init(|| engine.compile(wasm));
+        code.as_deref().map_err(Clone::clone)
     }
-}
-
-/// One engine for all modules: it counts fuel, which bounds and measures every call.
-pub(crate) fn engine() -> &'static wasmtime::Engine {
-    static ENGINE: OnceLock<wasmtime::Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        let mut config = wasmtime::Config::new();
-        config.consume_fuel(true);
-        wasmtime::Engine::new(&config).expect("an engine with these settings")
-    })
 }
 
 fn modified(path: &Path) -> io::Result<SystemTime> {

@@ -82,7 +82,7 @@ pub struct VmCall {
     pub worker: usize,
     /// The context that the call was for.
     pub context: u32,
-    /// The fuel that the call used: roughly, the instructions it executed.
+    /// The fuel that the call used: roughly, the instructions it executed. 0 where the engine counts none.
     pub fuel: u64,
     /// The request that this context belongs to, if it is a stream.
     pub(crate) exchange: Option<usize>,

@@ -2,6 +2,7 @@
 //! proxy-wasm hosts use; and how a host call ends early.
 
 use super::profile::Refused;
+use super::vm::Ending;
 
 /// A status of the proxy-wasm ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,22 +62,10 @@ pub(crate) enum Refusal {
     /// It returns this number to the module.
     Code(u32),
     /// The module traps.
-    Trap(wasmtime::Error),
+    Trap(String),
     /// The worker dies.
     Crash(String),
 }
-
-/// The error with which a host call unwinds the module when the worker dies.
-#[derive(Debug)]
-pub(crate) struct Crashed(pub(crate) String);
-
-impl std::fmt::Display for Crashed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Crashed {}
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
@@ -88,8 +77,18 @@ impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Status(status) | Refused::Alert(status, _) => Refusal::Code(status.into()),
-            Refused::Trap(why) => Refusal::Trap(wasmtime::Error::msg(why)),
+            Refused::Trap(why) => Refusal::Trap(why),
             Refused::Crash(why) => Refusal::Crash(why),
+        }
+    }
+}
+
+/// What the module did while the host asked it for memory.
+impl From<Ending> for Refusal {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Trap(why) => Refusal::Trap(why),
+            Ending::Crash(why) => Refusal::Crash(why),
         }
     }
 }

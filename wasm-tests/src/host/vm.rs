@@ -1,26 +1,24 @@
-//! One VM: a store with an instance, its contexts, and calls into it. Follows `wasm.cc` and `context.cc` of
+//! One VM: an instance of the module, its contexts, and calls into it. Follows `wasm.cc` and `context.cc` of
 //! proxy-wasm-cpp-host: what a host call wants done to a stream is queued and done only after the VM call has returned.
 
 use super::abi;
 use super::callout::Response;
+use super::engine::{Called, Instance};
 use super::fault::Garbage;
 use super::headers::Headers;
 use super::machine::Machine;
-use super::module::{Module, engine};
+use super::module::Module;
 use super::profile::Facts;
 use super::record::VmCall;
-use super::status::Crashed;
 use super::world::World;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
-use wasmtime::{Instance, Linker, Store, Trap, Val};
 
 /// An instance of a module, with everything that dies with it.
 pub(crate) struct Vm {
-    store: Store<VmState>,
-    instance: Instance,
+    instance: Box<dyn Instance>,
 }
 
 /// What host calls of one VM see.
@@ -157,20 +155,12 @@ pub(crate) struct Returned {
 }
 
 /// Why a call did not return.
+#[derive(Debug)]
 pub(crate) enum Ending {
     /// The module trapped.
     Trap(String),
     /// The worker died.
     Crash(String),
-}
-
-impl From<wasmtime::Error> for Ending {
-    fn from(error: wasmtime::Error) -> Self {
-        match error.downcast_ref::<Crashed>() {
-            Some(Crashed(why)) => Ending::Crash(why.clone()),
-            None => Ending::Trap(format!("{error:?}")),
-        }
-    }
 }
 
 impl Vm {
@@ -203,31 +193,27 @@ impl Vm {
             machine: None,
             garbage: None,
         };
-        let mut linker = Linker::new(engine());
-        abi::link(&mut linker, &world.borrow().profile).map_err(|error| format!("{error:#}"))?;
-        let mut store = Store::new(engine(), state);
-        let limit = world.borrow().settings.fuel_limit;
-        store.set_fuel(limit).map_err(|error| error.to_string())?;
-        let instance = linker
-            .instantiate(&mut store, module.compiled())
-            .map_err(|error| format!("the module cannot be loaded: {error:#}"))?;
-        Ok(Vm { store, instance })
+        let instance = module.code(world.borrow().profile.engine).and_then(|code| {
+            let wanted = abi::wanted(code.imports(), &world.borrow().profile);
+            code.instantiate(state, &wanted)
+        });
+        Ok(Vm { instance: instance.map_err(|error| format!("the module cannot be loaded: {error}"))? })
     }
 
     pub(crate) fn state(&self) -> &VmState {
-        self.store.data()
+        self.instance.state()
     }
 
     pub(crate) fn state_mut(&mut self) -> &mut VmState {
-        self.store.data_mut()
+        self.instance.state_mut()
     }
 
     pub(crate) fn memory(&mut self) -> usize {
-        self.instance.get_memory(&mut self.store, "memory").map_or(0, |memory| memory.data_size(&self.store))
+        self.instance.memory_size()
     }
 
     pub(crate) fn exports(&mut self, name: &str) -> bool {
-        self.instance.get_func(&mut self.store, name).is_some() && self.state().world.borrow().settings.allows(name)
+        self.instance.has(name) && self.state().world.borrow().settings.allows(name)
     }
 
     /// Runs `_initialize` (or `_start`), and `main` after `_initialize`.
@@ -251,44 +237,27 @@ impl Vm {
         context: u32,
         args: &[u32],
     ) -> Result<Option<Returned>, Ending> {
-        let Some(function) = self.instance.get_func(&mut self.store, export) else {
+        if !self.instance.has(export) {
             let is_unchecked = self.state().world.borrow().profile.unchecked_exports.contains(&export);
             let crash =
                 || Err(Ending::Crash(format!("the module does not export {export}, which is called all the same")));
             return if is_unchecked { crash() } else { Ok(None) };
-        };
-        let limit = {
-            let settings = &self.state().world.borrow().settings;
-            if export.starts_with("proxy_") && !settings.allows(export) {
-                return Ok(None);
-            }
-            settings.fuel_limit
-        };
+        }
+        if export.starts_with("proxy_") && !self.state().world.borrow().settings.allows(export) {
+            return Ok(None);
+        }
         let state = self.state_mut();
         let outer = (state.current, state.chosen, state.during);
         (state.current, state.chosen, state.during) = (context, 0, export);
-        let args: Vec<Val> = args.iter().map(|arg| Val::I32(arg.cast_signed())).collect();
-        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
-        self.store.set_fuel(limit)?;
-        let ended = function.call(&mut self.store, &args, &mut results);
-        let fuel = limit - self.store.get_fuel()?;
-
+        let called = self.instance.call(export, args);
         let state = self.state_mut();
         (state.current, state.chosen, state.during) = outer;
+        let Some(Called { ended, fuel }) = called else { return Ok(None) };
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
         let record = VmCall { export, worker: state.worker, context, fuel, exchange };
         state.world.borrow_mut().vm_calls.push(record);
-        match ended {
-            Ok(()) => {
-                let value = results.first().and_then(Val::i32).unwrap_or(0).cast_unsigned();
-                Ok(Some(Returned { value, stopped }))
-            }
-            Err(error) if error.downcast_ref() == Some(&Trap::OutOfFuel) => {
-                Err(Ending::Trap(format!("the call did not end within {limit} units of fuel")))
-            }
-            Err(error) => Err(error.into()),
-        }
+        ended.map(|result| Some(Returned { value: result.unwrap_or(0), stopped }))
     }
 }
 

@@ -7,7 +7,7 @@ use wasm_tests::stage::tokens::{Signer, Token, jwks};
 
 use super::scene::*;
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn the_bank_learns_who_called_and_does_not_get_the_token(host: Host) {
     let gateway = host.start();
     let token = token(&gateway).claim("jti", "8d5bd4e6-7f0a-4a24-9f58-0b0c1c7b2f6e");

@@ -59,7 +59,7 @@ fn log(gateway: &Gateway) -> String {
     gateway.logs().iter().map(|log| log.text.clone() + "\n").collect()
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn the_right_key_is_admitted_and_the_bank_learns_its_id_and_never_the_key(host: Host) {
     let gateway = gateway(host);
     let upstream = send(&gateway, authorised(KEY).header("accept", "application/json")).upstream().expect("admitted");

@@ -20,7 +20,7 @@ const REFUSED_BY_CLAIM: u64 = 128_000;
 
 #[apply(every_gateway)]
 fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_thing(host: Host) {
-    let gateway = host.start();
+    let gateway = host.metered().start();
     send(&gateway, right(&gateway));
     gateway.bank(Answer::never());
     let exchange = gateway.worker(0).send(right(&gateway));
@@ -38,7 +38,7 @@ fn an_admitted_request_stays_within_its_fuel_and_calls_the_host_once_for_each_th
 
 #[apply(every_gateway)]
 fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic(host: Host) {
-    let gateway = host.start();
+    let gateway = host.metered().start();
     send(&gateway, request());
     let wrong = token(&gateway).claim("aud", "corporate").sign(Signer::Unsigned);
     let exchange = gateway.worker(0).send(with(&wrong));
@@ -49,7 +49,7 @@ fn a_request_that_is_refused_for_a_claim_costs_no_modular_arithmetic(host: Host)
 
 #[apply(every_gateway)]
 fn the_cost_does_not_grow_with_traffic(host: Host) {
-    let gateway = host.start();
+    let gateway = host.metered().start();
     send(&gateway, right(&gateway));
     let cost = || {
         let exchange = gateway.worker(0).send(right(&gateway));

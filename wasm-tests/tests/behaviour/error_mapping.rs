@@ -121,7 +121,7 @@ fn rows(host: Host) -> Vec<Row> {
     ]
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn every_row_of_the_standards_table_is_reached(host: Host) {
     let mut reached = BTreeSet::new();
     for (situation, gateway, request, status, code) in rows(host) {

@@ -54,7 +54,7 @@ fn answer(gateway: &Gateway, request: Request, schema: &str) -> (u16, Value) {
     (reply.status, body)
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn over_mutual_tls_each_endpoint_says_so_and_what_it_knows(host: Host) {
     let gateway = gateway(host, json!({}));
     for path in ["/hello", "/hello-mtls", "/hello?a=b"] {

@@ -5,7 +5,7 @@
 
 use rstest_reuse::template;
 use serde_json::{Value, json};
-use wasm_tests::host::{Builder, Gateway, Headers, Level, Log, Module, Profile, SharedStore};
+use wasm_tests::host::{Builder, Engine, Gateway, Headers, Level, Log, Module, Profile, SharedStore};
 
 use super::scene::{KEYSTORE, error, hub, jwt_auth, keystore, request, send};
 
@@ -14,6 +14,8 @@ use super::scene::{KEYSTORE, error, hub, jwt_auth, keystore, request, send};
 pub struct Host {
     /// The host of the module.
     profile: fn() -> Profile,
+    /// The engine that runs the module, where it is not that of the profile.
+    engine: Option<Engine>,
     /// The host with data that workers share, if there is one. Kong has them with `nginx_wasm_shm_kv`, which the filter must
     /// be told of.
     with_shared_data: Option<fn() -> Profile>,
@@ -82,6 +84,25 @@ pub const MOST_FETCHES: usize = 4;
 #[case::apisix(Host::APISIX)]
 pub fn every_gateway(#[case] host: Host) {}
 
+/// A test of one of the module's main paths: on every gateway, and on the engines that Kong had before.
+#[template]
+#[rstest::rstest]
+#[case::envoy(Host::ENVOY)]
+#[case::kong(Host::KONG)]
+#[case::kong_3_7(Host::KONG_3_7)]
+#[case::kong_3_6(Host::KONG_3_6)]
+#[case::apisix(Host::APISIX)]
+pub fn every_engine(#[case] host: Host) {}
+
+/// The same of a path on which responses are replaced.
+#[template]
+#[rstest::rstest]
+#[case::envoy(Host::ENVOY)]
+#[case::kong(Host::KONG)]
+#[case::kong_3_7(Host::KONG_3_7)]
+#[case::kong_3_6(Host::KONG_3_6)]
+pub fn every_engine_that_replaces_responses(#[case] host: Host) {}
+
 /// A test of a rule about data that workers share.
 #[template]
 #[rstest::rstest]
@@ -107,6 +128,7 @@ impl Host {
     /// Envoy 1.40.
     pub const ENVOY: Host = Host {
         profile: Profile::envoy,
+        engine: None,
         with_shared_data: Some(Profile::envoy),
         shared_data_is_a_switch: false,
         names_upstreams: true,
@@ -133,6 +155,7 @@ impl Host {
     /// Kong 3.4 to 3.9.
     pub const KONG: Host = Host {
         profile: Profile::kong,
+        engine: None,
         with_shared_data: Some(|| Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }),
         shared_data_is_a_switch: true,
         names_upstreams: false,
@@ -156,9 +179,16 @@ impl Host {
         tells_issuers_by_header: false,
     };
 
+    /// Kong 3.9 with the engine of Kong 3.7.
+    pub const KONG_3_7: Host = Host::KONG.with_engine(Engine::Wasmtime19);
+
+    /// Kong 3.9 with the engine of Kong 3.6, which does not load the artifact for relaxed SIMD.
+    pub const KONG_3_6: Host = Host::KONG.with_engine(Engine::Wasmtime14);
+
     /// APISIX 3.18.
     pub const APISIX: Host = Host {
         profile: Profile::apisix,
+        engine: None,
         with_shared_data: None,
         shared_data_is_a_switch: true,
         names_upstreams: false,
@@ -181,6 +211,15 @@ impl Host {
         variables_under: &[],
         tells_issuers_by_header: false,
     };
+
+    /// The same gateway with the engine that counts fuel, for tests of what something costs and for traps at a chosen cost.
+    pub const fn metered(self) -> Host {
+        self.with_engine(Engine::Metered)
+    }
+
+    const fn with_engine(self, engine: Engine) -> Host {
+        Host { engine: Some(engine), ..self }
+    }
 
     /// A gateway with this configuration of the plugin, written for Envoy, and a keystore with the Hub's keys; not started yet.
     /// It logs what the suite reads, where nginx would leave `info` out.
@@ -300,7 +339,8 @@ impl Host {
     }
 
     fn of(self, profile: Profile, configuration: Value) -> Builder {
-        Gateway::new(profile)
+        let engine = self.engine.unwrap_or(profile.engine);
+        Gateway::new(Profile { engine, ..profile })
             .configuration(self.configuration(&configuration).to_string())
             .log_level(Level::Info)
             .upstream(KEYSTORE, keystore([&hub().signing]))

@@ -121,7 +121,7 @@ fn live_through(host: Host, case: &Case, call: &str, fault: &Fault, at_start: bo
     passed
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn without_a_fault_what_is_right_in_each_case_is_admitted(host: Host) {
     for case in cases(host) {
         let gateway = case.gateway(host).start(Module::release()).unwrap();

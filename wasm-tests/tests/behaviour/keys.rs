@@ -231,7 +231,7 @@ fn a_keystore_that_is_back_is_noticed_within_ten_seconds_and_not_stormed_before(
     assert_eq!(ask(&gateway), "admitted");
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_rotated_key_is_found_by_one_extra_fetch(host: Host) {
     let gateway = host.start();
     assert_eq!(ask(&gateway), "admitted");

@@ -10,7 +10,7 @@ use wasm_tests::host::{Exchange, Fault, Garbage, Gateway, Headers, Level, Module
 use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, Party, Pki};
 use wasm_tests::stage::tokens::SigningKey;
 
-use super::scene::{Host, apply, error, every_gateway, judge, leaf_pem, send};
+use super::scene::{Host, apply, error, every_engine, every_gateway, judge, leaf_pem, send};
 
 /// The Hub's provider id for the bank.
 pub const AUDIENCE: &str = "hub-for-retail";
@@ -78,7 +78,7 @@ pub fn trail(gateway: &Gateway) -> Vec<Value> {
     lines.filter(|line| line["event"] == "signed").collect()
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_request_leaves_with_the_claims_of_the_standard(host: Host) {
     let gateway = start(host);
     let exchange = send(&gateway, call());
@@ -187,7 +187,7 @@ fn workers_that_can_tell_nothing_apart_still_mint_different_token_ids() {
     assert_eq!(ids.len(), 8);
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn the_audit_trail_has_one_line_a_signature_and_nothing_secret(host: Host) {
     let gateway = start(host);
     let request = call()
@@ -221,7 +221,7 @@ fn the_audit_trail_has_one_line_a_signature_and_nothing_secret(host: Host) {
     host.assert_counted(&gateway, "outbound.accepted", 2);
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn the_newest_active_key_signs_from_its_instant_on(host: Host) {
     let first = start(host).now();
     let mut configuration = outbound();
@@ -280,7 +280,7 @@ fn nothing_leaves_where_the_header_can_not_be_set_or_the_time_is_not_known(host:
 
 #[apply(every_gateway)]
 fn a_signature_stays_within_its_fuel(host: Host) {
-    let gateway = start(host);
+    let gateway = start(host.metered());
     send(&gateway, call());
     let exchange = send(&gateway, call());
     claims_of(&exchange);

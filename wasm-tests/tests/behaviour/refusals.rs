@@ -7,7 +7,7 @@ use wasm_tests::stage::tokens::{Signer, Token, compact, with_broken_signature, w
 
 use super::scene::*;
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn each_wrong_request_gets_the_code_of_the_standards_table_and_never_reaches_the_bank(host: Host) {
     let gateway = host.start();
     let now = gateway.now().as_secs();

@@ -12,7 +12,7 @@ use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, SigningKey, sign_input};
 
 use super::outbound::{bank, call, claims_by, outbound, sent, trail};
-use super::scene::{Host, apply, error, every_gateway, outcome, seconds, send};
+use super::scene::{Host, apply, error, every_engine, every_gateway, outcome, seconds, send};
 
 /// The upstream where the engine is.
 const ENGINE: &str = "bao.test:8200";
@@ -104,7 +104,7 @@ fn assert_nothing_secret_is_logged(gateway: &Gateway) {
     }
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_request_waits_for_its_signature_and_leaves_with_it(host: Host) {
     let gateway =
         start(host, &with(public_key(&bank().signing)), Upstream::scripted(|_, body| right(body).after(seconds(1))));
@@ -147,7 +147,7 @@ fn the_engine_is_asked_as_the_configuration_says(host: Host) {
     );
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn the_audit_trail_has_one_line_a_signature_that_names_the_signer(host: Host) {
     let gateway = start(host, &remote(), after([Answer::status(500).body("{}")]));
     let claims = claims(&send(&gateway, call().header("x-fapi-interaction-id", "f-1")));

@@ -75,7 +75,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_token_passes_once(host: Host) {
     for scope in host.replay_scopes() {
         let gateway = detecting(host, scope, 10, 1);
@@ -355,6 +355,7 @@ fn a_clock_that_is_set_back_lets_no_token_pass_again(host: Host) {
 
 #[apply(every_gateway)]
 fn a_token_costs_the_gateway_one_read_and_one_write_and_little_fuel(host: Host) {
+    let host = host.metered();
     let plain = host.start();
     judge(&plain, right(&plain));
     let base = plain.worker(0).send(right(&plain)).fuel();

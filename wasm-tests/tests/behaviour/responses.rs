@@ -5,7 +5,7 @@ use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Level, Module, Outcome,
 use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, Pki};
 use wasm_tests::stage::tokens::{Signer, SigningKey, Token};
 
-use super::host::every_gateway_that_replaces_responses;
+use super::host::{every_engine_that_replaces_responses, every_gateway_that_replaces_responses};
 use super::outbound::{AUDIENCE, bank, claims_by, outbound};
 use super::scene::*;
 
@@ -65,7 +65,7 @@ fn got(exchange: &Exchange) -> (String, Vec<u8>) {
     (response.headers.text(":status").expect("a status").into_owned(), response.body)
 }
 
-#[apply(every_gateway_that_replaces_responses)]
+#[apply(every_engine_that_replaces_responses)]
 fn the_response_to_an_accepted_request_carries_a_token_of_the_bank(host: Host) {
     let gateway = signing_responses(host);
     gateway.bank(Answer::ok("accounts").header("authorization", "Bearer of-the-backend"));
@@ -168,7 +168,7 @@ fn without_the_setting_responses_are_left_alone(host: Host) {
     assert_eq!(response.headers.text("authorization").as_deref(), Some("Bearer of-the-backend"));
 }
 
-#[apply(every_gateway_that_replaces_responses)]
+#[apply(every_engine_that_replaces_responses)]
 fn a_response_of_the_hub_passes(host: Host) {
     for mode in ["require", "report"] {
         let gateway = verifying(host, mode);
@@ -181,7 +181,7 @@ fn a_response_of_the_hub_passes(host: Host) {
     }
 }
 
-#[apply(every_gateway_that_replaces_responses)]
+#[apply(every_engine_that_replaces_responses)]
 fn a_response_that_is_not_the_hubs_is_replaced_where_that_is_required_and_reported_where_not(host: Host) {
     let tpp = &Pki::shared().tpp.signing;
     let answers: [(&str, WrongAnswer); 7] = [

@@ -11,7 +11,7 @@ use wasm_tests::stage::pki::{Identity, Party, Pki, Subject};
 use wasm_tests::stage::tokens::{Signer, SigningKey, Token, jwks};
 
 pub use super::host::Host;
-pub(crate) use super::host::every_gateway;
+pub(crate) use super::host::{every_engine, every_gateway};
 
 /// The provider id of the bank.
 pub const PROVIDER: &str = "retail";

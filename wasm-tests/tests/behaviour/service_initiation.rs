@@ -34,7 +34,7 @@ fn payment(token: &str) -> Request {
     bearing(of_hub("POST", "/payments"), token)
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn an_opaque_token_passes_unread_to_the_bank_and_is_marked_as_unverified(host: Host) {
     let gateway = gateway(host);
     let upstream = send(&gateway, payment(OPAQUE)).upstream().expect("admitted");

@@ -24,7 +24,7 @@ fn fresh(gateway: &Gateway) -> String {
 
 #[apply(every_gateway)]
 fn a_token_that_comes_again_costs_no_modular_arithmetic(host: Host) {
-    let gateway = caching(host, 10);
+    let gateway = caching(host.metered(), 10);
     let token = fresh(&gateway);
     let [first, second] = [(); 2].map(|()| gateway.worker(0).send(with(&token)));
     assert_eq!([outcome(&first), outcome(&second)], ["admitted", "admitted"]);
@@ -32,7 +32,7 @@ fn a_token_that_comes_again_costs_no_modular_arithmetic(host: Host) {
     assert!(second.fuel() < KNOWN && second.fuel() < first.fuel() / 2, "{} after {}", second.fuel(), first.fuel());
 }
 
-#[apply(every_gateway)]
+#[apply(every_engine)]
 fn a_known_token_is_refused_where_any_other_would_be(host: Host) {
     let gateway = caching(host, 10);
     let token = fresh(&gateway);

@@ -4,6 +4,7 @@
 mod apisix;
 mod callouts;
 mod clock;
+mod engines;
 mod faults;
 mod fixture;
 mod interleaving;

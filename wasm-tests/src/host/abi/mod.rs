@@ -8,14 +8,14 @@ mod maps;
 mod metrics;
 mod wasi;
 
+use super::engine::Caller;
 use super::fault::Effect;
 use super::guest::{Args, Guest};
 use super::moment::Side;
 use super::profile::{Profile, Refused};
 use super::record::HostCall;
-use super::status::{Answered, Crashed, Errno, Refusal, Status};
-use super::vm::{Phase, VmState};
-use wasmtime::{Caller, FuncType, Linker, Val, ValType};
+use super::status::{Answered, Errno, Refusal, Status};
+use super::vm::{Ending, Phase};
 
 /// A host call.
 pub(crate) struct Import {
@@ -52,6 +52,20 @@ impl Import {
         self
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its parameters: whether each is an i64, not an i32.
+    pub(crate) fn params(&self) -> impl Iterator<Item = bool> {
+        self.params.chars().map(|kind| kind == 'l')
+    }
+
+    /// Whether it has a result, an i32.
+    pub(crate) fn returns(&self) -> bool {
+        wasi::returns(self.name)
+    }
+
     fn is_wasi(&self) -> bool {
         !self.name.starts_with("proxy_") && !RUNTIME.iter().any(|runtime| runtime.name == self.name)
     }
@@ -59,6 +73,35 @@ impl Import {
     fn subject(&self, guest: &mut Guest<'_>, args: &Args) -> Option<String> {
         let bytes = guest.bytes(args, self.subject?).ok()?;
         Some(String::from_utf8_lossy(&bytes).replace('\0', "."))
+    }
+
+    /// Answers a call of it; the error unwinds the module.
+    pub(crate) fn answer(&'static self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
+        let mut guest = Guest::new(caller);
+        if guest.state().phase > Phase::Running && !self.is_wasi() && guest.world().profile.silent_start {
+            if guest.state().phase == Phase::Initializing {
+                return Err(Ending::Crash(format!("{} called while the module initializes itself", self.name)));
+            }
+        } else if guest.state().phase > self.until {
+            return Err(Ending::Trap(format!("{} called while {:?}", self.name, guest.state().phase)));
+        }
+        let subject = self.subject(&mut guest, args);
+        let context = guest.state().effective();
+        interrupt(&mut guest, self, subject.as_deref(), Side::Before);
+        let ended = judge(self, &mut guest, args, subject.as_deref());
+        let code = match ended {
+            Ok(()) => 0,
+            Err(Refusal::Code(code)) => code,
+            Err(Refusal::Trap(why)) => return Err(Ending::Trap(why)),
+            Err(Refusal::Crash(why)) => return Err(Ending::Crash(why)),
+        };
+        let state = guest.state();
+        let exchange = state.exchange_of(context);
+        let record =
+            HostCall { name: self.name, subject: subject.clone(), code, worker: state.worker, context, exchange };
+        guest.world_mut().host_calls.push(record);
+        interrupt(&mut guest, self, subject.as_deref(), Side::After);
+        Ok(code)
     }
 }
 
@@ -78,67 +121,22 @@ pub(crate) fn known(name: &str) -> &'static str {
     names().into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("the ABI has no host call {name}"))
 }
 
-/// Defines every import that the profile's gateway has.
-pub(crate) fn link(linker: &mut Linker<VmState>, profile: &Profile) -> wasmtime::Result<()> {
-    let wasi = ["wasi_snapshot_preview1", "wasi_unstable"]
-        .into_iter()
-        .flat_map(|module| wasi::CALLS.iter().map(move |import| (module, import)));
-    for (module, import) in proxy_calls().chain(RUNTIME).map(|import| ("env", import)).chain(wasi) {
-        if !profile.missing.contains(&import.name) {
-            linker.func_new(module, import.name, signature(import), move |caller, params, results| {
-                answer(import, caller, params, results)
-            })?;
-        }
-    }
-    Ok(())
+/// The host functions that the profile's gateway has, of those that a module imports. Each has the name of the module that it
+/// is imported from before it.
+pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Vec<(String, &'static Import)> {
+    let found = |module: &str, name: &str| {
+        let rows: Vec<&Import> = match module {
+            "env" => proxy_calls().chain(RUNTIME).collect(),
+            "wasi_snapshot_preview1" | "wasi_unstable" => wasi::CALLS.iter().collect(),
+            _ => Vec::new(),
+        };
+        rows.into_iter().find(|import| import.name == name && !profile.missing.contains(&import.name))
+    };
+    imports.into_iter().filter_map(|(module, name)| found(&module, &name).map(|import| (module, import))).collect()
 }
 
 fn proxy_calls() -> impl Iterator<Item = &'static Import> {
     [control::CALLS, maps::CALLS, data::CALLS, http::CALLS, metrics::CALLS].into_iter().flatten()
-}
-
-fn signature(import: &Import) -> FuncType {
-    let params = import.params.chars().map(|kind| if kind == 'l' { ValType::I64 } else { ValType::I32 });
-    let results = if wasi::returns(import.name) { vec![ValType::I32] } else { Vec::new() };
-    FuncType::new(super::module::engine(), params, results)
-}
-
-fn answer(
-    import: &'static Import,
-    caller: Caller<'_, VmState>,
-    params: &[Val],
-    results: &mut [Val],
-) -> wasmtime::Result<()> {
-    let mut guest = Guest::new(caller);
-    if guest.state().phase > Phase::Running && !import.is_wasi() && guest.world().profile.silent_start {
-        if guest.state().phase == Phase::Initializing {
-            let why = format!("{} called while the module initializes itself", import.name);
-            return Err(wasmtime::Error::new(Crashed(why)));
-        }
-    } else if guest.state().phase > import.until {
-        return Err(wasmtime::Error::msg(format!("{} called while {:?}", import.name, guest.state().phase)));
-    }
-    let args = Args::new(params);
-    let subject = import.subject(&mut guest, &args);
-    let context = guest.state().effective();
-    interrupt(&mut guest, import, subject.as_deref(), Side::Before);
-    let ended = judge(import, &mut guest, &args, subject.as_deref());
-    let code = match ended {
-        Ok(()) => 0,
-        Err(Refusal::Code(code)) => code,
-        Err(Refusal::Trap(error)) => return Err(error),
-        Err(Refusal::Crash(why)) => return Err(wasmtime::Error::new(Crashed(why))),
-    };
-    let state = guest.state();
-    let exchange = state.exchange_of(context);
-    let record =
-        HostCall { name: import.name, subject: subject.clone(), code, worker: state.worker, context, exchange };
-    guest.world_mut().host_calls.push(record);
-    interrupt(&mut guest, import, subject.as_deref(), Side::After);
-    if let Some(result) = results.first_mut() {
-        *result = Val::I32(code.cast_signed());
-    }
-    Ok(())
 }
 
 /// Runs the workers that are to come between here.

@@ -31,8 +31,7 @@
 //! | replies | `a_reply_keeps_repeated_headers`, `a_reply_without_a_body_is_an_error_page_of_nginx`, `in_the_response_only_headers_…` |
 //!
 //! What a harness can not show: SNI, the verified name and trusted CAs of callouts (no bytes are sent: `Answer::tls_failure` is
-//! a failed check); the heap that 128 headers corrupt (here the worker dies at once; really some time later); wasm features
-//! that wasmtime 0.38 rejects (this host's engine is younger: the release module is checked by itself); `conf` re-encoded from
+//! a failed check); the heap that 128 headers corrupt (here the worker dies at once; really some time later); `conf` re-encoded from
 //! an object and `$env://` (`Builder::configuration` is what arrives); `skip_mtls_uri_regex` and SNI routing (`Peer::untrusted`
 //! and `Peer::plaintext` are what they let through); plugin priorities and phases (`Request::answered_before_the_filter` is a
 //! plugin that ran earlier); the second `on_configure` of a refused request, in its response phase.
@@ -43,6 +42,7 @@ use super::{
     Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
 };
 use crate::host::callout::{Failure, Response};
+use crate::host::engine::Engine;
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
@@ -116,6 +116,7 @@ impl Profile {
     pub fn apisix() -> Profile {
         Profile {
             name: "apisix",
+            engine: Engine::Wasmtime0_38,
             property,
             set_property,
             spelling: <[u8]>::to_ascii_lowercase,

@@ -7,6 +7,7 @@ use super::{
     Tokens, TurnedAway, Unusable,
 };
 use crate::host::callout::{Failure, Response};
+use crate::host::engine::Engine;
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
@@ -65,6 +66,7 @@ impl Profile {
     pub fn envoy() -> Profile {
         Profile {
             name: "envoy",
+            engine: Engine::Metered,
             property,
             set_property: |query| query.stream.map(|_| ()).ok_or(Refused::Status(Status::NotFound)),
             // Envoy splits the path at its NULs, and one at the end begins no segment.

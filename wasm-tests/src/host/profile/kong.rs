@@ -44,8 +44,7 @@
 //! torn values of shared data (one worker runs at a time) and their loss on a reload (there is none); `Connection: close`, SNI,
 //! chain depth and certificate checks of callouts (no bytes are sent: `Answer::tls_failure` is a failed check); DNS settings
 //! of the root context (`Answer::unresolved` is their effect); `ssl_client_s_dn_legacy` (a rule for filters); `kong.conf`, the
-//! re-encoding of `config` and `nginx_main_env` (`Builder::configuration` and `environment` are what arrives); the wasm
-//! features that wasmtime 26 takes (this host's engine is younger: the release module is checked by itself); nginx's
+//! re-encoding of `config` and `nginx_main_env` (`Builder::configuration` and `environment` are what arrives); nginx's
 //! normalisation of `//` and `/../` in `:path`; Kong's exit of the whole worker after a trap in `on_configure` (the start fails).
 
 use super::{
@@ -54,6 +53,7 @@ use super::{
     Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
 };
 use crate::host::callout::{CalloutOutcome, Failure, Response};
+use crate::host::engine::Engine;
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
@@ -163,6 +163,7 @@ impl Profile {
     pub fn kong() -> Profile {
         Profile {
             name: "kong",
+            engine: Engine::Wasmtime26,
             property,
             set_property,
             spelling: |path| path.iter().map(|byte| if *byte == 0 { b'.' } else { *byte }).collect(),

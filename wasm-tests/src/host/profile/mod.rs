@@ -3,6 +3,7 @@
 //!
 //! | difference | its seat |
 //! |---|---|
+//! | what compiles and runs the module | [`Profile::engine`] |
 //! | names and encodings of properties | [`Profile::property`], [`Profile::set_property`], [`Profile::spelling`] |
 //! | headers that the gateway adds, joins or refuses before the filter | [`Profile::receive`], [`Profile::joins`] |
 //! | what a module sees of the headers | [`Profile::map`], [`Profile::header`], [`Profile::announced`] |
@@ -38,6 +39,7 @@ pub use rules::{
 };
 
 use super::callout::{CalloutOutcome, Failure, Response};
+use super::engine::Engine;
 use super::headers::Headers;
 use super::record::Level;
 use super::request::Request;
@@ -50,6 +52,8 @@ use std::time::Duration;
 pub struct Profile {
     /// The gateway's name.
     pub name: &'static str,
+    /// The engine that runs the module.
+    pub engine: Engine,
     /// The value of a property.
     pub property: fn(&PropertyQuery<'_>) -> Result<Vec<u8>, Refused>,
     /// Whether a property may be set for its stream.
@@ -175,4 +179,12 @@ pub struct Profile {
     pub idle_timeout: Duration,
     /// The lowest level that the gateway logs unless told otherwise.
     pub log_level: Level,
+}
+
+impl Profile {
+    /// Panics unless its engine counts fuel.
+    #[track_caller]
+    pub(crate) fn assert_counts_fuel(&self) {
+        assert!(self.engine.counts_fuel(), "{} counts no fuel: take Engine::Metered", self.engine);
+    }
 }

@@ -133,6 +133,7 @@ fn a_trap_of_another_request_refuses_the_one_that_waits() {
     for profile in [Profile::apisix(), Profile { after_trap: AfterTrap::Crash, ..Profile::apisix() }] {
         let slow = publishing(Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));
         let gateway = APISIX
+            .metered()
             .on(profile, &jwt_auth())
             // Less than it takes to verify a signature.
             .fuel_limit(800_000)

@@ -28,7 +28,7 @@ fn slow() -> Upstream {
 
 /// A Kong in which the module traps when it verifies a signature.
 fn trapping() -> Builder {
-    KONG.with(&jwt_auth()).fuel_limit(TOO_LITTLE_FOR_A_SIGNATURE).expect_traps()
+    KONG.metered().with(&jwt_auth()).fuel_limit(TOO_LITTLE_FOR_A_SIGNATURE).expect_traps()
 }
 
 /// A token whose signature is not looked at, because nobody published its key.
@@ -63,6 +63,7 @@ fn another_traps_while_one_waits(peer: impl Fn(Peer) -> Peer) -> (Gateway, Excha
     let slow = Answer::ok(jwks([&arabic.signing]).to_string()).after(seconds(2));
     let keystore = keystore([&hub().signing]).route(jwks_path(&arabic.subject), slow);
     let gateway = KONG
+        .metered()
         .with(&configuration)
         .fuel_limit(TOO_LITTLE_FOR_A_SIGNATURE)
         .expect_traps()

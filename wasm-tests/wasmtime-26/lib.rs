@@ -1,0 +1,3 @@
+//! The C API of wasmtime 26, for `src/host/engine/library.rs`.
+
+pub use wasmtime_c_api::*;
