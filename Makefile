@@ -167,12 +167,13 @@ wasmtime-0.38 wasmtime-14 wasmtime-19: wasmtime-%: need-python
 
 # There is no package of it, so it is built; what that leaves is not needed again.
 .PHONY: wasmtime-26
-wasmtime-26: need-rust
+wasmtime-26: need-rust need-python
 	@cmp -s wasm-tests/$@/Cargo.lock .tools/$@/Cargo.lock || { \
 		echo "Building wasmtime 26 into .tools/$@, which takes some minutes"; \
 		rm -rf .tools/$@; \
-		mkdir -p .tools/$@ && \
-		$(CARGO) build --quiet --locked --release --manifest-path wasm-tests/$@/Cargo.toml --target-dir target/$@ && \
+		$(PYTHON) -m venv .tools/$@ && \
+		.tools/$@/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/$@/requirements.txt && \
+		PATH="$(CURDIR)/.tools/$@/bin:$$PATH" $(CARGO) build --quiet --locked --release --manifest-path wasm-tests/$@/Cargo.toml --target-dir target/$@ && \
 		cp target/$@/release/libwasmtime.* .tools/$@/ && rm -rf target/$@ .tools/$@/*.d && \
 		ln -s "$$(cd .tools/$@ && ls libwasmtime.*)" .tools/$@/libwasmtime && \
 		cp wasm-tests/$@/Cargo.lock .tools/$@/Cargo.lock; }

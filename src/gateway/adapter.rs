@@ -30,6 +30,11 @@ pub(super) trait Adapter: Debug {
     /// Those that cannot be read are not there.
     fn response_values(&self, name: &str, announced: usize) -> Vec<Vec<u8>>;
 
+    /// Whether an informational answer to a callout counts as final, and the one that follows as the answer to the next callout.
+    fn leaves_answers_unread(&self) -> bool {
+        false
+    }
+
     /// Headers that a callout has beside those that it needs anywhere.
     fn callout_headers(&self) -> &'static [(&'static str, &'static str)] {
         &[]

@@ -51,6 +51,10 @@ impl Adapter for Apisix {
         first.into_iter().chain(others).collect()
     }
 
+    fn leaves_answers_unread(&self) -> bool {
+        true
+    }
+
     /// A connection that the server closes after its answer would be taken for a second try in the same callback.
     fn callout_headers(&self) -> &'static [(&'static str, &'static str)] {
         &[("connection", "close")]

@@ -48,6 +48,7 @@ pub(super) struct Running {
 struct Pending {
     id: CalloutId,
     topic: Topic,
+    upstream: String,
     /// Whether it has a body.
     has_body: bool,
     /// The request that it belongs to, where callouts belong to requests.
@@ -106,7 +107,7 @@ impl Running {
 
     /// Takes the answer to a callout and decides on everything that waited for it.
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
-        let Some(Pending { id, topic, has_body, request }) = self.callouts.remove(&token) else {
+        let Some(Pending { id, topic, upstream, has_body, request }) = self.callouts.remove(&token) else {
             if !self.wakes_others {
                 // Some request goes upstream when this returns, and nothing is known of it.
                 verdict::refuse_unknown_after_callout(body_size);
@@ -114,6 +115,7 @@ impl Running {
             return;
         };
         let answer = facts::of_answer(body_size);
+        callouts::note_answer(&upstream, &answer, self.adapter);
         let occasion = if has_body && !answer.has_body() { Occasion::Unanswered } else { Occasion::Request };
         let settled = abi::now().map(|now| self.direction.on_answer(now, id, &topic, &answer));
         match (request, settled) {
@@ -266,13 +268,13 @@ impl Running {
     /// too. What it settled, if the host did not take it.
     fn dispatch(&mut self, callout: Callout) -> Option<Settled> {
         let Callout { id, topic, request } = callout;
-        let has_body = !request.body.is_empty();
+        let (upstream, has_body) = (request.upstream.clone(), !request.body.is_empty());
         match abi::set_effective_context(self.context).and_then(|()| callouts::send(&request, self.adapter)) {
             Ok(token) => {
                 // Of several callouts on one topic only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
                 self.callouts.retain(|_, earlier| earlier.topic != topic);
-                self.callouts.insert(token, Pending { id, topic, has_body, request: None });
+                self.callouts.insert(token, Pending { id, topic, upstream, has_body, request: None });
                 None
             }
             Err(HostError) => Some(self.direction.on_not_dispatched(abi::now()?, id, &topic)),
@@ -283,11 +285,12 @@ impl Running {
     /// request.
     fn call_out_alone(&mut self, mut callouts: Vec<Callout>, own: RequestId) -> Option<Verdict> {
         while let Some(Callout { id, topic, request }) = callouts.pop() {
-            let has_body = !request.body.is_empty();
+            let (upstream, has_body) = (request.upstream.clone(), !request.body.is_empty());
             let sent = self.guard(own).and_then(|()| callouts::send(&request, self.adapter));
             let Err(HostError) = sent.map(|token| {
                 self.callouts.retain(|_, earlier| earlier.request != Some(own));
-                self.callouts.insert(token, Pending { id, topic: topic.clone(), has_body, request: Some(own) });
+                self.callouts
+                    .insert(token, Pending { id, topic: topic.clone(), upstream, has_body, request: Some(own) });
             }) else {
                 return None;
             };

@@ -47,6 +47,7 @@ impl Builder {
                 metrics: BTreeMap::new(),
                 upstreams: BTreeMap::new(),
                 callouts: Vec::new(),
+                unread_answers: BTreeMap::new(),
                 faults: Vec::new(),
                 interruptions: Vec::new(),
                 tokens: BTreeMap::new(),

@@ -217,6 +217,14 @@ impl Answer {
         self
     }
 
+    /// The status of the informational answer that comes first, and the answer without it.
+    pub(crate) fn informational(&self) -> Option<(u16, Self)> {
+        match &self.act {
+            Act::Respond { form: Form::Announced(status), .. } => Some((*status, self.clone().in_form(Form::Framed))),
+            _ => None,
+        }
+    }
+
     /// The same for a gateway that reads HTTP/1.1 with a length alone.
     pub(crate) fn read_badly(self) -> Self {
         match self.act {

@@ -1,7 +1,7 @@
 //! What all workers of a gateway share: the clock and its events, shared data and queues, metrics, upstreams and
 //! callouts, faults and interruptions, and the records. Shared data follows `shared_data.cc` of proxy-wasm-cpp-host.
 
-use super::callout::{Callout, CalloutOutcome, Upstream};
+use super::callout::{Answer, Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
 use super::headers::Headers;
 use super::moment::{Interruption, Side};
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) metrics: BTreeMap<String, Metric>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) callouts: Vec<Callout>,
+    /// Answers that nobody has read, by upstream, and when they arrive.
+    pub(crate) unread_answers: BTreeMap<String, (Duration, Answer)>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) interruptions: Vec<Interruption>,
     /// The next number of a callout, by worker.

@@ -70,6 +70,7 @@ fn dispatch(
     };
     let is_dead = guest.state().dead_connection.as_deref() == Some(&*upstream);
     let answer = if is_dead { Answer::reset() } else { answer };
+    let answer = if profile.keeps_connections { mixed_up(guest, &upstream, answer) } else { answer };
     let answer = if profile.reads_callouts_badly { answer.read_badly() } else { answer };
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
@@ -99,6 +100,21 @@ fn dispatch(
         world.plan(delay, Event::Callout { callout, outcome });
     }
     Ok(token)
+}
+
+/// What a gateway gets for the answer over a connection that it keeps: an informational one counts as final, and while the real one
+/// is on its way, that is the answer to the next callout.
+fn mixed_up(guest: &mut Guest<'_>, upstream: &str, answer: Answer) -> Answer {
+    let world = &mut *guest.world_mut();
+    let now = world.clock.monotonic;
+    let unread = world.unread_answers.remove(upstream).filter(|(arrives, _)| *arrives > now);
+    let answer = match unread {
+        Some((arrives, unread)) => unread.after(arrives - now),
+        None => answer,
+    };
+    let Some((status, real)) = answer.informational() else { return answer };
+    world.unread_answers.insert(upstream.to_owned(), (now + answer.delay, real));
+    Answer::status(status)
 }
 
 /// The server of this name; a name without a port is also that of the scheme's own port.

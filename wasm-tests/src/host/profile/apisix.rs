@@ -23,6 +23,7 @@
 //! | `num_headers` 0, `end_of_stream` true | `there_are_always_0_headers_and_the_stream_always_ends` |
 //! | response callback for local replies, on fresh contexts | `the_response_callback_runs_for_local_replies_too`, `…_on_a_fresh_context` |
 //! | the map of a response with more than 20 headers | `the_map_of_a_response_with_more_than_20_headers_cannot_be_read` |
+//! | informational answers | `after_an_informational_answer_the_real_one_is_that_of_the_next_callout` |
 //! | callouts on kept connections | `a_second_callout_is_sent_on_a_connection_that_is_dead_unless_the_first_one_closes_it` |
 //! | three headers of its own | `three_headers_are_added_before_the_filter` |
 //! | a write to the configuration rebuilds every context | `after_a_write_to_the_configuration_there_are_new_root_contexts` |

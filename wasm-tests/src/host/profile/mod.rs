@@ -106,7 +106,8 @@ pub struct Profile {
     /// Whether rewriting the body of a response frees what is not the module's, and kills the worker at some time.
     pub rewriting_kills: bool,
     /// Whether a callout in the callback of another one goes over the connection of that one, even if the server is about to close
-    /// it; unless that callout has said `connection: close`.
+    /// it; unless that callout has said `connection: close`. An informational answer counts as final there, and the real one as the
+    /// answer to the next callout.
     pub keeps_connections: bool,
     /// Whether a client that hangs up is noticed only when no callout of its request is in flight.
     pub notices_hang_ups_late: bool,

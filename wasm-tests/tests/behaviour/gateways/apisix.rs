@@ -69,6 +69,45 @@ fn after_a_write_to_the_configuration_keys_are_fetched_anew_and_used_tokens_are_
     assert_eq!(judge(&gateway, with("a.b.c")), "JWS.Malformed");
 }
 
+/// Its gateway would hand the answer about one token over as the answer about the next one.
+#[test]
+fn after_an_informational_answer_nobody_gets_the_answer_to_somebody_elses_question() {
+    let configuration = |scope: &str| {
+        let mut configuration = jwt_auth();
+        configuration["inbound"]["auth"] = json!({ "client_credentials": {
+            "scopes": [scope],
+            "introspection": {
+                "url": "https://as.test/introspect", "client_id": "filter", "client_secret": { "value": "s" },
+            },
+        } });
+        configuration
+    };
+    let thumbprint = hub().transport.thumbprint();
+    let server = |announce: bool| {
+        let thumbprint = thumbprint.clone();
+        Upstream::scripted(move |_, body| {
+            let is_good = String::from_utf8_lossy(body).contains("good");
+            let confirmation = json!({ "x5t#S256": thumbprint });
+            let answer = json!({ "active": is_good, "scope": "accounts payments", "cnf": confirmation }).to_string();
+            if announce { Answer::ok(answer).after_informational(103).after(seconds(1)) } else { Answer::ok(answer) }
+        })
+    };
+    let gateway =
+        APISIX.with(&configuration("accounts")).upstream("as.test:443", server(true)).start(Module::release()).unwrap();
+    let on_other_route = |request: Request| request.configuration(configuration("payments").to_string());
+    let first = gateway.worker(0).send(with("good"));
+    gateway.advance(seconds(0));
+    assert_eq!(outcome(&first), "GenericRecoverableError");
+    gateway.upstream("as.test:443", server(false));
+    // The answer to the first one is on its way.
+    assert_eq!(judge(&gateway, on_other_route(with("bad"))), "GenericRecoverableError");
+    assert_eq!(judge(&gateway, on_other_route(with("good"))), "GenericRecoverableError");
+    gateway.advance(seconds(61));
+    assert_eq!(judge(&gateway, on_other_route(with("bad"))), "AccessToken.Invalid");
+    assert_eq!(judge(&gateway, on_other_route(with("good"))), "admitted");
+    assert_eq!(judge(&gateway, with("good")), "admitted");
+}
+
 /// A request that waits belongs to the plugin that it came to.
 #[test]
 fn a_request_that_waits_while_the_configuration_is_written_gets_its_verdict() {

@@ -316,3 +316,28 @@ fn a_second_callout_is_sent_on_a_connection_that_is_dead_unless_the_first_one_cl
         assert_eq!(texts(&gateway), statuses);
     }
 }
+
+#[test]
+fn after_an_informational_answer_the_real_one_is_that_of_the_next_callout() {
+    let gateway = running(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (drop (call $fetch)) (i32.const 1))
+        (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+          (drop (call $get_header (i32.const 6) {":status"} (i32.const 0) (i32.const 4))) (call $say_value)
+          (if (local.get 3)
+            (then (drop (call $get_buffer (i32.const 4) (i32.const 0) (i32.const 99) (i32.const 0) (i32.const 4)))
+              (call $say_value))))"#,
+    );
+    let said = |answer: Answer| {
+        gateway.upstream("keystore", Upstream::new().otherwise(answer));
+        let before = texts(&gateway).len();
+        gateway.send(Request::get("/"));
+        gateway.settle();
+        texts(&gateway).split_off(before)
+    };
+    let soon = milliseconds(500);
+    assert_eq!(said(Answer::ok("first").after_informational(103).after(soon)), ["103"]);
+    assert_eq!(said(Answer::ok("second")), ["200", "first"], "the answer to somebody else's question");
+    assert_eq!(said(Answer::ok("third").after_informational(103).after(soon)), ["103"]);
+    gateway.advance(soon);
+    assert_eq!(said(Answer::ok("fourth")), ["200", "fourth"], "what has arrived meanwhile ends the connection");
+}
