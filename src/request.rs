@@ -163,11 +163,9 @@ impl Correlation {
 }
 
 impl ResponseFacts {
-    /// Notes one header of the response, if it is the one named `header`, in lower case.
-    pub fn note_header(&mut self, name: &[u8], value: &[u8], header: &str) {
-        if name.eq_ignore_ascii_case(header.as_bytes()) {
-            keep(&mut self.token, &|| value.to_vec().into());
-        }
+    /// Notes one value of the header that carries its token.
+    pub fn note_token(&mut self, value: &[u8]) {
+        keep(&mut self.token, &|| value.to_vec().into());
     }
 }
 

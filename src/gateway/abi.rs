@@ -211,6 +211,11 @@ pub(super) fn request_header(name: &str) -> Option<Vec<u8>> {
     header(Headers::Request as u32, name)
 }
 
+/// The first header of this name that the response has.
+pub(super) fn response_header(name: &str) -> Option<Vec<u8>> {
+    header(Headers::Response as u32, name)
+}
+
 /// A header of the answer to the callout that is being reported.
 pub(super) fn call_response_header(name: &str) -> Option<Vec<u8>> {
     header(CALL_RESPONSE_HEADERS, name)

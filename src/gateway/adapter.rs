@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::capabilities::GatewayKind;
+use crate::header_map;
 use crate::peer::PeerFacts;
 use crate::reply::{Rejection, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
@@ -25,8 +26,14 @@ pub(super) trait Adapter: Debug {
         configured: &ConfiguredHeaders,
     ) -> Result<(), Rejection>;
 
-    /// All headers of the response, to be read with [`crate::header_map::decode`].
-    fn response_headers(&self, announced: usize) -> Option<Vec<u8>>;
+    /// The values of a header of the response, by its lower-case name. `announced` is how many headers the host says there are.
+    /// Those that cannot be read are not there.
+    fn response_values(&self, name: &str, announced: usize) -> Vec<Vec<u8>>;
+
+    /// Headers that a callout has beside those that it needs anywhere.
+    fn callout_headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// The client's address and port.
     fn client(&self) -> Option<Vec<u8>>;
@@ -82,6 +89,13 @@ pub(super) fn send_whole(reply: &Reply, details: &str) -> Result<(), HostError> 
     abi::send_local_response(reply.status, details, &headers, &reply.body)
         // Not every gateway can hold a request that it has no answer to: one without headers may do.
         .or_else(|HostError| abi::send_local_response(reply.status, details, &[], &reply.body))
+}
+
+/// The values of a header in a header map as the host hands it over, by its lower-case name.
+pub(super) fn values(map: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let fields = header_map::decode(map).into_iter().flatten();
+    let named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+    named.filter_map(|(_, value)| map.get(value).map(<[u8]>::to_vec)).collect()
 }
 
 /// What a guarded request needs to go on.

@@ -4,7 +4,7 @@ use crate::peer::PeerFacts;
 use crate::reply::Rejection;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
-use super::abi::{self, Headers};
+use super::abi;
 use super::adapter::Adapter;
 use super::nginx;
 
@@ -42,8 +42,18 @@ impl Adapter for Apisix {
         Ok(())
     }
 
-    fn response_headers(&self, _announced: usize) -> Option<Vec<u8>> {
-        abi::headers(Headers::Response)
+    /// Of more than 20 headers the host writes down some, and not even those can be read. By its name it tells the first
+    /// of several; nginx's variable has all of them, joined, and is empty where nginx itself answers.
+    fn response_values(&self, name: &str, _announced: usize) -> Vec<Vec<u8>> {
+        let first = abi::response_header(name);
+        let all = variable(&["upstream_http_", &name.replace('-', "_")].concat());
+        let others = all.filter(|all| !all.is_empty() && first.as_ref() != Some(all));
+        first.into_iter().chain(others).collect()
+    }
+
+    /// A connection that the server closes after its answer would be taken for a second try in the same callback.
+    fn callout_headers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("connection", "close")]
     }
 
     fn client(&self) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@ use crate::reply::Rejection;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers};
-use super::adapter::Adapter;
+use super::adapter::{Adapter, values};
 
 /// See [`Adapter`].
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Adapter for Envoy {
         Ok(())
     }
 
-    fn response_headers(&self, _announced: usize) -> Option<Vec<u8>> {
-        abi::headers(Headers::Response)
+    fn response_values(&self, name: &str, _announced: usize) -> Vec<Vec<u8>> {
+        values(&abi::headers(Headers::Response).unwrap_or_default(), name)
     }
 
     fn client(&self) -> Option<Vec<u8>> {

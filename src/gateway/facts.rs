@@ -1,7 +1,6 @@
 //! What the host tells of a request, a response, and the answer to a callout: only what the direction looks at.
 
 use crate::callout::{Answer, Body, MAX_ANSWER_LENGTH};
-use crate::header_map;
 use crate::inbound::Inbound;
 use crate::reply::Rejection;
 use crate::request::{Correlation, RequestFacts, ResponseFacts};
@@ -53,9 +52,8 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
         Direction::Inbound(_) => {}
         Direction::Outbound(outbound) => {
             if let Some(header) = outbound.response_header() {
-                let headers = adapter.response_headers(announced).unwrap_or_default();
-                for (name, value) in header_map::decode(&headers).into_iter().flatten() {
-                    facts.note_header(name, headers.get(value).unwrap_or_default(), header);
+                for value in adapter.response_values(header, announced) {
+                    facts.note_token(&value);
                 }
             }
         }

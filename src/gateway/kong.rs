@@ -6,7 +6,7 @@ use crate::reply::{Rejection, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers, HostError};
-use super::adapter::{Adapter, Guard, Occasion, send_whole};
+use super::adapter::{Adapter, Guard, Occasion, send_whole, values};
 use super::nginx;
 
 /// More headers than these are not read: with more than 100 the host writes behind the memory that it asked for, and four of
@@ -49,6 +49,11 @@ pub(super) fn variable(name: &str) -> Option<Vec<u8>> {
     abi::property(&["ngx", name].join("\0"))
 }
 
+/// All headers of the response, unless there are too many: see [`MAX_HEADERS`].
+fn response_headers(announced: usize) -> Option<Vec<u8>> {
+    if announced > MAX_HEADERS { None } else { abi::headers(Headers::Response) }
+}
+
 impl Adapter for Kong {
     fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
         nginx::peer_facts(variable, with_fingerprint)
@@ -69,8 +74,8 @@ impl Adapter for Kong {
         Ok(())
     }
 
-    fn response_headers(&self, announced: usize) -> Option<Vec<u8>> {
-        if announced > MAX_HEADERS { None } else { abi::headers(Headers::Response) }
+    fn response_values(&self, name: &str, announced: usize) -> Vec<Vec<u8>> {
+        values(&response_headers(announced).unwrap_or_default(), name)
     }
 
     fn client(&self) -> Option<Vec<u8>> {
@@ -128,7 +133,7 @@ impl Kong {
     /// more follows, it follows on the wire: so the connection ends, and no client takes it for a response. (To change bodies in
     /// their own callback is out of the question: the host frees what is nginx's.)
     fn replace_response(&self, reply: &Reply, announced: usize) -> Result<(), HostError> {
-        let old = self.response_headers(announced);
+        let old = response_headers(announced);
         abi::send_local_response(reply.status, "", &[], "")?;
         let body = abi::send_local_response(reply.status, "", &[], &reply.body).map_or("", |()| &reply.body);
         // A header that stays, or cannot be set, changes neither the status nor the body.

@@ -267,7 +267,7 @@ impl Running {
     fn dispatch(&mut self, callout: Callout) -> Option<Settled> {
         let Callout { id, topic, request } = callout;
         let has_body = !request.body.is_empty();
-        match abi::set_effective_context(self.context).and_then(|()| callouts::send(&request)) {
+        match abi::set_effective_context(self.context).and_then(|()| callouts::send(&request, self.adapter)) {
             Ok(token) => {
                 // Of several callouts on one topic only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
@@ -284,7 +284,7 @@ impl Running {
     fn call_out_alone(&mut self, mut callouts: Vec<Callout>, own: RequestId) -> Option<Verdict> {
         while let Some(Callout { id, topic, request }) = callouts.pop() {
             let has_body = !request.body.is_empty();
-            let sent = self.guard(own).and_then(|()| callouts::send(&request));
+            let sent = self.guard(own).and_then(|()| callouts::send(&request, self.adapter));
             let Err(HostError) = sent.map(|token| {
                 self.callouts.retain(|_, earlier| earlier.request != Some(own));
                 self.callouts.insert(token, Pending { id, topic: topic.clone(), has_body, request: Some(own) });

@@ -108,7 +108,7 @@ fn response_signed_by(kid: &str, change: impl FnOnce(&mut Json)) -> ResponseFact
     let header = json!({ "alg": "PS256", "typ": "JOSE", "cty": "json", "kid": kid });
     let token = SigningKey::second().token(&header.to_string(), &claims.to_string());
     let mut facts = ResponseFacts::default();
-    facts.note_header(b"Authorization", format!("Bearer {token}").as_bytes(), "authorization");
+    facts.note_token(format!("Bearer {token}").as_bytes());
     facts
 }
 

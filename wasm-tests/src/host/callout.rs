@@ -74,6 +74,7 @@ impl fmt::Debug for Script {
 /// What a server does with one callout.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    pub(crate) closes: bool,
     pub(crate) delay: Duration,
     pub(crate) body_delay: Duration,
     pub(crate) act: Act,
@@ -203,6 +204,12 @@ impl Answer {
         self.in_form(Form::Unframed)
     }
 
+    /// The server closes the connection after its answer, and does not say so before.
+    pub fn then_closes(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     fn in_form(mut self, chosen: Form) -> Self {
         if let Act::Respond { form, .. } = &mut self.act {
             *form = chosen;
@@ -238,7 +245,7 @@ impl Answer {
     }
 
     fn act(act: Act) -> Self {
-        Answer { delay: Duration::ZERO, body_delay: Duration::ZERO, act }
+        Answer { closes: false, delay: Duration::ZERO, body_delay: Duration::ZERO, act }
     }
 
     /// When this call ends, counted from its dispatch, and how. `None`: never.
@@ -301,6 +308,8 @@ pub struct Callout {
     pub timeout: Option<Duration>,
     /// The number by which the module knows it.
     pub token: u32,
+    /// Whether its connection is dead once it has been answered.
+    pub(crate) leaves_dead_connection: bool,
     /// How it has ended.
     pub outcome: CalloutOutcome,
     /// The VM and context that get the callback.

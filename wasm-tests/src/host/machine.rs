@@ -133,9 +133,10 @@ impl Machine {
             callout.outcome = outcome.clone();
         }
         let Some(worker) = self.receiver(callout) else { return };
-        let ((vm, context), token, has_body) = {
+        let ((vm, context), token, has_body, dead_connection) = {
             let callout = &self.world.borrow().callouts[callout];
-            (callout.owner, callout.token, !callout.body.is_empty())
+            let dead_connection = callout.leaves_dead_connection.then(|| callout.upstream.clone());
+            (callout.owner, callout.token, !callout.body.is_empty(), dead_connection)
         };
         let (response, readable) = self.shown(&outcome);
         let profile = self.world.borrow().profile.clone();
@@ -161,6 +162,7 @@ impl Machine {
                 None => response,
             };
             state.callout_body_readable = readable;
+            state.dead_connection = dead_connection;
             state.callout_buffers_in_use = profile.reuses_callout_buffers && has_body && body == 0;
             let root = state.stream_of(context).map(|stream| stream.root);
             if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
@@ -171,6 +173,7 @@ impl Machine {
             machine.with_vm(worker, |vm| {
                 vm.state_mut().callout = None;
                 vm.state_mut().callout_buffers_in_use = false;
+                vm.state_mut().dead_connection = None;
                 vm.state_mut().status.1 = "";
             });
         });

@@ -52,6 +52,8 @@ pub(crate) struct VmState {
     ///
     /// [`Profile::reuses_callout_buffers`]: super::profile::Profile::reuses_callout_buffers
     pub(crate) callout_buffers_in_use: bool,
+    /// The upstream to which there is a connection that the server has closed.
+    pub(crate) dead_connection: Option<String>,
     /// What `proxy_get_status` gives.
     pub(crate) status: (u32, &'static str),
     pub(crate) next_token: u32,
@@ -182,6 +184,7 @@ impl Vm {
             callout: None,
             callout_body_readable: true,
             callout_buffers_in_use: false,
+            dead_connection: None,
             status: (0, ""),
             next_token: 0,
             metrics: BTreeMap::new(),

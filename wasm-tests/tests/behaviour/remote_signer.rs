@@ -310,6 +310,7 @@ fn a_second_try_may_bring_the_signature(host: Host) {
         ("a broken connection", false, Answer::reset()),
         ("half an answer", false, Answer::half()),
         ("behind its leader", true, Answer::status(412).body("{}")),
+        ("behind its leader, on a connection that ends", true, Answer::status(412).body("{}").then_closes()),
         ("sealed, with a body", true, Answer::status(503).body(r#"{"errors":["Vault is sealed"]}"#)),
         ("garbage", true, Answer::ok("<html>")),
     ] {

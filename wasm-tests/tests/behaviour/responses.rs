@@ -226,6 +226,26 @@ fn a_response_that_is_not_the_hubs_is_replaced_where_that_is_required_and_report
     }
 }
 
+/// Some gateways cannot show all headers of a response at once.
+#[apply(every_gateway)]
+fn a_token_is_found_among_many_headers_and_two_are_none(host: Host) {
+    for (before, after) in [(0, 0), (0, 17), (18, 0), (0, 40), (40, 0), (30, 30)] {
+        let gateway = verifying(host, "report");
+        let some = |answer: Answer, name: &str, count| {
+            (0..count).fold(answer, |answer, n| answer.header(format!("{name}-{n}"), "1"))
+        };
+        let token = format!("Bearer {}", token(&gateway).sign(Signer::Ps256(&hub().signing)));
+        let answer = some(some(Answer::ok("secret"), "a", before).header("authorization", &token), "b", after);
+        gateway.bank(answer.clone());
+        assert_eq!(got(&send(&gateway, call())).0, "200");
+        let tolerated = || gateway.logs().iter().filter(|log| log.text.contains(r#""event":"tolerated""#)).count();
+        assert_eq!(tolerated(), 0, "{before} and {after}");
+        gateway.bank(answer.header("authorization", &token));
+        send(&gateway, call());
+        assert_eq!(tolerated(), 1, "two tokens among {before} and {after}");
+    }
+}
+
 #[test]
 fn a_new_key_of_the_hub_is_fetched_while_the_response_is_held() {
     let host = Host::ENVOY;

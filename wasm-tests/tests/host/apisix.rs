@@ -103,6 +103,26 @@ fn the_map_shows_the_first_100_headers_and_a_lookup_finds_all() {
 }
 
 #[test]
+fn the_map_of_a_response_with_more_than_20_headers_cannot_be_read() {
+    let gateway = running(
+        r#"(func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (drop (call $get_headers (i32.const 2) (i32.const 0) (i32.const 4)))
+          (call $say_number (i64.load32_u (i32.load (i32.const 0)))) (call $say_property {"upstream_http_x_a"}) (i32.const 0))"#,
+    );
+    for (count, shown) in [(17, "20"), (18, "0")] {
+        let answer = (1..count).fold(Answer::ok(""), |answer, n| answer.header(format!("x-{n}"), "1"));
+        gateway.bank(answer.header("x-a", "1").header("x-a", "2"));
+        let before = gateway.logs().len();
+        gateway.send(Request::get("/"));
+        assert_eq!(
+            texts(&gateway)[before..],
+            [shown, "1, 2"],
+            "`:status`, a length, and {count} more, one of them twice"
+        );
+    }
+}
+
+#[test]
 fn three_headers_are_added_before_the_filter() {
     let text = r#"(call $say_header {"x-forwarded-proto"}) (call $say_header {"x-forwarded-host"})
         (call $say_header {"x-forwarded-port"})"#;

@@ -68,6 +68,8 @@ fn dispatch(
         // A profile that accepts an unknown name leaves it to the resolver.
         (None, None) => Answer::unresolved(),
     };
+    let is_dead = guest.state().dead_connection.as_deref() == Some(&*upstream);
+    let answer = if is_dead { Answer::reset() } else { answer };
     let answer = if profile.reads_callouts_badly { answer.read_badly() } else { answer };
     if matches!(answer.act, Act::Unavailable) {
         return Err(Status::InternalFailure.into());
@@ -78,7 +80,21 @@ fn dispatch(
     let at = world.clock.wall;
     let callout = world.callouts.len();
     let outcome = CalloutOutcome::InFlight;
-    world.callouts.push(Callout { at, worker, upstream, headers, body, timeout, token, outcome, owner: (vm, context) });
+    let is_kept = profile.keeps_connections && headers.get("connection") != Some(b"close");
+    let leaves_dead_connection = is_kept && answer.closes;
+    let owner = (vm, context);
+    world.callouts.push(Callout {
+        at,
+        worker,
+        upstream,
+        headers,
+        body,
+        timeout,
+        token,
+        leaves_dead_connection,
+        outcome,
+        owner,
+    });
     if let Some((delay, outcome)) = answer.within(timeout, profile.timeouts) {
         world.plan(delay, Event::Callout { callout, outcome });
     }

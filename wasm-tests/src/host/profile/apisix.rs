@@ -22,6 +22,8 @@
 //! | map of 100, by name all, no Host | `the_map_shows_the_first_100_headers_…`, `without_a_host_the_map_…` |
 //! | `num_headers` 0, `end_of_stream` true | `there_are_always_0_headers_and_the_stream_always_ends` |
 //! | response callback for local replies, on fresh contexts | `the_response_callback_runs_for_local_replies_too`, `…_on_a_fresh_context` |
+//! | the map of a response with more than 20 headers | `the_map_of_a_response_with_more_than_20_headers_cannot_be_read` |
+//! | callouts on kept connections | `a_second_callout_is_sent_on_a_connection_that_is_dead_unless_the_first_one_closes_it` |
 //! | three headers of its own | `three_headers_are_added_before_the_filter` |
 //! | a write to the configuration rebuilds every context | `after_a_write_to_the_configuration_there_are_new_root_contexts` |
 //! | log bytes raw, `info` hidden | `log_lines_are_written_raw_and_info_is_hidden` |
@@ -48,6 +50,9 @@ use crate::host::status::Status;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// How many headers of a response lie in one part of nginx's list. Of more, the host counts all and writes the last part, so that the
+/// map cannot be read.
+const RESPONSE_MAP_LIMIT: usize = 20;
 /// How many headers `ngx_http_lua_ffi_req_get_headers` gives at most.
 const MAP_LIMIT: usize = 100;
 /// How many headers of an answer fill the string buffer of lua-resty-core, so that `:status` is written behind it.
@@ -137,6 +142,7 @@ impl Profile {
             callout_before_reply: true,
             reuses_callout_buffers: false,
             rewriting_kills: false,
+            keeps_connections: true,
             notices_hang_ups_late: false,
             reads_callouts_badly: false,
             unreachable,
@@ -199,6 +205,9 @@ fn is_without_host(headers: &Headers) -> bool {
 fn map(headers: &Headers) -> Result<Headers, Refused> {
     if is_without_host(headers) {
         return Err(Refused::Crash("the map of a request without a host".to_owned()));
+    }
+    if headers.has(":status") && headers.len() > RESPONSE_MAP_LIMIT {
+        return Ok(Headers::new());
     }
     let (pseudo, fields): (Vec<_>, Vec<_>) = headers.iter().partition(|(name, _)| name.starts_with(b":"));
     Ok(fields.into_iter().take(MAP_LIMIT).chain(pseudo).collect())

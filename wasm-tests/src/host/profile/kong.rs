@@ -193,6 +193,7 @@ impl Profile {
             callout_before_reply: false,
             reuses_callout_buffers: true,
             rewriting_kills: true,
+            keeps_connections: false,
             notices_hang_ups_late: true,
             reads_callouts_badly: true,
             unreachable: |_| None,

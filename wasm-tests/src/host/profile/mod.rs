@@ -105,6 +105,9 @@ pub struct Profile {
     pub reuses_callout_buffers: bool,
     /// Whether rewriting the body of a response frees what is not the module's, and kills the worker at some time.
     pub rewriting_kills: bool,
+    /// Whether a callout in the callback of another one goes over the connection of that one, even if the server is about to close
+    /// it; unless that callout has said `connection: close`.
+    pub keeps_connections: bool,
     /// Whether a client that hangs up is noticed only when no callout of its request is in flight.
     pub notices_hang_ups_late: bool,
     /// Whether of an answer to a callout only HTTP/1.1 with a length or in chunks can be read, and one that is only

@@ -126,6 +126,12 @@ pub(super) fn variable(query: &PropertyQuery<'_>, facts: &Facts, name: &str) -> 
         "content_length" => header("content-length"),
         "status" => query.response?.get(":status").map(<[u8]>::to_vec),
         "upstream_scheme" => text("http"),
+        // Of a response that a server has given.
+        _ if name.starts_with("upstream_http_") => {
+            let field = name.trim_start_matches("upstream_http_").replace('_', "-");
+            let values = query.response?.all(field);
+            (!values.is_empty()).then(|| values.join(&b", "[..]))
+        }
         _ => match name.strip_prefix("http_") {
             Some(field) => header(&field.replace('_', "-")),
             None => tls_variable(facts, name),

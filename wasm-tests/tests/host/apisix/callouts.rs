@@ -290,3 +290,29 @@ fn the_callback_is_told_the_root_context_and_acts_upon_the_request() {
     assert_eq!(texts(&gateway), ["1", "/a"]);
     assert!(exchange.upstream().unwrap().has("x-added"));
 }
+
+#[test]
+fn a_second_callout_is_sent_on_a_connection_that_is_dead_unless_the_first_one_closes_it() {
+    let ask = |headers: &str| {
+        format!(
+            r#"(drop (call $http_call {{"signer"}} {{map:":method=POST,:path=/,:authority=s,:scheme=http{headers}"}} {{"body"}}
+            (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 32)))"#
+        )
+    };
+    for (headers, statuses) in [("", ["412", "1"]), (",connection=close", ["412", "412"])] {
+        let ask = ask(headers);
+        let gateway = running(&format!(
+            r#"(global $asked (mut i32) (i32.const 0))
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {ask} (i32.const 1))
+            (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+              (local $status i32)
+              (local.set $status (call $get_header (i32.const 6) {{":status"}} (i32.const 0) (i32.const 4)))
+              (if (local.get $status) (then (call $say_status (local.get $status))) (else (call $say_value)))
+              (if (i32.eqz (global.get $asked)) (then (global.set $asked (i32.const 1)) {ask})))"#
+        ));
+        gateway.upstream("signer", Upstream::new().otherwise(Answer::status(412).body("{}").then_closes()));
+        gateway.send(Request::get("/"));
+        gateway.settle();
+        assert_eq!(texts(&gateway), statuses);
+    }
+}
