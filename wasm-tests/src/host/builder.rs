@@ -18,6 +18,8 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(1_795_219_200);
 /// What one call into the module may use: some seconds of computing, so that a module that never ends fails its test.
 const FUEL_LIMIT: u64 = 5_000_000_000;
+/// Likewise where no fuel is counted: far more than the most expensive call takes on a slow machine that does other things as well.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A gateway that has not been started yet.
 pub struct Builder {
@@ -39,6 +41,7 @@ impl Builder {
                     capabilities: None,
                     log_level,
                     fuel_limit: FUEL_LIMIT,
+                    patience: PATIENCE,
                 },
                 clock: Clock { wall: START, monotonic: Duration::from_secs(1000) },
                 events: Events::default(),
@@ -115,6 +118,13 @@ impl Builder {
     pub fn fuel_limit(mut self, fuel: u64) -> Self {
         self.world.profile.assert_counts_fuel();
         self.world.settings.fuel_limit = fuel;
+        self
+    }
+
+    /// How long one call into the module may take where the engine counts no fuel: when it takes longer, the test's process ends with
+    /// a sentence. At first two minutes.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.world.settings.patience = patience;
         self
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) capabilities: Option<Vec<String>>,
     pub(crate) log_level: Level,
     pub(crate) fuel_limit: u64,
+    /// How long one call into the module may take, by the clock of this machine, where the engine counts no fuel.
+    pub(crate) patience: Duration,
 }
 
 impl Settings {

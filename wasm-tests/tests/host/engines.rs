@@ -1,5 +1,9 @@
 //! The engines that run modules: the host does the same on each of them, and what an engine does wrong is not hidden.
 
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
 use rstest::rstest;
 use rstest_reuse::{apply, template};
 use wasm_tests::artifact::Artifact;
@@ -117,6 +121,26 @@ fn what_fails_inside_a_host_call_fails_the_test(engine: Engine) {
     let gateway = Gateway::new(on(engine)).workers(2).start(&module).unwrap();
     gateway.worker(1).send_at(Moment::before("proxy_log"), Request::post("/").body("x"));
     gateway.worker(0).send(Request::get("/"));
+}
+
+/// What an engine that counts no fuel can not end.
+#[test]
+#[ignore = "it ends its process, which the test below starts"]
+fn endless() {
+    let module =
+        fixture(r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (loop (br 0)) (i32.const 1))"#);
+    let gateway = Gateway::new(Profile::apisix()).patience(Duration::from_secs(1)).start(&module).unwrap();
+    gateway.send(Request::get("/"));
+}
+
+#[test]
+fn a_call_that_does_not_end_ends_its_process_with_a_sentence() {
+    let mut process = Command::new(env::current_exe().unwrap());
+    let ended = process.args(["--exact", "engines::endless", "--ignored"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success(), "{said}");
+    let sentence = "engines::endless: proxy_on_configure on wasmtime 0.38 has not ended within 1s: giving up";
+    assert!(said.contains(sentence), "{said}");
 }
 
 /// The engine of APISIX does not cut a shifted index to 32 bits where it is part of an address (GHSA-ff4p-7xrq-q5r8). It is the fault

@@ -16,10 +16,12 @@ use crate::host::guest::Args;
 use crate::host::vm::{Ending, VmState};
 use libloading::Library;
 use std::any::Any;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{ptr, slice, thread};
 
 /// Types of which only pointers are known.
@@ -334,7 +336,7 @@ pub(super) fn compile(engine: Engine, wasm: &[u8]) -> Result<Box<dyn Code>, Stri
     // SAFETY: so many bytes, and a place for the module.
     let error = unsafe { (library.api.wasmtime_module_new)(library.engine, wasm.as_ptr(), wasm.len(), &mut module) };
     if error.is_null() {
-        Ok(Box::new(Compiled { library, module }))
+        Ok(Box::new(Compiled { library, module, linkers: Mutex::default() }))
     } else {
         // SAFETY: it is ours.
         Err(unsafe { library.error(error) })
@@ -344,12 +346,34 @@ pub(super) fn compile(engine: Engine, wasm: &[u8]) -> Result<Box<dyn Code>, Stri
 struct Compiled {
     library: &'static Wasmtime,
     module: *mut wasmtime_module_t,
+    /// By what they define: 0.38 compiles a piece of code for each host function, which would be most of what a VM costs.
+    linkers: Mutex<BTreeMap<Names, Arc<Linker>>>,
 }
+
+/// A module and a name each.
+type Names = Vec<(String, &'static str)>;
 
 // SAFETY: a `wasmtime_module_t` is compiled code that nobody changes, and may be used by several threads at once.
 unsafe impl Send for Compiled {}
 // SAFETY: as above.
 unsafe impl Sync for Compiled {}
+
+impl Compiled {
+    /// A linker that defines these imports.
+    fn linker(&self, imports: &[(String, &'static Import)]) -> Result<Arc<Linker>, String> {
+        let defined: Names = imports.iter().map(|(module, import)| (module.clone(), import.name())).collect();
+        let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
+        let linker = match linkers.entry(defined) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let linker = Linker::new(self.library);
+                imports.iter().try_for_each(|(module, import)| linker.define(module, import))?;
+                unknown.insert(Arc::new(linker))
+            }
+        };
+        Ok(Arc::clone(linker))
+    }
+}
 
 impl Drop for Compiled {
     fn drop(&mut self) {
@@ -380,11 +404,8 @@ impl Code for Compiled {
     }
 
     fn instantiate(&self, state: VmState, imports: &[(String, &'static Import)]) -> Result<Box<dyn Instance>, String> {
-        let Compiled { library, module } = *self;
-        let linker = Linker::new(library);
-        for (module, import) in imports {
-            linker.define(module, import)?;
-        }
+        let Compiled { library, module, .. } = *self;
+        let linker = self.linker(imports)?;
         let mut running = Running::new(library, state);
         let mut trap = ptr::null_mut();
         // SAFETY: all of these live, and belong to this library.
@@ -407,6 +428,12 @@ struct Linker {
     library: &'static Wasmtime,
     linker: *mut wasmtime_linker_t,
 }
+
+// SAFETY: nobody changes it once it defines what it is for, and instances may be made by several threads at once: what they are made
+// with is the host's functions, which belong to no thread.
+unsafe impl Send for Linker {}
+// SAFETY: as above.
+unsafe impl Sync for Linker {}
 
 /// What a host function is called with: which one it is.
 struct Environment {
@@ -612,10 +639,11 @@ impl Instance for Running {
 
     fn call(&mut self, function: &str, args: &[u32]) -> Option<Called> {
         let handle = self.export(function, FUNCTION)?;
-        let _watched = Watched::new(|| {
-            let thread = thread::current();
-            format!("{function} on {} in {}", self.library.of, thread.name().unwrap_or("a test"))
-        });
+        let patience = self.state().world.borrow().settings.patience;
+        let (thread, engine) = (thread::current(), self.library.of);
+        let test = thread.name().unwrap_or("a test");
+        let _watched =
+            Watched::new(patience, format!("{test}: {function} on {engine} has not ended within {patience:?}"));
         // SAFETY: a function of this instance, and `self` is not borrowed.
         let ended = unsafe { self.library.call(self.context, &handle, args) };
         Some(Called { ended, fuel: 0 })
