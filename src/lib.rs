@@ -32,6 +32,7 @@ pub mod reserved;
 pub mod rsa;
 pub mod shared_data;
 pub mod signing;
+pub mod spelling;
 pub mod time;
 
 #[cfg(all(target_family = "wasm", feature = "gateway"))]

@@ -121,8 +121,11 @@ fn mixed_up(guest: &mut Guest<'_>, upstream: &str, answer: Answer) -> Answer {
 fn find_server(guest: &Guest<'_>, upstream: &str, headers: &Headers) -> Option<Upstream> {
     let world = guest.world();
     let port = if headers.get(":scheme") == Some(b"https") { 443 } else { 80 };
-    let named = world.upstreams.get(upstream);
-    named.or_else(|| world.upstreams.get(&format!("{upstream}:{port}"))).cloned()
+    let named = |name: &str| {
+        let is = |(known, server): (&String, &Upstream)| known.eq_ignore_ascii_case(name).then(|| server.clone());
+        world.upstreams.iter().find_map(is)
+    };
+    named(upstream).or_else(|| named(&format!("{upstream}:{port}")))
 }
 
 fn next_token(guest: &mut Guest<'_>, tokens: Tokens) -> u32 {

@@ -100,12 +100,32 @@ fn after_an_informational_answer_nobody_gets_the_answer_to_somebody_elses_questi
     assert_eq!(outcome(&first), "GenericRecoverableError");
     gateway.upstream("as.test:443", server(false));
     // The answer to the first one is on its way.
-    assert_eq!(judge(&gateway, on_other_route(with("bad"))), "GenericRecoverableError");
-    assert_eq!(judge(&gateway, on_other_route(with("good"))), "GenericRecoverableError");
-    gateway.advance(seconds(61));
     assert_eq!(judge(&gateway, on_other_route(with("bad"))), "AccessToken.Invalid");
     assert_eq!(judge(&gateway, on_other_route(with("good"))), "admitted");
-    assert_eq!(judge(&gateway, with("good")), "admitted");
+    let asked: Vec<_> = gateway.callouts().into_iter().map(|callout| callout.upstream).collect();
+    assert_eq!(asked, ["as.test:443", "As.test:443", "As.test:443"]);
+}
+
+/// There is one spelling of an address.
+#[test]
+fn after_an_informational_answer_of_an_address_it_is_not_asked_for_a_minute() {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({ "url": "http://127.0.0.1:8080/jwks" });
+    let keys = Answer::ok(jwks([&hub().signing]).to_string());
+    let gateway = APISIX
+        .with(&configuration)
+        .upstream("127.0.0.1:8080", Upstream::new().otherwise(keys.clone().after_informational(100)))
+        .start(Module::release())
+        .unwrap();
+    assert_eq!(judge(&gateway, right(&gateway)), "GenericRecoverableError");
+    gateway.upstream("127.0.0.1:8080", Upstream::new().otherwise(keys));
+    for _ in 0..2 {
+        gateway.advance(seconds(30));
+        assert_eq!(judge(&gateway, right(&gateway)), "GenericRecoverableError");
+        assert_eq!(gateway.callouts().len(), 1);
+    }
+    gateway.advance(seconds(31));
+    assert_eq!(judge(&gateway, right(&gateway)), "admitted");
 }
 
 /// A request that waits belongs to the plugin that it came to.
