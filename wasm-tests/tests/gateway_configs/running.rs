@@ -78,10 +78,11 @@ fn code(body: &[u8]) -> Value {
         .clone()
 }
 
-/// Status and error code of a refusal.
+/// Status and error code of a refusal. Where a refusal cannot have a body, the reason phrase is the code.
 #[track_caller]
 fn refusal(exchange: &Exchange) -> (u16, Value) {
     match exchange.outcome() {
+        Outcome::Replied(LocalReply { status, body, details, .. }) if body.is_empty() => (status, details.into()),
         Outcome::Replied(LocalReply { status, body, .. }) => (status, code(&body)),
         other => panic!("not refused: {other:?}"),
     }
