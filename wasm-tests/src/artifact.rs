@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
 /// The list of imports that the release module may have. Its own comments explain it.
 pub const IMPORTS: &str = include_str!("../imports.txt");
+
+/// The list of functions that the release module must export, no less and no more. Its own comments explain it.
+pub const EXPORTS: &str = include_str!("../exports.txt");
 
 /// The gateways that must load the module, in the order of the list.
 const GATEWAYS: &str = "envoy,kong,apisix";
@@ -95,6 +98,42 @@ pub fn faults(artifact: Artifact, module: &[u8], list: &str) -> Vec<String> {
         faults.push(format!("{} would refuse the module: {error}", artifact.oldest_engine()));
     }
     faults
+}
+
+/// Which functions of `list` the module lacks, and which others it exports, a sentence each. Empty if all is well: a host calls some
+/// callbacks without a look whether they exist.
+#[must_use]
+pub fn export_faults(module: &[u8], list: &str) -> Vec<String> {
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let listed: BTreeSet<String> = lines.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect();
+    match exports(module) {
+        Ok(exports) => {
+            let missing = listed.difference(&exports);
+            let missing = missing.map(|name| format!("the module does not export {name}, which a gateway may call"));
+            let unlisted = exports.difference(&listed);
+            missing.chain(unlisted.map(|name| format!("the module exports {name}, which is not on the list"))).collect()
+        }
+        Err(error) => vec![format!("the module can not be read: {error}")],
+    }
+}
+
+/// The functions that a module exports.
+///
+/// # Errors
+/// The bytes are not a WebAssembly module.
+pub fn exports(module: &[u8]) -> Result<BTreeSet<String>, wasmparser::Error> {
+    let mut exports = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ExportSection(section) = payload? {
+            for export in section {
+                let export = export?;
+                if export.kind == ExternalKind::Func {
+                    exports.insert(export.name.to_owned());
+                }
+            }
+        }
+    }
+    Ok(exports)
 }
 
 /// What a module imports, as `module.name`.
@@ -234,6 +273,20 @@ mod tests {
         assert_eq!(faults_of(relaxed), [""; 0]);
         let faults = faults_of("(memory i64 1)");
         assert!(faults.len() == 1 && faults[0].starts_with("wasmtime 19, in Kong 3.7, would"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_callback_that_is_missing_and_a_function_that_is_not_listed_are_faults() {
+        let list = "# a comment\n\nproxy_on_log  kong  the log\nproxy_on_done  -  nothing\n";
+        let faults_of =
+            |fields: &str| export_faults(&wat::parse_str(format!("(module {fields})")).expect("a module"), list);
+        let function = |name: &str| format!("(func (export \"{name}\"))");
+        let (log, done) = (function("proxy_on_log"), function("proxy_on_done"));
+        assert_eq!(faults_of(&format!("{log} {done} (memory (export \"memory\") 1)")), [""; 0]);
+        assert_eq!(faults_of(&log), ["the module does not export proxy_on_done, which a gateway may call"]);
+        let other = function("main");
+        assert_eq!(faults_of(&format!("{log} {done} {other}")), ["the module exports main, which is not on the list"]);
+        assert_eq!(export_faults(b"no module", list).len(), 1);
     }
 
     #[test]

@@ -20,12 +20,17 @@ fn what_is_read_of_the_file_is_what_an_engine_links() {
     assert_eq!(read.into_iter().collect::<Vec<_>>(), Module::release().imports());
 }
 
+/// Kong's worker dies where a callback is missing that its host calls.
 #[test]
-fn the_module_exports_an_abi_that_gateways_know() {
-    let exports = Module::release().exports();
-    for name in
-        ["memory", "_initialize", "proxy_abi_version_0_2_1", "proxy_on_memory_allocate", "proxy_on_request_headers"]
-    {
-        assert!(exports.iter().any(|export| export == name), "{name} is not in {exports:?}");
-    }
+fn the_module_exports_every_callback_that_a_gateway_may_call_and_nothing_else() {
+    assert_eq!(artifact::export_faults(Module::release().bytes(), artifact::EXPORTS), [""; 0]);
+    assert!(Module::release().exports().iter().any(|export| export == "memory"));
+}
+
+/// What an official SDK has in its filters is what hosts are tested with.
+#[test]
+fn the_module_exports_what_a_filter_on_the_official_sdk_exports() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/sdk-filter/sdk_filter.wasm");
+    let sdk = std::fs::read(path).expect("the filter on the SDK: run `make sdk-filter`");
+    assert_eq!(artifact::exports(Module::release().bytes()).unwrap(), artifact::exports(&sdk).unwrap());
 }

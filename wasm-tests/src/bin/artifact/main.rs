@@ -3,14 +3,14 @@
 use std::fs;
 use std::process::ExitCode;
 
-use wasm_tests::artifact::{Artifact, IMPORTS, faults};
+use wasm_tests::artifact::{Artifact, EXPORTS, IMPORTS, export_faults, faults};
 
 fn main() -> ExitCode {
     let mut is_well = true;
     for artifact in Artifact::ALL {
         let path = artifact.path();
         let faults = match fs::read(&path) {
-            Ok(module) => faults(artifact, &module, IMPORTS),
+            Ok(module) => [faults(artifact, &module, IMPORTS), export_faults(&module, EXPORTS)].concat(),
             Err(error) => vec![format!("it can not be read: {error}")],
         };
         for fault in &faults {
