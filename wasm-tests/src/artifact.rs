@@ -60,6 +60,16 @@ impl Artifact {
         })
     }
 
+    /// Where the linker wrote the names of its functions, if one of its engines has the fault that [`crate::shifted_addresses`]
+    /// is about: wasmtime has it up to 6.0.0, and the fast module is for later ones.
+    #[must_use]
+    pub fn map(self) -> Option<PathBuf> {
+        match self {
+            Self::Baseline => Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/hub_auth_filter.map")),
+            Self::RelaxedSimd => None,
+        }
+    }
+
     /// What its oldest engine accepts. Both are WebAssembly 2.0, which has bulk memory, reference types, several results, sign
     /// extension, saturating conversions, 128-bit SIMD and mutable globals. Not in it: threads, tail calls, exceptions, 64-bit
     /// memories, several memories, extended constants, garbage collection, and for the baseline relaxed SIMD.

@@ -5,10 +5,12 @@
 //! - [`stage`] runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others.
 //! - [`probe`] asks the RSA of the module alone, inside the engines of gateways.
 //! - [`artifact`] reads its file, and says whether gateways would load it.
+//! - [`shifted_addresses`] reads its code, and says whether the engine of APISIX would run it as it is meant.
 
 pub mod artifact;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(feature = "host")]
 pub mod probe;
+pub mod shifted_addresses;
 pub mod stage;
