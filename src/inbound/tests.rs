@@ -410,8 +410,8 @@ fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 
-/// `jwt-compact` reads tokens with code and RSA arithmetic that are not ours. (It could not be the reader here: it takes
-/// duplicate members, does not show `cty`, and can not mint the `cty` that the standard wants.)
+/// `jwt-compact` reads tokens with code and RSA arithmetic that are not ours. (It could not be the reader here: it
+/// takes duplicates of members that it does not know, does not show `cty`, and cuts the fractions of times off.)
 #[test]
 fn jwt_compact_agrees_on_which_signature_is_valid() {
     use jwt_compact::alg::{Rsa, RsaPublicKey};

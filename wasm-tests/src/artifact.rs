@@ -102,7 +102,7 @@ pub fn faults(artifact: Artifact, module: &[u8], list: &str) -> Vec<String> {
             let unused = listed.difference(&imports);
             faults.extend(unused.map(|import| format!("{import} is on the list, but the module does not import it")));
         }
-        Err(error) => faults.push(format!("the module can not be read: {error}")),
+        Err(error) => faults.push(format!("the module cannot be read: {error}")),
     }
     if let Err(error) = Validator::new_with_features(artifact.features()).validate_all(module) {
         faults.push(format!("{} would refuse the module: {error}", artifact.oldest_engine()));
@@ -123,7 +123,7 @@ pub fn export_faults(module: &[u8], list: &str) -> Vec<String> {
             let unlisted = exports.difference(&listed);
             missing.chain(unlisted.map(|name| format!("the module exports {name}, which is not on the list"))).collect()
         }
-        Err(error) => vec![format!("the module can not be read: {error}")],
+        Err(error) => vec![format!("the module cannot be read: {error}")],
     }
 }
 
@@ -305,7 +305,7 @@ mod tests {
             assert!(
                 faults(Artifact::Baseline, bytes.as_bytes(), LIST)
                     .iter()
-                    .any(|fault| fault.starts_with("the module can not be read"))
+                    .any(|fault| fault.starts_with("the module cannot be read"))
             );
         }
     }

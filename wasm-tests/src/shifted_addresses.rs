@@ -9,7 +9,7 @@
 //! when the crate `itoa` printed a `u64`, it multiplied by 0x7fffff9c instead of by -100.
 //!
 //! So the analysis looks for all accesses of that form, and tries to prove that their numbers are small. Those for which
-//! it can not must be on a list, with the reason why the numbers are small nevertheless. The rule was read in the source
+//! it cannot must be on a list, with the reason why the numbers are small nevertheless. The rule was read in the source
 //! of Cranelift 0.85 (`amode_add` in `isa/x64/inst.isle`), with what its optimiser sees through: locals, blocks,
 //! operators that change nothing, and what is written to memory or a global and read again at once.
 
@@ -27,7 +27,7 @@ use wasmparser::{Parser, ValidPayload, Validator};
 use names::Names;
 use walk::Function;
 
-/// The list of accesses that are harmless, although the analysis can not prove it. Its own comments explain it.
+/// The list of accesses that are harmless, although the analysis cannot prove it. Its own comments explain it.
 pub const HARMLESS: &str = include_str!("../shifted-addresses.txt");
 
 /// Where the number comes from that is shifted.
@@ -89,7 +89,7 @@ pub fn faults(module: &[u8], map: &str, list: &str) -> Vec<String> {
     let listed = listed(list, &mut faults);
     let sites = match sites(module) {
         Ok(sites) => sites,
-        Err(error) => return vec![format!("the module can not be read: {error}")],
+        Err(error) => return vec![format!("the module cannot be read: {error}")],
     };
     let names = Names::read(map);
     let mut found: BTreeMap<Key, Vec<String>> = BTreeMap::new();

@@ -17,7 +17,7 @@ pub enum RemoteError {
     Refused(u16),
     /// Its answer is not the signature that was asked for.
     Wrong(AnswerFault),
-    /// It answered with success and without a body, and this gateway can not ask it once more.
+    /// It answered with success and without a body, and this gateway cannot ask it once more.
     Unrepeated,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for RemoteError {
             Self::Refused(status) => (CalloutError::Status(*status), hint(CalloutError::Status(*status))),
             Self::Late => return f.write_str("the answer came after the deadline"),
             Self::Unrepeated => {
-                return f.write_str("the answer has no body, and this gateway can not ask once more");
+                return f.write_str("the answer has no body, and this gateway cannot ask once more");
             }
             Self::Wrong(fault) => return fault.fmt(f),
         };

@@ -369,7 +369,7 @@ fn a_map_of_another_module_is_a_fault() {
 fn bytes_that_are_no_module_are_a_fault_and_no_panic() {
     for bytes in ["", "no module", "\0asm"] {
         let faults = faults(bytes.as_bytes(), "", "");
-        assert!(faults.len() == 1 && faults[0].starts_with("the module can not be read"), "{faults:?}");
+        assert!(faults.len() == 1 && faults[0].starts_with("the module cannot be read"), "{faults:?}");
     }
 }
 

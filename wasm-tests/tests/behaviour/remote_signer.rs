@@ -269,7 +269,7 @@ fn no_failure_of_the_engine_lets_a_request_go_unsigned(host: Host) {
             calls = 1;
         }
         if !host.repeats_unanswered_callouts && ["no body", "204"].contains(&what) {
-            (status, calls, log) = (503, 1, "the answer has no body, and this gateway can not ask once more");
+            (status, calls, log) = (503, 1, "the answer has no body, and this gateway cannot ask once more");
         }
         let log = match what {
             "half an answer" if host.half_answers_look_whole => "the answer is not complete",

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         let path = artifact.path();
         let faults = match fs::read(&path) {
             Ok(module) => faults(artifact, &module),
-            Err(error) => vec![format!("it can not be read: {error}")],
+            Err(error) => vec![format!("it cannot be read: {error}")],
         };
         for fault in &faults {
             eprintln!("{}: {fault}", path.display());
@@ -29,7 +29,7 @@ fn faults(artifact: Artifact, module: &[u8]) -> Vec<String> {
     if let Some(path) = artifact.map() {
         match fs::read_to_string(&path) {
             Ok(map) => faults.extend(shifted_addresses::faults(module, &map, shifted_addresses::HARMLESS)),
-            Err(error) => faults.push(format!("the linker's map, {}, can not be read: {error}", path.display())),
+            Err(error) => faults.push(format!("the linker's map, {}, cannot be read: {error}", path.display())),
         }
     }
     faults
