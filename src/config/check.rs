@@ -71,14 +71,22 @@ impl Config {
     /// [`Config::warnings`].
     #[must_use]
     pub fn warnings_for(&self, kind: GatewayKind) -> Vec<String> {
+        if kind != GatewayKind::Apisix {
+            return Vec::new();
+        }
         let is_address = |upstream: &str| Authority::parse(upstream).is_ok_and(|authority| authority.is_address());
-        let fails = |callout: &Callout<'_>| {
-            kind == GatewayKind::Apisix && callout.scheme == Scheme::Https && is_address(callout.upstream)
-        };
-        let warning = |Callout { path, .. }| {
+        let fails = |callout: &Callout<'_>| callout.scheme == Scheme::Https && is_address(callout.upstream);
+        let of_callout = |Callout { path, .. }| {
             format!("{path}: APISIX calls no IP address with https://: each call will fail; give the name of the host")
         };
-        self.callouts().filter(fails).map(warning).collect()
+        let of_secret = |path: &String| {
+            format!(
+                "{path}: APISIX logs the route with this value, at level info and when it cannot load the plugin; give \
+                 {{\"env\": \"NAME\"}} instead"
+            )
+        };
+        let callouts = self.callouts().filter(fails).map(of_callout);
+        callouts.chain(self.inline_secrets.iter().map(of_secret)).collect()
     }
 
     fn detects_replays_in_gateway(&self) -> bool {

@@ -70,6 +70,8 @@ pub struct Config {
     /// What it says of the gateway itself.
     pub gateway: Gateway,
     warnings: Vec<String>,
+    /// The paths of secrets that stand in the configuration itself.
+    inline_secrets: Vec<String>,
 }
 
 /// One of the two directions.
@@ -111,7 +113,8 @@ impl Config {
         tree.wipe();
         match read {
             Some((direction, gateway)) if errors.is_empty() => {
-                Ok(Config { direction, gateway, warnings: secrets.into_warnings() })
+                let (warnings, inline_secrets) = secrets.into_remarks();
+                Ok(Config { direction, gateway, warnings, inline_secrets })
             }
             _ => Err(errors),
         }

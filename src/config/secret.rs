@@ -29,6 +29,8 @@ pub struct Secret(Zeroizing<String>);
 pub(super) struct SecretSource<'e> {
     environment: Environment<'e>,
     warnings: Vec<String>,
+    /// The paths of those that stand in the configuration itself.
+    inline: Vec<String>,
 }
 
 impl Secret {
@@ -61,7 +63,7 @@ struct Given<'a> {
 
 impl<'e> SecretSource<'e> {
     pub(super) fn new(environment: Environment<'e>) -> Self {
-        Self { environment, warnings: Vec::new() }
+        Self { environment, warnings: Vec::new(), inline: Vec::new() }
     }
 
     /// Reads a secret that must be as the rule says.
@@ -105,6 +107,7 @@ impl<'e> SecretSource<'e> {
         if value.is_absent() {
             return None;
         }
+        self.inline.push(value.path().to_owned());
         self.warn(
             &value,
             "a secret in the configuration is shown by the gateway's admin pages; give {\"env\": \"NAME\"} instead",
@@ -118,8 +121,9 @@ impl<'e> SecretSource<'e> {
         self.warnings.push(format!("{}: {warning}", node.path()));
     }
 
-    pub(super) fn into_warnings(self) -> Vec<String> {
-        self.warnings
+    /// The warnings, and the paths of the secrets that stand in the configuration itself.
+    pub(super) fn into_remarks(self) -> (Vec<String>, Vec<String>) {
+        (self.warnings, self.inline)
     }
 
     /// A variable that is set to something.

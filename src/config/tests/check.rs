@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use super::totality::{path_of, pointers, samples};
-use super::{EXAMPLE, accepted, changed, least, least_outbound, removed, with};
+use super::{EXAMPLE, accepted, changed, environment, least, least_outbound, removed, with};
 use crate::capabilities::Capabilities;
 use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Config;
@@ -335,6 +335,35 @@ fn tls_to_an_address_is_warned_of_where_it_always_fails() {
         for (text, warnings) in [("https://127.0.0.1:8443", 1), ("http://127.0.0.1:8080", 0)] {
             let config = accepted(&changed(config.clone(), &url, json!(text)));
             assert_eq!(config.warnings_for(Apisix).len(), warnings, "{text} at {pointer}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_apisix_would_log_is_warned_of_by_its_path() {
+    let introspection =
+        json!({"url": "https://as.example/i", "client_id": "filter", "client_secret": {"env": "BAO_TOKEN"}});
+    let pem = environment("SIG4_PRIVATE_KEY").unwrap();
+    for (config, pointer, secret) in [
+        (
+            with("/inbound/auth", json!({"client_credentials": {"introspection": introspection}})),
+            "/inbound/auth/client_credentials/introspection/client_secret",
+            "s3cret",
+        ),
+        (signing_responses(), "/inbound/response_token/keys/0/private_key", pem.as_str()),
+        (least_outbound(), "/outbound/keys/0/private_key", pem.as_str()),
+        (signed_remotely(least_outbound(), "/outbound"), "/outbound/remote_signer/vault_transit/token", "s3cret"),
+    ] {
+        let inline = accepted(&changed(config.clone(), pointer, json!({ "value": secret })));
+        let warning = format!(
+            "{}.value: APISIX logs the route with this value, at level info and when it cannot load the plugin; give \
+             {{\"env\": \"NAME\"}} instead",
+            path_of(pointer)
+        );
+        for kind in GatewayKind::ALL {
+            let expected = if kind == Apisix { vec![warning.clone()] } else { vec![] };
+            assert_eq!(inline.warnings_for(kind), expected, "{kind:?}: {pointer}");
+            assert_eq!(accepted(&config).warnings_for(kind), [""; 0], "{kind:?}: {pointer}");
         }
     }
 }

@@ -74,6 +74,82 @@ fn inbound_needs_a_client_certificate_and_tls() {
     }
 }
 
+/// What is wrong with who may reach the routes with the filter. APISIX compares SNI and host only where the host has an `ssls` object of its
+/// own, with `client`: any other host is open to the CA of any such object, and to connections without a certificate.
+fn open_doors(file: &Value) -> Vec<String> {
+    let demanding: Vec<&Value> =
+        file["ssls"].as_array().expect("ssls").iter().filter(|ssl| ssl["client"].is_object()).collect();
+    let mut doors = Vec::new();
+    if demanding.iter().any(|ssl| ssl["client"]["ca"] != demanding[0]["client"]["ca"]) {
+        doors.push("another CA".to_owned());
+    }
+    let covered: Vec<&Value> = demanding.iter().flat_map(|ssl| ssl["snis"].as_array().expect("snis")).collect();
+    let plain_only = |route: &Value| {
+        let vars = route["vars"].as_array().map_or(&[][..], Vec::as_slice);
+        vars.contains(&json!(["scheme", "==", "http"]))
+    };
+    for (id, route) in by("id", &file["routes"]) {
+        let is_outbound = configuration(route).contains(r#""outbound""#);
+        if is_outbound && plain_only(route) {
+            // No certificate is asked for there: see `requests_reach_the_hub_by_the_loopback_port_only_and_with_c3`.
+            continue;
+        }
+        let hosts = route["hosts"].as_array().filter(|hosts| !hosts.is_empty());
+        if hosts.is_none() || route["host"] != Value::Null {
+            doors.push(format!("{id}: not by hosts"));
+        }
+        for host in hosts.into_iter().flatten() {
+            let name = host.as_str().expect("text");
+            if name.contains('*') || !covered.contains(&host) {
+                doors.push(format!("{id}: {name}"));
+            }
+        }
+    }
+    doors
+}
+
+#[test]
+fn inbound_routes_are_reached_over_connections_that_their_own_ca_has_verified() {
+    let shipped = yaml("apisix/apisix.yaml");
+    assert_eq!(open_doors(&shipped), [""; 0]);
+
+    let other_ca = json!({"id": "other", "snis": ["other.example"], "client": {"ca": "another", "depth": 2}});
+    let without_client = json!({"id": "plain", "snis": ["plain.example"]});
+    let ids: Vec<&str> = shipped["routes"]
+        .as_array()
+        .expect("routes")
+        .iter()
+        .map(|route| route["id"].as_str().expect("an id"))
+        .collect();
+    let inbound = ids.iter().position(|id| *id == "ozone_connect").expect("the inbound route");
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut file = shipped.clone();
+        change(&mut file);
+        open_doors(&file)
+    };
+    let add = |file: &mut Value, ssl: &Value| file["ssls"].as_array_mut().expect("ssls").push(ssl.clone());
+    assert_eq!(changed(&|file| add(file, &other_ca)), ["another CA"]);
+    assert_eq!(changed(&|file| add(file, &without_client)), [""; 0]);
+    for (hosts, door) in [
+        (json!(["*.bank.example"]), "ozone_connect: *.bank.example"),
+        (json!(["ozone-connect.bank.example", "plain.example"]), "ozone_connect: plain.example"),
+        (json!([]), "ozone_connect: not by hosts"),
+        (Value::Null, "ozone_connect: not by hosts"),
+    ] {
+        let doors = changed(&|file| {
+            add(file, &without_client);
+            file["routes"][inbound]["hosts"] = hosts.clone();
+        });
+        assert_eq!(doors, [door]);
+    }
+    let plain = json!([["scheme", "==", "http"]]);
+    let doors = changed(&|file| {
+        file["routes"][inbound]["vars"] = plain.clone();
+        file["routes"][inbound]["hosts"] = Value::Null;
+    });
+    assert_eq!(doors, ["ozone_connect: not by hosts"], "an inbound route is excused by nothing");
+}
+
 #[test]
 fn requests_reach_the_hub_by_the_loopback_port_only_and_with_c3() {
     let file = yaml("apisix/apisix.yaml");
@@ -105,6 +181,9 @@ fn the_settings_are_what_the_readme_relies_on() {
     assert_eq!(ssl["ssl_session_tickets"], false);
     let nginx = &file["nginx_config"];
     assert_eq!(nginx["error_log_level"], "info");
+    assert_eq!(nginx["worker_processes"], 2);
+    assert_eq!(file["plugin_attr"]["prometheus"]["enable_export_server"], false, "nothing listens on 9091");
+    assert_eq!((&file["apisix"]["enable_control"], &file["apisix"]["status"]), (&json!(false), &Value::Null));
     let snippet = nginx["http_server_location_configuration_snippet"].as_str().expect("a snippet");
     for directive in ["proxy_ssl_verify on;", "proxy_ssl_verify_depth 2;", "proxy_ssl_session_reuse off;"] {
         assert!(snippet.lines().any(|line| line == directive), "{directive}");
