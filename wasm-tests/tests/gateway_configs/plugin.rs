@@ -7,12 +7,19 @@ use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
 use hub_auth_filter::config::{Config, ConfigErrors, Direction};
 use hub_auth_filter::shared_data::{NoSharedData, SharedData};
 use serde_json::Value;
+use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::pki::Pki;
 
 use super::files::{by, yaml};
 
 /// The gateways of which these tests read configurations.
 pub(crate) const GATEWAYS: [GatewayKind; 2] = [GatewayKind::Kong, GatewayKind::Apisix];
+
+/// Those of them that load the module under test.
+pub(crate) fn loading() -> Vec<GatewayKind> {
+    let loads = |kind: &GatewayKind| *kind != GatewayKind::Apisix || Artifact::under_test() == Artifact::Baseline;
+    GATEWAYS.into_iter().filter(loads).collect()
+}
 
 /// The variables that the shipped files and guides name.
 pub(crate) const SECRETS: [&str; 2] = ["SIG4_PRIVATE_KEY", "BAO_TOKEN"];

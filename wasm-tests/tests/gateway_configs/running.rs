@@ -15,7 +15,7 @@ use wasm_tests::stage::tokens::{Signer, Token, jwks};
 
 use super::files::text;
 use super::guides::combined;
-use super::plugin::{GATEWAYS, SECRETS, folder, secret, shipped};
+use super::plugin::{GATEWAYS, SECRETS, folder, loading, secret, shipped};
 
 fn hub() -> &'static Party {
     &Pki::shared().hub
@@ -103,7 +103,7 @@ fn claims(exchange: &Exchange) -> Value {
 
 #[test]
 fn the_shipped_inbound_configuration_admits_the_hub_and_refuses_strangers() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let gateway = start(kind, &shipped(kind, "inbound"));
         let upstream = send(&gateway, from(hub(), &gateway)).upstream().expect("admitted");
         assert_eq!(upstream.text("x-hub-auth-method").as_deref(), Some("jwt_auth"), "{kind:?}");
@@ -131,7 +131,7 @@ fn the_shipped_inbound_configuration_admits_the_hub_and_refuses_strangers() {
 
 #[test]
 fn the_canary_of_the_guides_is_answered_by_the_filter() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let gateway = start(kind, &shipped(kind, "inbound"));
         let own = Request::get("/accounts").authority(LISTENER_NAME).peer(peer(&Pki::shared().bank));
         assert_eq!(refusal(&send(&gateway, own)), (403, json!("Certificate.NotAllowed")), "{kind:?}");
@@ -140,7 +140,7 @@ fn the_canary_of_the_guides_is_answered_by_the_filter() {
 
 #[test]
 fn the_shipped_outbound_configuration_signs_and_replaces_what_the_caller_sent() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let gateway = start(kind, &shipped(kind, "outbound"));
         for request in [to_the_hub(), to_the_hub().header("authorization", "Basic dTpw")] {
             let claims = claims(&send(&gateway, request));
@@ -153,7 +153,7 @@ fn the_shipped_outbound_configuration_signs_and_replaces_what_the_caller_sent() 
 
 #[test]
 fn without_the_key_in_the_environment_nothing_leaves() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let configuration = shipped(kind, "outbound").to_string().replace("SIG4_PRIVATE_KEY", "SIG4_NOT_SET");
         let gateway = start(kind, &serde_json::from_str(&configuration).expect("JSON"));
         assert_eq!(refusal(&send(&gateway, to_the_hub())), (500, json!("GenericError")), "{kind:?}");
@@ -162,7 +162,7 @@ fn without_the_key_in_the_environment_nothing_leaves() {
 
 #[test]
 fn the_example_of_a_remote_signer_asks_it_over_tls_and_nothing_leaves_without_its_answer() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let examples = combined(kind, "outbound.md", "outbound");
         let signer = examples.iter().find(|whole| whole["outbound"]["remote_signer"].is_object()).expect("an example");
         let gateway = start(kind, signer);
@@ -189,7 +189,7 @@ fn the_example_of_a_remote_signer_asks_it_over_tls_and_nothing_leaves_without_it
 
 #[test]
 fn the_example_of_verified_responses_lets_through_what_it_reports() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let examples = combined(kind, "outbound.md", "outbound");
         let whole =
             examples.iter().find(|whole| whole["outbound"]["verify_responses"].is_object()).expect("an example");
@@ -282,7 +282,7 @@ fn mistakes() -> Vec<(Vec<GatewayKind>, &'static str, &'static str, Value, &'sta
 #[test]
 fn after_a_mistake_the_gateway_starts_and_every_request_is_500_with_its_path_in_the_log() {
     for (kinds, direction, pointer, value, path) in mistakes() {
-        for kind in kinds {
+        for kind in kinds.into_iter().filter(|kind| loading().contains(kind)) {
             let gateway = start(kind, &changed(kind, direction, pointer, value.clone()));
             for _ in 0..2 {
                 let request = if direction == "inbound" { from(hub(), &gateway) } else { to_the_hub() };
@@ -315,7 +315,7 @@ fn verified_responses_can_be_required_on_kong() {
 
 #[test]
 fn the_line_of_the_log_that_the_guides_quote_is_the_one_that_the_mistake_gives() {
-    for kind in GATEWAYS {
+    for kind in loading() {
         let gateway =
             start(kind, &changed(kind, "inbound", "/inbound/auth/jwt_auth/jwks/environment", json!("sandbx")));
         send(&gateway, from(hub(), &gateway));
@@ -343,7 +343,13 @@ fn on_kong_a_response_without_a_decision_is_replaced_where_it_might_be_the_backe
     }
     // Outbound, the backend is the Hub, and there is nothing to hide from the bank.
     assert_eq!(response_to(Kong, "outbound", to_the_hub().answered_before_the_filter(answer())).0, 429);
-    assert_eq!(response_to(Apisix, "inbound", request().answered_before_the_filter(answer())).0, 429);
+}
+
+#[test]
+fn on_apisix_the_answer_of_another_plugin_is_left_alone() {
+    let request = Request::get("/accounts").authority(LISTENER_NAME);
+    let answer = Answer::status(429).body("slow down");
+    assert_eq!(response_to(Apisix, "inbound", request.answered_before_the_filter(answer)).0, 429);
 }
 
 #[test]
