@@ -20,10 +20,7 @@ impl KeyCache {
         let may_fetch = if is_there { entry.wants_refresh(now, policy) } else { entry.may_fetch(now, reason, policy) };
         if may_fetch {
             // Another worker may have fetched them since: there are no turns here, but what came is shared where it can be.
-            if adopt(&self.shared, entry, url, now)
-                && entry.has_valid_keys(now, policy.max_age)
-                && wanted.is_in(entry)
-                && !entry.wants_refresh(now, policy)
+            if adopt(&self.shared, entry, url, now, policy) && wanted.is_in(entry) && !entry.wants_refresh(now, policy)
             {
                 return Obtained::Nothing;
             }

@@ -240,7 +240,7 @@ impl KeyCache {
                     due.ended_elsewhere.push(url.clone());
                 }
             } else if entry.wants_refresh(now, policy)
-                && !adopt(&self.shared, entry, url, now)
+                && !adopt(&self.shared, entry, url, now, policy)
                 && let Claim::Granted { failures } = self.shared.claim(now, url, Reason::Age, policy)
             {
                 due.fetches.push(start(&mut self.last_fetch, entry, url, now, policy, Reason::Age, failures));
@@ -267,7 +267,7 @@ impl KeyCache {
         if entry.is_fetching(now, policy) && !entry.is_fetched_elsewhere() {
             return Obtained::Wait;
         }
-        if adopt(&self.shared, entry, url, now) && wanted.is_in(entry) {
+        if adopt(&self.shared, entry, url, now, policy) && wanted.is_in(entry) {
             return Obtained::Nothing;
         }
         if entry.is_fetching(now, policy) {
@@ -344,13 +344,15 @@ enum Obtained {
 }
 
 /// Takes over the set of another worker, if it is newer and still valid.
-fn adopt(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTime) -> bool {
+///
+/// A set stays there after its life: whoever knows none would take it for keys, and not fetch any.
+fn adopt(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTime, policy: &KeyPolicy) -> bool {
     match shared.newer_set(now, url, entry.fetched()) {
-        Some((keys, fetched)) => {
+        Some((keys, fetched)) if now.since(fetched).is_some_and(|age| age < policy.max_age) => {
             entry.succeeded(fetched, keys);
             true
         }
-        None => false,
+        _ => false,
     }
 }
 
@@ -366,7 +368,7 @@ fn has_ended(shared: &SharedKeys, entry: &mut Entry, url: &HttpUrl, now: UnixTim
         }
     };
     // The set is published before the turn is given back.
-    let adopted = adopt(shared, entry, url, now);
+    let adopted = adopt(shared, entry, url, now, policy);
     if ended || adopted {
         entry.ended_elsewhere();
     }

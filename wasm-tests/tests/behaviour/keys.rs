@@ -64,6 +64,20 @@ fn a_hostile_subject_stays_one_segment_of_the_address(host: Host) {
     );
 }
 
+/// What workers share outlives what it is worth.
+#[apply(every_gateway)]
+fn after_an_idle_time_the_first_request_is_admitted_with_keys_fetched_anew(host: Host) {
+    let gateway = if host.replay_scopes().contains(&"gateway") {
+        host.with_shared_data(&jwt_auth()).start(Module::release()).unwrap()
+    } else {
+        host.start()
+    };
+    for idle in [0, 601, 1201, 86_400] {
+        gateway.advance(seconds(idle));
+        assert_eq!(ask(&gateway), "admitted", "after {idle} s");
+    }
+}
+
 #[test]
 fn many_requests_wait_for_one_fetch_and_are_all_resumed() {
     let gateway = with_keystore(Host::ENVOY, Answer::ok(jwks([&hub().signing]).to_string()).after(seconds(2)));

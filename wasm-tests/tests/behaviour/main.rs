@@ -22,5 +22,6 @@ mod remote_signer;
 mod replay;
 mod responses;
 mod scene;
+mod sequences;
 mod service_initiation;
 mod token_cache;
