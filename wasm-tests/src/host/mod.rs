@@ -42,6 +42,7 @@ mod loading;
 mod machine;
 mod module;
 mod moment;
+mod nginx_response;
 mod profile;
 mod record;
 mod replies;
