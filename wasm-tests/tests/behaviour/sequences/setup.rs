@@ -48,7 +48,12 @@ pub enum Setup {
     Require,
     /// The bank's requests, and it is told which responses are not the Hub's.
     Report,
+    /// JWT Auth in a gateway where each signature that is looked at ends in a trap.
+    Trapping,
 }
+
+/// What one call may use there: more than all the rest, and less than to verify a signature with either kernel.
+const TOO_LITTLE_FOR_A_SIGNATURE: u64 = 800_000;
 
 impl Setup {
     /// Whether requests come from the Hub.
@@ -87,6 +92,10 @@ impl Setup {
             Setup::Once => host.with_replay_scope("gateway", &configuration),
             _ => host.with(&configuration),
         };
+        let builder = match self {
+            Setup::Trapping => builder.fuel_limit(TOO_LITTLE_FOR_A_SIGNATURE).expect_traps(),
+            _ => builder,
+        };
         builder
             .workers(WORKERS)
             .environment("SIG4_PRIVATE_KEY", bank().signing.pkcs8_pem())
@@ -121,7 +130,11 @@ impl Setup {
             } });
         }
         match self {
-            Setup::JwtAuth | Setup::Initiating | Setup::Introspection | Setup::IntrospectionInitiating => inbound,
+            Setup::JwtAuth
+            | Setup::Trapping
+            | Setup::Initiating
+            | Setup::Introspection
+            | Setup::IntrospectionInitiating => inbound,
             Setup::OnceAWorker | Setup::Once => {
                 let scope = if self == Setup::Once { "gateway" } else { "worker" };
                 inbound["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!(scope);

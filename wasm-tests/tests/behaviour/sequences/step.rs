@@ -67,6 +67,8 @@ pub enum Client {
     Hub,
     /// A certificate of somebody else.
     Tpp,
+    /// A certificate that says that it is the Hub's, and that nobody vouches for.
+    Pretender,
     /// No certificate.
     Nobody,
     /// No TLS.
@@ -255,7 +257,8 @@ pub fn any_step() -> impl Strategy<Value = Step> {
 pub fn calm_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => sending().prop_map(|sending| Step::Send(Sending { detour: Detour::No, ..sending })),
-        1 => bank().prop_map(|bank| Step::Bank(Bank { fate: Fate::Comes(0), ..bank })),
+        // Of a response with very many headers Kong cannot see the token.
+        1 => bank().prop_map(|bank| Step::Bank(Bank { fate: Fate::Comes(0), crowd: bank.crowd.min(30), ..bank })),
         3 => wait().prop_map(Step::Wait),
     ]
 }
@@ -278,6 +281,7 @@ fn client() -> impl Strategy<Value = Client> {
     prop_oneof![
         20 => Just(Client::Hub),
         1 => Just(Client::Tpp),
+        1 => Just(Client::Pretender),
         1 => Just(Client::Nobody),
         1 => Just(Client::Plaintext),
     ]
@@ -310,7 +314,7 @@ fn credential() -> impl Strategy<Value = Credential> {
         2 => Just(Credential::Jwt(Key::Next)),
         2 => Just(Credential::Ending),
         6 => (select(kinds), 0..2_u8).prop_map(|(kind, which)| Credential::Opaque(kind, which)),
-        2 => Just(Credential::Again),
+        5 => Just(Credential::Again),
         6 => select(wrong),
     ]
 }
@@ -335,7 +339,7 @@ fn manner() -> impl Strategy<Value = Manner> {
         Manner::Closing,
     ];
     prop_oneof![
-        5 => Just(Manner::Good),
+        14 => Just(Manner::Good),
         4 => select(vec![1, 200, 900, 1999, 2000, 2500, 4000, 4999, 5000, 5001, 9000]).prop_map(Manner::Slow),
         2 => select(vec![1, 900, 2500, 4900, 7000, 20_000]).prop_map(Manner::Dripping),
         4 => (select(statuses), any::<bool>()).prop_map(|(status, body)| Manner::Status(status, body)),
@@ -380,6 +384,6 @@ fn wait() -> impl Strategy<Value = u64> {
         4 => select(vec![0, 1, 100, 999, 1000, 1001, 2000]),
         3 => 2000..12_000_u64,
         2 => select(vec![20_000, 30_000, 60_001, 100_000]),
-        1 => select(vec![479_000, 481_000, 600_001]),
+        2 => select(vec![300_000, 479_000, 481_000, 600_001]),
     ]
 }
