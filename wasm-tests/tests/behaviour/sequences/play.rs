@@ -64,6 +64,8 @@ pub struct Play {
     /// The ids of the tokens that have left.
     pub minted: Vec<String>,
     elapsed: Duration,
+    /// The latest time that the clock on the wall has shown before it jumped.
+    latest_time: Duration,
     latest: Option<Brought>,
     story: String,
 }
@@ -78,6 +80,8 @@ pub struct Sent {
     pub brought: Option<Brought>,
     /// How often the clock had jumped when it was sent.
     pub jumps: usize,
+    /// How often the configuration had been written to: it stays with the plugin that it came to.
+    pub rewrites: usize,
     /// Whether its client has hung up.
     pub gone: bool,
     since: Duration,
@@ -143,6 +147,7 @@ impl Play {
             used: Vec::new(),
             minted: Vec::new(),
             elapsed: Duration::ZERO,
+            latest_time: Duration::ZERO,
             latest: None,
             story: String::new(),
         };
@@ -197,12 +202,8 @@ impl Play {
                 self.look(self.gateway.now())
             }
             Step::Clock(by) => {
-                let now = self.gateway.now();
-                let by_duration = seconds(by.unsigned_abs());
-                self.gateway.set_clock(if *by < 0 { now - by_duration } else { now + by_duration });
-                self.jumps += 1;
-                let ahead = nanos(self.gateway.now()) - nanos(self.elapsed);
-                self.offsets.push((self.gateway.callouts().len(), ahead));
+                let (now, by_duration) = (self.gateway.now(), seconds(by.unsigned_abs()));
+                self.set_clock(if *by < 0 { now - by_duration } else { now + by_duration });
                 Ok(())
             }
             Step::Rewrite if self.host.dies_of_holding_in_vain => {
@@ -212,6 +213,14 @@ impl Play {
             }
             Step::Rewrite => Ok(()),
         }
+    }
+
+    fn set_clock(&mut self, time: Duration) {
+        self.latest_time = self.latest_time.max(self.gateway.now());
+        self.gateway.set_clock(time);
+        self.jumps += 1;
+        let ahead = nanos(time) - nanos(self.elapsed);
+        self.offsets.push((self.gateway.callouts().len(), ahead));
     }
 
     /// Whether this gateway can take a request past the filter like this.
@@ -262,6 +271,7 @@ impl Play {
             sending: sending.clone(),
             brought,
             jumps: self.jumps,
+            rewrites: self.rewrites,
             gone: false,
             since: self.elapsed,
             decided: false,
@@ -415,6 +425,10 @@ impl Play {
     fn end(&mut self) -> Verdict {
         self.server.manner.set(Manner::Good);
         self.server.contents.set(Contents::First);
+        // What came before the clock was set back must be as old as all the rest.
+        if self.latest_time > self.gateway.now() {
+            self.set_clock(self.latest_time);
+        }
         self.answers(&GOOD_BANK);
         self.pass(seconds(600))?;
         self.check_that_nothing_waits()?;

@@ -39,7 +39,7 @@ impl Play {
             Outcome::Upstream(headers) if self.setup.is_inbound() => {
                 self.may_be_let_in(sent, headers, before).map_err(named)?;
                 if let Some(claims) = sent.brought.as_ref().and_then(|brought| brought.claims.clone()) {
-                    self.used.push((claims.jti, sent.sending.worker, self.rewrites));
+                    self.used.push((claims.jti, sent.sending.worker, sent.rewrites));
                 }
                 Ok(())
             }
@@ -109,7 +109,7 @@ impl Play {
                 return Err(format!("the bank is told {headers:?}"));
             }
             self.counts(claims, before)?;
-            self.is_new(claims, sending.worker)?;
+            self.is_new(claims, sent)?;
         }
         self.is_told_who_it_is(headers)?;
         if method != "unverified_service_initiation" {
@@ -154,12 +154,12 @@ impl Play {
     }
 
     /// A token that has not been let in before, where that counts.
-    fn is_new(&self, claims: &Claims, worker: usize) -> Verdict {
+    fn is_new(&self, claims: &Claims, sent: &Sent) -> Verdict {
         let again = self.used.iter().any(|(jti, by, rewrites)| {
             let remembered = match self.setup {
                 Setup::Once => true,
                 // Whoever writes to the configuration makes all workers forget.
-                Setup::OnceAWorker => *by == worker && *rewrites == self.rewrites,
+                Setup::OnceAWorker => *by == sent.sending.worker && *rewrites == sent.rewrites,
                 _ => false,
             };
             remembered && *jti == claims.jti
