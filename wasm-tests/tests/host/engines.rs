@@ -123,7 +123,7 @@ fn what_fails_inside_a_host_call_fails_the_test(engine: Engine) {
     gateway.worker(0).send(Request::get("/"));
 }
 
-/// What an engine that counts no fuel can not end.
+/// What an engine that counts no fuel cannot end.
 #[test]
 #[ignore = "it ends its process, which the test below starts"]
 fn endless() {
