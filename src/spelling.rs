@@ -30,8 +30,9 @@ pub struct Spellings(LiteMap<String, Spelling>);
 struct Spelling {
     /// Bit by bit whether a letter is in the other case.
     number: usize,
-    /// Since when changes are counted, and how many there were.
-    since: UnixTime,
+    /// When the last change was, and how many there have been without a pause longer than [`IDLE`]: before such a pause, no
+    /// spelling is used again.
+    last: UnixTime,
     count: usize,
 }
 
@@ -47,10 +48,10 @@ impl Spellings {
         if self.0.len() >= MOST_SERVERS {
             self.0.retain(|_, spelling| spelling.is_recent(now));
         }
-        let earlier = self.0.get(upstream).copied().unwrap_or(Spelling { number: 0, since: now, count: 0 });
-        let (since, count) = if earlier.is_recent(now) { (earlier.since, earlier.count) } else { (now, 0) };
+        let earlier = self.0.get(upstream).copied().unwrap_or(Spelling { number: 0, last: now, count: 0 });
+        let count = if earlier.is_recent(now) { earlier.count } else { 0 };
         let (number, count) = (earlier.number.wrapping_add(1), count.saturating_add(1));
-        self.0.insert(upstream.to_owned(), Spelling { number, since, count });
+        self.0.insert(upstream.to_owned(), Spelling { number, last: now, count });
     }
 
     /// The upstream as it is spelt now. `None` if each of its spellings was used so lately that its connection may still be
@@ -80,9 +81,9 @@ impl Spellings {
 }
 
 impl Spelling {
-    /// A beginning in the future, because the clock was set back, counts as recent.
+    /// A change in the future, because the clock was set back, counts as recent.
     fn is_recent(&self, now: UnixTime) -> bool {
-        now.since(self.since).is_none_or(|since| since <= IDLE)
+        now.since(self.last).is_none_or(|since| since <= IDLE)
     }
 }
 
@@ -121,6 +122,25 @@ mod tests {
         assert_eq!(spellings.spell(after(60), "a.bc:80"), None);
         assert!(spellings.spell(after(61), "a.bc:80").is_some());
         assert_eq!(spellings.spell(UnixTime::from_millis(0), "a.bc:80"), None, "the clock was set back");
+    }
+
+    /// Changes that come one by one for longer than a minute: none leads back to a spelling that was given up within the last.
+    #[test]
+    fn no_spelling_comes_again_within_a_minute_of_when_it_was_given_up_however_the_changes_are_spread() {
+        for pauses in [vec![1], vec![30], vec![0, 0, 0, 59, 2], vec![61, 0], vec![2, 59, 0, 0, 0, 0, 0, 2, 0, 0, 0]] {
+            let mut spellings = Spellings::new();
+            let mut given_up = LiteMap::<String, u64>::new_vec();
+            let mut second = 0;
+            for pause in pauses.iter().cycle().take(400) {
+                second += pause;
+                let Some(spelt) = spellings.spell(after(second), "a.bc:80") else { continue };
+                let ago = given_up.get(&*spelt).map(|then| second - then);
+                assert!(ago.is_none_or(|ago| ago > 60), "{pauses:?}: {spelt} again after {ago:?} s");
+                given_up.insert(spelt.into_owned(), second);
+                spellings.change(after(second), "a.bc:80");
+            }
+            assert!(given_up.len() > 7, "{pauses:?}: every spelling was used");
+        }
     }
 
     #[test]
