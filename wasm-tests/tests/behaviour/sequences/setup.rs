@@ -87,6 +87,8 @@ impl Setup {
 
     /// A gateway with this configuration, and the server that it calls.
     pub fn start(self, host: Host, server: &Rc<Server>) -> Gateway {
+        // It takes fuel to trap at will.
+        let host = if self == Setup::Trapping { host.metered() } else { host };
         let configuration = self.configuration();
         let builder: Builder = match self {
             Setup::Once => host.with_replay_scope("gateway", &configuration),
