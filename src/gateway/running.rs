@@ -345,7 +345,8 @@ impl Running {
         }
         let occasion = match phase {
             Phase::Request => Occasion::Request,
-            Phase::Response => Occasion::Response { headers: 0 },
+            // Nobody says any more how many: too many to be read.
+            Phase::Response => Occasion::Response { headers: usize::MAX },
         };
         if matches!(self.carry_out(id, verdict, occasion), Goes::On) && verdict::resume(phase).is_err() {
             let refusal = self.direction.on_fault(id, Rejection::Internal, Correlation::default());
