@@ -12,7 +12,8 @@ use litemap::LiteMap;
 
 use crate::time::UnixTime;
 
-/// How long a connection may be idle before the gateway ends it (`lua_socket_keepalive_timeout`, unless it is raised). What arrives on it meanwhile ends it, too.
+/// How long a connection may be idle before the gateway ends it: its `lua_socket_keepalive_timeout`, unless that was raised.
+/// What arrives on it meanwhile ends it, too.
 const IDLE: Duration = Duration::from_mins(1);
 
 /// The most servers that are remembered. Each has its place in a configuration.
