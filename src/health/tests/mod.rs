@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::peer::leaf::tests::LEAF;
 
 /// The certificate of `peer/leaf/tests.rs`, as Envoy writes it into `x-forwarded-client-cert`.
-const PEM: &str = include_str!("tests/leaf.urlencoded");
+const PEM: &str = include_str!("leaf.urlencoded");
 const FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
 const SUBJECT: &str = "CN=abc,OU=hub,O=Hub Operator,C=AE";
 const ISSUER: &str = "CN=Issuing CA,OU=CA,O=Trust Framework,C=AE";
