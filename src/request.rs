@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use crate::header_map;
 use crate::header_value::HeaderValue;
+use crate::identity_headers;
 use crate::peer::PeerFacts;
-use crate::reserved;
-use crate::signing::Freshness;
 
 /// The most values of one header that are kept. Every rule wants at most one; two prove that there were several.
 const MAX_VALUES: usize = 2;
@@ -40,7 +39,7 @@ pub struct RequestFacts {
     /// What ties the request to the logs of others.
     pub correlation: Correlation,
     /// What makes a token for it unique. Only where one will be signed.
-    pub freshness: Freshness,
+    pub nonce_input: NonceInput,
 }
 
 /// The facts of one response.
@@ -49,7 +48,18 @@ pub struct ResponseFacts {
     /// The values of the header that carries its token, where one is expected.
     pub token: Vec<HeaderValue>,
     /// What makes a token for it unique. Only where one will be signed.
-    pub freshness: Freshness,
+    pub nonce_input: NonceInput,
+}
+
+/// What the gateway gives for one token. Nothing in it need be secret, and none of it has to be good: see `signing::nonce`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NonceInput {
+    /// From the gateway's generator of random numbers, if it has one.
+    pub random: Option<[u8; 32]>,
+    /// The gateway's own id of the request.
+    pub request_id: Option<Vec<u8>>,
+    /// Address and port of the client.
+    pub client: Option<Vec<u8>>,
 }
 
 /// Ids that others gave the request (spec §3). They are only ever logged and echoed.
@@ -116,7 +126,7 @@ impl RequestFacts {
 
     /// Notes one header of the request, if it means anything here.
     fn note(&mut self, name: &[u8], value: impl Fn() -> HeaderValue, configured: &ConfiguredHeaders) {
-        if reserved::is_reserved(name) {
+        if identity_headers::is_reserved(name) {
             self.has_reserved_header = true;
         }
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());

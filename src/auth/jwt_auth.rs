@@ -4,19 +4,22 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::callout::{Callout, Topic};
+use crate::callout::CalloutPermission;
+use crate::callout::{Callout, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::claims::verified::VerifiedTokens;
 use crate::claims::{ClaimRules, ClaimsError};
-use crate::config::{self, HttpUrl};
+use crate::config;
+use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
-use crate::keys::{Attempt, KeyCache, KeyPolicy, Lookup, Readiness};
+use crate::keys::{KeyCache, KeyPolicy, Lookup, Readiness};
 use crate::peer::Subject;
 use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
 use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
-use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer};
+use super::{Accepted, Credential, CredentialError, Needs, Outcome, bearer};
 
 /// The method JWT Auth, with the keys that it knows.
 #[derive(Debug)]
@@ -113,10 +116,10 @@ impl JwtAuth {
         &mut self,
         now: UnixTime,
         subject: &Subject,
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Result<Option<Needs>, JwtAuthError> {
         let url = self.jwks_url(subject)?;
-        match self.keys.prepare(now, &url, attempt) {
+        match self.keys.prepare(now, &url, permission) {
             Readiness::Ready => Ok(None),
             Readiness::Wait => Ok(Some(needs(&url, None))),
             Readiness::Fetch(fetch) => Ok(Some(needs(&url, Some(fetch)))),
@@ -132,12 +135,12 @@ impl JwtAuth {
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Outcome, JwtAuthError> {
         let Credential { certificate, authorization, audiences, .. } = credential;
         let presented = Presented { subject: certificate.subject(), values: authorization, audiences };
-        self.verify(now, presented, attempt, evidence)
+        self.verify(now, presented, permission, evidence)
     }
 
     /// Decides on a token, and notes its `kid` in `evidence`.
@@ -148,7 +151,7 @@ impl JwtAuth {
         &mut self,
         now: UnixTime,
         presented: Presented<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Outcome, JwtAuthError> {
         let Presented { subject, values, audiences } = presented;
@@ -157,7 +160,7 @@ impl JwtAuth {
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
         let key_id = token.header().key_id.clone();
-        let outcome = self.judge(now, token, subject, &url, audiences, attempt);
+        let outcome = self.judge(now, token, subject, &url, audiences, permission);
         if !matches!(outcome, Ok(Outcome::Accepted(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
         }
@@ -171,7 +174,7 @@ impl JwtAuth {
         subject: &Subject,
         url: &HttpUrl,
         audiences: &[String],
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Result<Outcome, JwtAuthError> {
         let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?;
         let rules = ClaimRules {
@@ -182,7 +185,7 @@ impl JwtAuth {
             max_lifetime: self.settings.max_lifetime,
         };
         let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
-        match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, attempt) {
+        match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, permission) {
             Lookup::Found(key) => {
                 let claims = token.verify_ps256(now, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
                 if let Some(guard) = &mut self.replay {
@@ -213,7 +216,7 @@ impl JwtAuth {
 }
 
 fn needs(url: &HttpUrl, callout: Option<Callout>) -> Needs {
-    Needs { topic: Topic::KeySet(url.clone()), callout }
+    Needs { subject: CalloutSubject::KeySet(url.clone()), callout }
 }
 
 /// The `kid` of a header that is exactly as the standard's table wants it.

@@ -6,15 +6,15 @@ pub mod client_credentials;
 pub mod jwt_auth;
 pub mod service_initiation;
 
-use crate::callout::{Callout, CalloutError, CalloutId, Topic};
+use crate::callout::CalloutPermission;
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutReport, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
+use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
 use crate::introspection::IntrospectionCache;
-use crate::keys::{self, Attempt, KeyCache};
+use crate::keys::{self, KeyCache};
 use crate::peer::PeerCertificate;
-use crate::reply::Rejection;
-use crate::report::CalloutReport;
 use crate::time::UnixTime;
 
 pub use api_key::{ApiKey, ApiKeyError};
@@ -25,7 +25,7 @@ pub use service_initiation::ServiceInitiation;
 
 /// The configured method, with what it has learned.
 #[derive(Debug)]
-pub enum Method {
+pub enum AuthMethod {
     /// Nothing beyond mutual TLS and pinning (spec §2.1).
     MtlsOnly,
     /// A shared secret (spec §2.2).
@@ -49,6 +49,17 @@ pub struct Credential<'a> {
     pub audiences: &'a [String],
 }
 
+/// Why a method does not accept a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthError {
+    /// The API key was not accepted.
+    ApiKey(ApiKeyError),
+    /// JWT Auth did not accept the token.
+    JwtAuth(JwtAuthError),
+    /// The access token is not accepted.
+    AccessToken(AccessTokenError),
+}
+
 /// What a method says to a request.
 #[derive(Debug)]
 pub enum Outcome {
@@ -69,23 +80,12 @@ pub struct Accepted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     /// What has to be known.
-    pub topic: Topic,
+    pub subject: CalloutSubject,
     /// The callout to make, unless one is under way.
     pub callout: Option<Callout>,
 }
 
-/// What became known of the caller on the way to a verdict, for the log.
-#[derive(Debug, Clone, Default)]
-pub struct Evidence {
-    /// The `OU` of the certificate.
-    pub organisational_unit: Option<String>,
-    /// The `kid` of the token.
-    pub key_id: Option<String>,
-    /// The id of the API key.
-    pub api_key: Option<String>,
-}
-
-/// Something to tell the operator that belongs to no refusal.
+/// Something to tell the operator that belongs to no rejection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// Good to know.
@@ -100,10 +100,10 @@ pub struct Due {
     /// Callouts to make in the background.
     pub callouts: Vec<Callout>,
     /// Topics on which another worker has learned what can be learned now.
-    pub settled: Vec<Topic>,
+    pub settled: Vec<CalloutSubject>,
 }
 
-impl Method {
+impl AuthMethod {
     /// The method that is configured. `capabilities` are the gateway's.
     #[must_use]
     pub fn new(auth: &config::Auth, capabilities: &Capabilities) -> Self {
@@ -136,24 +136,24 @@ impl Method {
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Outcome, Rejection> {
+    ) -> Result<Outcome, AuthError> {
         match self {
             Self::MtlsOnly => Ok(Outcome::Accepted(Accepted { credential_id: None })),
             Self::ApiKey(method) => {
                 let id = method.authenticate(now, method.values(credential)).cloned().map_err(|error| {
                     evidence.api_key = error.key_id().map(ToString::to_string);
-                    Rejection::ApiKey(error)
+                    AuthError::ApiKey(error)
                 })?;
                 method.note_use(&id);
                 Ok(Outcome::Accepted(Accepted { credential_id: Some(id.to_string()) }))
             }
             Self::JwtAuth(method) => {
-                method.authenticate(now, credential, attempt, evidence).map_err(Rejection::JwtAuth)
+                method.authenticate(now, credential, permission, evidence).map_err(AuthError::JwtAuth)
             }
             Self::ClientCredentials(method) => {
-                method.authenticate(now, credential, attempt, evidence).map_err(Rejection::AccessToken)
+                method.authenticate(now, credential, permission, evidence).map_err(AuthError::AccessToken)
             }
         }
     }
@@ -191,31 +191,31 @@ impl Method {
         &mut self,
         now: UnixTime,
         id: CalloutId,
-        topic: &Topic,
+        subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutReport> {
-        match topic {
-            Topic::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::Keys),
-            Topic::Token(token) => {
-                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::Introspection)
+        match subject {
+            CalloutSubject::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::from),
+            CalloutSubject::Token(token) => {
+                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::from)
             }
             // Methods ask for no signatures.
-            Topic::Signature(_) => None,
+            CalloutSubject::Signature(_) => None,
         }
     }
 
-    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Method::finish`].
-    pub fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, Topic)> {
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`AuthMethod::finish`].
+    pub fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         let keys = self.keys().map(|keys| keys.lost(now)).unwrap_or_default();
         let tokens = self.introspection().map(|cache| cache.lost(now)).unwrap_or_default();
-        let keys = keys.into_iter().map(|(id, url)| (id, Topic::KeySet(url)));
-        keys.chain(tokens.into_iter().map(|(id, token)| (id, Topic::Token(token)))).collect()
+        let keys = keys.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url)));
+        keys.chain(tokens.into_iter().map(|(id, token)| (id, CalloutSubject::Token(token)))).collect()
     }
 
     /// What time alone brings about.
     pub fn due(&mut self, now: UnixTime) -> Due {
         let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
-        Due { callouts: fetches, settled: ended_elsewhere.into_iter().map(Topic::KeySet).collect() }
+        Due { callouts: fetches, settled: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
     }
 
     /// Whether a decision needs the certificate's fingerprint.

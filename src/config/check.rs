@@ -1,14 +1,13 @@
 //! Whether a gateway can do what a configuration asks of it. What it can not do is refused at the start: a setting that
 //! silently does less than it says would be believed. The limits are those of `docs/decisions.md`.
 
-use super::authority::Authority;
 use super::errors::ConfigErrors;
 use super::{
-    Auth, Config, Direction, JwtAuth, Outbound, Replay, ResponseToken, Scheme, Signer, TokenValidation,
-    VerificationMode,
+    Auth, Config, Direction, JwtAuth, Outbound, Replay, ResponseToken, Signer, TokenValidation, VerificationMode,
 };
 use crate::capabilities::{Capabilities, GatewayKind};
 use crate::replay::ReplayScope;
+use crate::url::{Authority, Scheme};
 
 /// A server that the filter calls through the gateway.
 struct Callout<'a> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::jwks_location::{HttpUrl, JwksLocation, JwksLocationError};
 use super::jwt_auth::{REFETCH_COOLDOWN, TIMEOUT, UPSTREAM, read_token_cache};
 use super::reader::{CountRange, Keys, ListRule, Node, Object, TextRule};
 use super::secret::{Secret, SecretSource};
 use crate::jose::Algorithm;
+use crate::url::{HttpUrl, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
     supported: &[

@@ -10,7 +10,7 @@ const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], ref
 pub struct Forward {
     /// What happens to the credential.
     pub authorization: ForwardAuthorization,
-    /// Whether the identity headers ([`crate::reserved`]) are set.
+    /// Whether the identity headers ([`crate::identity_headers`]) are set.
     pub identity_headers: bool,
 }
 

@@ -3,7 +3,7 @@
 
 use super::errors::ConfigErrors;
 use super::reader::{Node, TextRule};
-use crate::reserved::is_reserved;
+use crate::identity_headers::is_reserved;
 
 const HEADER: TextRule = token("a header name of 1 to 64 characters");
 

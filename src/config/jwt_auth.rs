@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::jwks_location::{Environment, JwksLocation, JwksLocationError};
 use super::reader::{IntegerRange, Keys, Node, Object, TextRule};
 use crate::replay::ReplayScope;
+use crate::url::{Environment, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
     supported: &[

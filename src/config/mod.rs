@@ -3,7 +3,6 @@
 //! JSON as in RFC 8259, but duplicate members, unknown keys and deep nesting are refused.
 
 mod api_key;
-mod authority;
 mod check;
 mod client_credentials;
 mod duration;
@@ -13,9 +12,7 @@ mod gateway;
 mod header_name;
 mod health_checks;
 mod inbound;
-mod jwks_location;
 mod jwt_auth;
-mod origin;
 mod outbound;
 mod path;
 mod peer;
@@ -40,7 +37,6 @@ pub use forward::{Forward, ForwardAuthorization};
 pub use gateway::Gateway;
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
-pub use jwks_location::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError, Scheme};
 pub use jwt_auth::{JwtAuth, Replay};
 pub use outbound::Outbound;
 pub use response_token::ResponseToken;

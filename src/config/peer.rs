@@ -3,8 +3,8 @@
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, ListRule, Node, Object, TextRule};
+use crate::identity_headers::is_reserved;
 use crate::peer::{Fingerprint, PeerRules, PeerSource};
-use crate::reserved::is_reserved;
 
 const KEYS: Keys =
     Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], refused: &[] };

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::jwks_location::HttpUrl;
 use super::jwt_auth::UPSTREAM;
-use super::origin::Origin;
 use super::reader::{IntegerRange, Keys, Node, TextRule};
 use super::secret::{Secret, SecretSource};
 use super::signing::KEY_ID;
 use crate::rsa::RsaPublicKey;
+use crate::url::{HttpUrl, Origin};
 
 const KEYS: Keys = Keys {
     supported: &[

@@ -4,11 +4,11 @@
 use super::errors::ConfigErrors;
 use super::header_name;
 use super::inbound::{PROVIDER_ID, PROVIDER_IDS};
-use super::jwks_location::ExpandError;
 use super::jwt_auth::JwtAuth;
 use super::reader::{Keys, Node};
 use super::subject;
 use crate::peer::Subject;
+use crate::url::ExpandError;
 
 const KEYS: Keys = Keys {
     supported: &[

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use crate::capabilities::GatewayKind;
 use crate::header_map;
 use crate::peer::PeerFacts;
-use crate::reply::{Rejection, Reply};
+use crate::reply::{RejectReason, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers, HostError};
@@ -24,7 +24,7 @@ pub(super) trait Adapter: Debug {
         announced: usize,
         facts: &mut RequestFacts,
         configured: &ConfiguredHeaders,
-    ) -> Result<(), Rejection>;
+    ) -> Result<(), RejectReason>;
 
     /// The values of a header of the response, by its lower-case name. `announced` is how many headers the host says there are.
     /// Those that cannot be read are not there.

@@ -1,7 +1,7 @@
 //! APISIX 3: OpenResty with wasm-nginx-module.
 
 use crate::peer::PeerFacts;
-use crate::reply::Rejection;
+use crate::reply::RejectReason;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi;
@@ -31,14 +31,14 @@ impl Adapter for Apisix {
         _announced: usize,
         facts: &mut RequestFacts,
         configured: &ConfiguredHeaders,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), RejectReason> {
         if abi::request_header("host").is_none() {
-            return Err(Rejection::NoHost);
+            return Err(RejectReason::NoHost);
         }
         if nginx::note_request_headers(facts, configured)? >= SHOWN_HEADERS {
-            return Err(Rejection::TooManyHeaders);
+            return Err(RejectReason::TooManyHeaders);
         }
-        facts.path = variable("request_uri").ok_or(Rejection::Internal)?.into();
+        facts.path = variable("request_uri").ok_or(RejectReason::Internal)?.into();
         Ok(())
     }
 

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::auth::Notice;
-use crate::callout::{Answer, CalloutId, Topic};
+use crate::callout::{Answer, CalloutId, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::exchange::{Settled, Step, Tick, Verdict};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
-use crate::reply::{ErrorCode, Rejection};
+use crate::reply::{ErrorCode, RejectReason};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
+use crate::verdict::{CalloutOutcome, Step, Tick, Verdict};
 
 /// One of the two machines.
 #[derive(Debug)]
@@ -60,10 +60,10 @@ impl Direction {
     }
 
     /// Refuses a request for a reason that lies outside of the machine.
-    pub(super) fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
+    pub(super) fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
         match self {
-            Self::Inbound(inbound) => inbound.on_fault(id, rejection, correlation),
-            Self::Outbound(outbound) => outbound.on_fault(id, rejection, correlation),
+            Self::Inbound(inbound) => inbound.on_fault(id, reason, correlation),
+            Self::Outbound(outbound) => outbound.on_fault(id, reason, correlation),
         }
     }
 
@@ -81,17 +81,28 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
+    pub(super) fn on_answer(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: &Answer,
+    ) -> CalloutOutcome {
         match self {
-            Self::Inbound(inbound) => inbound.on_answer(now, id, topic, answer),
-            Self::Outbound(outbound) => outbound.on_answer(now, id, topic, answer),
+            Self::Inbound(inbound) => inbound.on_answer(now, id, subject, answer),
+            Self::Outbound(outbound) => outbound.on_answer(now, id, subject, answer),
         }
     }
 
-    pub(super) fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
+    pub(super) fn on_not_dispatched(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+    ) -> CalloutOutcome {
         match self {
-            Self::Inbound(inbound) => inbound.on_not_dispatched(now, id, topic),
-            Self::Outbound(outbound) => outbound.on_not_dispatched(now, id, topic),
+            Self::Inbound(inbound) => inbound.on_not_dispatched(now, id, subject),
+            Self::Outbound(outbound) => outbound.on_not_dispatched(now, id, subject),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Envoy.
 
 use crate::peer::PeerFacts;
-use crate::reply::Rejection;
+use crate::reply::RejectReason;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers};
@@ -32,9 +32,9 @@ impl Adapter for Envoy {
         _announced: usize,
         facts: &mut RequestFacts,
         configured: &ConfiguredHeaders,
-    ) -> Result<(), Rejection> {
-        let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
-        facts.note_headers(headers, configured, |_| false).ok_or(Rejection::Internal)?;
+    ) -> Result<(), RejectReason> {
+        let headers = abi::headers(Headers::Request).ok_or(RejectReason::Internal)?;
+        facts.note_headers(headers, configured, |_| false).ok_or(RejectReason::Internal)?;
         Ok(())
     }
 

@@ -2,9 +2,9 @@
 
 use crate::callout::{Answer, Body, MAX_ANSWER_LENGTH};
 use crate::inbound::Inbound;
-use crate::reply::Rejection;
+use crate::reply::RejectReason;
+use crate::request::NonceInput;
 use crate::request::{Correlation, RequestFacts, ResponseFacts};
-use crate::signing::Freshness;
 
 use super::abi;
 use super::adapter::Adapter;
@@ -15,13 +15,13 @@ pub(super) fn of_request(
     adapter: &dyn Adapter,
     direction: &Direction,
     announced: usize,
-) -> Result<RequestFacts, Rejection> {
+) -> Result<RequestFacts, RejectReason> {
     match direction {
         Direction::Inbound(inbound) => of_inbound_request(adapter, inbound, announced),
         Direction::Outbound(_) => {
             let correlation = correlation(adapter);
-            let freshness = freshness(adapter, correlation.request_id.clone());
-            Ok(RequestFacts { correlation, freshness, ..RequestFacts::default() })
+            let nonce_input = nonce_input(adapter, correlation.request_id.clone());
+            Ok(RequestFacts { correlation, nonce_input, ..RequestFacts::default() })
         }
     }
 }
@@ -47,7 +47,7 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
     let mut facts = ResponseFacts::default();
     match direction {
         Direction::Inbound(inbound) if inbound.signs_responses() => {
-            facts.freshness = freshness(adapter, None);
+            facts.nonce_input = nonce_input(adapter, None);
         }
         Direction::Inbound(_) => {}
         Direction::Outbound(outbound) => {
@@ -70,7 +70,11 @@ pub(super) fn of_answer(body_size: usize) -> Answer {
     }
 }
 
-fn of_inbound_request(adapter: &dyn Adapter, inbound: &Inbound, announced: usize) -> Result<RequestFacts, Rejection> {
+fn of_inbound_request(
+    adapter: &dyn Adapter,
+    inbound: &Inbound,
+    announced: usize,
+) -> Result<RequestFacts, RejectReason> {
     let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
     if inbound.signs_responses() {
@@ -79,8 +83,8 @@ fn of_inbound_request(adapter: &dyn Adapter, inbound: &Inbound, announced: usize
     Ok(facts)
 }
 
-fn freshness(adapter: &dyn Adapter, request_id: Option<Vec<u8>>) -> Freshness {
-    Freshness { random: abi::random(), request_id, client: adapter.client() }
+fn nonce_input(adapter: &dyn Adapter, request_id: Option<Vec<u8>>) -> NonceInput {
+    NonceInput { random: abi::random(), request_id, client: adapter.client() }
 }
 
 fn read_body(size: usize) -> Body {

@@ -2,7 +2,7 @@
 
 use crate::header_map;
 use crate::peer::PeerFacts;
-use crate::reply::{Rejection, Reply};
+use crate::reply::{RejectReason, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers, HostError};
@@ -65,12 +65,12 @@ impl Adapter for Kong {
         announced: usize,
         facts: &mut RequestFacts,
         configured: &ConfiguredHeaders,
-    ) -> Result<(), Rejection> {
+    ) -> Result<(), RejectReason> {
         if announced > MAX_HEADERS {
-            return Err(Rejection::TooManyHeaders);
+            return Err(RejectReason::TooManyHeaders);
         }
         nginx::note_request_headers(facts, configured)?;
-        facts.path = abi::property("request\0path").ok_or(Rejection::Internal)?.into();
+        facts.path = abi::property("request\0path").ok_or(RejectReason::Internal)?.into();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Counters per outcome, where the gateway has metrics.
 
-use crate::reply::{ErrorCode, Refusal};
-use crate::report::CalloutReport;
+use crate::callout::{CalloutKind, CalloutReport};
+use crate::reply::{ErrorCode, Rejection};
 
 use super::abi;
 
@@ -58,21 +58,21 @@ impl Metrics {
         increment(self.tolerated);
     }
 
-    pub(super) fn count_refused(&self, refusal: &Refusal) {
-        let code = refusal.code();
+    pub(super) fn count_refused(&self, rejection: &Rejection) {
+        let code = rejection.code();
         increment(self.refused.iter().find(|(refused, _)| *refused == code).map(|(_, id)| *id));
-        if refusal.is_replay_memory_full() {
+        if rejection.is_replay_memory_full() {
             increment(self.replay_full);
         }
     }
 
     pub(super) fn count_callout(&self, report: &CalloutReport) {
-        let Callouts { succeeded, failed } = match report {
-            CalloutReport::Keys(_) => &self.keys,
-            CalloutReport::Introspection(_) => &self.introspection,
-            CalloutReport::Signer(_) => &self.signer,
+        let Callouts { succeeded, failed } = match report.kind {
+            CalloutKind::Keys => &self.keys,
+            CalloutKind::Introspection => &self.introspection,
+            CalloutKind::Signer => &self.signer,
         };
-        increment(if report.is_success() { *succeeded } else { *failed });
+        increment(if report.is_success { *succeeded } else { *failed });
     }
 }
 

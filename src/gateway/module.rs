@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use litemap::LiteMap;
 
-use crate::auth::Evidence;
-use crate::reply::{Refusal, Rejection};
+use crate::evidence::Evidence;
+use crate::reply::{RejectReason, Rejection};
 
 use super::plugin::{self, Plugin};
 use super::{abi, facts, verdict};
@@ -55,7 +55,11 @@ impl Module {
         match self.plugin_of(context) {
             Some(plugin) => plugin.request_headers(context, announced),
             None => {
-                verdict::send(&Refusal::new(Rejection::NotConfigured, Evidence::default(), facts::interaction_ids()));
+                verdict::send(&Rejection::new(
+                    RejectReason::NotConfigured,
+                    Evidence::default(),
+                    facts::interaction_ids(),
+                ));
                 abi::PAUSE
             }
         }
@@ -64,7 +68,7 @@ impl Module {
     pub(super) fn response_headers(&mut self, context: u32, announced: usize) -> i32 {
         match self.plugin_of(context) {
             Some(plugin) => plugin.response_headers(context, announced),
-            None => plugin::response_without_decision(Rejection::NotConfigured, announced),
+            None => plugin::response_without_decision(RejectReason::NotConfigured, announced),
         }
     }
 

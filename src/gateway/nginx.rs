@@ -1,7 +1,7 @@
 //! What Kong and APISIX have from nginx, each under its own name: variables, by which the client certificate is known.
 
 use crate::peer::PeerFacts;
-use crate::reply::Rejection;
+use crate::reply::RejectReason;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers};
@@ -34,8 +34,8 @@ pub(super) fn client(variable: Variable) -> Option<Vec<u8>> {
 pub(super) fn note_request_headers(
     facts: &mut RequestFacts,
     configured: &ConfiguredHeaders,
-) -> Result<usize, Rejection> {
-    let headers = abi::headers(Headers::Request).ok_or(Rejection::Internal)?;
+) -> Result<usize, RejectReason> {
+    let headers = abi::headers(Headers::Request).ok_or(RejectReason::Internal)?;
     let is_skipped = |name: &[u8]| matches!(name, b":path" | b":authority");
-    facts.note_headers(headers, configured, is_skipped).ok_or(Rejection::Internal)
+    facts.note_headers(headers, configured, is_skipped).ok_or(RejectReason::Internal)
 }

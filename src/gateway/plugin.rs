@@ -6,12 +6,12 @@ use std::rc::Rc;
 use litemap::LiteMap;
 use zeroize::Zeroizing;
 
-use crate::auth::Evidence;
 use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{Config, ConfigErrors};
-use crate::exchange::TICK;
-use crate::reply::{Refusal, Rejection, Reply};
+use crate::evidence::Evidence;
+use crate::reply::{RejectReason, Rejection, Reply};
 use crate::shared_data::SharedData;
+use crate::verdict::TICK;
 
 use super::abi;
 use super::adapter::{self, Occasion};
@@ -72,9 +72,9 @@ impl Plugin {
     pub(super) fn request_headers(&mut self, request: u32, announced: usize) -> i32 {
         match self.running() {
             Ok(running) => running.request_headers(request, announced),
-            Err(rejection) => {
+            Err(reason) => {
                 self.refused.insert(request, ());
-                verdict::send(&Refusal::new(rejection, Evidence::default(), facts::interaction_ids()));
+                verdict::send(&Rejection::new(reason, Evidence::default(), facts::interaction_ids()));
                 abi::PAUSE
             }
         }
@@ -83,12 +83,12 @@ impl Plugin {
     /// Decides on a response, or holds it.
     pub(super) fn response_headers(&mut self, request: u32, announced: usize) -> i32 {
         if self.refused.remove(&request).is_some() {
-            // This is the refusal.
+            // This is the rejection.
             return abi::CONTINUE;
         }
         match self.running() {
             Ok(running) => running.response_headers(request, announced),
-            Err(rejection) => response_without_decision(rejection, announced),
+            Err(reason) => response_without_decision(reason, announced),
         }
     }
 
@@ -116,7 +116,7 @@ impl Plugin {
     }
 
     /// What decides on requests, from the first one on. To be asked in a request only.
-    fn running(&mut self) -> Result<&mut Running, Rejection> {
+    fn running(&mut self) -> Result<&mut Running, RejectReason> {
         let claimed = self.claimed_kind.take();
         if (claimed.is_some() || matches!(self.state, State::InUnknownGateway(_)))
             && let Some(kind) = adapter::nginx_kind().or(claimed)
@@ -131,10 +131,10 @@ impl Plugin {
         }
         match &mut self.state {
             State::Running(running) => Ok(running),
-            State::NotConfigured => Err(Rejection::NotConfigured),
+            State::NotConfigured => Err(RejectReason::NotConfigured),
             State::InUnknownGateway(_) => {
                 log::error!("hub-auth-filter: this is none of the gateways that the filter knows");
-                Err(Rejection::Internal)
+                Err(RejectReason::Internal)
             }
         }
     }
@@ -178,11 +178,11 @@ impl Plugin {
 
 /// What to return for a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
 /// backend's.
-pub(super) fn response_without_decision(rejection: Rejection, announced: usize) -> i32 {
+pub(super) fn response_without_decision(reason: RejectReason, announced: usize) -> i32 {
     if adapter::nginx_kind() == Some(GatewayKind::Kong) {
         let occasion = Occasion::Response { headers: announced };
         let answer = |reply: &Reply, details: &str| adapter::of(GatewayKind::Kong).answer(reply, details, occasion);
-        verdict::refuse(&Refusal::bare(rejection), answer);
+        verdict::refuse(&Rejection::bare(reason), answer);
     }
     abi::CONTINUE
 }

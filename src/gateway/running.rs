@@ -10,19 +10,18 @@ use std::time::Duration;
 use litemap::LiteMap;
 
 use crate::auth::Notice;
-use crate::callout::{Callout, CalloutId, Topic};
+use crate::callout::{Callout, CalloutId, CalloutKind, CalloutSubject};
 use crate::capabilities::Capabilities;
-use crate::exchange::{Phase, Released, Settled, Step, Verdict};
-use crate::reply::Rejection;
-use crate::report::CalloutReport;
+use crate::reply::RejectReason;
 use crate::request::{Correlation, RequestId};
 use crate::time::UnixTime;
+use crate::verdict::{CalloutOutcome, Phase, Resumed, Step, Verdict};
 
 use super::abi::{self, HostError};
 use super::adapter::{Adapter, Guard, Occasion};
 use super::direction::Direction;
 use super::metrics::Metrics;
-use super::verdict::{self, Goes};
+use super::verdict::{self, Flow};
 use super::{callouts, facts};
 
 /// A plugin with a valid configuration in a gateway that is known.
@@ -47,7 +46,7 @@ pub(super) struct Running {
 #[derive(Debug)]
 struct Pending {
     id: CalloutId,
-    topic: Topic,
+    subject: CalloutSubject,
     upstream: String,
     /// Whether it has a body.
     has_body: bool,
@@ -83,8 +82,8 @@ impl Running {
         match self.decide_request(id, announced) {
             None => abi::PAUSE,
             Some(verdict) => match self.carry_out(id, verdict, Occasion::Request) {
-                Goes::On => abi::CONTINUE,
-                Goes::Nowhere => abi::PAUSE,
+                Flow::Continue => abi::CONTINUE,
+                Flow::Stop => abi::PAUSE,
             },
         }
     }
@@ -96,9 +95,9 @@ impl Running {
         }
         let id = RequestId(request);
         let occasion = Occasion::Response { headers: announced };
-        let goes = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, occasion));
-        match goes {
-            Some(Goes::On) => abi::CONTINUE,
+        let flow = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, occasion));
+        match flow {
+            Some(Flow::Continue) => abi::CONTINUE,
             // Elsewhere a response can not be held, and what it was replaced with goes on.
             _ if self.wakes_others => abi::PAUSE,
             _ => abi::CONTINUE,
@@ -107,7 +106,7 @@ impl Running {
 
     /// Takes the answer to a callout and decides on everything that waited for it.
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
-        let Some(Pending { id, topic, upstream, has_body, request }) = self.callouts.remove(&token) else {
+        let Some(Pending { id, subject, upstream, has_body, request }) = self.callouts.remove(&token) else {
             if !self.wakes_others {
                 // Some request goes upstream when this returns, and nothing is known of it.
                 verdict::refuse_unknown_after_callout(body_size);
@@ -117,14 +116,14 @@ impl Running {
         let answer = facts::of_answer(body_size);
         callouts::note_answer(&upstream, &answer, self.adapter);
         let occasion = if has_body && !answer.has_body() { Occasion::Unanswered } else { Occasion::Request };
-        let settled = abi::now().map(|now| self.direction.on_answer(now, id, &topic, &answer));
+        let settled = abi::now().map(|now| self.direction.on_answer(now, id, &subject, &answer));
         match (request, settled) {
             (None, Some(settled)) => self.resume(settled),
             (None, None) => {}
             (Some(request), settled) => {
                 let verdict = match settled {
                     Some(settled) => self.absorb(settled, request),
-                    None => Some(self.direction.on_fault(request, Rejection::Internal, Correlation::default())),
+                    None => Some(self.direction.on_fault(request, RejectReason::Internal, Correlation::default())),
                 };
                 // Nothing else is to be done for it to go on: it does so by itself, once its guard is lifted.
                 if let Some(verdict) = verdict {
@@ -169,10 +168,10 @@ impl Running {
         let facts = facts::of_request(self.adapter, &self.direction, announced);
         let (now, facts) = match (abi::now(), facts) {
             (Some(now), Ok(facts)) => (now, facts),
-            (_, Err(rejection)) => {
-                return Some(self.direction.on_fault(id, rejection, facts::correlation(self.adapter)));
+            (_, Err(reason)) => {
+                return Some(self.direction.on_fault(id, reason, facts::correlation(self.adapter)));
             }
-            (None, Ok(facts)) => return Some(self.direction.on_fault(id, Rejection::Internal, facts.correlation)),
+            (None, Ok(facts)) => return Some(self.direction.on_fault(id, RejectReason::Internal, facts.correlation)),
         };
         let step = self.direction.on_request(now, id, facts);
         self.log_notices(now);
@@ -192,7 +191,7 @@ impl Running {
         let Step { callouts, verdict } = step;
         if !self.wakes_others {
             // A callout beside a verdict would undo it.
-            return if verdict.is_some() { verdict } else { self.call_out_alone(callouts, id) };
+            return if verdict.is_some() { verdict } else { self.call_out_for_request(callouts, id) };
         }
         if verdict.is_some() && callouts.is_empty() {
             return verdict;
@@ -202,13 +201,13 @@ impl Running {
         if abi::set_effective_context(id.0).is_err() {
             // It can not be answered any more, and must not be let through later either.
             self.request_gone(id.0);
-            return Some(self.direction.on_fault(id, Rejection::Internal, Correlation::default()));
+            return Some(self.direction.on_fault(id, RejectReason::Internal, Correlation::default()));
         }
         verdict.or(settled)
     }
 
     /// Carries out a verdict on the request or the response of the effective context.
-    fn carry_out(&mut self, id: RequestId, verdict: Verdict, occasion: Occasion) -> Goes {
+    fn carry_out(&mut self, id: RequestId, verdict: Verdict, occasion: Occasion) -> Flow {
         let is_response = matches!(occasion, Occasion::Response { .. });
         let can_refuse = !is_response || self.replaces_responses;
         let as_far_as_can_be = |verdict: Verdict| {
@@ -217,17 +216,17 @@ impl Running {
         };
         let verdict = as_far_as_can_be(verdict);
         let guard = self.guards.remove(&id);
-        let goes =
-            verdict::act(&verdict, occasion, self.adapter, &self.metrics).and_then(|goes| match (goes, &guard) {
+        let flow =
+            verdict::act(&verdict, occasion, self.adapter, &self.metrics).and_then(|flow| match (flow, &guard) {
                 // Only a request goes on by being let through: the guard of one that is refused stays where it is.
-                (Goes::On, Some(guard)) if !is_response => self.adapter.lift(guard).map(|()| goes),
-                _ => Ok(goes),
+                (Flow::Continue, Some(guard)) if !is_response => self.adapter.lift(guard).map(|()| flow),
+                _ => Ok(flow),
             });
-        goes.unwrap_or_else(|HostError| {
+        flow.unwrap_or_else(|HostError| {
             let correlation = verdict.correlation();
-            let refusal = as_far_as_can_be(self.direction.on_fault(id, Rejection::Internal, correlation));
+            let rejection = as_far_as_can_be(self.direction.on_fault(id, RejectReason::Internal, correlation));
             // Neither asks anything of the host that could fail.
-            verdict::act(&refusal, occasion, self.adapter, &self.metrics).unwrap_or(Goes::Nowhere)
+            verdict::act(&rejection, occasion, self.adapter, &self.metrics).unwrap_or(Flow::Stop)
         })
     }
 
@@ -266,50 +265,50 @@ impl Running {
 
     /// Makes a callout, in the plugin's own context: it must outlive a client that goes away, because others wait for it
     /// too. What it settled, if the host did not take it.
-    fn dispatch(&mut self, callout: Callout) -> Option<Settled> {
-        let Callout { id, topic, request } = callout;
+    fn dispatch(&mut self, callout: Callout) -> Option<CalloutOutcome> {
+        let Callout { id, subject, request } = callout;
         let (upstream, has_body) = (request.upstream.clone(), !request.body.is_empty());
         match abi::set_effective_context(self.context).and_then(|()| callouts::send(&request, self.adapter)) {
             Ok(token) => {
-                // Of several callouts on one topic only the last counts: one that the host never reports on is
+                // Of several callouts on one subject only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
-                self.callouts.retain(|_, earlier| earlier.topic != topic);
-                self.callouts.insert(token, Pending { id, topic, upstream, has_body, request: None });
+                self.callouts.retain(|_, earlier| earlier.subject != subject);
+                self.callouts.insert(token, Pending { id, subject, upstream, has_body, request: None });
                 None
             }
-            Err(HostError) => Some(self.direction.on_not_dispatched(abi::now()?, id, &topic)),
+            Err(HostError) => Some(self.direction.on_not_dispatched(abi::now()?, id, &subject)),
         }
     }
 
     /// Makes the callout that a request needs, in its own context. `None` if it is under way, else the verdict on the
     /// request.
-    fn call_out_alone(&mut self, mut callouts: Vec<Callout>, own: RequestId) -> Option<Verdict> {
-        while let Some(Callout { id, topic, request }) = callouts.pop() {
+    fn call_out_for_request(&mut self, mut callouts: Vec<Callout>, own: RequestId) -> Option<Verdict> {
+        while let Some(Callout { id, subject, request }) = callouts.pop() {
             let (upstream, has_body) = (request.upstream.clone(), !request.body.is_empty());
             let sent = self.guard(own).and_then(|()| callouts::send(&request, self.adapter));
             let Err(HostError) = sent.map(|token| {
                 self.callouts.retain(|_, earlier| earlier.request != Some(own));
                 self.callouts
-                    .insert(token, Pending { id, topic: topic.clone(), upstream, has_body, request: Some(own) });
+                    .insert(token, Pending { id, subject: subject.clone(), upstream, has_body, request: Some(own) });
             }) else {
                 return None;
             };
             let Some(now) = abi::now() else { break };
-            let settled = self.direction.on_not_dispatched(now, id, &topic);
+            let settled = self.direction.on_not_dispatched(now, id, &subject);
             self.note(&settled);
             if let Some(verdict) = verdict_on(own, settled.released) {
                 return Some(verdict);
             }
             callouts = settled.callouts;
         }
-        Some(self.direction.on_fault(own, Rejection::Internal, Correlation::default()))
+        Some(self.direction.on_fault(own, RejectReason::Internal, Correlation::default()))
     }
 
     /// What the end of its callout means for a request: a verdict, or `None` if another callout is under way.
-    fn absorb(&mut self, settled: Settled, own: RequestId) -> Option<Verdict> {
+    fn absorb(&mut self, settled: CalloutOutcome, own: RequestId) -> Option<Verdict> {
         self.note(&settled);
-        let Settled { released, callouts, .. } = settled;
-        verdict_on(own, released).or_else(|| self.call_out_alone(callouts, own))
+        let CalloutOutcome { released, callouts, .. } = settled;
+        verdict_on(own, released).or_else(|| self.call_out_for_request(callouts, own))
     }
 
     fn guard(&mut self, id: RequestId) -> Result<(), HostError> {
@@ -323,7 +322,7 @@ impl Running {
     }
 
     /// Carries out what the end of a callout brought about.
-    fn resume(&mut self, settled: Settled) {
+    fn resume(&mut self, settled: CalloutOutcome) {
         self.note(&settled);
         for released in settled.released {
             self.release(released);
@@ -332,8 +331,8 @@ impl Running {
     }
 
     /// Carries out a verdict on what was held.
-    fn release(&mut self, released: Released) {
-        let Released { id, phase, verdict } = released;
+    fn release(&mut self, released: Resumed) {
+        let Resumed { id, phase, verdict } = released;
         if !self.wakes_others {
             // What the host is called about would be answered in its place. It is decided on in its own callback.
             return;
@@ -348,30 +347,31 @@ impl Running {
             // Nobody says any more how many: too many to be read.
             Phase::Response => Occasion::Response { headers: usize::MAX },
         };
-        if matches!(self.carry_out(id, verdict, occasion), Goes::On) && verdict::resume(phase).is_err() {
-            let refusal = self.direction.on_fault(id, Rejection::Internal, Correlation::default());
-            let _ = verdict::act(&refusal, occasion, self.adapter, &self.metrics);
+        if matches!(self.carry_out(id, verdict, occasion), Flow::Continue) && verdict::resume(phase).is_err() {
+            let rejection = self.direction.on_fault(id, RejectReason::Internal, Correlation::default());
+            let _ = verdict::act(&rejection, occasion, self.adapter, &self.metrics);
         }
     }
 
-    fn note(&mut self, settled: &Settled) {
+    fn note(&mut self, settled: &CalloutOutcome) {
         // A callout that was given up may never be reported on: such a host could make this map grow.
         let ended = settled.ended.as_ref();
-        self.callouts.retain(|_, pending| ended.is_none_or(|(id, topic)| (*id, topic) != (pending.id, &pending.topic)));
+        self.callouts
+            .retain(|_, pending| ended.is_none_or(|(id, subject)| (*id, subject) != (pending.id, &pending.subject)));
         if let Some(record) = &settled.unused {
             verdict::tell(record, &self.metrics);
         }
         let Some(report) = &settled.report else { return };
         self.metrics.count_callout(report);
-        match (report, report.is_success()) {
-            (_, false) => log::warn!("{report}"),
-            (CalloutReport::Keys(_), true) => log::info!("{report}"),
+        match (report.kind, report.is_success) {
+            (_, false) => log::warn!("{}", report.text),
+            (CalloutKind::Keys, true) => log::info!("{}", report.text),
             // Once for each token.
-            (CalloutReport::Introspection(_) | CalloutReport::Signer(_), true) => log::debug!("{report}"),
+            (CalloutKind::Introspection | CalloutKind::Signer, true) => log::debug!("{}", report.text),
         }
     }
 }
 
-fn verdict_on(id: RequestId, released: Vec<Released>) -> Option<Verdict> {
+fn verdict_on(id: RequestId, released: Vec<Resumed>) -> Option<Verdict> {
     released.into_iter().find(|released| released.id == id).map(|released| released.verdict)
 }

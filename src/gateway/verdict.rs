@@ -1,8 +1,8 @@
 //! Carries out verdicts on the request or the response of the effective context.
 
-use crate::exchange::{Admission, Phase, Verdict};
-use crate::reply::{Refusal, RefusalEvent, Rejection, Reply};
+use crate::reply::{RejectReason, Rejection, RejectionEvent, Reply};
 use crate::signing::SignatureRecord;
+use crate::verdict::{Admission, Phase, Verdict};
 
 use super::abi::{self, Headers, HostError, Stream};
 use super::adapter::{self, Adapter, Occasion};
@@ -10,9 +10,9 @@ use super::metrics::Metrics;
 
 /// Whether something goes on.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Goes {
-    On,
-    Nowhere,
+pub(super) enum Flow {
+    Continue,
+    Stop,
 }
 
 /// Changes what a verdict wants changed, or answers. Fails only where something was to go on, and then it must not.
@@ -21,24 +21,24 @@ pub(super) fn act(
     occasion: Occasion,
     adapter: &dyn Adapter,
     metrics: &Metrics,
-) -> Result<Goes, HostError> {
+) -> Result<Flow, HostError> {
     match verdict {
         Verdict::Admit(admission) => {
             admit(admission, occasion, adapter, metrics)?;
-            return Ok(Goes::On);
+            return Ok(Flow::Continue);
         }
-        Verdict::Tolerate(refusal) => {
+        Verdict::Tolerate(rejection) => {
             metrics.count_tolerated();
-            log_refusal(refusal, RefusalEvent::Tolerated);
-            return Ok(Goes::On);
+            log_rejection(rejection, RejectionEvent::Tolerated);
+            return Ok(Flow::Continue);
         }
-        Verdict::Refuse(refusal) => {
-            metrics.count_refused(refusal);
-            refuse(refusal, |reply, details| adapter.answer(reply, details, occasion));
+        Verdict::Refuse(rejection) => {
+            metrics.count_refused(rejection);
+            refuse(rejection, |reply, details| adapter.answer(reply, details, occasion));
         }
         Verdict::Answer(reply) => note_failure(adapter.answer(reply, "health_check", occasion)),
     }
-    Ok(Goes::Nowhere)
+    Ok(Flow::Stop)
 }
 
 /// Lets something go on that was held.
@@ -49,29 +49,29 @@ pub(super) fn resume(phase: Phase) -> Result<(), HostError> {
     })
 }
 
-/// Answers a request with a refusal, and logs it, where nothing is known of the gateway.
-pub(super) fn send(refusal: &Refusal) {
-    refuse(refusal, adapter::send_whole);
+/// Answers a request with a rejection, and logs it, where nothing is known of the gateway.
+pub(super) fn send(rejection: &Rejection) {
+    refuse(rejection, adapter::send_whole);
 }
 
 /// Refuses a request of which nothing is known, in a call that must not fail to decide on it.
 pub(super) fn refuse_unknown() {
-    send(&Refusal::bare(Rejection::Internal));
+    send(&Rejection::bare(RejectReason::Internal));
 }
 
 /// The same in the callback of a callout whose answer has this many bytes: see [`Occasion::Unanswered`], which every gateway
 /// takes.
 pub(super) fn refuse_unknown_after_callout(body_size: usize) {
-    refuse(&Refusal::bare(Rejection::Internal), |reply, details| {
+    refuse(&Rejection::bare(RejectReason::Internal), |reply, details| {
         let body = if body_size == 0 { String::new() } else { reply.body.clone() };
         adapter::send_whole(&Reply { body, ..reply.clone() }, details)
     });
 }
 
-/// Answers with a refusal, and logs it.
-pub(super) fn refuse(refusal: &Refusal, answer: impl FnOnce(&Reply, &str) -> Result<(), HostError>) {
-    note_failure(answer(&refusal.reply(), refusal.code().as_str()));
-    log_refusal(refusal, RefusalEvent::Refused);
+/// Answers with a rejection, and logs it.
+pub(super) fn refuse(rejection: &Rejection, answer: impl FnOnce(&Reply, &str) -> Result<(), HostError>) {
+    note_failure(answer(&rejection.reply(), rejection.code().as_str()));
+    log_rejection(rejection, RejectionEvent::Refused);
 }
 
 /// Tells the audit trail of a signature, whatever becomes of it.
@@ -111,8 +111,8 @@ fn note_failure(sent: Result<(), HostError>) {
     }
 }
 
-fn log_refusal(refusal: &Refusal, event: RefusalEvent) {
+fn log_rejection(rejection: &Rejection, event: RejectionEvent) {
     if let Some(now) = abi::now() {
-        log::warn!("{}", refusal.log_line(now, event));
+        log::warn!("{}", rejection.log_line(now, event));
     }
 }

@@ -6,10 +6,11 @@
 use serde::Serialize;
 
 use crate::config;
+use crate::log_line::to_json;
 use crate::peer::forwarded::ForwardedCertificate;
 use crate::peer::name::MAX_NAME_BYTES;
 use crate::peer::{Fingerprint, LeafCertificate, PeerFacts, PeerSource};
-use crate::reply::{REALM, Reply, to_json};
+use crate::reply::{REALM, Reply};
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
 const MAX_HOST_BYTES: usize = 255;

@@ -8,30 +8,31 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use crate::attachment::Attachment;
 use crate::auth::service_initiation::{ServiceInitiation, is_jwt_auth_token, is_opaque_token};
-use crate::auth::{AccessTokenError, Credential, Due, Evidence, Method, Needs, Notice, Outcome, bearer};
-use crate::callout::{Answer, CalloutError, CalloutId, Topic};
+use crate::auth::{AccessTokenError, AuthError, AuthMethod, Credential, Due, Needs, Notice, Outcome, bearer};
+use crate::callout::CalloutPermission;
+use crate::callout::{Answer, CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config::{self, ForwardAuthorization};
-use crate::exchange::{
-    Admission, LONGEST_WAIT, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict,
-};
+use crate::evidence::Evidence;
 use crate::health::HealthChecks;
-use crate::keys::Attempt;
+use crate::identity_headers::{self, Identity};
 use crate::peer::{PeerCertificate, PeerError, PeerFacts, PeerSource};
 use crate::provider;
-use crate::reply::{Refusal, Rejection, Reply};
+use crate::reply::{RejectReason, Rejection, Reply};
+use crate::request::NonceInput;
 use crate::request::{ConfiguredHeaders, Correlation, RequestFacts, RequestId, ResponseFacts};
-use crate::reserved::{self, Identity};
-use crate::signing::Freshness;
 use crate::time::UnixTime;
+use crate::token_attacher::TokenAttacher;
+use crate::verdict::{
+    Admission, CalloutOutcome, LONGEST_WAIT, MAX_WAITING, Phase, Resumed, SHORT_TICK, Step, TICK, Tick, Verdict,
+};
 
 /// The inbound direction: its configuration, what its method has learned, and the requests that wait to learn more.
 #[derive(Debug)]
 pub struct Inbound {
     config: config::Inbound,
-    method: Method,
+    method: AuthMethod,
     headers: ConfiguredHeaders,
     health_checks: Option<HealthChecks>,
     service_initiation: Option<ServiceInitiation>,
@@ -50,14 +51,14 @@ pub struct Inbound {
 /// What is known of the responses to come that will be signed.
 #[derive(Debug)]
 struct Responses {
-    attachment: Attachment,
+    attacher: TokenAttacher,
     /// The requests that were let through and have no response yet.
     expected: LiteMap<RequestId, Correlation>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    topic: Topic,
+    subject: CalloutSubject,
     /// Its own callout, if it does not wait for another's.
     callout: Option<CalloutId>,
     since: UnixTime,
@@ -75,10 +76,10 @@ impl Inbound {
     #[must_use]
     pub fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
         let responses = config.response_token.take().map(|config::ResponseToken { signing, header }| Responses {
-            attachment: Attachment::new(signing, header, Phase::Response, capabilities),
+            attacher: TokenAttacher::new(signing, header, Phase::Response, capabilities),
             expected: LiteMap::new_vec(),
         });
-        let method = Method::new(&config.auth, capabilities);
+        let method = AuthMethod::new(&config.auth, capabilities);
         let forwarded_certificate = match &config.peer.source {
             PeerSource::ForwardedHeader { name, .. } => Some(name.clone()),
             // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
@@ -124,7 +125,7 @@ impl Inbound {
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
     pub fn tick_period(&mut self) -> Option<Duration> {
         let needs_ticks = self.method.needs_ticks()
-            || self.responses.as_ref().is_some_and(|responses| responses.attachment.is_remote());
+            || self.responses.as_ref().is_some_and(|responses| responses.attacher.is_remote());
         if self.method.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
@@ -158,7 +159,7 @@ impl Inbound {
 
     /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
     /// carried out. `correlation` is as much of it as is known.
-    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
+    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
         if let Some(decided) = &mut self.decided {
             decided.insert(id, ());
         }
@@ -166,7 +167,7 @@ impl Inbound {
         if let Some(responses) = &mut self.responses {
             responses.expected.remove(&id);
         }
-        Verdict::Refuse(Box::new(Refusal::new(rejection, Evidence::default(), correlation)))
+        Verdict::Refuse(Box::new(Rejection::new(reason, Evidence::default(), correlation)))
     }
 
     /// Signs the response to a request that was let through. Others go on as they are: they are this filter's refusals, or
@@ -176,15 +177,15 @@ impl Inbound {
         if let Some(decided) = &mut self.decided
             && decided.remove(&id).is_none()
         {
-            return Step::verdict(Verdict::Refuse(Box::new(Refusal::bare(Rejection::NotAuthenticated))));
+            return Step::verdict(Verdict::Refuse(Box::new(Rejection::bare(RejectReason::NotAuthenticated))));
         }
         let Some(responses) = &mut self.responses else { return Step::verdict(Verdict::pass()) };
         match responses.expected.remove(&id) {
             Some(correlation) => {
                 // Not every gateway tells it once the response is there.
                 let request_id = correlation.request_id.clone();
-                let freshness = Freshness { request_id, ..facts.freshness.clone() };
-                responses.attachment.attach(now, id, &freshness, correlation)
+                let nonce_input = NonceInput { request_id, ..facts.nonce_input.clone() };
+                responses.attacher.attach(now, id, &nonce_input, correlation)
             }
             None => Step::verdict(Verdict::pass()),
         }
@@ -198,18 +199,24 @@ impl Inbound {
         if is_decided && !is_expected {
             return Verdict::pass();
         }
-        let rejection = if is_decided { Rejection::Internal } else { Rejection::NotAuthenticated };
-        Verdict::Refuse(Box::new(Refusal::bare(rejection)))
+        let reason = if is_decided { RejectReason::Internal } else { RejectReason::NotAuthenticated };
+        Verdict::Refuse(Box::new(Rejection::bare(reason)))
     }
 
     /// Takes the answer to a callout and decides on every request that waited for it.
-    pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
-        self.settle(now, id, topic, answer.complete())
+    pub fn on_answer(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: &Answer,
+    ) -> CalloutOutcome {
+        self.settle(now, id, subject, answer.complete())
     }
 
     /// Takes it that a callout could not be made, and decides on every request that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
-        self.settle(now, id, topic, Err(CalloutError::NotDispatched))
+    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
+        self.settle(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
     /// Forgets a request that has gone away.
@@ -220,7 +227,7 @@ impl Inbound {
         }
         if let Some(responses) = &mut self.responses {
             responses.expected.remove(&id);
-            responses.attachment.forget(id);
+            responses.attacher.forget(id);
         }
     }
 
@@ -230,14 +237,17 @@ impl Inbound {
         if let Some(responses) = &self.responses
             && self.wakes_others
         {
-            let signatures = responses.attachment.lost(now).into_iter();
-            lost.extend(signatures.map(|(id, request)| (id, Topic::Signature(request))));
+            let signatures = responses.attacher.lost(now).into_iter();
+            lost.extend(signatures.map(|(id, request)| (id, CalloutSubject::Signature(request))));
         }
         let mut settled: Vec<_> =
-            lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
-        let Due { callouts, settled: topics } = self.method.due(now);
+            lost.into_iter().map(|(id, subject)| self.settle(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
+        let Due { callouts, settled: subjects } = self.method.due(now);
         settled.extend(
-            topics.iter().map(|topic| Settled { released: self.release(now, topic, None), ..Settled::default() }),
+            subjects.iter().map(|subject| CalloutOutcome {
+                released: self.release(now, subject, None),
+                ..CalloutOutcome::default()
+            }),
         );
         Tick { callouts, settled }
     }
@@ -253,29 +263,35 @@ impl Inbound {
         self.health_checks.as_ref()?.answer(&facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
     }
 
-    fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
-        if let Topic::Signature(request) = topic {
+    fn settle(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: Result<&[u8], CalloutError>,
+    ) -> CalloutOutcome {
+        if let CalloutSubject::Signature(request) = subject {
             let responses = self.responses.as_mut();
-            return responses.and_then(|own| own.attachment.finish(now, id, *request, answer)).unwrap_or_default();
+            return responses.and_then(|own| own.attacher.finish(now, id, *request, answer)).unwrap_or_default();
         }
-        let report = self.method.finish(now, id, topic, answer);
+        let report = self.method.finish(now, id, subject, answer);
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
         if report.is_none() && self.wakes_others {
-            return Settled::default();
+            return CalloutOutcome::default();
         }
-        Settled {
+        CalloutOutcome {
             report,
-            ended: Some((id, topic.clone())),
-            released: self.release(now, topic, Some(id)),
-            ..Settled::default()
+            ended: Some((id, subject.clone())),
+            released: self.release(now, subject, Some(id)),
+            ..CalloutOutcome::default()
         }
     }
 
     /// Decides on every request that waited for this, or on the one whose callout has ended where others can not be woken.
-    fn release(&mut self, now: UnixTime, topic: &Topic, callout: Option<CalloutId>) -> Vec<Released> {
-        let ends = |waiting: &Waiting| waiting.topic == *topic && (self.wakes_others || waiting.callout == callout);
+    fn release(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> Vec<Resumed> {
+        let ends = |waiting: &Waiting| waiting.subject == *subject && (self.wakes_others || waiting.callout == callout);
         let ids: Vec<_> = self.waiting.iter().filter(|(_, waiting)| ends(waiting)).map(|(id, _)| *id).collect();
-        let released = |id| Some(Released { id, phase: Phase::Request, verdict: self.decide_after_callout(now, id)? });
+        let released = |id| Some(Resumed { id, phase: Phase::Request, verdict: self.decide_after_callout(now, id)? });
         ids.into_iter().filter_map(released).collect()
     }
 
@@ -284,16 +300,16 @@ impl Inbound {
             return Step::verdict(Verdict::Answer(Box::new(reply)));
         }
         let mut evidence = Evidence::default();
-        let attempt = self.attempt(now);
-        match self.decide(now, &facts, attempt, &mut evidence) {
+        let permission = self.permission(now);
+        match self.decide(now, &facts, permission, &mut evidence) {
             Ok(Decision::Admitted(admission)) => {
                 self.expect_response(id, &facts);
                 Step::verdict(Verdict::Admit(Box::new(admission)))
             }
-            Err(rejection) => Step::verdict(refuse(rejection, evidence, &facts)),
-            Ok(Decision::Needs(Needs { topic, callout })) if self.waiting.len() < MAX_WAITING => {
+            Err(reason) => Step::verdict(refuse(reason, evidence, &facts)),
+            Ok(Decision::Needs(Needs { subject, callout })) if self.waiting.len() < MAX_WAITING => {
                 let waiting = Waiting {
-                    topic,
+                    subject,
                     callout: callout.as_ref().map(|callout| callout.id),
                     since: now,
                     facts: facts.detached(),
@@ -302,20 +318,20 @@ impl Inbound {
                 Step { callouts: callout.into_iter().collect(), verdict: None }
             }
             Ok(Decision::Needs(needs)) => {
-                let verdict = refuse(Rejection::TooManyWaiting, evidence, &facts);
+                let verdict = refuse(RejectReason::TooManyWaiting, evidence, &facts);
                 Step { callouts: needs.callout.into_iter().collect(), verdict: Some(verdict) }
             }
         }
     }
 
     /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
-    fn attempt(&mut self, now: UnixTime) -> Attempt {
+    fn permission(&mut self, now: UnixTime) -> CalloutPermission {
         if self.wakes_others || self.waiting.len() < MAX_WAITING {
-            return Attempt::First;
+            return CalloutPermission::Allowed;
         }
         // Of one that waits this long the gateway has not said that it is gone.
         self.waiting.retain(|_, waiting| now.since(waiting.since).is_some_and(|since| since <= LONGEST_WAIT));
-        if self.waiting.len() < MAX_WAITING { Attempt::First } else { Attempt::AfterCallout }
+        if self.waiting.len() < MAX_WAITING { CalloutPermission::Allowed } else { CalloutPermission::Used }
     }
 
     fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<Verdict> {
@@ -324,14 +340,14 @@ impl Inbound {
             decided.insert(id, ());
         }
         let mut evidence = Evidence::default();
-        let verdict = match self.decide(now, &facts, Attempt::AfterCallout, &mut evidence) {
+        let verdict = match self.decide(now, &facts, CalloutPermission::Used, &mut evidence) {
             Ok(Decision::Admitted(admission)) => {
                 self.expect_response(id, &facts);
                 Verdict::Admit(Box::new(admission))
             }
             // A request waits once, and the caches keep to that; were it ever to say otherwise, this is a fault.
-            Ok(Decision::Needs(_)) => refuse(Rejection::Internal, evidence, &facts),
-            Err(rejection) => refuse(rejection, evidence, &facts),
+            Ok(Decision::Needs(_)) => refuse(RejectReason::Internal, evidence, &facts),
+            Err(reason) => refuse(reason, evidence, &facts),
         };
         Some(verdict)
     }
@@ -340,11 +356,11 @@ impl Inbound {
         &mut self,
         now: UnixTime,
         facts: &RequestFacts,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Decision, Rejection> {
-        let certificate = self.certificate(&facts.peer).map_err(Rejection::Peer)?;
-        let decision = self.decide_on(now, &certificate, facts, attempt, evidence);
+    ) -> Result<Decision, RejectReason> {
+        let certificate = self.certificate(&facts.peer).map_err(RejectReason::Peer)?;
+        let decision = self.decide_on(now, &certificate, facts, permission, evidence);
         if !matches!(decision, Ok(Decision::Admitted(_))) {
             evidence.organisational_unit = Some(certificate.subject().organisational_unit().to_owned());
         }
@@ -368,11 +384,11 @@ impl Inbound {
         now: UnixTime,
         certificate: &Rc<PeerCertificate>,
         facts: &RequestFacts,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Decision, Rejection> {
+    ) -> Result<Decision, RejectReason> {
         if facts.has_reserved_header {
-            return Err(Rejection::ReservedHeader);
+            return Err(RejectReason::ReservedHeader);
         }
         let audiences = provider::audiences(
             &self.config.provider_ids,
@@ -380,14 +396,14 @@ impl Inbound {
             &facts.provider_id,
             &facts.provider_id_alias,
         )
-        .map_err(Rejection::Provider)?;
+        .map_err(RejectReason::Provider)?;
         let credential =
             Credential { certificate, authorization: &facts.authorization, api_key: &facts.api_key, audiences };
         let initiating = self.service_initiation_token(facts);
         if initiating.is_some_and(|token| !self.method.claims(now, token, credential)) {
             return Ok(Decision::Admitted(unverified(certificate)));
         }
-        match self.method.authenticate(now, credential, attempt, evidence) {
+        match self.method.authenticate(now, credential, permission, evidence) {
             Ok(Outcome::Needs(needs)) => Ok(Decision::Needs(needs)),
             Ok(Outcome::Accepted(accepted)) => {
                 let identity = self.config.forward.identity_headers;
@@ -395,12 +411,12 @@ impl Inbound {
                 Ok(Decision::Admitted(Admission { remove: self.removed.clone(), identity, ..Admission::default() }))
             }
             // The authorisation server was asked whether it is its own, and it is not.
-            Err(Rejection::AccessToken(AccessTokenError::Inactive))
+            Err(AuthError::AccessToken(AccessTokenError::Inactive))
                 if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
             {
                 Ok(Decision::Admitted(unverified(certificate)))
             }
-            Err(rejection) => Err(rejection),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -416,12 +432,12 @@ impl Inbound {
 
 /// What changes in a request whose token only the backend can check: it gets the token, and is told that nobody has.
 fn unverified(certificate: &Rc<PeerCertificate>) -> Admission {
-    let identity = Identity::new(reserved::UNVERIFIED_SERVICE_INITIATION, certificate, None);
+    let identity = Identity::new(identity_headers::UNVERIFIED_SERVICE_INITIATION, certificate, None);
     Admission { identity: Some(identity), ..Admission::default() }
 }
 
-fn refuse(rejection: Rejection, evidence: Evidence, facts: &RequestFacts) -> Verdict {
-    Verdict::Refuse(Box::new(Refusal::new(rejection, evidence, facts.correlation.clone())))
+fn refuse(reason: RejectReason, evidence: Evidence, facts: &RequestFacts) -> Verdict {
+    Verdict::Refuse(Box::new(Rejection::new(reason, evidence, facts.correlation.clone())))
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::callout::CalloutPermission;
 use crate::callout::TokenDigest;
 use crate::claims::access_token::Introspected;
 use crate::digest_map::DigestMap;
-use crate::keys::Attempt;
 use crate::time::UnixTime;
 
 /// Answers by token.
@@ -33,9 +33,14 @@ impl Answers {
 
     /// The answer on a token, if it may be used now. Who waited for it may use it at that moment, however short it lives.
     /// One from the future (the clock was set back) has no known age and is not used.
-    pub(super) fn usable(&self, now: UnixTime, token: &TokenDigest, attempt: Attempt) -> Option<&Introspected> {
+    pub(super) fn usable(
+        &self,
+        now: UnixTime,
+        token: &TokenDigest,
+        permission: CalloutPermission,
+    ) -> Option<&Introspected> {
         let known = self.by_token.get(token)?;
-        let waited_for = attempt == Attempt::AfterCallout && known.since == now;
+        let waited_for = permission == CalloutPermission::Used && known.since == now;
         let fresh = known.since <= now && now < known.end;
         (fresh || waited_for).then_some(&known.answer)
     }
@@ -80,7 +85,7 @@ mod tests {
     /// Which of the tokens 0 to 9 have an answer at this time.
     fn known(answers: &Answers, now: UnixTime) -> Vec<u64> {
         assert_eq!(answers.by_token.len(), answers.by_end.len());
-        (0..10).filter(|n| answers.usable(now, &token(*n), Attempt::First).is_some()).collect()
+        (0..10).filter(|n| answers.usable(now, &token(*n), CalloutPermission::Allowed).is_some()).collect()
     }
 
     #[test]
@@ -96,10 +101,10 @@ mod tests {
     fn an_answer_that_ended_before_it_came_serves_those_who_waited_for_it() {
         let mut answers = Answers::new(10);
         answers.insert(at(100), token(1), Introspected::Inactive, at(98));
-        assert!(answers.usable(at(100), &token(1), Attempt::AfterCallout).is_some());
-        assert!(answers.usable(at(100), &token(1), Attempt::First).is_none());
-        assert!(answers.usable(at(101), &token(1), Attempt::AfterCallout).is_none());
-        assert!(answers.usable(at(99), &token(1), Attempt::AfterCallout).is_none());
+        assert!(answers.usable(at(100), &token(1), CalloutPermission::Used).is_some());
+        assert!(answers.usable(at(100), &token(1), CalloutPermission::Allowed).is_none());
+        assert!(answers.usable(at(101), &token(1), CalloutPermission::Used).is_none());
+        assert!(answers.usable(at(99), &token(1), CalloutPermission::Used).is_none());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
-use crate::config::HttpUrl;
+use crate::url::HttpUrl;
 
 /// Where to ask about tokens, and as whom. Holds a secret, which it does not print.
 #[derive(Clone)]

@@ -12,11 +12,11 @@ mod report;
 
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId, TokenDigest, Topic, in_time};
+use crate::callout::CalloutPermission;
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject, TokenDigest, in_time};
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, Introspected};
 use crate::json::Value;
-use crate::keys::Attempt;
 use crate::time::UnixTime;
 
 use answers::Answers;
@@ -102,14 +102,20 @@ impl IntrospectionCache {
     }
 
     /// Looks for what is known of a token with this digest.
-    pub fn lookup(&mut self, now: UnixTime, token: &str, digest: &TokenDigest, attempt: Attempt) -> Lookup<'_> {
+    pub fn lookup(
+        &mut self,
+        now: UnixTime,
+        token: &str,
+        digest: &TokenDigest,
+        permission: CalloutPermission,
+    ) -> Lookup<'_> {
         // Looked up twice, because a borrow that is returned would last for the rest of the function too.
-        if self.answers.usable(now, digest, attempt).is_some() {
-            return self.answers.usable(now, digest, attempt).map_or(Self::busy(), Lookup::of);
+        if self.answers.usable(now, digest, permission).is_some() {
+            return self.answers.usable(now, digest, permission).map_or(Self::busy(), Lookup::of);
         }
-        match attempt {
-            Attempt::First => self.call(now, *digest, token),
-            Attempt::AfterCallout => Lookup::Unavailable { retry_after: self.retry_after(now) },
+        match permission {
+            CalloutPermission::Allowed => self.call(now, *digest, token),
+            CalloutPermission::Used => Lookup::Unavailable { retry_after: self.retry_after(now) },
         }
     }
 
@@ -164,7 +170,7 @@ impl IntrospectionCache {
         }
         let id = self.calls.begin(now, digest);
         let request = self.endpoint.request(token, self.policy.timeout);
-        Lookup::Call(Callout { id, topic: Topic::Token(digest), request: Box::new(request) })
+        Lookup::Call(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) })
     }
 
     /// Makes room for one more call, at the cost of those that are lost. Where a tick exists, [`Self::lost`] has to tell

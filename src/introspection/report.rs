@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::MAX_RESPONSE_LENGTH;
-use crate::callout::{CalloutError, CalloutId};
+use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport};
 use crate::claims::access_token::Introspected;
-use crate::config::HttpUrl;
+use crate::url::HttpUrl;
 
 /// What the end of a call changed, for the log. Nothing in it tells which token it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,13 @@ impl TokenState {
             Introspected::Inactive => Self::Inactive,
             Introspected::Invalid(_) => Self::Invalid,
         }
+    }
+}
+
+impl From<IntrospectionReport> for CalloutReport {
+    fn from(report: IntrospectionReport) -> Self {
+        let (kind, is_success) = (CalloutKind::Introspection, report.result.is_ok());
+        Self { callout: report.call, kind, is_success, text: report.to_string() }
     }
 }
 

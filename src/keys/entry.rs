@@ -7,7 +7,7 @@ use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
 use super::KeyPolicy;
-use super::round::{Flight, Round};
+use super::fetch_group::{FetchGroup, InFlight};
 use super::shared::{Reason, patience};
 
 /// The pause after the first failed fetch; each further failure doubles it.
@@ -27,7 +27,7 @@ const REFRESH_DENOMINATOR: u32 = 5;
 pub(super) struct Entry {
     keys: Option<(KeySet, UnixTime)>,
     /// The fetches of this worker.
-    round: Round,
+    round: FetchGroup,
     /// A fetch of another worker is awaited, until then at most.
     elsewhere: Option<UnixTime>,
     failures: u32,
@@ -40,7 +40,7 @@ impl Entry {
     pub(super) fn new(now: UnixTime) -> Self {
         Self {
             keys: None,
-            round: Round::default(),
+            round: FetchGroup::default(),
             elsewhere: None,
             failures: 0,
             not_before: None,
@@ -86,12 +86,12 @@ impl Entry {
     }
 
     /// Takes out this worker's fetch with this id, if it is under way.
-    pub(super) fn take_flight(&mut self, fetch: CalloutId) -> Option<Flight> {
+    pub(super) fn take_in_flight(&mut self, fetch: CalloutId) -> Option<InFlight> {
         self.round.take(fetch)
     }
 
     /// A fetch of this worker that should have been reported on long ago.
-    pub(super) fn lost_flight(&self, now: UnixTime, policy: &KeyPolicy) -> Option<CalloutId> {
+    pub(super) fn timed_out(&self, now: UnixTime, policy: &KeyPolicy) -> Option<CalloutId> {
         self.round.lost(now, patience(policy))
     }
 
@@ -170,7 +170,7 @@ impl Entry {
     }
 
     /// Takes over what a fetch of this worker brought, unless a later fetch has been faster.
-    pub(super) fn brought(&mut self, now: UnixTime, flight: Flight, keys: KeySet) {
+    pub(super) fn brought(&mut self, now: UnixTime, flight: InFlight, keys: KeySet) {
         self.round.succeeded(flight.id());
         if !flight.is_outdated() {
             self.succeeded(now, keys);
@@ -179,7 +179,7 @@ impl Entry {
 
     /// Notes the failure of a fetch. The pause that follows it ends at the time returned; so many failures there were in a
     /// row. None if the failure says nothing, because there has been a success since the fetch began.
-    pub(super) fn failed(&mut self, now: UnixTime, flight: Flight, cooldown: Duration) -> Option<(UnixTime, u32)> {
+    pub(super) fn failed(&mut self, now: UnixTime, flight: InFlight, cooldown: Duration) -> Option<(UnixTime, u32)> {
         if flight.is_overtaken() {
             return None;
         }

@@ -4,10 +4,10 @@
 //! Where a gateway wakes requests, they wait for each other's fetch, and a tick refreshes; elsewhere each fetches for itself.
 //! Expiry is absolute: a set that could not be refreshed ends 10 minutes after it was fetched, whatever happens.
 
-mod alone;
 mod entry;
+mod fetch_group;
+mod per_request;
 mod report;
-mod round;
 mod shared;
 
 use std::rc::Rc;
@@ -15,15 +15,15 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutPermission, CalloutSubject, Request, in_time};
 use crate::capabilities::Capabilities;
-use crate::config::HttpUrl;
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
 use entry::Entry;
 pub use report::{FetchError, FetchReport};
-use shared::{Claim, Reason, SharedKeys};
+use shared::{Lease, Reason, SharedKeys};
 
 /// The most key sets that are kept. With pinned organisational units there is one per Hub; the bound matters only where
 /// any participant of the Trust Framework may call.
@@ -56,15 +56,6 @@ pub struct KeyCache {
     last_fetch: CalloutId,
     shared: SharedKeys,
     wakes_others: bool,
-}
-
-/// Whether a request has already waited for a callout. It waits once: what it finds then is final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
-    /// It asks for the first time.
-    First,
-    /// A callout has ended since.
-    AfterCallout,
 }
 
 /// What the cache says to a request for a key.
@@ -132,9 +123,9 @@ impl KeyCache {
         url: &HttpUrl,
         key_id: &str,
         algorithm: Algorithm,
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Lookup<'_> {
-        match self.ready(now, url, Wanted::Key(key_id, algorithm), attempt) {
+        match self.ready(now, url, Wanted::Key(key_id, algorithm), permission) {
             Readiness::Wait => Lookup::Wait,
             Readiness::Fetch(fetch) => Lookup::Fetch(fetch),
             Readiness::Unavailable { retry_after } => Lookup::Unavailable { retry_after },
@@ -146,11 +137,11 @@ impl KeyCache {
     }
 
     /// Looks whether there are valid keys of the set at `url`, whichever will be needed.
-    pub fn prepare(&mut self, now: UnixTime, url: &HttpUrl, attempt: Attempt) -> Readiness {
-        self.ready(now, url, Wanted::Any, attempt)
+    pub fn prepare(&mut self, now: UnixTime, url: &HttpUrl, permission: CalloutPermission) -> Readiness {
+        self.ready(now, url, Wanted::Any, permission)
     }
 
-    fn ready(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>, attempt: Attempt) -> Readiness {
+    fn ready(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>, permission: CalloutPermission) -> Readiness {
         const BUSY: Readiness = Readiness::Unavailable { retry_after: entry::FIRST_BACKOFF };
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
@@ -161,11 +152,13 @@ impl KeyCache {
         let max_age = self.policy.max_age;
         let Some(entry) = self.entries.get_mut(url) else { return BUSY };
         entry.used(now);
-        let obtained = match attempt {
-            Attempt::AfterCallout => Obtained::Nothing,
-            Attempt::First if !self.wakes_others => self.obtain_alone(now, url, wanted),
-            Attempt::First if entry.has_valid_keys(now, max_age) && wanted.is_in(entry) => Obtained::Nothing,
-            Attempt::First => self.obtain(now, url, wanted),
+        let obtained = match permission {
+            CalloutPermission::Used => Obtained::Nothing,
+            CalloutPermission::Allowed if !self.wakes_others => self.obtain_per_request(now, url, wanted),
+            CalloutPermission::Allowed if entry.has_valid_keys(now, max_age) && wanted.is_in(entry) => {
+                Obtained::Nothing
+            }
+            CalloutPermission::Allowed => self.obtain(now, url, wanted),
         };
         match obtained {
             Obtained::Nothing => {}
@@ -192,7 +185,7 @@ impl KeyCache {
         answer: Result<&[u8], CalloutError>,
     ) -> Option<FetchReport> {
         let entry = self.entries.get_mut(url)?;
-        let flight = entry.take_flight(fetch)?;
+        let flight = entry.take_in_flight(fetch)?;
         let keys = in_time(answer, flight.since(), self.policy.timeout, now)
             .map_err(FetchError::Callout)
             .and_then(|body| KeySet::parse(body, &self.policy.algorithms).map_err(FetchError::Unusable));
@@ -228,7 +221,7 @@ impl KeyCache {
     /// it [awaits others](KeyCache::awaits_others). Nothing where nobody can be woken: there it only forgets.
     pub fn due(&mut self, now: UnixTime) -> Due {
         if !self.wakes_others {
-            self.forget_alone(now);
+            self.forget_per_request(now);
             return Due::default();
         }
         let policy = &self.policy;
@@ -241,7 +234,7 @@ impl KeyCache {
                 }
             } else if entry.wants_refresh(now, policy)
                 && !adopt(&self.shared, entry, url, now, policy)
-                && let Claim::Granted { failures } = self.shared.claim(now, url, Reason::Age, policy)
+                && let Lease::Granted { failures } = self.shared.claim(now, url, Reason::Age, policy)
             {
                 due.fetches.push(start(&mut self.last_fetch, entry, url, now, policy, Reason::Age, failures));
             }
@@ -256,7 +249,7 @@ impl KeyCache {
         if !self.wakes_others {
             return Vec::new();
         }
-        let lost = |(url, entry): (&HttpUrl, &Entry)| Some((entry.lost_flight(now, &self.policy)?, url.clone()));
+        let lost = |(url, entry): (&HttpUrl, &Entry)| Some((entry.timed_out(now, &self.policy)?, url.clone()));
         self.entries.iter().filter_map(lost).collect()
     }
 
@@ -279,14 +272,14 @@ impl KeyCache {
         }
         let reason = if valid { Reason::UnknownKeyId } else { Reason::Age };
         match self.shared.claim(now, url, reason, policy) {
-            Claim::Granted { failures } => {
+            Lease::Granted { failures } => {
                 Obtained::Fetch(start(&mut self.last_fetch, entry, url, now, policy, reason, failures))
             }
-            Claim::Busy(until) => {
+            Lease::Held(until) => {
                 entry.started_elsewhere(until);
                 Obtained::Wait
             }
-            Claim::TooSoon(not_before) => {
+            Lease::TooSoon(not_before) => {
                 if !valid {
                     entry.pause(not_before);
                 }
@@ -389,7 +382,7 @@ fn start(
     entry.started(now, id, reason, failures, policy);
     Callout {
         id,
-        topic: Topic::KeySet(url.clone()),
+        subject: CalloutSubject::KeySet(url.clone()),
         request: Box::new(Request {
             upstream: policy.upstream.clone(),
             method: "GET",

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{CalloutError, CalloutId};
-use crate::config::HttpUrl;
+use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport};
 use crate::jose::JwksError;
+use crate::url::HttpUrl;
 
 /// What a result changed, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub enum FetchError {
     Callout(CalloutError),
     /// Not a usable key set.
     Unusable(JwksError),
+}
+
+impl From<FetchReport> for CalloutReport {
+    fn from(report: FetchReport) -> Self {
+        let (kind, is_success) = (CalloutKind::Keys, report.result.is_ok());
+        Self { callout: report.fetch, kind, is_success, text: report.to_string() }
+    }
 }
 
 impl fmt::Display for FetchReport {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::HttpUrl;
 use crate::jose::{Algorithm, KeySet};
-use crate::shared_data::{SharedData, sealed};
+use crate::shared_data::{SharedData, envelope};
 use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
 use super::entry::LONGEST_BACKOFF;
 use super::{KeyPolicy, LOST_AFTER};
@@ -40,21 +40,21 @@ pub(super) enum Reason {
 
 /// Whether this worker is the one to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum Lease {
     /// It is. So many fetches have failed in a row before.
     Granted {
         /// By whichever workers.
         failures: u32,
     },
     /// Another worker is fetching, until this time at most.
-    Busy(UnixTime),
+    Held(UnixTime),
     /// Nobody may fetch before this time.
     TooSoon(UnixTime),
 }
 
 /// Whose turn it is to fetch one address. The default: nobody's yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct FetchLease {
     /// A worker is fetching, until this time at most.
     fetching_until: UnixTime,
     /// The end of the pause after the last failure.
@@ -81,7 +81,7 @@ impl SharedKeys {
     ) -> Option<(KeySet, UnixTime)> {
         let name = self.name("set", url);
         let stored = self.data.read(&name).ok()??;
-        let (fetched, jwks) = split_set(sealed::open(&name, &stored.value).ok()?)?;
+        let (fetched, jwks) = split_set(envelope::open(&name, &stored.value).ok()?)?;
         // Of a set from the future nobody knows the age.
         if known.is_some_and(|known| fetched <= known) || fetched > now.after(CLOCK_TOLERANCE) {
             return None;
@@ -93,41 +93,41 @@ impl SharedKeys {
     pub(super) fn publish(&self, fetched: UnixTime, url: &HttpUrl, keys: &KeySet) {
         let name = self.name("set", url);
         let payload = [fetched.as_millis().to_be_bytes().as_slice(), keys.to_jwks().as_bytes()].concat();
-        sealed::update(&*self.data, &name, |stored| {
+        envelope::update(&*self.data, &name, |stored| {
             let newer = stored
                 .and_then(split_set)
                 .is_some_and(|(other, _)| other > fetched && other <= fetched.after(CLOCK_TOLERANCE));
-            if newer { sealed::Change::Leave(()) } else { sealed::Change::Write(payload.clone(), ()) }
+            if newer { envelope::Change::Leave(()) } else { envelope::Change::Write(payload.clone(), ()) }
         });
     }
 
     /// Asks for the turn to fetch.
-    pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: Reason, policy: &KeyPolicy) -> Claim {
-        let claimed = sealed::update(&*self.data, &self.name("turn", url), |stored| {
-            let turn = stored.and_then(Turn::decode).unwrap_or(Turn::NOBODYS);
+    pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: Reason, policy: &KeyPolicy) -> Lease {
+        let claimed = envelope::update(&*self.data, &self.name("turn", url), |stored| {
+            let turn = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::NOBODYS);
             if turn.is_taken(now, policy) {
-                return sealed::Change::Leave(Claim::Busy(turn.fetching_until));
+                return envelope::Change::Leave(Lease::Held(turn.fetching_until));
             }
             if let Some(not_before) = turn.pause(now, reason, policy) {
-                return sealed::Change::Leave(Claim::TooSoon(not_before));
+                return envelope::Change::Leave(Lease::TooSoon(not_before));
             }
             let cooling_until = match reason {
                 Reason::Age => turn.cooling_until,
                 Reason::UnknownKeyId => now.after(policy.refetch_cooldown),
             };
-            let taken = Turn { fetching_until: now.after(patience(policy)), cooling_until, ..turn };
-            sealed::Change::Write(taken.encode(), Claim::Granted { failures: turn.failures })
+            let taken = FetchLease { fetching_until: now.after(patience(policy)), cooling_until, ..turn };
+            envelope::Change::Write(taken.encode(), Lease::Granted { failures: turn.failures })
         });
-        claimed.unwrap_or(Claim::Granted { failures: 0 })
+        claimed.unwrap_or(Lease::Granted { failures: 0 })
     }
 
     /// Gives the turn back after a fetch: with the pause that follows a failure, and how many there were in a row.
     pub(super) fn release(&self, url: &HttpUrl, failure: Option<(UnixTime, u32)>) {
-        sealed::update(&*self.data, &self.name("turn", url), |stored| {
-            let turn = stored.and_then(Turn::decode).unwrap_or(Turn::NOBODYS);
+        envelope::update(&*self.data, &self.name("turn", url), |stored| {
+            let turn = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::NOBODYS);
             let (not_before, failures) = failure.unwrap_or((UnixTime::EPOCH, 0));
-            let free = Turn { fetching_until: UnixTime::EPOCH, not_before, failures, ..turn };
-            sealed::Change::Write(free.encode(), ())
+            let free = FetchLease { fetching_until: UnixTime::EPOCH, not_before, failures, ..turn };
+            envelope::Change::Write(free.encode(), ())
         });
     }
 
@@ -135,7 +135,7 @@ impl SharedKeys {
     pub(super) fn is_taken(&self, now: UnixTime, url: &HttpUrl, policy: &KeyPolicy) -> Result<(), Option<UnixTime>> {
         let name = self.name("turn", url);
         let stored = self.data.read(&name).ok().flatten();
-        let turn = stored.and_then(|stored| Turn::decode(sealed::open(&name, &stored.value).ok()?));
+        let turn = stored.and_then(|stored| FetchLease::decode(envelope::open(&name, &stored.value).ok()?));
         match turn {
             Some(turn) if turn.is_taken(now, policy) => Ok(()),
             Some(turn) => Err(turn.pause(now, Reason::Age, policy)),
@@ -155,7 +155,7 @@ impl SharedKeys {
     }
 }
 
-impl Turn {
+impl FetchLease {
     const NOBODYS: Self = Self {
         fetching_until: UnixTime::EPOCH,
         not_before: UnixTime::EPOCH,

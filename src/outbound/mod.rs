@@ -9,23 +9,27 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use crate::attachment::Attachment;
-use crate::auth::{Evidence, JwtAuthError, Needs};
-use crate::callout::{Answer, Callout, CalloutError, CalloutId, Topic};
+use crate::auth::{JwtAuthError, Needs};
+use crate::callout::CalloutPermission;
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::exchange::{LONGEST_WAIT, MAX_WAITING, Phase, Released, SHORT_TICK, Settled, Step, TICK, Tick, Verdict};
-use crate::keys::{self, Attempt};
-use crate::reply::{Refusal, Rejection};
+use crate::evidence::Evidence;
+use crate::keys;
+use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
+use crate::token_attacher::TokenAttacher;
+use crate::verdict::{
+    CalloutOutcome, LONGEST_WAIT, MAX_WAITING, Phase, Resumed, SHORT_TICK, Step, TICK, Tick, Verdict,
+};
 
 use verification::Verification;
 
 /// The outbound direction: its signer, what it knows of the Hub's keys, and the exchanges under way.
 #[derive(Debug)]
 pub struct Outbound {
-    attachment: Attachment,
+    attacher: TokenAttacher,
     verification: Option<Verification>,
     /// Where each exchange is whose response will be verified.
     exchanges: LiteMap<RequestId, Exchange>,
@@ -49,7 +53,7 @@ enum Exchange {
 /// What an exchange waits for.
 #[derive(Debug)]
 struct Awaited {
-    topic: Topic,
+    subject: CalloutSubject,
     /// Its own callout, if it does not wait for another's.
     callout: Option<CalloutId>,
     since: UnixTime,
@@ -61,8 +65,8 @@ impl Outbound {
     pub fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
         let config::Outbound { signing, verify_responses } = config;
         let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
-        let attachment = Attachment::new(signing, "authorization", Phase::Request, capabilities);
-        Self { attachment, verification, exchanges: LiteMap::new_vec(), wakes_others: capabilities.wakes_others }
+        let attacher = TokenAttacher::new(signing, "authorization", Phase::Request, capabilities);
+        Self { attacher, verification, exchanges: LiteMap::new_vec(), wakes_others: capabilities.wakes_others }
     }
 
     /// The header that carries a response's token, if responses are verified.
@@ -74,20 +78,20 @@ impl Outbound {
     /// How often [`Outbound::on_tick`] wants to be called from now on; `None` if never.
     pub fn tick_period(&mut self) -> Option<Duration> {
         let awaits_others = self.verification.as_mut().is_some_and(Verification::awaits_others);
-        let needs_ticks = self.verification.is_some() || self.attachment.is_remote();
+        let needs_ticks = self.verification.is_some() || self.attacher.is_remote();
         if awaits_others { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
     /// Signs a new request, or holds it.
     pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
-        let attempt = self.attempt(now);
-        self.request(now, id, facts, attempt)
+        let permission = self.permission(now);
+        self.request(now, id, facts, permission)
     }
 
     /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
     /// carried out. `correlation` is as much of it as is known.
-    pub fn on_fault(&mut self, id: RequestId, rejection: Rejection, correlation: Correlation) -> Verdict {
-        let verdict = refuse(rejection, Evidence::default(), correlation);
+    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
+        let verdict = refuse(reason, Evidence::default(), correlation);
         self.note(id, &verdict);
         verdict
     }
@@ -98,12 +102,14 @@ impl Outbound {
             return Step::verdict(Verdict::pass());
         }
         match self.exchanges.remove(&id) {
-            Some(Exchange::UnderWay(correlation)) => self.response(now, id, correlation, facts, Attempt::First),
+            Some(Exchange::UnderWay(correlation)) => {
+                self.response(now, id, correlation, facts, CalloutPermission::Allowed)
+            }
             Some(Exchange::Decided) => Step::verdict(Verdict::pass()),
             // A response to a request that never passed this filter, or has not been let go.
             None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) => {
-                let refusal = Refusal::bare(Rejection::ResponseWithoutRequest);
-                Step::verdict(self.not_verified(id, refusal))
+                let rejection = Rejection::bare(RejectReason::ResponseWithoutRequest);
+                Step::verdict(self.not_verified(id, rejection))
             }
         }
     }
@@ -114,96 +120,108 @@ impl Outbound {
         if self.verification.is_none() || matches!(self.exchanges.remove(&id), Some(Exchange::Decided)) {
             return Verdict::pass();
         }
-        self.not_verified(id, Refusal::bare(Rejection::Internal))
+        self.not_verified(id, Rejection::bare(RejectReason::Internal))
     }
 
     /// Takes the answer to a callout and decides on everything that waited for it.
-    pub fn on_answer(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: &Answer) -> Settled {
-        self.settle(now, id, topic, answer.complete())
+    pub fn on_answer(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: &Answer,
+    ) -> CalloutOutcome {
+        self.settle(now, id, subject, answer.complete())
     }
 
     /// Takes it that a callout could not be made, and decides on everything that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, topic: &Topic) -> Settled {
-        self.settle(now, id, topic, Err(CalloutError::NotDispatched))
+    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
+        self.settle(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
     /// Forgets an exchange that has ended.
     pub fn on_gone(&mut self, id: RequestId) {
         self.exchanges.remove(&id);
-        self.attachment.forget(id);
+        self.attacher.forget(id);
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
     pub fn on_tick(&mut self, now: UnixTime) -> Tick {
-        let signatures = if self.wakes_others { self.attachment.lost(now) } else { Vec::new() };
-        let signatures = signatures.into_iter().map(|(id, request)| (id, Topic::Signature(request)));
+        let signatures = if self.wakes_others { self.attacher.lost(now) } else { Vec::new() };
+        let signatures = signatures.into_iter().map(|(id, request)| (id, CalloutSubject::Signature(request)));
         let keys = self.verification.as_mut().map(|verification| verification.lost(now)).unwrap_or_default();
         let lost: Vec<_> = signatures.chain(keys).collect();
         let mut settled: Vec<_> =
-            lost.into_iter().map(|(id, topic)| self.settle(now, id, &topic, Err(CalloutError::NoAnswer))).collect();
+            lost.into_iter().map(|(id, subject)| self.settle(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
         let keys::Due { fetches: callouts, ended_elsewhere } = due;
-        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &Topic::KeySet(url), None)));
+        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &CalloutSubject::KeySet(url), None)));
         Tick { callouts, settled }
     }
 
-    fn settle(&mut self, now: UnixTime, id: CalloutId, topic: &Topic, answer: Result<&[u8], CalloutError>) -> Settled {
-        if let Topic::Signature(request) = topic {
-            let settled = self.attachment.finish(now, id, *request, answer).unwrap_or_default();
+    fn settle(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: Result<&[u8], CalloutError>,
+    ) -> CalloutOutcome {
+        if let CalloutSubject::Signature(request) = subject {
+            let settled = self.attacher.finish(now, id, *request, answer).unwrap_or_default();
             for released in &settled.released {
                 self.note(released.id, &released.verdict);
             }
             return settled;
         }
-        let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, topic, answer));
+        let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, subject, answer));
         // A callout that was given up decides on nothing any more, but for the exchange that nothing else can decide on.
         if report.is_none() && self.wakes_others {
-            return Settled::default();
+            return CalloutOutcome::default();
         }
-        Settled { report, ended: Some((id, topic.clone())), ..self.release(now, topic, Some(id)) }
+        CalloutOutcome { report, ended: Some((id, subject.clone())), ..self.release(now, subject, Some(id)) }
     }
 
     /// Decides on everything that waited for this, or on the one exchange whose callout has ended where others can not be
     /// woken.
-    fn release(&mut self, now: UnixTime, topic: &Topic, callout: Option<CalloutId>) -> Settled {
-        let mut settled = Settled::default();
-        let ends = |awaited: &Awaited| awaited.topic == *topic && (self.wakes_others || awaited.callout == callout);
+    fn release(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
+        let mut settled = CalloutOutcome::default();
+        let ends = |awaited: &Awaited| awaited.subject == *subject && (self.wakes_others || awaited.callout == callout);
         let waited = self.exchanges.iter().filter(|(_, exchange)| exchange.awaits().is_some_and(ends));
         let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
         for id in ids {
             let (phase, step) = match self.exchanges.remove(&id) {
                 Some(Exchange::AwaitsKeys(_, facts)) => {
-                    (Phase::Request, self.request(now, id, *facts, Attempt::AfterCallout))
+                    (Phase::Request, self.request(now, id, *facts, CalloutPermission::Used))
                 }
                 Some(Exchange::AwaitsVerification(_, response)) => {
                     let (correlation, facts) = *response;
-                    (Phase::Response, self.response(now, id, correlation, facts, Attempt::AfterCallout))
+                    (Phase::Response, self.response(now, id, correlation, facts, CalloutPermission::Used))
                 }
                 _ => continue,
             };
             let Step { callouts, verdict } = step;
             settled.callouts.extend(callouts);
-            settled.released.extend(verdict.map(|verdict| Released { id, phase, verdict }));
+            settled.released.extend(verdict.map(|verdict| Resumed { id, phase, verdict }));
         }
         settled
     }
 
-    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts, attempt: Attempt) -> Step {
+    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts, permission: CalloutPermission) -> Step {
         let Some(verification) = &mut self.verification else { return self.sign(now, id, facts) };
         let is_required = verification.is_required();
-        let (rejection, fetch) = match verification.prepare(now, attempt) {
+        let (reason, fetch) = match verification.prepare(now, permission) {
             Ok(None) => return self.sign(now, id, facts),
-            Ok(Some(Needs { topic, callout })) if self.waiting() < MAX_WAITING => {
-                let awaited = Awaited::new(topic, callout.as_ref(), now);
+            Ok(Some(Needs { subject, callout })) if self.waiting() < MAX_WAITING => {
+                let awaited = Awaited::new(subject, callout.as_ref(), now);
                 self.exchanges.insert(id, Exchange::AwaitsKeys(awaited, Box::new(facts)));
                 return Step { callouts: callout.into_iter().collect(), verdict: None };
             }
-            Ok(Some(Needs { callout, .. })) => (Rejection::TooManyWaiting, callout),
-            Err(retry_after) => (Rejection::ResponseKeysUnavailable { retry_after }, None),
+            Ok(Some(Needs { callout, .. })) => (RejectReason::TooManyWaiting, callout),
+            Err(retry_after) => (RejectReason::ResponseKeysUnavailable { retry_after }, None),
         };
         let mut step = if is_required {
             self.exchanges.insert(id, Exchange::Decided);
-            Step::verdict(refuse(rejection, Evidence::default(), facts.correlation))
+            Step::verdict(refuse(reason, Evidence::default(), facts.correlation))
         } else {
             self.sign(now, id, facts)
         };
@@ -212,11 +230,11 @@ impl Outbound {
     }
 
     fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
-        let RequestFacts { correlation, freshness, .. } = facts;
+        let RequestFacts { correlation, nonce_input, .. } = facts;
         if self.verification.is_some() {
             self.exchanges.insert(id, Exchange::UnderWay(correlation.clone()));
         }
-        let step = self.attachment.attach(now, id, &freshness, correlation);
+        let step = self.attacher.attach(now, id, &nonce_input, correlation);
         if let Some(verdict) = &step.verdict {
             self.note(id, verdict);
         }
@@ -229,33 +247,35 @@ impl Outbound {
         id: RequestId,
         correlation: Correlation,
         facts: ResponseFacts,
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Step {
         let Some(verification) = &mut self.verification else { return Step::verdict(Verdict::pass()) };
         let mut evidence = Evidence::default();
-        let (error, fetch) = match verification.verify(now, &facts.token, attempt, &mut evidence) {
+        let (error, fetch) = match verification.verify(now, &facts.token, permission, &mut evidence) {
             Ok(None) => {
                 self.exchanges.insert(id, Exchange::Decided);
                 return Step::verdict(Verdict::pass());
             }
-            Ok(Some(Needs { topic, callout })) if attempt == Attempt::First && self.waiting() < MAX_WAITING => {
-                let awaited = Awaited::new(topic, callout.as_ref(), now);
+            Ok(Some(Needs { subject, callout }))
+                if permission == CalloutPermission::Allowed && self.waiting() < MAX_WAITING =>
+            {
+                let awaited = Awaited::new(subject, callout.as_ref(), now);
                 self.exchanges.insert(id, Exchange::AwaitsVerification(awaited, Box::new((correlation, facts))));
                 return Step { callouts: callout.into_iter().collect(), verdict: None };
             }
             Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),
             Err(error) => (error, None),
         };
-        let refusal = Refusal::new(Rejection::Response(error), evidence, correlation);
-        Step { callouts: fetch.into_iter().collect(), verdict: Some(self.not_verified(id, refusal)) }
+        let rejection = Rejection::new(RejectReason::Response(error), evidence, correlation);
+        Step { callouts: fetch.into_iter().collect(), verdict: Some(self.not_verified(id, rejection)) }
     }
 
     /// What becomes of a response that is not verified to be the Hub's.
-    fn not_verified(&mut self, id: RequestId, refusal: Refusal) -> Verdict {
+    fn not_verified(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
         self.exchanges.insert(id, Exchange::Decided);
         let is_required = self.verification.as_ref().is_none_or(Verification::is_required);
-        let refusal = Box::new(refusal);
-        if is_required { Verdict::Refuse(refusal) } else { Verdict::Tolerate(refusal) }
+        let rejection = Box::new(rejection);
+        if is_required { Verdict::Refuse(rejection) } else { Verdict::Tolerate(rejection) }
     }
 
     /// Remembers that what comes back for a request that was answered here is that answer.
@@ -266,14 +286,14 @@ impl Outbound {
     }
 
     /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
-    fn attempt(&mut self, now: UnixTime) -> Attempt {
+    fn permission(&mut self, now: UnixTime) -> CalloutPermission {
         if self.wakes_others || self.waiting() < MAX_WAITING {
-            return Attempt::First;
+            return CalloutPermission::Allowed;
         }
         // Of one that waits this long the gateway has not said that it is gone.
         let lasts = |awaited: &Awaited| now.since(awaited.since).is_some_and(|since| since <= LONGEST_WAIT);
         self.exchanges.retain(|_, exchange| exchange.awaits().is_none_or(lasts));
-        if self.waiting() < MAX_WAITING { Attempt::First } else { Attempt::AfterCallout }
+        if self.waiting() < MAX_WAITING { CalloutPermission::Allowed } else { CalloutPermission::Used }
     }
 
     /// How many requests and responses wait for keys.
@@ -293,13 +313,13 @@ impl Exchange {
 }
 
 impl Awaited {
-    fn new(topic: Topic, callout: Option<&Callout>, since: UnixTime) -> Self {
-        Self { topic, callout: callout.map(|callout| callout.id), since }
+    fn new(subject: CalloutSubject, callout: Option<&Callout>, since: UnixTime) -> Self {
+        Self { subject, callout: callout.map(|callout| callout.id), since }
     }
 }
 
-fn refuse(rejection: Rejection, evidence: Evidence, correlation: Correlation) -> Verdict {
-    Verdict::Refuse(Box::new(Refusal::new(rejection, evidence, correlation)))
+fn refuse(reason: RejectReason, evidence: Evidence, correlation: Correlation) -> Verdict {
+    Verdict::Refuse(Box::new(Rejection::new(reason, evidence, correlation)))
 }
 
 #[cfg(test)]

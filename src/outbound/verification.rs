@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use crate::auth::jwt_auth::{JwtAuth, JwtAuthError, Presented};
-use crate::auth::{Evidence, Needs, Outcome};
-use crate::callout::{CalloutError, CalloutId, Topic};
+use crate::auth::{Needs, Outcome};
+use crate::callout::CalloutPermission;
+use crate::callout::{CalloutError, CalloutId, CalloutReport, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config::{self, VerificationMode};
+use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
-use crate::keys::{self, Attempt};
-use crate::report::CalloutReport;
+use crate::keys;
 use crate::time::UnixTime;
 
 /// Verifies the Hub's responses, with the keys that it knows.
@@ -39,8 +40,8 @@ impl Verification {
 
     /// Makes sure, before a request leaves, that its response can be verified: `None` if it can. Not every gateway can hold
     /// a response until keys are there; and where none can be had, it is better not to have asked.
-    pub(super) fn prepare(&mut self, now: UnixTime, attempt: Attempt) -> Result<Option<Needs>, Duration> {
-        match self.jwt_auth.prepare(now, &self.settings.hub, attempt) {
+    pub(super) fn prepare(&mut self, now: UnixTime, permission: CalloutPermission) -> Result<Option<Needs>, Duration> {
+        match self.jwt_auth.prepare(now, &self.settings.hub, permission) {
             Ok(needs) => Ok(needs),
             Err(JwtAuthError::KeysUnavailable { retry_after }) => Err(retry_after),
             // The configuration has checked that the Hub's subject has an address.
@@ -54,12 +55,12 @@ impl Verification {
         &mut self,
         now: UnixTime,
         values: &[HeaderValue],
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Option<Needs>, JwtAuthError> {
         let presented = Presented { subject: &self.settings.hub, values, audiences: &self.settings.provider_ids };
-        let attempt = if self.holds_responses { attempt } else { Attempt::AfterCallout };
-        match self.jwt_auth.verify(now, presented, attempt, evidence)? {
+        let permission = if self.holds_responses { permission } else { CalloutPermission::Used };
+        match self.jwt_auth.verify(now, presented, permission, evidence)? {
             Outcome::Accepted(_) => Ok(None),
             Outcome::Needs(needs) => Ok(Some(needs)),
         }
@@ -70,19 +71,19 @@ impl Verification {
         &mut self,
         now: UnixTime,
         id: CalloutId,
-        topic: &Topic,
+        subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutReport> {
-        match topic {
-            Topic::KeySet(url) => self.jwt_auth.keys().finish(now, id, url, answer).map(CalloutReport::Keys),
-            Topic::Token(_) | Topic::Signature(_) => None,
+        match subject {
+            CalloutSubject::KeySet(url) => self.jwt_auth.keys().finish(now, id, url, answer).map(CalloutReport::from),
+            CalloutSubject::Token(_) | CalloutSubject::Signature(_) => None,
         }
     }
 
     /// The fetches that nobody reported on in time.
-    pub(super) fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, Topic)> {
+    pub(super) fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         let lost = self.jwt_auth.keys().lost(now);
-        lost.into_iter().map(|(id, url)| (id, Topic::KeySet(url))).collect()
+        lost.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url))).collect()
     }
 
     /// What time alone brings about.

@@ -47,7 +47,7 @@ fn forwarded(rules: PeerRules, trust_plaintext_hop: bool) -> PeerRules {
     PeerRules { source: PeerSource::ForwardedHeader { name, trust_plaintext_hop }, ..rules }
 }
 
-fn refusal(facts: &PeerFacts, rules: &PeerRules) -> PeerError {
+fn rejection(facts: &PeerFacts, rules: &PeerRules) -> PeerError {
     PeerCertificate::establish(facts, rules).unwrap_err()
 }
 
@@ -69,22 +69,22 @@ fn a_peer_whose_fingerprint_is_not_known_is_established_without_it() {
 #[test]
 fn a_certificate_that_was_not_verified_is_missing_even_if_its_subject_is_shown() {
     let facts = PeerFacts { verified: false, ..hub_on_connection() };
-    assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
+    assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
 }
 
 #[test]
 fn a_certificate_without_a_subject_fact_is_missing() {
     let facts = PeerFacts { subject: None, ..hub_on_connection() };
-    assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
-    assert_eq!(refusal(&PeerFacts::default(), &pinned(&["hub"], &[])), PeerError::Missing);
+    assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
+    assert_eq!(rejection(&PeerFacts::default(), &pinned(&["hub"], &[])), PeerError::Missing);
 }
 
 #[test]
 fn the_forwarded_header_is_nothing_to_a_connection_that_speaks_for_itself() {
     let facts = PeerFacts { subject: None, ..hub_behind_a_proxy() };
-    assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
+    assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), PeerError::Missing);
     let facts = PeerFacts { subject: Some("OU=tpp,O=Tpp".into()), ..hub_behind_a_proxy() };
-    assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), NotPinned::OrganisationalUnit.into());
+    assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), NotPinned::OrganisationalUnit.into());
 }
 
 #[test]
@@ -97,10 +97,10 @@ fn a_subject_that_is_no_name_or_ambiguous_is_malformed() {
     ];
     for (subject, expected) in cases {
         let facts = PeerFacts { subject: Some(subject.into()), ..hub_on_connection() };
-        assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), expected.into(), "{subject}");
+        assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), expected.into(), "{subject}");
         let header = format!(r#"Subject="{}""#, subject.replace(';', "<"));
         let facts = PeerFacts { forwarded: vec![header.into()], ..hub_behind_a_proxy() };
-        assert_eq!(refusal(&facts, &forwarded(pinned(&["hub"], &[]), false)), expected.into(), "{subject}");
+        assert_eq!(rejection(&facts, &forwarded(pinned(&["hub"], &[]), false)), expected.into(), "{subject}");
     }
 }
 
@@ -113,7 +113,7 @@ fn a_fingerprint_fact_that_is_no_fingerprint_is_malformed_whatever_is_pinned() {
             (&HUB_HASH.replace('b', "x"), FingerprintError::NotHexadecimal),
         ] {
             let facts = PeerFacts { fingerprint: Some(text.into()), ..hub_on_connection() };
-            assert_eq!(refusal(&facts, &rules), Malformed::Fingerprint(expected).into(), "{text}");
+            assert_eq!(rejection(&facts, &rules), Malformed::Fingerprint(expected).into(), "{text}");
         }
     }
 }
@@ -123,7 +123,7 @@ fn an_organisational_unit_is_pinned_octet_by_octet() {
     assert!(PeerCertificate::establish(&hub_on_connection(), &pinned(&["other", "hub"], &[])).is_ok());
     for pin in ["other", "HUB", "hub ", "hu", "hubs", "", "hub\u{200d}"] {
         assert_eq!(
-            refusal(&hub_on_connection(), &pinned(&[pin], &[])),
+            rejection(&hub_on_connection(), &pinned(&[pin], &[])),
             NotPinned::OrganisationalUnit.into(),
             "{pin:?}"
         );
@@ -134,7 +134,7 @@ fn an_organisational_unit_is_pinned_octet_by_octet() {
 fn a_pinned_organisational_unit_is_not_found_in_other_attributes() {
     for subject in ["CN=hub,OU=tpp,O=hub", r"OU=tpp\,OU=hub,O=x", "L=hub,OU=tpp,O=OU=hub"] {
         let facts = PeerFacts { subject: Some(subject.into()), ..hub_on_connection() };
-        assert_eq!(refusal(&facts, &pinned(&["hub"], &[])), NotPinned::OrganisationalUnit.into(), "{subject}");
+        assert_eq!(rejection(&facts, &pinned(&["hub"], &[])), NotPinned::OrganisationalUnit.into(), "{subject}");
     }
 }
 
@@ -144,25 +144,25 @@ fn a_fingerprint_is_pinned_alone_and_in_any_spelling() {
     assert!(PeerCertificate::establish(&hub_on_connection(), &rules).is_ok());
     let facts = PeerFacts { fingerprint: Some(HUB_HASH.to_uppercase().into()), ..hub_on_connection() };
     assert!(PeerCertificate::establish(&facts, &rules).is_ok());
-    assert_eq!(refusal(&hub_on_connection(), &pinned(&[], &[OTHER_HASH])), NotPinned::Fingerprint.into());
+    assert_eq!(rejection(&hub_on_connection(), &pinned(&[], &[OTHER_HASH])), NotPinned::Fingerprint.into());
 }
 
 #[test]
 fn a_pinned_fingerprint_needs_a_known_one() {
     let facts = PeerFacts { fingerprint: None, ..hub_on_connection() };
-    assert_eq!(refusal(&facts, &pinned(&["hub"], &[HUB_HASH])), NotPinned::FingerprintUnknown.into());
+    assert_eq!(rejection(&facts, &pinned(&["hub"], &[HUB_HASH])), NotPinned::FingerprintUnknown.into());
 }
 
 #[test]
 fn each_list_that_is_not_empty_must_match() {
     assert!(PeerCertificate::establish(&hub_on_connection(), &pinned(&["hub"], &[HUB_HASH])).is_ok());
-    assert_eq!(refusal(&hub_on_connection(), &pinned(&["other"], &[HUB_HASH])), NotPinned::OrganisationalUnit.into());
-    assert_eq!(refusal(&hub_on_connection(), &pinned(&["hub"], &[OTHER_HASH])), NotPinned::Fingerprint.into());
+    assert_eq!(rejection(&hub_on_connection(), &pinned(&["other"], &[HUB_HASH])), NotPinned::OrganisationalUnit.into());
+    assert_eq!(rejection(&hub_on_connection(), &pinned(&["hub"], &[OTHER_HASH])), NotPinned::Fingerprint.into());
 }
 
 #[test]
 fn a_peer_is_unpinned_only_when_that_is_said_aloud() {
-    assert_eq!(refusal(&hub_on_connection(), &pinned(&[], &[])), NotPinned::NothingIsPinned.into());
+    assert_eq!(rejection(&hub_on_connection(), &pinned(&[], &[])), NotPinned::NothingIsPinned.into());
     let rules = PeerRules { allow_unpinned: true, ..pinned(&[], &[]) };
     assert!(PeerCertificate::establish(&hub_on_connection(), &rules).is_ok());
 }
@@ -173,7 +173,7 @@ fn allowing_unpinned_peers_does_not_lift_a_pin_that_is_listed() {
         [(pinned(&["other"], &[]), NotPinned::OrganisationalUnit), (pinned(&[], &[OTHER_HASH]), NotPinned::Fingerprint)]
     {
         let rules = PeerRules { allow_unpinned: true, ..rules };
-        assert_eq!(refusal(&hub_on_connection(), &rules), expected.into());
+        assert_eq!(rejection(&hub_on_connection(), &rules), expected.into());
     }
 }
 
@@ -181,9 +181,9 @@ fn allowing_unpinned_peers_does_not_lift_a_pin_that_is_listed() {
 fn allowing_unpinned_peers_does_not_lift_the_need_for_a_sound_certificate() {
     let rules = PeerRules { allow_unpinned: true, ..pinned(&[], &[]) };
     let unverified = PeerFacts { verified: false, ..hub_on_connection() };
-    assert_eq!(refusal(&unverified, &rules), PeerError::Missing);
+    assert_eq!(rejection(&unverified, &rules), PeerError::Missing);
     let ambiguous = PeerFacts { subject: Some("OU=a,OU=b,O=x".into()), ..hub_on_connection() };
-    assert_eq!(refusal(&ambiguous, &rules), Malformed::Subject(SubjectError::NotOneOrganisationalUnit).into());
+    assert_eq!(rejection(&ambiguous, &rules), Malformed::Subject(SubjectError::NotOneOrganisationalUnit).into());
 }
 
 #[test]
@@ -195,13 +195,13 @@ fn a_forwarded_certificate_is_the_headers_and_not_the_proxys() {
 
     let without_hash = PeerFacts { forwarded: vec![format!(r#"Subject="{HUB}""#).into()], ..hub_behind_a_proxy() };
     let rules = forwarded(pinned(&[], &[OTHER_HASH]), false);
-    assert_eq!(refusal(&without_hash, &rules), NotPinned::FingerprintUnknown.into());
+    assert_eq!(rejection(&without_hash, &rules), NotPinned::FingerprintUnknown.into());
 }
 
 #[test]
 fn a_forwarded_header_over_a_hop_without_mutual_tls_is_believed_only_when_that_is_said_aloud() {
     let facts = PeerFacts { verified: false, subject: None, fingerprint: None, ..hub_behind_a_proxy() };
-    assert_eq!(refusal(&facts, &forwarded(pinned(&["hub"], &[]), false)), PeerError::Missing);
+    assert_eq!(rejection(&facts, &forwarded(pinned(&["hub"], &[]), false)), PeerError::Missing);
     assert!(PeerCertificate::establish(&facts, &forwarded(pinned(&["hub"], &[]), true)).is_ok());
 }
 
@@ -209,7 +209,7 @@ fn a_forwarded_header_over_a_hop_without_mutual_tls_is_believed_only_when_that_i
 fn the_connection_never_stands_in_for_a_forwarded_header_that_is_missing() {
     for trust_plaintext_hop in [false, true] {
         assert_eq!(
-            refusal(&hub_on_connection(), &forwarded(pinned(&["hub"], &[]), trust_plaintext_hop)),
+            rejection(&hub_on_connection(), &forwarded(pinned(&["hub"], &[]), trust_plaintext_hop)),
             PeerError::Missing
         );
     }
@@ -219,7 +219,7 @@ fn the_connection_never_stands_in_for_a_forwarded_header_that_is_missing() {
 fn several_forwarded_headers_are_malformed_even_if_they_agree() {
     let mut facts = hub_behind_a_proxy();
     facts.forwarded.push(facts.forwarded[0].clone());
-    assert_eq!(refusal(&facts, &forwarded(pinned(&["hub"], &[]), false)), Malformed::SeveralForwardedHeaders.into());
+    assert_eq!(rejection(&facts, &forwarded(pinned(&["hub"], &[]), false)), Malformed::SeveralForwardedHeaders.into());
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_forwarded_header_that_does_not_name_one_certificate_is_malformed() {
     let header = format!(r#"Hash={HUB_HASH};URI=x;Subject="{HUB}""#);
     let facts = PeerFacts { forwarded: vec![header.into()], ..hub_behind_a_proxy() };
     let expected = Malformed::Forwarded(ForwardedError::KeyAfterPeerText);
-    assert_eq!(refusal(&facts, &forwarded(pinned(&["hub"], &[]), false)), expected.into());
+    assert_eq!(rejection(&facts, &forwarded(pinned(&["hub"], &[]), false)), expected.into());
 }
 
 #[test]
@@ -238,11 +238,11 @@ fn missing_comes_before_malformed_and_malformed_before_not_pinned() {
     facts.fingerprint = Some("x".into());
     facts.forwarded = vec![b"x".to_vec(), b"y".to_vec()];
     for rules in [pinned(&["other"], &[]), forwarded(pinned(&["other"], &[]), false)] {
-        assert_eq!(refusal(&facts, &rules), PeerError::Missing);
+        assert_eq!(rejection(&facts, &rules), PeerError::Missing);
     }
     facts.verified = true;
     for rules in [pinned(&["other"], &[]), pinned(&[], &[]), forwarded(pinned(&["other"], &[]), false)] {
-        assert!(matches!(refusal(&facts, &rules), PeerError::Malformed(_)));
+        assert!(matches!(rejection(&facts, &rules), PeerError::Malformed(_)));
     }
 }
 
@@ -250,9 +250,9 @@ fn missing_comes_before_malformed_and_malformed_before_not_pinned() {
 fn a_message_names_the_failed_check_and_echoes_nothing() {
     let facts = PeerFacts { subject: Some("OU=secret,O=x,O=y".into()), ..hub_on_connection() };
     let cases = [
-        (refusal(&PeerFacts::default(), &pinned(&["pin"], &[])), "no verified client certificate"),
-        (refusal(&facts, &pinned(&["pin"], &[])), "the subject does not have exactly one O"),
-        (refusal(&hub_on_connection(), &pinned(&["pin"], &[])), "the OU of the client certificate is not allowed"),
+        (rejection(&PeerFacts::default(), &pinned(&["pin"], &[])), "no verified client certificate"),
+        (rejection(&facts, &pinned(&["pin"], &[])), "the subject does not have exactly one O"),
+        (rejection(&hub_on_connection(), &pinned(&["pin"], &[])), "the OU of the client certificate is not allowed"),
     ];
     for (error, message) in cases {
         assert_eq!(error.to_string(), message);

@@ -12,7 +12,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::shared_data::sealed::{self, Unsealed};
+use crate::shared_data::envelope::{self, Unusable};
 use crate::shared_data::{SharedData, Unavailable, Version, Written};
 use crate::time::UnixTime;
 
@@ -75,7 +75,7 @@ impl Buckets {
     ) -> Result<(), ReplayError> {
         self.latest = self.latest.max(now);
         for _ in 0..MAX_ATTEMPTS {
-            if self.attempt(now, token, valid_until)? {
+            if self.permission(now, token, valid_until)? {
                 return Ok(());
             }
         }
@@ -84,7 +84,7 @@ impl Buckets {
 
     /// Finds the token's bucket and writes the token there. Not done if the bucket has to be begun first, or if another
     /// worker came between.
-    fn attempt(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
+    fn permission(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
         let mut damaged = None;
         for alternative in 0..NAMES {
             let name = self.name(token, alternative);
@@ -96,9 +96,9 @@ impl Buckets {
                 }
                 break;
             };
-            match sealed::open(&name, &stored.value) {
-                Err(Unsealed::Foreign) => {}
-                Err(Unsealed::Damaged) => damaged = damaged.or(Some((name, stored.version))),
+            match envelope::open(&name, &stored.value) {
+                Err(Unusable::Foreign) => {}
+                Err(Unusable::Damaged) => damaged = damaged.or(Some((name, stored.version))),
                 Ok(payload) => match Bucket::read(payload, self.limit) {
                     None => damaged = damaged.or(Some((name, stored.version))),
                     Some(bucket) => {
@@ -126,7 +126,7 @@ impl Buckets {
     }
 
     fn write(&self, name: &str, payload: &[u8], seen: Option<Version>) -> Result<Written, ReplayError> {
-        Ok(self.shared.write(name, &sealed::seal(name, payload), seen)?)
+        Ok(self.shared.write(name, &envelope::seal(name, payload), seen)?)
     }
 
     /// Guards of different capacity never meet in one bucket.

@@ -135,7 +135,7 @@ fn check_not_forgotten(now: UnixTime, valid_until: UnixTime, forgotten: UnixTime
     Ok(())
 }
 
-/// The refusal when all room is taken until after `earliest`.
+/// The rejection when all room is taken until after `earliest`.
 fn full(now: UnixTime, earliest: UnixTime) -> ReplayError {
     ReplayError::Full { retry_after: now.until(earliest.after(Duration::from_millis(1))) }
 }

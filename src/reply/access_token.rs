@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::jose::JwsError;
     use crate::jose::compact::Part;
-    use crate::reply::{Refusal, Rejection};
+    use crate::reply::{RejectReason, Rejection};
 
     /// One error of each kind, with the row of spec §3 that it belongs to.
     fn errors() -> Vec<(AccessTokenError, u16, &'static str)> {
@@ -149,15 +149,15 @@ mod tests {
     #[test]
     fn each_error_has_the_status_and_code_of_the_standards_table() {
         for (error, status, code) in errors() {
-            let refusal = Refusal::bare(Rejection::AccessToken(error));
-            assert_eq!((refusal.reply().status, refusal.code().as_str()), (status, code), "{error:?}");
+            let rejection = Rejection::bare(RejectReason::AccessToken(error));
+            assert_eq!((rejection.reply().status, rejection.code().as_str()), (status, code), "{error:?}");
         }
     }
 
     #[test]
     fn every_503_says_when_to_try_again_and_everything_else_carries_a_challenge() {
         for (error, status, _) in errors() {
-            let reply = Refusal::bare(Rejection::AccessToken(error)).reply();
+            let reply = Rejection::bare(RejectReason::AccessToken(error)).reply();
             let header = |name| reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
             assert_eq!(header("retry-after"), (status == 503).then_some("2"), "{error:?}");
             assert_eq!(header("www-authenticate").is_some(), status != 503, "{error:?}");

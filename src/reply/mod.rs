@@ -1,4 +1,4 @@
-//! The one place where a rejection becomes what others see of it: status, error code, body, headers, log line, metric
+//! The one place where a reason becomes what others see of it: status, error code, body, headers, log line, metric
 //! (spec §3).
 //!
 //! Messages name the check that failed and what would be right. They never repeat what the caller sent, nor the value
@@ -12,17 +12,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::auth::{AccessTokenError, ApiKeyError, Evidence, JwtAuthError};
-use crate::header_value::HeaderValue;
+use crate::auth::{AccessTokenError, ApiKeyError, AuthError, JwtAuthError};
+use crate::evidence::Evidence;
+use crate::log_line::{LoggedIds, printable, to_json};
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
 use crate::request::Correlation;
 use crate::signing::SigningError;
 use crate::time::UnixTime;
-
-/// The longest value that is copied from a request into the log, in characters.
-const MAX_LOGGED: usize = 128;
 
 /// The longest `x-fapi-interaction-id` that is echoed, in bytes. It is a UUID.
 const MAX_ECHOED: usize = 128;
@@ -32,7 +30,7 @@ pub(crate) const REALM: &str = "ozone-connect";
 
 /// Why a request is not let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rejection {
+pub enum RejectReason {
     /// No acceptable client certificate.
     Peer(PeerError),
     /// The request carries a header that only this filter may set.
@@ -50,7 +48,7 @@ pub enum Rejection {
     /// The access token is not accepted.
     AccessToken(AccessTokenError),
     /// The bank's own request or response could not be signed.
-    Signing(SigningError),
+    TokenIssuer(SigningError),
     /// There are no keys to verify the Hub's response with, and none can be had now.
     ResponseKeysUnavailable {
         /// When to try again.
@@ -95,32 +93,19 @@ pub enum ErrorCode {
 
 /// A request that is answered here, with all that is logged of it.
 #[derive(Debug)]
-pub struct Refusal {
-    rejection: Rejection,
+pub struct Rejection {
+    reason: RejectReason,
     evidence: Evidence,
     correlation: Correlation,
 }
 
 /// What was done about something that ought to be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalEvent {
+pub enum RejectionEvent {
     /// It was refused.
     Refused,
     /// It was let through all the same, as the configuration wants it.
     Tolerated,
-}
-
-/// The ids of a request as a log line shows them: cut and reduced to plain ASCII.
-#[derive(Debug, Serialize)]
-pub(crate) struct LoggedIds {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    x_fapi_interaction_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    o3_caller_interaction_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    o3_ozone_interaction_id: Option<String>,
 }
 
 /// A complete HTTP response.
@@ -207,7 +192,7 @@ impl ErrorCode {
     }
 }
 
-impl Rejection {
+impl RejectReason {
     /// The error code that stands for it.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -224,7 +209,7 @@ impl Rejection {
             Self::ApiKey(_) => ErrorCode::CredentialMalformed,
             Self::JwtAuth(error) => jwt_auth::code(error),
             Self::AccessToken(error) => access_token::code(error),
-            Self::Signing(error) => outbound::signing_code(error),
+            Self::TokenIssuer(error) => outbound::signing_code(error),
             Self::Response(_) | Self::ResponseWithoutRequest => ErrorCode::ResponseNotVerified,
             Self::ResponseKeysUnavailable { .. } | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
             Self::NotAuthenticated | Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
@@ -243,7 +228,7 @@ impl Rejection {
                 | AccessTokenError::IntrospectionUnavailable { retry_after },
             )
             | Self::ResponseKeysUnavailable { retry_after } => Some(*retry_after),
-            Self::Signing(error) => error.retry_after(),
+            Self::TokenIssuer(error) => error.retry_after(),
             Self::JwtAuth(JwtAuthError::Replay(ReplayError::Unavailable)) | Self::TooManyWaiting => {
                 Some(Duration::from_secs(1))
             }
@@ -283,7 +268,7 @@ impl Rejection {
             Self::ApiKey(error) => api_key_message(error).into(),
             Self::JwtAuth(error) => jwt_auth::message(error),
             Self::AccessToken(error) => access_token::message(error),
-            Self::Signing(error) => outbound::signing_message(error).into(),
+            Self::TokenIssuer(error) => outbound::signing_message(error).into(),
             Self::ResponseKeysUnavailable { .. } => {
                 "The keys to verify the response of the API Hub with can not be had now. Try again.".into()
             }
@@ -297,21 +282,31 @@ impl Rejection {
     }
 }
 
-impl Refusal {
-    pub(crate) fn new(rejection: Rejection, evidence: Evidence, correlation: Correlation) -> Self {
-        Self { rejection, evidence, correlation }
+impl From<AuthError> for RejectReason {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::ApiKey(error) => Self::ApiKey(error),
+            AuthError::JwtAuth(error) => Self::JwtAuth(error),
+            AuthError::AccessToken(error) => Self::AccessToken(error),
+        }
+    }
+}
+
+impl Rejection {
+    pub(crate) fn new(reason: RejectReason, evidence: Evidence, correlation: Correlation) -> Self {
+        Self { reason, evidence, correlation }
     }
 
-    /// A refusal of which nothing but the reason is known.
+    /// A rejection of which nothing but the reason is known.
     #[must_use]
-    pub fn bare(rejection: Rejection) -> Self {
-        Self::new(rejection, Evidence::default(), Correlation::default())
+    pub fn bare(reason: RejectReason) -> Self {
+        Self::new(reason, Evidence::default(), Correlation::default())
     }
 
     /// The error code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        self.rejection.code()
+        self.reason.code()
     }
 
     /// Notes the gateway's id of the request, unless it is known.
@@ -323,7 +318,7 @@ impl Refusal {
     /// Whether the memory of replay detection had no room left, which an operator should know of.
     #[must_use]
     pub fn is_replay_memory_full(&self) -> bool {
-        matches!(self.rejection, Rejection::JwtAuth(JwtAuthError::Replay(ReplayError::Full { .. })))
+        matches!(self.reason, RejectReason::JwtAuth(JwtAuthError::Replay(ReplayError::Full { .. })))
     }
 
     /// The response for the caller.
@@ -331,15 +326,15 @@ impl Refusal {
     pub fn reply(&self) -> Reply {
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
-        headers.extend(self.rejection.challenge().map(|challenge| ("www-authenticate", challenge)));
-        headers.extend(self.rejection.retry_after().map(|pause| ("retry-after", whole_seconds(pause).to_string())));
+        headers.extend(self.reason.challenge().map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(self.reason.retry_after().map(|pause| ("retry-after", whole_seconds(pause).to_string())));
         headers.extend(self.echoed_interaction_id().map(|id| ("x-fapi-interaction-id", id)));
         Reply { status: self.code().status(), headers, body: self.body() }
     }
 
     /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
     #[must_use]
-    pub fn log_line(&self, now: UnixTime, event: RefusalEvent) -> String {
+    pub fn log_line(&self, now: UnixTime, event: RejectionEvent) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,
@@ -362,9 +357,9 @@ impl Refusal {
         to_json(&Line {
             time: now.to_rfc3339(),
             event: event.name(),
-            status: (event == RefusalEvent::Refused).then(|| code.status()),
+            status: (event == RejectionEvent::Refused).then(|| code.status()),
             code: code.as_str(),
-            reason: self.rejection.message(),
+            reason: self.reason.message(),
             ids: LoggedIds::of(&self.correlation),
             organisational_unit: from_text(&self.evidence.organisational_unit),
             kid: from_text(&self.evidence.key_id),
@@ -379,7 +374,7 @@ impl Refusal {
             error_code: &'a str,
             error_message: String,
         }
-        to_json(&Body { error_code: self.code().as_str(), error_message: self.rejection.message() })
+        to_json(&Body { error_code: self.code().as_str(), error_message: self.reason.message() })
     }
 
     fn echoed_interaction_id(&self) -> Option<String> {
@@ -389,43 +384,13 @@ impl Refusal {
     }
 }
 
-impl RefusalEvent {
+impl RejectionEvent {
     fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Tolerated => "tolerated",
         }
     }
-}
-
-impl LoggedIds {
-    /// These ids.
-    pub(crate) fn of(correlation: &Correlation) -> Self {
-        let id = |bytes: &Option<HeaderValue>| bytes.as_deref().map(printable);
-        Self {
-            request_id: correlation.request_id.as_deref().map(printable),
-            x_fapi_interaction_id: id(&correlation.fapi_interaction_id),
-            o3_caller_interaction_id: id(&correlation.caller_interaction_id),
-            o3_ozone_interaction_id: id(&correlation.ozone_interaction_id),
-        }
-    }
-}
-
-/// Text from outside for a log line: printable ASCII without quotes and backslashes, at most [`MAX_LOGGED`] characters.
-/// Everything else becomes `?`, so that nothing can end the line, colour a terminal or break a parser.
-fn printable(bytes: &[u8]) -> String {
-    let plain = |byte: &u8| match byte {
-        b'"' | b'\\' => '?',
-        b' '..=b'~' => char::from(*byte),
-        _ => '?',
-    };
-    bytes.iter().take(MAX_LOGGED).map(plain).collect()
-}
-
-/// A body in JSON.
-pub(crate) fn to_json(value: &impl Serialize) -> String {
-    // Strings and numbers always serialise; an empty object is still a well-formed answer if that ever changes.
-    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// Seconds, rounded up, at least 1.

@@ -18,26 +18,26 @@ fn key_id() -> crate::config::KeyId {
     crate::config::KeyId::new("2026").unwrap()
 }
 
-/// One rejection of each kind, with the row of spec §3 that it belongs to.
-fn rejections() -> Vec<(Rejection, u16, &'static str)> {
-    let jwt = Rejection::JwtAuth;
-    let peer = |fault| (Rejection::Peer(PeerError::Malformed(fault)), 401, "Certificate.Malformed");
+/// One reason of each kind, with the row of spec §3 that it belongs to.
+fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
+    let jwt = RejectReason::JwtAuth;
+    let peer = |fault| (RejectReason::Peer(PeerError::Malformed(fault)), 401, "Certificate.Malformed");
     let malformed = |error| jwt(JwtAuthError::Malformed(error));
     let header = |error| (jwt(JwtAuthError::Header(error)), 401, "JWS.InvalidHeader");
     let claim = |claim, fault| (jwt(JwtAuthError::Claims(ClaimsError::Invalid(claim, fault))), 401, "JWS.InvalidClaim");
-    let response = |error| (Rejection::Response(error), 502, "Response.NotVerified");
+    let response = |error| (RejectReason::Response(error), 502, "Response.NotVerified");
     vec![
-        (Rejection::Peer(PeerError::Missing), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::Missing), 401, "Certificate.Missing"),
         peer(Malformed::Name(NameError::InvalidEscape)),
         peer(Malformed::Subject(SubjectError::NotOneOrganisation)),
         peer(Malformed::SeveralForwardedHeaders),
-        (Rejection::Peer(PeerError::NotPinned(NotPinned::OrganisationalUnit)), 403, "Certificate.NotAllowed"),
-        (Rejection::Peer(PeerError::NotPinned(NotPinned::Fingerprint)), 403, "Certificate.NotAllowed"),
+        (RejectReason::Peer(PeerError::NotPinned(NotPinned::OrganisationalUnit)), 403, "Certificate.NotAllowed"),
+        (RejectReason::Peer(PeerError::NotPinned(NotPinned::Fingerprint)), 403, "Certificate.NotAllowed"),
         (jwt(JwtAuthError::SubjectHasNoAddress), 401, "Certificate.Malformed"),
-        (Rejection::ReservedHeader, 403, "Header.NotAllowed"),
-        (Rejection::Provider(ProviderError::Missing), 403, "Provider.Unknown"),
-        (Rejection::Provider(ProviderError::Unknown), 403, "Provider.Unknown"),
-        (Rejection::Provider(ProviderError::Contradictory), 403, "Provider.Unknown"),
+        (RejectReason::ReservedHeader, 403, "Header.NotAllowed"),
+        (RejectReason::Provider(ProviderError::Missing), 403, "Provider.Unknown"),
+        (RejectReason::Provider(ProviderError::Unknown), 403, "Provider.Unknown"),
+        (RejectReason::Provider(ProviderError::Contradictory), 403, "Provider.Unknown"),
         (jwt(JwtAuthError::Credential(CredentialError::Missing)), 401, "Credential.Missing"),
         (jwt(JwtAuthError::Credential(CredentialError::Several)), 401, "Credential.Malformed"),
         (jwt(JwtAuthError::Credential(CredentialError::NotBearer)), 401, "Credential.Malformed"),
@@ -79,29 +79,33 @@ fn rejections() -> Vec<(Rejection, u16, &'static str)> {
             "GenericRecoverableError",
         ),
         (jwt(JwtAuthError::Replay(ReplayError::Unavailable)), 503, "GenericRecoverableError"),
-        (Rejection::ApiKey(ApiKeyError::Missing), 401, "Credential.Missing"),
-        (Rejection::ApiKey(ApiKeyError::Several), 401, "Credential.Malformed"),
-        (Rejection::ApiKey(ApiKeyError::TooLong), 401, "Credential.Malformed"),
-        (Rejection::ApiKey(ApiKeyError::OtherScheme), 401, "Credential.Malformed"),
-        (Rejection::ApiKey(ApiKeyError::Empty), 401, "Credential.Malformed"),
-        (Rejection::ApiKey(ApiKeyError::Unknown), 401, "ApiKey.Invalid"),
-        (Rejection::ApiKey(ApiKeyError::NotYetValid(key_id())), 401, "ApiKey.Invalid"),
-        (Rejection::ApiKey(ApiKeyError::Expired(key_id())), 401, "ApiKey.Invalid"),
+        (RejectReason::ApiKey(ApiKeyError::Missing), 401, "Credential.Missing"),
+        (RejectReason::ApiKey(ApiKeyError::Several), 401, "Credential.Malformed"),
+        (RejectReason::ApiKey(ApiKeyError::TooLong), 401, "Credential.Malformed"),
+        (RejectReason::ApiKey(ApiKeyError::OtherScheme), 401, "Credential.Malformed"),
+        (RejectReason::ApiKey(ApiKeyError::Empty), 401, "Credential.Malformed"),
+        (RejectReason::ApiKey(ApiKeyError::Unknown), 401, "ApiKey.Invalid"),
+        (RejectReason::ApiKey(ApiKeyError::NotYetValid(key_id())), 401, "ApiKey.Invalid"),
+        (RejectReason::ApiKey(ApiKeyError::Expired(key_id())), 401, "ApiKey.Invalid"),
         (
             jwt(JwtAuthError::KeysUnavailable { retry_after: Duration::from_millis(1500) }),
             503,
             "GenericRecoverableError",
         ),
-        (Rejection::Signing(SigningError::NoActiveKey), 500, "GenericError"),
-        (Rejection::Signing(SigningError::Fault), 500, "GenericError"),
-        (Rejection::Signing(SigningError::Remote(RemoteError::of(CalloutError::Status(403)))), 500, "GenericError"),
+        (RejectReason::TokenIssuer(SigningError::NoActiveKey), 500, "GenericError"),
+        (RejectReason::TokenIssuer(SigningError::Fault), 500, "GenericError"),
         (
-            Rejection::Signing(SigningError::Remote(RemoteError::of(CalloutError::NoAnswer))),
+            RejectReason::TokenIssuer(SigningError::Remote(RemoteError::of(CalloutError::Status(403)))),
+            500,
+            "GenericError",
+        ),
+        (
+            RejectReason::TokenIssuer(SigningError::Remote(RemoteError::of(CalloutError::NoAnswer))),
             503,
             "GenericRecoverableError",
         ),
-        (Rejection::Signing(SigningError::TooManyPending), 503, "GenericRecoverableError"),
-        (Rejection::ResponseKeysUnavailable { retry_after: Duration::ZERO }, 503, "GenericRecoverableError"),
+        (RejectReason::TokenIssuer(SigningError::TooManyPending), 503, "GenericRecoverableError"),
+        (RejectReason::ResponseKeysUnavailable { retry_after: Duration::ZERO }, 503, "GenericRecoverableError"),
         response(JwtAuthError::Credential(CredentialError::Missing)),
         response(JwtAuthError::Credential(CredentialError::Several)),
         response(JwtAuthError::Credential(CredentialError::NotBearer)),
@@ -110,10 +114,10 @@ fn rejections() -> Vec<(Rejection, u16, &'static str)> {
         response(JwtAuthError::Claims(ClaimsError::Invalid(Claim::Audience, Fault::Mismatch))),
         response(JwtAuthError::Signature),
         response(JwtAuthError::KeysUnavailable { retry_after: Duration::ZERO }),
-        (Rejection::ResponseWithoutRequest, 502, "Response.NotVerified"),
-        (Rejection::TooManyWaiting, 503, "GenericRecoverableError"),
-        (Rejection::NotConfigured, 500, "GenericError"),
-        (Rejection::Internal, 500, "GenericError"),
+        (RejectReason::ResponseWithoutRequest, 502, "Response.NotVerified"),
+        (RejectReason::TooManyWaiting, 503, "GenericRecoverableError"),
+        (RejectReason::NotConfigured, 500, "GenericError"),
+        (RejectReason::Internal, 500, "GenericError"),
     ]
 }
 
@@ -123,10 +127,10 @@ fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
 
 #[test]
 fn each_rejection_has_the_status_and_code_of_the_standards_table() {
-    for (rejection, status, code) in rejections() {
-        let reply = Refusal::bare(rejection.clone()).reply();
+    for (reason, status, code) in rejections() {
+        let reply = Rejection::bare(reason.clone()).reply();
         let body: Value = serde_json::from_str(&reply.body).unwrap();
-        assert_eq!((reply.status, body["errorCode"].as_str()), (status, Some(code)), "{rejection:?}");
+        assert_eq!((reply.status, body["errorCode"].as_str()), (status, Some(code)), "{reason:?}");
         assert_eq!(body.as_object().unwrap().len(), 2, "errorCode and errorMessage, nothing else");
         assert!(!body["errorMessage"].as_str().unwrap().is_empty());
         assert_eq!(header(&reply, "content-type"), Some("application/json"));
@@ -135,15 +139,15 @@ fn each_rejection_has_the_status_and_code_of_the_standards_table() {
 
 #[test]
 fn messages_are_sentences() {
-    for (rejection, ..) in rejections() {
-        let message = rejection.message();
+    for (reason, ..) in rejections() {
+        let message = reason.message();
         assert!(message.starts_with(|first: char| first.is_ascii_uppercase()) && message.ends_with('.'), "{message}");
     }
 }
 
 #[test]
 fn no_two_rejections_have_the_same_message() {
-    let mut messages: Vec<_> = rejections().iter().map(|(rejection, ..)| rejection.message()).collect();
+    let mut messages: Vec<_> = rejections().iter().map(|(reason, ..)| reason.message()).collect();
     let count = messages.len();
     messages.sort();
     messages.dedup();
@@ -153,8 +157,8 @@ fn no_two_rejections_have_the_same_message() {
 /// RFC 6750 §3: error_description must not include characters outside %x20-21 / %x23-5B / %x5D-7E.
 #[test]
 fn messages_fit_into_a_challenge() {
-    for (rejection, ..) in rejections() {
-        let message = rejection.message();
+    for (reason, ..) in rejections() {
+        let message = reason.message();
         assert!(
             message.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'),
             "{message}"
@@ -164,37 +168,37 @@ fn messages_fit_into_a_challenge() {
 
 #[test]
 fn every_401_and_nothing_else_carries_a_challenge() {
-    for (rejection, status, _) in rejections() {
-        let reply = Refusal::bare(rejection.clone()).reply();
+    for (reason, status, _) in rejections() {
+        let reply = Rejection::bare(reason.clone()).reply();
         let challenged = status == 401 || reply.body.contains("AccessToken.InvalidScope");
-        assert_eq!(header(&reply, "www-authenticate").is_some(), challenged, "{rejection:?}");
+        assert_eq!(header(&reply, "www-authenticate").is_some(), challenged, "{reason:?}");
     }
-    let challenge = |rejection| header(&Refusal::bare(rejection).reply(), "www-authenticate").unwrap().to_owned();
+    let challenge = |reason| header(&Rejection::bare(reason).reply(), "www-authenticate").unwrap().to_owned();
     assert_eq!(
-        challenge(Rejection::JwtAuth(JwtAuthError::Credential(CredentialError::Missing))),
+        challenge(RejectReason::JwtAuth(JwtAuthError::Credential(CredentialError::Missing))),
         "Bearer realm=\"ozone-connect\"",
         "no error where no credential was sent"
     );
     assert_eq!(
-        challenge(Rejection::JwtAuth(JwtAuthError::Signature)),
+        challenge(RejectReason::JwtAuth(JwtAuthError::Signature)),
         "Bearer realm=\"ozone-connect\", error=\"invalid_token\", \
          error_description=\"The signature of the token is not by the key that its kid names.\""
     );
     assert!(
-        challenge(Rejection::JwtAuth(JwtAuthError::Credential(CredentialError::NotBearer)))
+        challenge(RejectReason::JwtAuth(JwtAuthError::Credential(CredentialError::NotBearer)))
             .contains("error=\"invalid_request\"")
     );
 }
 
 #[test]
 fn every_503_and_nothing_else_says_when_to_try_again() {
-    for (rejection, status, _) in rejections() {
-        let reply = Refusal::bare(rejection.clone()).reply();
-        assert_eq!(header(&reply, "retry-after").is_some(), status == 503, "{rejection:?}");
+    for (reason, status, _) in rejections() {
+        let reply = Rejection::bare(reason.clone()).reply();
+        assert_eq!(header(&reply, "retry-after").is_some(), status == 503, "{reason:?}");
     }
     for (pause, seconds) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (9500, "10")] {
         let retry_after = Duration::from_millis(pause);
-        let reply = Refusal::bare(Rejection::JwtAuth(JwtAuthError::KeysUnavailable { retry_after })).reply();
+        let reply = Rejection::bare(RejectReason::JwtAuth(JwtAuthError::KeysUnavailable { retry_after })).reply();
         assert_eq!(header(&reply, "retry-after"), Some(seconds));
     }
 }
@@ -203,8 +207,8 @@ fn every_503_and_nothing_else_says_when_to_try_again() {
 fn a_harmless_interaction_id_is_echoed_and_no_other() {
     let echoed = |id: &[u8]| {
         let correlation = Correlation { fapi_interaction_id: Some(id.to_vec().into()), ..Correlation::default() };
-        let refusal = Refusal::new(Rejection::Internal, Evidence::default(), correlation);
-        header(&refusal.reply(), "x-fapi-interaction-id").map(str::to_owned)
+        let rejection = Rejection::new(RejectReason::Internal, Evidence::default(), correlation);
+        header(&rejection.reply(), "x-fapi-interaction-id").map(str::to_owned)
     };
     let uuid = "0f6b1a3e-3c58-4f42-9d0c-6e2ab8c1d111";
     assert_eq!(echoed(uuid.as_bytes()).as_deref(), Some(uuid));
@@ -216,8 +220,8 @@ fn a_harmless_interaction_id_is_echoed_and_no_other() {
 
 #[test]
 fn a_log_line_is_one_json_object_with_all_that_is_known() {
-    let refusal = Refusal::new(
-        Rejection::JwtAuth(JwtAuthError::Signature),
+    let rejection = Rejection::new(
+        RejectReason::JwtAuth(JwtAuthError::Signature),
         Evidence { organisational_unit: Some("233bcd1d".into()), key_id: Some("sig3".into()), ..Evidence::default() },
         Correlation {
             request_id: Some(b"r".to_vec()),
@@ -226,7 +230,7 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
             ozone_interaction_id: Some(b"o".to_vec().into()),
         },
     );
-    let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Refused)).unwrap();
+    let line: Value = serde_json::from_str(&rejection.log_line(NOW, RejectionEvent::Refused)).unwrap();
     assert_eq!(
         line,
         serde_json::json!({
@@ -240,8 +244,8 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
 
 #[test]
 fn what_was_tolerated_is_told_without_a_status_that_nobody_saw() {
-    let refusal = Refusal::bare(Rejection::ResponseWithoutRequest);
-    let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Tolerated)).unwrap();
+    let rejection = Rejection::bare(RejectReason::ResponseWithoutRequest);
+    let line: Value = serde_json::from_str(&rejection.log_line(NOW, RejectionEvent::Tolerated)).unwrap();
     assert_eq!((&line["event"], &line["status"]), (&"tolerated".into(), &Value::Null));
     assert_eq!(line["code"], "Response.NotVerified");
 }
@@ -249,17 +253,17 @@ fn what_was_tolerated_is_told_without_a_status_that_nobody_saw() {
 #[test]
 fn nothing_that_a_caller_sent_can_break_a_log_line() {
     let hostile = "a\r\nb\u{1b}[31m\"\\\u{0}\u{2028}\u{628}".to_owned() + &"x".repeat(1000);
-    let refusal = Refusal::new(
-        Rejection::Internal,
+    let rejection = Rejection::new(
+        RejectReason::Internal,
         Evidence { organisational_unit: Some(hostile.clone()), key_id: Some(hostile.clone()), ..Evidence::default() },
         Correlation { request_id: Some(b"\xff\xfe\n".to_vec()), ..Correlation::default() },
     );
-    let line = refusal.log_line(NOW, RefusalEvent::Refused);
+    let line = rejection.log_line(NOW, RejectionEvent::Refused);
     assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{line}");
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["request_id"], "???");
     let kid = line["kid"].as_str().unwrap();
-    assert!(kid.starts_with("a??b?[31m????") && kid.len() == MAX_LOGGED, "{kid}");
+    assert!(kid.starts_with("a??b?[31m????") && kid.len() == crate::log_line::MAX_LOGGED, "{kid}");
 }
 
 #[test]
@@ -283,13 +287,13 @@ fn all_codes_have_the_standards_form_and_are_listed_once() {
 fn the_gateways_id_of_a_request_is_asked_for_only_where_it_is_not_known() {
     let told = |known: Option<&[u8]>| {
         let correlation = Correlation { request_id: known.map(<[u8]>::to_vec), ..Correlation::default() };
-        let mut refusal = Refusal::new(Rejection::Internal, Evidence::default(), correlation);
+        let mut rejection = Rejection::new(RejectReason::Internal, Evidence::default(), correlation);
         let mut asked = 0;
-        refusal.note_request_id(|| {
+        rejection.note_request_id(|| {
             asked += 1;
             Some(b"asked".to_vec())
         });
-        let line: Value = serde_json::from_str(&refusal.log_line(NOW, RefusalEvent::Refused)).unwrap();
+        let line: Value = serde_json::from_str(&rejection.log_line(NOW, RejectionEvent::Refused)).unwrap();
         (line["request_id"].clone(), asked)
     };
     assert_eq!(told(None), ("asked".into(), 1));

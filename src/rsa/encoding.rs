@@ -7,7 +7,7 @@ use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
 use zeroize::Zeroizing;
 
-use crate::asn1::{Elements, context};
+use crate::der::{Elements, context};
 
 use super::SALT_LENGTH;
 

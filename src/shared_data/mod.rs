@@ -2,9 +2,9 @@
 //! compare-and-swap.
 //!
 //! The gateway hands in an implementation of [`SharedData`]; nothing here knows whose. What is read back is never trusted:
-//! [`sealed`] tells a damaged value (a torn write) and a foreign one (a host that hashes names) from our own.
+//! [`envelope`] tells a damaged value (a torn write) and a foreign one (a host that hashes names) from our own.
 
-pub mod sealed;
+pub mod envelope;
 
 use std::fmt::Debug;
 

@@ -10,13 +10,12 @@ pub mod vault_transit;
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutKind, CalloutReport};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::request::{Correlation, RequestId};
+use crate::request::{Correlation, NonceInput, RequestId};
 use crate::time::UnixTime;
 
-pub use nonce::Freshness;
 pub use record::SignatureRecord;
 
 use local::LocalKeys;
@@ -30,7 +29,7 @@ pub const MAX_PENDING: usize = 1024;
 
 /// Mints and signs tokens.
 #[derive(Debug)]
-pub struct Signing {
+pub struct TokenIssuer {
     settings: config::Signing,
     signer: Signer,
     nonces: Nonces,
@@ -92,7 +91,7 @@ pub struct Finished {
     pub result: Result<Progress, SigningError>,
 }
 
-impl Signing {
+impl TokenIssuer {
     /// With these settings. `capabilities` are the gateway's.
     #[must_use]
     pub fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
@@ -115,8 +114,13 @@ impl Signing {
     ///
     /// # Errors
     /// See [`SigningError`].
-    pub fn sign(&mut self, now: UnixTime, request: RequestId, freshness: &Freshness) -> Result<Progress, SigningError> {
-        let nonce = self.nonces.next(now, freshness);
+    pub fn sign(
+        &mut self,
+        now: UnixTime,
+        request: RequestId,
+        nonce_input: &NonceInput,
+    ) -> Result<Progress, SigningError> {
+        let nonce = self.nonces.next(now, nonce_input);
         match &mut self.signer {
             Signer::Local(keys) => {
                 let key = keys.active(now).ok_or(SigningError::NoActiveKey)?;
@@ -161,7 +165,7 @@ impl Signing {
         })
     }
 
-    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Signing::finish`].
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
     #[must_use]
     pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
         match &self.signer {
@@ -211,6 +215,13 @@ impl SigningError {
             Self::Remote(error) => error.is_unavailable().then_some(Duration::from_secs(1)),
             Self::TooManyPending => Some(Duration::from_secs(1)),
         }
+    }
+}
+
+impl From<SignerReport> for CalloutReport {
+    fn from(report: SignerReport) -> Self {
+        let (kind, is_success) = (CalloutKind::Signer, report.result.is_ok());
+        Self { callout: report.call, kind, is_success, text: report.to_string() }
     }
 }
 

@@ -5,8 +5,9 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::request::NonceInput;
 use crate::shared_data::SharedData;
-use crate::shared_data::sealed::{Change, update};
+use crate::shared_data::envelope::{Change, update};
 use crate::time::UnixTime;
 
 const WORKER_LABEL: &[u8] = b"hub-auth-filter 1 nonce: worker";
@@ -17,21 +18,10 @@ const UUID_LABEL: &[u8] = b"hub-auth-filter 1 nonce: jti";
 /// The shared value that counts the workers which have drawn a number.
 const WORKERS: &str = "hub-auth-filter/signing/workers";
 
-/// What the gateway gives for one token. Nothing in it need be secret, and none of it has to be good: see [`Nonces`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Freshness {
-    /// From the gateway's generator of random numbers, if it has one.
-    pub random: Option<[u8; 32]>,
-    /// The gateway's own id of the request.
-    pub request_id: Option<Vec<u8>>,
-    /// Address and port of the client.
-    pub client: Option<Vec<u8>>,
-}
-
 /// Makes nonces, and with them the `jti` of tokens, which must not repeat (spec §4).
 ///
 /// Each nonce is a digest of everything that this worker was ever given: of the state that earlier calls have left, of a
-/// counter, of the time, and of all of [`Freshness`]. SHA-256 has no known collisions, so two nonces are equal only if *all*
+/// counter, of the time, and of all of [`NonceInput`]. SHA-256 has no known collisions, so two nonces are equal only if *all*
 /// of that is equal. With a good generator `random` alone makes it differ. A poor one is one input of several, and takes
 /// nothing away from the others: be it `random()` of the C library, seeded alike in every forked worker, or one that always
 /// gives the same bytes.
@@ -82,8 +72,8 @@ impl Nonces {
     }
 
     /// The next one.
-    pub fn next(&mut self, now: UnixTime, freshness: &Freshness) -> Nonce {
-        let Freshness { random, request_id, client } = freshness;
+    pub fn next(&mut self, now: UnixTime, nonce_input: &NonceInput) -> Nonce {
+        let NonceInput { random, request_id, client } = nonce_input;
         self.counter = self.counter.wrapping_add(1);
         // Everything up to the facts has a fixed length.
         let mut hash = Sha256::new_with_prefix(STATE_LABEL);
@@ -155,8 +145,8 @@ mod tests {
 
     const NOW: UnixTime = UnixTime::from_millis(1_795_000_000_123);
 
-    fn freshness() -> Freshness {
-        Freshness {
+    fn nonce_input() -> NonceInput {
+        NonceInput {
             random: Some([9; 32]),
             request_id: Some(b"req-1".to_vec()),
             client: Some(b"192.0.2.1:50000".to_vec()),
@@ -164,19 +154,19 @@ mod tests {
     }
 
     /// The first nonce of a worker that was given this.
-    fn first(now: UnixTime, freshness: &Freshness) -> Nonce {
-        Nonces::new().next(now, freshness)
+    fn first(now: UnixTime, nonce_input: &NonceInput) -> Nonce {
+        Nonces::new().next(now, nonce_input)
     }
 
     #[test]
     fn nonces_and_uuids_of_one_worker_are_unique_when_nothing_else_ever_changes() {
-        let constant = Freshness { random: Some([4; 32]), request_id: None, client: None };
-        for freshness in [Freshness::default(), constant] {
+        let constant = NonceInput { random: Some([4; 32]), request_id: None, client: None };
+        for nonce_input in [NonceInput::default(), constant] {
             let mut nonces = Nonces::new();
             let mut seen = BTreeSet::new();
             let mut uuids = BTreeSet::new();
             for _ in 0..100_000 {
-                let nonce = nonces.next(NOW, &freshness);
+                let nonce = nonces.next(NOW, &nonce_input);
                 assert!(seen.insert(*nonce.as_bytes()) && uuids.insert(nonce.uuid()));
             }
         }
@@ -184,13 +174,13 @@ mod tests {
 
     #[test]
     fn any_single_fact_tells_two_workers_apart() {
-        let base = freshness();
+        let base = nonce_input();
         let nonces = [
             first(NOW, &base),
             first(NOW.after(std::time::Duration::from_millis(1)), &base),
-            first(NOW, &Freshness { random: Some([8; 32]), ..base.clone() }),
-            first(NOW, &Freshness { request_id: Some(b"req-2".to_vec()), ..base.clone() }),
-            first(NOW, &Freshness { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() }),
+            first(NOW, &NonceInput { random: Some([8; 32]), ..base.clone() }),
+            first(NOW, &NonceInput { request_id: Some(b"req-2".to_vec()), ..base.clone() }),
+            first(NOW, &NonceInput { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() }),
         ];
         let different: BTreeSet<_> = nonces.iter().map(Nonce::uuid).collect();
         assert_eq!(different.len(), nonces.len());
@@ -200,10 +190,10 @@ mod tests {
     #[test]
     fn workers_that_differed_once_differ_for_ever() {
         let (mut one, mut other) = (Nonces::new(), Nonces::new());
-        let base = freshness();
+        let base = nonce_input();
         assert_eq!(one.next(NOW, &base), other.next(NOW, &base), "forked, with equally seeded generators");
         one.next(NOW, &base);
-        other.next(NOW, &Freshness { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() });
+        other.next(NOW, &NonceInput { client: Some(b"192.0.2.1:50001".to_vec()), ..base.clone() });
         for _ in 0..10 {
             assert_ne!(one.next(NOW, &base), other.next(NOW, &base));
         }
@@ -216,7 +206,7 @@ mod tests {
         for _ in 0..100 {
             let mut worker = Nonces::numbered(&memory);
             for _ in 0..3 {
-                assert!(seen.insert(worker.next(NOW, &freshness()).uuid()));
+                assert!(seen.insert(worker.next(NOW, &nonce_input()).uuid()));
             }
         }
     }
@@ -226,7 +216,7 @@ mod tests {
         let memory = SharedMemory::default();
         memory.fail(true);
         for data in [&memory as &dyn SharedData, &NoSharedData] {
-            assert_eq!(Nonces::numbered(data).next(NOW, &freshness()), first(NOW, &freshness()));
+            assert_eq!(Nonces::numbered(data).next(NOW, &nonce_input()), first(NOW, &nonce_input()));
         }
     }
 
@@ -234,7 +224,7 @@ mod tests {
     fn no_fact_can_be_taken_for_another() {
         let some = |text: &str| Some(text.as_bytes().to_vec());
         let of = |request_id: Option<Vec<u8>>, client: Option<Vec<u8>>| {
-            first(NOW, &Freshness { random: None, request_id, client })
+            first(NOW, &NonceInput { random: None, request_id, client })
         };
         let nonces = [
             of(some("ab"), some("c")),
@@ -250,7 +240,7 @@ mod tests {
         ];
         let different: BTreeSet<_> = nonces.iter().map(Nonce::uuid).collect();
         assert_eq!(different.len(), nonces.len());
-        let random = Freshness { random: Some([b'a'; 32]), ..Freshness::default() };
+        let random = NonceInput { random: Some([b'a'; 32]), ..NonceInput::default() };
         assert_ne!(first(NOW, &random), of(Some(vec![b'a'; 32]), None));
     }
 
@@ -258,7 +248,7 @@ mod tests {
     fn a_uuid_is_one_of_version_4() {
         let mut nonces = Nonces::new();
         for _ in 0..1000 {
-            let uuid = nonces.next(NOW, &Freshness::default()).uuid();
+            let uuid = nonces.next(NOW, &NonceInput::default()).uuid();
             let groups: Vec<_> = uuid.split('-').map(str::len).collect();
             assert_eq!(groups, [8, 4, 4, 4, 12], "{uuid}");
             assert!(uuid.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{uuid}");
@@ -272,7 +262,7 @@ mod tests {
         let mut nonces = Nonces::new();
         let (mut ones, mut zeros) = (0_u128, 0_u128);
         for _ in 0..200 {
-            let uuid = nonces.next(NOW, &Freshness::default()).uuid().replace('-', "");
+            let uuid = nonces.next(NOW, &NonceInput::default()).uuid().replace('-', "");
             let bits = u128::from_str_radix(&uuid, 16).unwrap();
             ones |= bits;
             zeros |= !bits;
@@ -283,7 +273,7 @@ mod tests {
     #[test]
     fn the_state_is_neither_printed_nor_given_away() {
         let mut nonces = Nonces::new();
-        let nonce = nonces.next(NOW, &Freshness::default());
+        let nonce = nonces.next(NOW, &NonceInput::default());
         assert_eq!(format!("{nonces:?}"), "Nonces { counter: 1, .. }");
         assert_ne!(nonce.as_bytes(), &nonces.state);
     }
@@ -294,12 +284,12 @@ mod tests {
         let mut nonces = Nonces::new();
         let cases = [
             (
-                nonces.next(NOW, &Freshness::default()),
+                nonces.next(NOW, &NonceInput::default()),
                 "21670cfa1222353e0d054aefc9d83394fe3492369c8acd403bd6858b9fa94afc",
                 "48b89506-071b-436e-916d-d17fe69a28ff",
             ),
             (
-                nonces.next(UnixTime::from_millis(1_795_000_000_124), &freshness()),
+                nonces.next(UnixTime::from_millis(1_795_000_000_124), &nonce_input()),
                 "3ea2f9bf7edd1b89ac376c68e1af71f5bd4007ed306f3fc9f9e2ebe58e2872dd",
                 "cad3387d-4015-4a13-b7e4-07a9e1b77353",
             ),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::token::UnsignedToken;
-use crate::reply::{LoggedIds, to_json};
+use crate::log_line::{LoggedIds, to_json};
 use crate::request::Correlation;
 use crate::time::UnixTime;
 

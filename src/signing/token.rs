@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::nonce::Nonce;
 use crate::config;
 use crate::jose::to_base64url;
-use crate::reply::to_json;
+use crate::log_line::to_json;
 use crate::time::UnixTime;
 
 /// Header and claims, encoded; not signed.

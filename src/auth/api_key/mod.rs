@@ -1,7 +1,7 @@
 //! The API key (spec §2.2): a shared secret in a header, known here by its SHA-256 digest. Several keys are valid at once
 //! while one takes over from another.
 //!
-//! A key's digest is compared with all that are configured, in constant time, valid now or not: how long a refusal takes
+//! A key's digest is compared with all that are configured, in constant time, valid now or not: how long a rejection takes
 //! says neither how many keys there are nor which came close.
 
 use std::time::Duration;

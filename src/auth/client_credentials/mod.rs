@@ -4,18 +4,21 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::callout::{TokenDigest, Topic};
+use crate::callout::CalloutPermission;
+use crate::callout::{CalloutSubject, TokenDigest};
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
 use crate::claims::verified::VerifiedTokens;
-use crate::config::{self, HttpUrl, TokenValidation};
+use crate::config::{self, TokenValidation};
+use crate::evidence::Evidence;
 use crate::introspection::{self, Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
-use crate::keys::{self, Attempt, KeyCache, KeyPolicy};
+use crate::keys::{self, KeyCache, KeyPolicy};
 use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
-use super::{Accepted, Credential, CredentialError, Evidence, Needs, Outcome, bearer, service_initiation};
+use super::{Accepted, Credential, CredentialError, Needs, Outcome, bearer, service_initiation};
 
 /// The method client credentials, with what it has learned.
 #[derive(Debug)]
@@ -136,7 +139,7 @@ impl ClientCredentials {
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Outcome, AccessTokenError> {
         let token = bearer::token(credential.authorization).map_err(AccessTokenError::Credential)?;
@@ -154,8 +157,8 @@ impl ClientCredentials {
             },
         };
         match &mut self.validator {
-            Validator::Jwt(validator) => validator.validate(now, token, &rules, attempt, evidence),
-            Validator::Introspection(cache) => introspect(cache, now, token, &rules, attempt),
+            Validator::Jwt(validator) => validator.validate(now, token, &rules, permission, evidence),
+            Validator::Introspection(cache) => introspect(cache, now, token, &rules, permission),
         }
     }
 }
@@ -179,13 +182,13 @@ impl JwtValidator {
         now: UnixTime,
         token: &str,
         rules: &AccessTokenRules<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Outcome, AccessTokenError> {
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
         let key_id = token.header().key_id.clone();
-        let outcome = self.judge(now, token, rules, attempt);
+        let outcome = self.judge(now, token, rules, permission);
         if !matches!(outcome, Ok(Outcome::Accepted(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
         }
@@ -197,12 +200,12 @@ impl JwtValidator {
         now: UnixTime,
         token: UnverifiedToken<'_>,
         rules: &AccessTokenRules<'_>,
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Result<Outcome, AccessTokenError> {
         let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
         let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
-        let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::KeySet(self.jwks.clone()), callout }));
-        match self.keys.lookup(now, &self.jwks, &key_id, algorithm, attempt) {
+        let needs = |callout| Ok(Outcome::Needs(Needs { subject: CalloutSubject::KeySet(self.jwks.clone()), callout }));
+        match self.keys.lookup(now, &self.jwks, &key_id, algorithm, permission) {
             keys::Lookup::Found(key) => {
                 let facts =
                     token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
@@ -235,14 +238,14 @@ fn introspect(
     now: UnixTime,
     token: &str,
     rules: &AccessTokenRules<'_>,
-    attempt: Attempt,
+    permission: CalloutPermission,
 ) -> Result<Outcome, AccessTokenError> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(AccessTokenError::Malformed(JwsError::TooLong));
     }
     let digest = TokenDigest::of(token);
-    let needs = |callout| Ok(Outcome::Needs(Needs { topic: Topic::Token(digest), callout }));
-    match cache.lookup(now, token, &digest, attempt) {
+    let needs = |callout| Ok(Outcome::Needs(Needs { subject: CalloutSubject::Token(digest), callout }));
+    match cache.lookup(now, token, &digest, permission) {
         introspection::Lookup::Active(facts) => {
             rules.check(facts, now).map_err(AccessTokenError::Fault)?;
             Ok(accepted(facts))

@@ -120,15 +120,15 @@ impl Bench {
         let header = HEADER.replace("PS256", validator.algorithms[0].name());
         let wanted = token(&header, &claims().to_string(), b"");
         let callout = self.callout(second, &wanted);
-        let Topic::KeySet(url) = &callout.topic else { panic!() };
+        let CalloutSubject::KeySet(url) = &callout.subject else { panic!() };
         let keys = self.method.keys().unwrap();
         keys.finish(at(second), callout.id, url, Ok(answer.as_bytes())).unwrap();
     }
 
     fn callout(&mut self, second: u64, token: &str) -> Callout {
-        match self.present(second, token, Attempt::First) {
-            Ok(Outcome::Needs(Needs { topic, callout: Some(callout) })) => {
-                assert_eq!(topic, callout.topic);
+        match self.present(second, token, CalloutPermission::Allowed) {
+            Ok(Outcome::Needs(Needs { subject, callout: Some(callout) })) => {
+                assert_eq!(subject, callout.subject);
                 callout
             }
             other => panic!("a callout was expected, not {other:?}"),
@@ -138,31 +138,36 @@ impl Bench {
     /// The first request with this token, and the answer to the introspection that it causes.
     fn introspect(&mut self, second: u64, token: &str, answer: &Json) {
         let callout = self.callout(second, token);
-        let Topic::Token(digest) = callout.topic else { panic!() };
+        let CalloutSubject::Token(digest) = callout.subject else { panic!() };
         let answer = answer.to_string();
         let cache = self.method.introspection().unwrap();
         cache.finish(at(second), callout.id, &digest, Ok(answer.as_bytes())).unwrap();
     }
 
-    fn present(&mut self, second: u64, token: &str, attempt: Attempt) -> Result<Outcome, AccessTokenError> {
+    fn present(
+        &mut self,
+        second: u64,
+        token: &str,
+        permission: CalloutPermission,
+    ) -> Result<Outcome, AccessTokenError> {
         let authorization = [format!("Bearer {token}").into_bytes().into()];
-        self.authenticate(second, &authorization, attempt)
+        self.authenticate(second, &authorization, permission)
     }
 
     fn authenticate(
         &mut self,
         second: u64,
         authorization: &[HeaderValue],
-        attempt: Attempt,
+        permission: CalloutPermission,
     ) -> Result<Outcome, AccessTokenError> {
         // No provider id takes part: the audience of an access token is the bank's own.
         let credential = Credential { certificate: &self.certificate, authorization, api_key: &[], audiences: &[] };
-        self.method.authenticate(at(second), credential, attempt, &mut self.evidence)
+        self.method.authenticate(at(second), credential, permission, &mut self.evidence)
     }
 
     /// The id of an accepted token, or why it is not accepted.
     fn judge(&mut self, token: &str) -> Result<Option<String>, AccessTokenError> {
-        match self.present(0, token, Attempt::AfterCallout)? {
+        match self.present(0, token, CalloutPermission::Used)? {
             Outcome::Accepted(accepted) => Ok(accepted.credential_id),
             Outcome::Needs(_) => panic!("a request waits once"),
         }
@@ -182,10 +187,10 @@ fn a_token_is_accepted_when_the_keys_are_there_and_is_known_by_its_id() {
     let mut bench = Bench::new(settings(jwt(&[Algorithm::Ps256])));
     let good = SigningKey::first().token(HEADER, &claims().to_string());
     let callout = bench.callout(0, &good);
-    assert_eq!(callout.topic, Topic::KeySet(HttpUrl::parse(JWKS).unwrap()));
+    assert_eq!(callout.subject, CalloutSubject::KeySet(HttpUrl::parse(JWKS).unwrap()));
     assert_eq!(callout.request.upstream, "as");
-    let Ok(Outcome::Needs(waits)) = bench.present(0, &good, Attempt::First) else { panic!() };
-    assert_eq!(waits, Needs { topic: callout.topic.clone(), callout: None });
+    let Ok(Outcome::Needs(waits)) = bench.present(0, &good, CalloutPermission::Allowed) else { panic!() };
+    assert_eq!(waits, Needs { subject: callout.subject.clone(), callout: None });
     let keys = bench.method.keys().unwrap();
     keys.finish(at(0), callout.id, &HttpUrl::parse(JWKS).unwrap(), Ok(&SigningKey::first().jwks("k"))).unwrap();
     assert_eq!(bench.judge(&good), Ok(Some("j1".to_owned())));
@@ -290,11 +295,11 @@ fn what_is_no_bearer_token_or_no_jws_is_told_apart() {
     let mut bench = Bench::with_key();
     let refused = |result: Result<Outcome, AccessTokenError>| result.unwrap_err();
     assert_eq!(
-        refused(bench.authenticate(0, &[], Attempt::First)),
+        refused(bench.authenticate(0, &[], CalloutPermission::Allowed)),
         AccessTokenError::Credential(CredentialError::Missing)
     );
     assert_eq!(
-        refused(bench.authenticate(0, &[b"Basic YTpi".to_vec().into()], Attempt::First)),
+        refused(bench.authenticate(0, &[b"Basic YTpi".to_vec().into()], CalloutPermission::Allowed)),
         AccessTokenError::Credential(CredentialError::NotBearer)
     );
     assert_eq!(bench.judge("opaque"), Err(AccessTokenError::Malformed(JwsError::NotThreeParts)));
@@ -304,7 +309,7 @@ fn what_is_no_bearer_token_or_no_jws_is_told_apart() {
 fn claims_are_judged_before_keys_are_fetched_and_before_the_signature() {
     let mut bench = Bench::new(settings(jwt(&[Algorithm::Ps256])));
     let expired = token(HEADER, &claims_with("exp", json!(T0 - 11)), b"");
-    let error = bench.present(0, &expired, Attempt::First).unwrap_err();
+    let error = bench.present(0, &expired, CalloutPermission::Allowed).unwrap_err();
     assert_eq!(error, AccessTokenError::Fault(AccessTokenFault::Invalid(Claim::Expiry, Fault::Passed)));
     for (claim, value, expected) in [
         ("iss", json!("https://other.example"), AccessTokenFault::Invalid(Claim::Issuer, Fault::Mismatch)),
@@ -360,7 +365,7 @@ fn without_keys_nothing_is_accepted_and_the_caller_is_told_when_to_come_back() {
     bench.method.keys().unwrap().finish(at(0), callout.id, &url, Err(CalloutError::NoAnswer)).unwrap();
     let expected = AccessTokenError::KeysUnavailable { retry_after: Duration::from_secs(1) };
     assert_eq!(bench.judge(&good), Err(expected));
-    assert_eq!(bench.present(0, &good, Attempt::First).unwrap_err(), expected);
+    assert_eq!(bench.present(0, &good, CalloutPermission::Allowed).unwrap_err(), expected);
 }
 
 fn response() -> Json {
@@ -373,11 +378,11 @@ fn response() -> Json {
 fn an_opaque_token_is_asked_about_and_then_known() {
     let mut bench = Bench::new(settings(opaque()));
     let callout = bench.callout(0, "opaque");
-    assert_eq!(callout.topic, Topic::Token(TokenDigest::of("opaque")));
+    assert_eq!(callout.subject, CalloutSubject::Token(TokenDigest::of("opaque")));
     assert_eq!((callout.request.upstream.as_str(), callout.request.method), ("as", "POST"));
     assert_eq!(callout.request.headers[2].1, "Basic ZmlsdGVyOnMzY3JldA==");
-    let Ok(Outcome::Needs(waits)) = bench.present(0, "opaque", Attempt::First) else { panic!() };
-    assert_eq!(waits, Needs { topic: callout.topic, callout: None });
+    let Ok(Outcome::Needs(waits)) = bench.present(0, "opaque", CalloutPermission::Allowed) else { panic!() };
+    assert_eq!(waits, Needs { subject: callout.subject, callout: None });
     let body = response().to_string();
     let cache = bench.method.introspection().unwrap();
     cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes())).unwrap();
@@ -390,7 +395,7 @@ fn an_opaque_token_is_asked_about_and_then_known() {
 fn where_the_server_is_asked_it_is_asked_about_every_token() {
     let mut bench = Bench::new(settings(opaque()));
     let jwt = SigningKey::first().token(HEADER, &claims().to_string());
-    assert_eq!(bench.callout(0, &jwt).topic, Topic::Token(TokenDigest::of(&jwt)));
+    assert_eq!(bench.callout(0, &jwt).subject, CalloutSubject::Token(TokenDigest::of(&jwt)));
     assert!(bench.method.keys().is_none());
     let longest = "t".repeat(MAX_TOKEN_LENGTH);
     bench.callout(0, &longest);
@@ -432,11 +437,11 @@ fn a_known_token_is_judged_again_for_each_certificate_and_at_each_time() {
     response["nbf"] = json!(T0 + 15);
     bench.introspect(0, "opaque", &response);
     let early = AccessTokenFault::Invalid(Claim::NotBefore, Fault::NotReached);
-    assert_eq!(bench.present(4, "opaque", Attempt::First).unwrap_err(), AccessTokenError::Fault(early));
-    assert!(matches!(bench.present(5, "opaque", Attempt::First), Ok(Outcome::Accepted(_))));
+    assert_eq!(bench.present(4, "opaque", CalloutPermission::Allowed).unwrap_err(), AccessTokenError::Fault(early));
+    assert!(matches!(bench.present(5, "opaque", CalloutPermission::Allowed), Ok(Outcome::Accepted(_))));
     bench.certificate = certificate(Some([8; 32]));
     let stolen = AccessTokenFault::BoundToAnother;
-    assert_eq!(bench.present(5, "opaque", Attempt::First).unwrap_err(), AccessTokenError::Fault(stolen));
+    assert_eq!(bench.present(5, "opaque", CalloutPermission::Allowed).unwrap_err(), AccessTokenError::Fault(stolen));
 }
 
 #[test]
@@ -467,7 +472,7 @@ fn where_nobody_can_be_woken_each_request_makes_its_own_callout() {
             bench.method = ClientCredentials::new(settings(validation.clone()), &capabilities);
             let token = SigningKey::first().token(HEADER, &claims().to_string());
             bench.callout(0, &token);
-            let Ok(Outcome::Needs(needs)) = bench.present(0, &token, Attempt::First) else { panic!() };
+            let Ok(Outcome::Needs(needs)) = bench.present(0, &token, CalloutPermission::Allowed) else { panic!() };
             assert_eq!(needs.callout.is_some(), own, "{gateway:?}");
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, faults, with};
 use crate::config::{ApiKey, Auth, KeyDigest};
-use crate::reserved::IDENTITY_HEADERS;
+use crate::identity_headers::IDENTITY_HEADERS;
 use crate::time::UnixTime;
 
 /// SHA-256 of `abc`, of the empty string and of a newline.

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{EXAMPLE, accepted, faults, least, with, without};
-use crate::config::{AllowedRequest, Auth, Config, Environment, Forward, ForwardAuthorization, Inbound, JwksLocation};
+use crate::config::{AllowedRequest, Auth, Config, Forward, ForwardAuthorization, Inbound};
 use crate::peer::{PeerRules, PeerSource};
+use crate::url::{Environment, JwksLocation};
 
 #[test]
 fn the_example_of_the_design_is_a_configuration() {

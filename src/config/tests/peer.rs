@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{FINGERPRINT, accepted, faults, with};
+use crate::identity_headers::IDENTITY_HEADERS;
 use crate::peer::{Fingerprint, PeerRules, PeerSource};
-use crate::reserved::IDENTITY_HEADERS;
 
 fn peer(value: Value) -> PeerRules {
     accepted(&with("/inbound/peer", value)).into_inbound().peer

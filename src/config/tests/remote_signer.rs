@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Config, Scheme, Signer, VaultTransit};
+use crate::config::{Config, Signer, VaultTransit};
 use crate::testing::SigningKey;
+use crate::url::Scheme;
 
 /// Made by OpenSSL, with 1024 bits.
 const SMALL: &str = "-----BEGIN PUBLIC KEY-----

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, with};
 use crate::config::ResponseToken;
-use crate::reserved::IDENTITY_HEADERS;
+use crate::identity_headers::IDENTITY_HEADERS;
 
 /// The least settings: what signs requests signs responses.
 fn least() -> Value {

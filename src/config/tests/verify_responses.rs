@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Environment, JwksLocation, JwtAuth, VerificationMode, VerifyResponses};
+use crate::config::{JwtAuth, VerificationMode, VerifyResponses};
 use crate::peer::Subject;
+use crate::url::{Environment, JwksLocation};
 
 /// The least settings.
 fn least() -> Value {

@@ -16,7 +16,7 @@ fn sent(method: &str, path: &str, headers: &[(&str, &str)], configured: &Configu
     facts
 }
 
-/// The admission of a request that needs no callout, or the code of its refusal.
+/// The admission of a request that needs no callout, or the code of its rejection.
 fn judge(inbound: &mut Inbound, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Admission, &'static str> {
     let facts = sent(method, path, headers, &inbound.configured_headers().clone());
     match inbound.on_request(NOW, RequestId(1), facts).verdict.expect("a verdict at once") {
@@ -132,7 +132,7 @@ fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
         let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
         let body = Body::Read(br#"{"active":false}"#.to_vec());
         let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
-        let settled = inbound.on_answer(NOW, callout.id, &callout.topic, &answer);
+        let settled = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
         let got = match &settled.released[0].verdict {
             Verdict::Admit(admission) => method_of(admission),
             refused => code(refused),

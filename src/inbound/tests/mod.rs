@@ -1,5 +1,5 @@
-mod alone;
 mod methods;
+mod per_request;
 mod response_token;
 mod token_cache;
 
@@ -69,7 +69,7 @@ fn set(admission: &Admission) -> Vec<(&str, &str)> {
 fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Admit(_) => "admitted",
-        Verdict::Refuse(refusal) => refusal.code().as_str(),
+        Verdict::Refuse(rejection) => rejection.code().as_str(),
         Verdict::Answer(_) => "answered",
         Verdict::Tolerate(_) => "tolerated",
     }
@@ -86,7 +86,7 @@ fn at_once(inbound: &mut Inbound, facts: RequestFacts) -> &'static str {
 fn with_keys(inbound: &mut Inbound, facts: RequestFacts) -> Verdict {
     let mut step = inbound.on_request(NOW, RequestId(7), facts);
     let Some(fetch) = step.callout() else { return step.verdict.unwrap() };
-    let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(settled.released.len(), 1);
     settled.released.remove(0).verdict
 }
@@ -296,7 +296,7 @@ fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict()
     assert!(second.callouts.is_empty() && third.callouts.is_empty(), "one fetch for all");
     assert!(second.verdict.is_none() && third.verdict.is_none());
     let fetch = first.callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     let verdicts: Vec<_> = settled.released.iter().map(|released| (released.id.0, code(&released.verdict))).collect();
     assert_eq!(verdicts, [(1, "admitted"), (2, "admitted"), (3, "JWS.InvalidSignature")]);
     assert!(inbound.waiting.is_empty());
@@ -309,9 +309,9 @@ fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
     second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
     let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let second = inbound.on_request(NOW, RequestId(2), second_hub).callout().expect("another address, another fetch");
-    let settled = inbound.on_answer(NOW, first.id, &first.topic, &Answer::default());
+    let settled = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
     assert_eq!(settled.released.iter().map(|released| released.id.0).collect::<Vec<_>>(), [1]);
-    let settled = inbound.on_answer(NOW, second.id, &second.topic, &published("sig3"));
+    let settled = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
     assert_eq!((settled.released[0].id, code(&settled.released[0].verdict)), (RequestId(2), "admitted"));
 }
 
@@ -321,7 +321,7 @@ fn a_request_that_went_away_gets_no_verdict_and_its_fetch_serves_the_others() {
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let _ = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ())));
     inbound.on_gone(RequestId(1));
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(settled.released.len(), 1);
     assert_eq!(settled.released[0].id, RequestId(2));
 }
@@ -335,7 +335,7 @@ fn without_keys_the_caller_is_told_to_try_again() {
     ] {
         let mut inbound = inbound(|_| ());
         let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-        let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &answer);
+        let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &answer);
         assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
         assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "GenericRecoverableError", "no fetch in the pause");
     }
@@ -345,20 +345,20 @@ fn without_keys_the_caller_is_told_to_try_again() {
 fn a_callout_that_the_gateway_refuses_ends_the_wait() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-    let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.topic);
+    let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.subject);
     assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
     let report = settled.report.unwrap();
-    assert!(!report.is_success() && report.to_string().contains("the gateway refused the callout"), "{report}");
+    assert!(!report.is_success && report.text.contains("the gateway refused the callout"), "{report:?}");
 }
 
 #[test]
 fn an_unknown_kid_is_refused_after_one_refresh() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("another"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("another"));
     assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidHeader");
     let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).callout().expect("one extra fetch");
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "admitted", "the key was new");
 }
 
@@ -367,7 +367,7 @@ fn a_token_that_expires_while_it_waits_is_refused() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let later = NOW.after(std::time::Duration::from_secs(41));
-    let settled = inbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = inbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidClaim");
 }
 
@@ -405,8 +405,8 @@ fn time_refreshes_keys_in_use() {
 fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let mut inbound = inbound(|_| ());
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
-    let Some(Verdict::Refuse(refusal)) = step.verdict else { panic!() };
-    let line: Json = serde_json::from_str(&refusal.log_line(NOW, crate::reply::RefusalEvent::Refused)).unwrap();
+    let Some(Verdict::Refuse(rejection)) = step.verdict else { panic!() };
+    let line: Json = serde_json::from_str(&rejection.log_line(NOW, crate::reply::RejectionEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 

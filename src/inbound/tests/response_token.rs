@@ -1,11 +1,11 @@
 //! Tokens on responses to the Hub (spec §1, *inbound response*).
 
 use super::*;
-use crate::exchange::Phase;
 use crate::jose::base64url;
+use crate::request::NonceInput;
 use crate::request::ResponseFacts;
 use crate::rsa::RsaPublicKey;
-use crate::signing::Freshness;
+use crate::verdict::Phase;
 
 fn signing(change: impl FnOnce(&mut Json)) -> Inbound {
     inbound(|config| {
@@ -40,7 +40,7 @@ fn request() -> RequestFacts {
 /// Lets the request through, with the Hub's keys at hand.
 fn admit(inbound: &mut Inbound) {
     let fetch = inbound.on_request(NOW, RequestId(1), request()).callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "admitted");
 }
 
@@ -52,8 +52,8 @@ fn admit_again(inbound: &mut Inbound) {
 
 /// Its response: the gateway does not tell its id any more.
 fn response() -> ResponseFacts {
-    let freshness = Freshness { random: Some([7; 32]), ..Freshness::default() };
-    ResponseFacts { freshness, ..ResponseFacts::default() }
+    let nonce_input = NonceInput { random: Some([7; 32]), ..NonceInput::default() };
+    ResponseFacts { nonce_input, ..ResponseFacts::default() }
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_response_is_held_for_a_remote_signer_and_replaced_where_there_is_no_signatu
     let mut step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
     assert!(step.verdict.is_none());
     let callout = step.callout().unwrap();
-    let settled = inbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    let settled = inbound.on_not_dispatched(NOW, callout.id, &callout.subject);
     assert_eq!((settled.released[0].id, settled.released[0].phase), (RequestId(1), Phase::Response));
     assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
 }
@@ -149,5 +149,5 @@ fn without_a_clock_a_response_that_was_to_be_signed_is_refused() {
     let mut inbound = signing(|_| ());
     admit(&mut inbound);
     assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "GenericError");
-    assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted", "it is the refusal");
+    assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted", "it is the rejection");
 }

@@ -41,7 +41,7 @@ impl Pair {
         let [without, with] = &mut self.0;
         let [without, with] = [without, with].map(|inbound| {
             let fetch = inbound.on_request(now, RequestId(1), bearer(token)).callout().expect("a fetch");
-            let settled = inbound.on_answer(now, fetch.id, &fetch.topic, answer);
+            let settled = inbound.on_answer(now, fetch.id, &fetch.subject, answer);
             code(&settled.released[0].verdict)
         });
         assert_eq!(with, without);

@@ -1,10 +1,10 @@
 //! The rules of the introspection cache: how long an answer counts, who asks, and what a failing server changes.
 
-mod alone;
+mod per_request;
 
 use super::*;
 use crate::capabilities::GatewayKind;
-use crate::config::HttpUrl;
+use crate::url::HttpUrl;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -53,15 +53,15 @@ impl Bench {
 
     /// What a first lookup at this second says: `active`, `inactive`, `invalid`, `wait`, `call` or `unavailable N`.
     fn says(&mut self, second: u64, token: &str) -> String {
-        self.says_to(at(second), token, Attempt::First)
+        self.says_to(at(second), token, CalloutPermission::Allowed)
     }
 
     fn says_after(&mut self, second: u64, token: &str) -> String {
-        self.says_to(at(second), token, Attempt::AfterCallout)
+        self.says_to(at(second), token, CalloutPermission::Used)
     }
 
-    fn says_to(&mut self, now: UnixTime, token: &str, attempt: Attempt) -> String {
-        match self.0.lookup(now, token, &TokenDigest::of(token), attempt) {
+    fn says_to(&mut self, now: UnixTime, token: &str, permission: CalloutPermission) -> String {
+        match self.0.lookup(now, token, &TokenDigest::of(token), permission) {
             Lookup::Active(_) => "active".into(),
             Lookup::Inactive => "inactive".into(),
             Lookup::Invalid(_) => "invalid".into(),
@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn call(&mut self, second: u64, token: &str) -> CalloutId {
-        match self.0.lookup(at(second), token, &TokenDigest::of(token), Attempt::First) {
+        match self.0.lookup(at(second), token, &TokenDigest::of(token), CalloutPermission::Allowed) {
             Lookup::Call(callout) => callout.id,
             other => panic!("a call was expected, not {other:?}"),
         }
@@ -104,15 +104,19 @@ impl Bench {
 #[test]
 fn a_token_is_asked_about_once_and_then_known() {
     let mut bench = Bench::new();
-    let Lookup::Call(callout) = bench.0.lookup(at(0), "t", &TokenDigest::of("t"), Attempt::First) else { panic!() };
-    assert_eq!(callout.topic, Topic::Token(TokenDigest::of("t")));
+    let Lookup::Call(callout) = bench.0.lookup(at(0), "t", &TokenDigest::of("t"), CalloutPermission::Allowed) else {
+        panic!()
+    };
+    assert_eq!(callout.subject, CalloutSubject::Token(TokenDigest::of("t")));
     assert_eq!(callout.request.body, b"token=t&token_type_hint=access_token");
     assert_eq!(callout.request.timeout, POLICY.timeout);
     assert_eq!(bench.says(0, "t"), "wait");
     assert_eq!(bench.says(0, "u"), "call");
     bench.finish(1, callout.id, "t", Ok(active().to_string().as_bytes())).unwrap();
     assert_eq!((bench.says_after(1, "t"), bench.says(2, "t")), ("active".into(), "active".into()));
-    let Lookup::Active(facts) = bench.0.lookup(at(2), "t", &TokenDigest::of("t"), Attempt::First) else { panic!() };
+    let Lookup::Active(facts) = bench.0.lookup(at(2), "t", &TokenDigest::of("t"), CalloutPermission::Allowed) else {
+        panic!()
+    };
     assert_eq!(facts.token_id(), Some("j1"));
 }
 
@@ -387,7 +391,7 @@ proptest! {
             let name = format!("{}-{token}", if token % 2 == 0 { "good" } else { "bad" });
             match kind {
                 0 | 1 => {
-                    match bench.0.lookup(at(second), &name, &TokenDigest::of(&name), Attempt::First) {
+                    match bench.0.lookup(at(second), &name, &TokenDigest::of(&name), CalloutPermission::Allowed) {
                         Lookup::Call(callout) => calls.push((callout.id, name)),
                         Lookup::Wait => prop_assert_eq!(gateway, GatewayKind::Envoy, "nobody would wake it"),
                         _ => {}

@@ -1,11 +1,11 @@
-mod alone;
+mod per_request;
 
 use std::rc::Rc;
 
 use super::*;
 use crate::capabilities::GatewayKind;
-use crate::config::JwksLocation;
 use crate::testing::{SharedMemory, SigningKey};
+use crate::url::JwksLocation;
 
 const T0: UnixTime = UnixTime::from_secs(1_795_253_400);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,15 +62,15 @@ impl Bench {
 
     /// What a first lookup at this second says: `key`, `unknown`, `wait`, `fetch` or `unavailable N`.
     fn says(&mut self, second: u64, key_id: &str) -> String {
-        self.says_to(at(second), key_id, Attempt::First)
+        self.says_to(at(second), key_id, CalloutPermission::Allowed)
     }
 
     fn says_after_fetch(&mut self, second: u64, key_id: &str) -> String {
-        self.says_to(at(second), key_id, Attempt::AfterCallout)
+        self.says_to(at(second), key_id, CalloutPermission::Used)
     }
 
-    fn says_to(&mut self, now: UnixTime, key_id: &str, attempt: Attempt) -> String {
-        match self.0.lookup(now, &url("hub"), key_id, Algorithm::Ps256, attempt) {
+    fn says_to(&mut self, now: UnixTime, key_id: &str, permission: CalloutPermission) -> String {
+        match self.0.lookup(now, &url("hub"), key_id, Algorithm::Ps256, permission) {
             Lookup::Found(_) => "key".into(),
             Lookup::UnknownKeyId => "unknown".into(),
             Lookup::Wait => "wait".into(),
@@ -80,7 +80,7 @@ impl Bench {
     }
 
     fn expect_fetch(&mut self, second: u64, key_id: &str) -> CalloutId {
-        match self.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, Attempt::First) {
+        match self.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, CalloutPermission::Allowed) {
             Lookup::Fetch(fetch) => fetch.id,
             other => panic!("a fetch was expected, not {other:?}"),
         }
@@ -110,8 +110,10 @@ fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
 #[test]
 fn a_fetch_says_where_and_for_how_long() {
     let mut cache = unshared();
-    let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, Attempt::First) else { panic!() };
-    assert_eq!(fetch.topic, Topic::KeySet(url("hub")));
+    let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, CalloutPermission::Allowed) else {
+        panic!()
+    };
+    assert_eq!(fetch.subject, CalloutSubject::KeySet(url("hub")));
     assert_eq!(fetch.request.url.as_str(), "https://keystore.test/hub/application.jwks");
     assert_eq!(fetch.request.upstream, "keystore");
     assert_eq!(fetch.request.timeout, TIMEOUT);
@@ -122,7 +124,7 @@ fn fetched_keys_are_valid_for_exactly_their_age() {
     let mut bench = Bench::with_keys();
     assert_eq!(bench.says(0, "a"), "key");
     let last_millisecond = T0.after(MAX_AGE - Duration::from_millis(1));
-    assert_eq!(bench.says_to(last_millisecond, "a", Attempt::First), "key");
+    assert_eq!(bench.says_to(last_millisecond, "a", CalloutPermission::Allowed), "key");
     assert_eq!(bench.says(600, "a"), "fetch");
 }
 
@@ -197,7 +199,7 @@ fn ten_thousand_unknown_key_ids_cause_one_fetch_per_cooldown() {
     for n in 0..10_000_u64 {
         let second = n / 100;
         if let Lookup::Fetch(fetch) =
-            bench.0.lookup(at(second), &url("hub"), &format!("kid-{n}"), Algorithm::Ps256, Attempt::First)
+            bench.0.lookup(at(second), &url("hub"), &format!("kid-{n}"), Algorithm::Ps256, CalloutPermission::Allowed)
         {
             fetches += 1;
             bench.finish(second, fetch.id, Ok(keys(&["a"]))).unwrap();
@@ -273,14 +275,21 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
     let mut cache = unshared();
     for n in 0..MAX_SETS {
         let url = url(&format!("ou-{n}"));
-        let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, Attempt::First) else {
+        let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, CalloutPermission::Allowed)
+        else {
             panic!()
         };
         cache.finish(at(n as u64), fetch.id, &url, Ok(&keys(&["a"])));
     }
     let now = at(100);
-    assert!(matches!(cache.lookup(now, &url("ou-0"), "a", Algorithm::Ps256, Attempt::First), Lookup::Found(_)));
-    assert!(matches!(cache.lookup(now, &url("one-more"), "a", Algorithm::Ps256, Attempt::First), Lookup::Fetch(_)));
+    assert!(matches!(
+        cache.lookup(now, &url("ou-0"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
+        Lookup::Found(_)
+    ));
+    assert!(matches!(
+        cache.lookup(now, &url("one-more"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
+        Lookup::Fetch(_)
+    ));
     assert_eq!(cache.entries.len(), MAX_SETS);
     assert!(cache.entries.contains_key(&url("ou-0")), "it was just used");
     assert!(!cache.entries.contains_key(&url("ou-1")), "it was not");
@@ -291,12 +300,12 @@ fn a_set_that_requests_wait_for_is_not_pushed_out() {
     let mut cache = unshared();
     for n in 0..MAX_SETS {
         assert!(matches!(
-            cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, Attempt::First),
+            cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, CalloutPermission::Allowed),
             Lookup::Fetch(_)
         ));
     }
     assert!(matches!(
-        cache.lookup(T0, &url("one-more"), "a", Algorithm::Ps256, Attempt::First),
+        cache.lookup(T0, &url("one-more"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
         Lookup::Unavailable { .. }
     ));
     assert_eq!(cache.entries.len(), MAX_SETS);
@@ -470,7 +479,7 @@ fn a_damaged_or_foreign_set_is_ignored() {
         |value: &mut Vec<u8>| value.truncate(100),
         |value: &mut Vec<u8>| value[60] ^= 1,
         |value: &mut Vec<u8>| *value = b"somebody else's".to_vec(),
-        |value: &mut Vec<u8>| *value = crate::shared_data::sealed::seal("another name", b"payload"),
+        |value: &mut Vec<u8>| *value = crate::shared_data::envelope::seal("another name", b"payload"),
         |value: &mut Vec<u8>| value.clear(),
     ] {
         let mut workers = Workers::with_keys(2);

@@ -1,15 +1,15 @@
-mod alone;
+mod per_request;
 mod responses;
 
 use super::*;
 use crate::callout::Body;
 use crate::capabilities::GatewayKind;
-use crate::exchange::Admission;
 use crate::jose::base64url;
 use crate::request::Correlation;
+use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
-use crate::signing::Freshness;
 use crate::testing::SigningKey;
+use crate::verdict::Admission;
 use serde_json::{Value as Json, json};
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -61,7 +61,7 @@ fn facts() -> RequestFacts {
 fn code(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Admit(_) => "admitted",
-        Verdict::Refuse(refusal) => refusal.code().as_str(),
+        Verdict::Refuse(rejection) => rejection.code().as_str(),
         Verdict::Tolerate(_) => "tolerated",
         Verdict::Answer(_) => "answered",
     }
@@ -116,7 +116,7 @@ fn response_signed_by(kid: &str, change: impl FnOnce(&mut Json)) -> ResponseFact
 fn under_way(mode: &'static str) -> Outbound {
     let mut outbound = outbound(verifying(mode));
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "admitted");
     outbound
 }
@@ -167,8 +167,8 @@ fn every_token_has_an_id_of_its_own_even_where_the_gateway_tells_nothing() {
 #[test]
 fn what_the_gateway_tells_of_a_request_makes_its_token_id_another() {
     let id = |client: &[u8]| {
-        let freshness = Freshness { client: Some(client.to_vec()), ..Freshness::default() };
-        let facts = RequestFacts { freshness, ..facts() };
+        let nonce_input = NonceInput { client: Some(client.to_vec()), ..NonceInput::default() };
+        let facts = RequestFacts { nonce_input, ..facts() };
         token_of(&admission(outbound(|_| ()).on_request(NOW, FIRST, facts))).1["jti"].to_string()
     };
     assert_ne!(id(b"127.0.0.1:1"), id(b"127.0.0.1:2"));
@@ -221,11 +221,11 @@ fn a_remote_signer_signs_while_the_request_is_held() {
     let mut step = outbound.on_request(NOW, FIRST, facts());
     assert!(step.verdict.is_none());
     let callout = step.callout().unwrap();
-    assert_eq!(callout.topic, Topic::Signature(FIRST));
-    let mut settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
-    assert!(settled.report.unwrap().is_success());
-    assert_eq!(settled.ended, Some((callout.id, callout.topic)));
-    let Released { id, phase, verdict } = settled.released.remove(0);
+    assert_eq!(callout.subject, CalloutSubject::Signature(FIRST));
+    let mut settled = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
+    assert!(settled.report.unwrap().is_success);
+    assert_eq!(settled.ended, Some((callout.id, callout.subject)));
+    let Resumed { id, phase, verdict } = settled.released.remove(0);
     assert_eq!((id, phase), (FIRST, Phase::Request));
     let Verdict::Admit(admission) = verdict else { panic!() };
     assert_eq!(token_of(&admission).1["iat"], NOW.as_millis() / 1000);
@@ -237,14 +237,14 @@ fn a_remote_signer_signs_while_the_request_is_held() {
 fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
     let mut outbound = outbound(remote);
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let mut settled = outbound.on_answer(NOW, first.id, &first.topic, &no_answer());
-    assert!(settled.released.is_empty() && !settled.report.unwrap().is_success());
+    let mut settled = outbound.on_answer(NOW, first.id, &first.subject, &no_answer());
+    assert!(settled.released.is_empty() && !settled.report.unwrap().is_success);
     let second = settled.callouts.remove(0);
-    let settled = outbound.on_answer(NOW, second.id, &second.topic, &no_answer());
+    let settled = outbound.on_answer(NOW, second.id, &second.subject, &no_answer());
     assert!(settled.callouts.is_empty());
     assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
-    let Verdict::Refuse(refusal) = &settled.released[0].verdict else { panic!() };
-    let reply = refusal.reply();
+    let Verdict::Refuse(rejection) = &settled.released[0].verdict else { panic!() };
+    let reply = rejection.reply();
     assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "{reply:?}");
 }
@@ -254,7 +254,7 @@ fn a_signer_that_refuses_is_a_fault() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     let forbidden = Answer { status: Some(b"403".to_vec()), ..Answer::default() };
-    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &forbidden);
+    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &forbidden);
     assert_eq!(code(&settled.released[0].verdict), "GenericError");
 }
 
@@ -262,7 +262,7 @@ fn a_signer_that_refuses_is_a_fault() {
 fn a_signer_that_the_gateway_does_not_call_is_out_of_reach() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    let settled = outbound.on_not_dispatched(NOW, callout.id, &callout.subject);
     assert!(settled.callouts.is_empty());
     assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
 }
@@ -274,9 +274,9 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up() {
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     let tick = outbound.on_tick(NOW.after(Duration::from_secs(60)));
     let settled = &tick.settled[0];
-    assert_eq!(settled.ended, Some((first.id, first.topic.clone())));
+    assert_eq!(settled.ended, Some((first.id, first.subject.clone())));
     assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
-    let late = outbound.on_answer(NOW, first.id, &first.topic, &signature_of(&first));
+    let late = outbound.on_answer(NOW, first.id, &first.subject, &signature_of(&first));
     assert!(late.released.is_empty(), "the answer came too late");
 }
 
@@ -285,7 +285,7 @@ fn a_request_that_is_gone_gets_no_token_and_the_audit_trail_still_learns_of_the_
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     outbound.on_gone(FIRST);
-    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
+    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
     assert!(settled.released.is_empty());
     let line = settled.unused.unwrap().log_line(NOW);
     assert!(line.contains(r#""event":"signed""#) && line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
@@ -296,11 +296,11 @@ fn for_a_request_that_is_gone_the_signer_is_not_asked_again() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     outbound.on_gone(FIRST);
-    let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &no_answer());
+    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &no_answer());
     assert!(settled.callouts.is_empty() && settled.released.is_empty() && settled.unused.is_none());
     assert!(outbound.on_tick(NOW.after(Duration::from_mins(9))).settled.is_empty(), "nothing is left of it");
     let second = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_answer(NOW, second.id, &second.topic, &signature_of(&second));
+    let settled = outbound.on_answer(NOW, second.id, &second.subject, &signature_of(&second));
     assert_eq!(code(&settled.released[0].verdict), "admitted", "the number may be another request's now");
 }
 

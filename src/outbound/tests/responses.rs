@@ -23,7 +23,7 @@ fn a_request_waits_until_its_response_can_be_verified_and_its_token_is_fresh_the
     );
     assert!(outbound.on_request(NOW, SECOND, facts()).callouts.is_empty(), "one fetch for all");
     let later = NOW.after(Duration::from_secs(3));
-    let settled = outbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = outbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(settled.released.iter().map(|released| released.id).collect::<Vec<_>>(), [FIRST, SECOND]);
     let Verdict::Admit(admission) = &settled.released[0].verdict else { panic!() };
     assert_eq!(token_of(admission).1["iat"], later.as_millis() / 1000);
@@ -42,7 +42,7 @@ fn where_responses_can_not_be_verified_only_require_keeps_requests_back() {
     for (mode, expected) in [("require", "GenericRecoverableError"), ("report", "admitted")] {
         let mut outbound = outbound(verifying(mode));
         let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-        let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &no_answer());
+        let settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &no_answer());
         assert_eq!(code(&settled.released[0].verdict), expected, "{mode}");
         let at_once = outbound.on_request(NOW, SECOND, facts());
         assert!(at_once.callouts.is_empty(), "the pause after a failure");
@@ -97,8 +97,8 @@ fn a_response_without_a_right_token_is_replaced_or_reported() {
 #[test]
 fn a_replaced_response_is_a_502_that_names_the_reason_and_its_request() {
     let step = under_way("require").on_response(NOW, FIRST, ResponseFacts::default());
-    let Some(Verdict::Refuse(refusal)) = step.verdict else { panic!() };
-    let reply = refusal.reply();
+    let Some(Verdict::Refuse(rejection)) = step.verdict else { panic!() };
+    let reply = rejection.reply();
     assert_eq!(reply.status, 502);
     assert!(reply.body.contains("It carries no token."), "{}", reply.body);
     assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
@@ -110,7 +110,7 @@ fn a_response_with_a_new_key_waits_for_it_where_the_gateway_can_hold_it() {
     let mut step = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ()));
     assert!(step.verdict.is_none());
     let fetch = step.callout().unwrap();
-    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("new"));
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("new"));
     assert_eq!((settled.released[0].id, settled.released[0].phase), (FIRST, Phase::Response));
     assert_eq!(code(&settled.released[0].verdict), "admitted");
 }
@@ -119,7 +119,7 @@ fn a_response_with_a_new_key_waits_for_it_where_the_gateway_can_hold_it() {
 fn a_response_with_a_key_that_is_not_there_either_is_not_verified() {
     let mut outbound = under_way("require");
     let fetch = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ())).callout().unwrap();
-    let settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "Response.NotVerified");
 }
 
@@ -130,7 +130,7 @@ fn where_the_gateway_can_not_hold_responses_an_unknown_key_is_one_at_once() {
         verifying("require"),
     );
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     let step = outbound.on_response(NOW, FIRST, response_signed_by("new", |_| ()));
     assert!(step.callouts.is_empty());
     assert_eq!(code(&step.verdict.unwrap()), "Response.NotVerified");
@@ -146,7 +146,7 @@ fn keys_that_end_before_the_response_comes_are_fetched_anew() {
         claims["exp"] = json!(fresh + 30);
     });
     let fetch = outbound.on_response(later, FIRST, facts).callout().unwrap();
-    let settled = outbound.on_answer(later, fetch.id, &fetch.topic, &published("sig3"));
+    let settled = outbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(code(&settled.released[0].verdict), "admitted");
 }
 
@@ -170,7 +170,7 @@ fn a_response_to_a_request_that_has_not_left_is_not_the_hubs() {
 fn this_filters_own_answers_pass_as_they_are() {
     let mut outbound = outbound(verifying("require"));
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &no_answer());
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.subject, &no_answer());
     assert_eq!(code(&outbound.on_response(NOW, FIRST, ResponseFacts::default()).verdict.unwrap()), "admitted");
     let signing = |outbound: &mut Json| {
         verifying("require")(outbound);
@@ -178,10 +178,10 @@ fn this_filters_own_answers_pass_as_they_are() {
     };
     let mut outbound = self::outbound(signing);
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let mut settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let mut settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     assert!(settled.released.is_empty(), "the signature comes after the keys");
     let callout = settled.callouts.remove(0);
-    let refused = outbound.on_not_dispatched(NOW, callout.id, &callout.topic);
+    let refused = outbound.on_not_dispatched(NOW, callout.id, &callout.subject);
     assert_eq!(code(&refused.released[0].verdict), "GenericRecoverableError");
     assert_eq!(code(&outbound.on_response(NOW, FIRST, ResponseFacts::default()).verdict.unwrap()), "admitted");
 }
@@ -218,7 +218,7 @@ fn any_of_the_banks_provider_ids_may_be_the_audience_of_a_response() {
         outbound["verify_responses"]["provider_ids"] = json!(["corporate", "private"]);
     });
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let _ = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let _ = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     for (audience, expected) in [("private", "admitted"), ("corporate", "admitted"), ("retail", "Response.NotVerified")]
     {
         let _ = outbound.on_request(NOW, FIRST, facts());
@@ -237,7 +237,7 @@ fn while_another_worker_fetches_time_is_looked_at_more_often() {
     let fetch = first.on_request(NOW, FIRST, facts()).callout().expect("a fetch");
     assert!(second.on_request(NOW, SECOND, facts()).callouts.is_empty(), "the other worker fetches");
     assert_eq!((first.tick_period(), second.tick_period()), (Some(TICK), Some(SHORT_TICK)));
-    let _ = first.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+    let _ = first.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
     let tick = second.on_tick(NOW.after(SHORT_TICK));
     assert_eq!(code(&tick.settled[0].released[0].verdict), "admitted");
     assert_eq!(second.tick_period(), Some(TICK));

@@ -11,7 +11,7 @@ use der::Tag;
 
 use super::fingerprint::Fingerprint;
 use super::hex;
-use crate::asn1::{Elements, context};
+use crate::der::{Elements, context};
 
 /// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
 pub const MAX_PEM_BYTES: usize = 16 * 1024;

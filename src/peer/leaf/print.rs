@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
 
-use crate::asn1::Elements;
+use crate::der::Elements;
 
 /// The types that OpenSSL and BoringSSL call by a name, as far as they occur in certificates.
 const TYPE_NAMES: [(ObjectIdentifier, &str); 20] = [

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::fake::Locked;
 use super::*;
 use crate::replay::buckets::{MAX_ENTRIES, NOMINAL_ENTRIES};
-use crate::shared_data::sealed;
+use crate::shared_data::envelope;
 
 /// Presents a token that lives from 0 to 40,000.
 fn present(data: &Fake, capacity: usize, number: u64) -> Result<(), ReplayError> {
@@ -214,7 +214,7 @@ fn a_host_for_which_all_names_are_one_serves_one_bucket_and_fails_closed_for_the
 #[test]
 fn a_value_of_others_is_never_overwritten_while_it_is_whole() {
     let data = Fake::hashing(|name| name.rsplit('/').next().unwrap_or_default().to_owned());
-    let others = sealed::seal("hub-auth-filter/keys/…", b"somebody's");
+    let others = envelope::seal("hub-auth-filter/keys/…", b"somebody's");
     for alternative in 0..4 {
         data.0.slots.borrow_mut().insert(alternative.to_string(), (others.clone(), 7));
     }
@@ -270,11 +270,11 @@ fn a_whole_value_that_is_not_a_bucket_is_damage() {
     let name = "hub-auth-filter/replay/1/1x2/0/0";
     for payload in [&[][..], &[0; 7], &[0; 9], &[0; 31], &[0; 33], &[0; 8 + 3 * 24]] {
         let data = Fake::default();
-        data.0.slots.borrow_mut().insert(name.to_owned(), (sealed::seal(name, payload), 1));
+        data.0.slots.borrow_mut().insert(name.to_owned(), (envelope::seal(name, payload), 1));
         assert!(forgotten(present(&data, 2, 1)), "{} bytes", payload.len());
     }
     let data = Fake::default();
-    data.0.slots.borrow_mut().insert(name.to_owned(), (sealed::seal(name, &[0; 8 + 2 * 24]), 1));
+    data.0.slots.borrow_mut().insert(name.to_owned(), (envelope::seal(name, &[0; 8 + 2 * 24]), 1));
     assert_eq!(present(&data, 2, 1), Ok(()), "this is the bucket's name");
 }
 

@@ -96,7 +96,7 @@ mod tests {
 
     fn settings() -> config::VaultTransit {
         config::VaultTransit {
-            url: config::HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
+            url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
             upstream: "bao".into(),
             namespace: None,
             token: config::Secret::new("s.secret"),

@@ -15,10 +15,10 @@ use litemap::LiteMap;
 use serde::Serialize;
 
 use super::token::UnsignedToken;
-use crate::callout::{Callout, CalloutError, CalloutId, Request, Topic, in_time};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject, Request, in_time};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::reply::to_json;
+use crate::log_line::to_json;
 use crate::request::RequestId;
 use crate::time::UnixTime;
 
@@ -214,7 +214,7 @@ fn callout(settings: &config::VaultTransit, request: RequestId, call: Call, toke
     }
     Callout {
         id: call.id,
-        topic: Topic::Signature(request),
+        subject: CalloutSubject::Signature(request),
         request: Box::new(Request {
             upstream: settings.upstream.clone(),
             method: "POST",

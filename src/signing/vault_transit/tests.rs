@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::capabilities::GatewayKind;
-use crate::config::{HttpUrl, Secret, Signer};
+use crate::config::{Secret, Signer};
+use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
-use crate::signing::nonce::{Freshness, Nonces};
+use crate::signing::nonce::Nonces;
 use crate::testing::{SigningKey, b64};
+use crate::url::HttpUrl;
 use serde_json::{Value as Json, json};
 
 const T0: u64 = 1_795_253_400_000;
@@ -40,7 +42,7 @@ fn token_for(audience: &str) -> UnsignedToken {
         lifetime: Duration::from_secs(30),
         signer: Signer::VaultTransit(Box::new(settings())),
     };
-    UnsignedToken::mint(&signing, "sig4-2026", &Nonces::new().next(at(0), &Freshness::default()), at(0))
+    UnsignedToken::mint(&signing, "sig4-2026", &Nonces::new().next(at(0), &NonceInput::default()), at(0))
 }
 
 /// The answer that carries the right signature for this token.
@@ -75,7 +77,7 @@ impl Bench {
         callout: &Callout,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<RemoteStep> {
-        let Topic::Signature(request) = callout.topic else { panic!("{:?}", callout.topic) };
+        let CalloutSubject::Signature(request) = callout.subject else { panic!("{:?}", callout.subject) };
         self.0.finish(at(millisecond), callout.id, request, answer)
     }
 
@@ -105,7 +107,7 @@ fn body(callout: &Callout) -> Json {
 #[test]
 fn the_request_is_the_one_of_the_transit_engine() {
     let callout = Bench::new().start(0, FIRST);
-    assert_eq!(callout.topic, Topic::Signature(FIRST));
+    assert_eq!(callout.subject, CalloutSubject::Signature(FIRST));
     let Request { upstream, method, url, headers, timeout, .. } = &*callout.request;
     assert_eq!((upstream.as_str(), *method), ("bao", "POST"));
     assert_eq!(url.as_str(), "https://bao.example/v1/transit/sign/sig4/sha2-256");
@@ -188,7 +190,7 @@ fn a_failure_that_may_pass_is_tried_once_more_and_never_a_third_time() {
         let callout = bench.start(0, FIRST);
         let second = bench.again(10, &callout, answer);
         assert_ne!(second.id, callout.id);
-        assert_eq!((&second.topic, &second.request), (&callout.topic, &callout.request), "the same is asked");
+        assert_eq!((&second.subject, &second.request), (&callout.subject, &callout.request), "the same is asked");
         assert_eq!(bench.0.pending(), 1);
         assert_eq!(outcome(bench.finish(20, &second, answer).as_ref()), "failed", "{answer:?}");
         assert_eq!(bench.0.pending(), 0);
@@ -336,7 +338,7 @@ fn an_answer_counts_once_and_only_for_its_own_callout() {
     let callout = bench.start(0, FIRST);
     let second = bench.again(10, &callout, Err(CalloutError::NoAnswer));
     assert_eq!(outcome(bench.finish(20, &callout, Ok(&answer)).as_ref()), "nothing", "of the callout before");
-    let elsewhere = Callout { topic: Topic::Signature(SECOND), ..second.clone() };
+    let elsewhere = Callout { subject: CalloutSubject::Signature(SECOND), ..second.clone() };
     assert_eq!(outcome(bench.finish(20, &elsewhere, Ok(&answer)).as_ref()), "nothing", "for another request");
     assert_eq!(outcome(bench.finish(20, &second, Ok(&answer)).as_ref()), "signed");
     assert_eq!(outcome(bench.finish(20, &second, Ok(&answer)).as_ref()), "nothing", "a second time");

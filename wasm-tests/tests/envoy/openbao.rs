@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
-use hub_auth_filter::config::{self, HttpUrl, Secret, Signer};
-use hub_auth_filter::request::RequestId;
+use hub_auth_filter::config::{self, Secret, Signer};
+use hub_auth_filter::request::{NonceInput, RequestId};
 use hub_auth_filter::rsa::RsaPublicKey;
-use hub_auth_filter::signing::nonce::{Freshness, Nonces};
+use hub_auth_filter::signing::nonce::Nonces;
 use hub_auth_filter::signing::token::UnsignedToken;
 use hub_auth_filter::signing::vault_transit::{AnswerFault, RemoteError, RemoteStep, VaultTransit};
 use hub_auth_filter::time::UnixTime;
+use hub_auth_filter::url::HttpUrl;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -68,7 +69,7 @@ fn start(signer: &mut VaultTransit) -> Callout {
         lifetime: Duration::from_secs(30),
         signer: Signer::VaultTransit(Box::new(settings(""))),
     };
-    let nonce = Nonces::new().next(now(), &Freshness::default());
+    let nonce = Nonces::new().next(now(), &NonceInput::default());
     let token = UnsignedToken::mint(&signing, "sig4", &nonce, now());
     signer.start(now(), REQUEST, token)
 }

@@ -1,25 +1,24 @@
 //! Puts a signed token onto requests or responses (spec §2.4, §4). What is to carry one never goes on without: a fault of
-//! the signer becomes a refusal.
+//! the signer becomes a rejection.
 
 use std::borrow::Cow;
 
 use litemap::LiteMap;
 
-use crate::auth::Evidence;
-use crate::callout::{CalloutError, CalloutId, Topic};
+use crate::callout::{CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
-use crate::exchange::{Admission, Phase, Released, Settled, Step, Verdict};
-use crate::reply::{Refusal, Rejection};
-use crate::report::CalloutReport;
-use crate::request::{Correlation, RequestId};
-use crate::signing::{Freshness, Progress, SignedToken, Signing, SigningError};
+use crate::evidence::Evidence;
+use crate::reply::{RejectReason, Rejection};
+use crate::request::{Correlation, NonceInput, RequestId};
+use crate::signing::{Progress, SignedToken, SigningError, TokenIssuer};
 use crate::time::UnixTime;
+use crate::verdict::{Admission, CalloutOutcome, Phase, Resumed, Step, Verdict};
 
 /// Signs tokens, and keeps what waits for one.
 #[derive(Debug)]
-pub struct Attachment {
-    signing: Signing,
+pub struct TokenAttacher {
+    signing: TokenIssuer,
     header: Cow<'static, str>,
     phase: Phase,
     waiting: LiteMap<RequestId, Waiting>,
@@ -35,7 +34,7 @@ struct Waiting {
     gone: bool,
 }
 
-impl Attachment {
+impl TokenAttacher {
     /// For this header of requests or of responses. `capabilities` are the gateway's.
     #[must_use]
     pub fn new(
@@ -44,7 +43,7 @@ impl Attachment {
         phase: Phase,
         capabilities: &Capabilities,
     ) -> Self {
-        let signing = Signing::new(settings, capabilities);
+        let signing = TokenIssuer::new(settings, capabilities);
         let wakes_others = capabilities.wakes_others;
         Self { signing, header: header.into(), phase, waiting: LiteMap::new_vec(), wakes_others }
     }
@@ -56,8 +55,8 @@ impl Attachment {
     }
 
     /// Signs a token on behalf of a request, or says which callout it takes.
-    pub fn attach(&mut self, now: UnixTime, id: RequestId, freshness: &Freshness, correlation: Correlation) -> Step {
-        match self.signing.sign(now, id, freshness) {
+    pub fn attach(&mut self, now: UnixTime, id: RequestId, nonce_input: &NonceInput, correlation: Correlation) -> Step {
+        match self.signing.sign(now, id, nonce_input) {
             Ok(Progress::Signed(token)) => Step::verdict(self.admit(token, correlation)),
             Ok(Progress::Needs(callout)) => {
                 self.waiting.insert(id, Waiting { correlation, gone: false });
@@ -74,12 +73,12 @@ impl Attachment {
         call: CalloutId,
         id: RequestId,
         answer: Result<&[u8], CalloutError>,
-    ) -> Option<Settled> {
+    ) -> Option<CalloutOutcome> {
         let finished = self.signing.finish(now, call, id, answer)?;
-        let mut settled = Settled {
-            report: Some(CalloutReport::Signer(finished.report)),
-            ended: Some((call, Topic::Signature(id))),
-            ..Settled::default()
+        let mut settled = CalloutOutcome {
+            report: Some(finished.report.into()),
+            ended: Some((call, CalloutSubject::Signature(id))),
+            ..CalloutOutcome::default()
         };
         let Waiting { correlation, gone } = self.waiting.remove(&id)?;
         match finished.result {
@@ -96,7 +95,7 @@ impl Attachment {
         Some(settled)
     }
 
-    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Attachment::finish`].
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenAttacher::finish`].
     #[must_use]
     pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
         self.signing.lost(now)
@@ -115,8 +114,8 @@ impl Attachment {
         }
     }
 
-    fn release(&self, id: RequestId, verdict: Verdict) -> Released {
-        Released { id, phase: self.phase, verdict }
+    fn release(&self, id: RequestId, verdict: Verdict) -> Resumed {
+        Resumed { id, phase: self.phase, verdict }
     }
 
     fn admit(&self, token: SignedToken, correlation: Correlation) -> Verdict {
@@ -129,5 +128,5 @@ impl Attachment {
 }
 
 fn refuse(error: SigningError, correlation: Correlation) -> Verdict {
-    Verdict::Refuse(Box::new(Refusal::new(Rejection::Signing(error), Evidence::default(), correlation)))
+    Verdict::Refuse(Box::new(Rejection::new(RejectReason::TokenIssuer(error), Evidence::default(), correlation)))
 }

@@ -1,67 +1,13 @@
-//! Callouts: HTTP requests that the gateway makes for the filter, and what came back (spec §2.3, §2.4).
-//!
-//! Only a complete answer with status 200 counts. A gateway caps neither the time that a dripping server takes nor the
-//! length of what it sends, and may call half an answer complete, so all of that is checked here.
+//! What a callout brought. Only a complete answer with status 200 counts. A gateway caps neither the time that a dripping
+//! server takes nor the length of what it sends, and may call half an answer complete, so all of that is checked here.
 
 use std::fmt;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
-use crate::config::HttpUrl;
-use crate::request::RequestId;
 use crate::time::UnixTime;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
 pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
-
-/// A callout to be made now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Callout {
-    /// Tells it from earlier callouts on the same topic; to be given back with the answer.
-    pub id: CalloutId,
-    /// What is asked about; to be given back with the answer.
-    pub topic: Topic,
-    /// The request to make. Boxed, because most that may hold a callout hold none.
-    pub request: Box<Request>,
-}
-
-/// Tells one callout from another on the same topic, so that the answer to one that was given up is not taken for its
-/// successor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct CalloutId(u64);
-
-/// What a callout asks about, and what requests wait to learn.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Topic {
-    /// The key set at an address.
-    KeySet(HttpUrl),
-    /// The state of an access token.
-    Token(TokenDigest),
-    /// The signature of the token on a request or its response.
-    Signature(RequestId),
-}
-
-/// The SHA-256 of an access token, which stands for it wherever the token itself must not be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TokenDigest([u8; 32]);
-
-/// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The gateway's name for the server: in Envoy a cluster, elsewhere `host:port`.
-    pub upstream: String,
-    /// `GET` or `POST`.
-    pub method: &'static str,
-    /// Where to.
-    pub url: HttpUrl,
-    /// Headers beside those that follow from the URL.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
 
 /// The answer to a callout, as the gateway gives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,34 +90,6 @@ impl CalloutError {
     }
 }
 
-impl CalloutId {
-    /// The one after this.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
-    }
-}
-
-impl TokenDigest {
-    /// Of this token.
-    #[must_use]
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-
-    /// A number that is as good as random, and the same for the same token.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    }
-}
-
-impl AsRef<[u8]> for TokenDigest {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 impl Answer {
     /// Whether some of a body has come for certain.
     #[must_use]
@@ -209,12 +127,6 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
 impl fmt::Display for CalloutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -235,6 +147,7 @@ fn decimal(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::callout::Request;
 
     fn answer(status: &str, content_length: Option<&str>) -> Result<usize, CalloutError> {
         let bytes = |text: &str| text.as_bytes().to_vec();
@@ -321,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_request_does_not_print_what_may_be_secret() {
-        let url = crate::config::HttpUrl::parse("https://as.example/introspect").unwrap();
+        let url = crate::url::HttpUrl::parse("https://as.example/introspect").unwrap();
         let headers = vec![("authorization", "Basic c2VjcmV0".to_owned())];
         let body = b"token=secret".to_vec();
         let request = Request { upstream: "as".into(), method: "POST", url, headers, body, timeout: Duration::ZERO };

@@ -11,7 +11,7 @@ fn waiting(inbound: &mut Inbound, id: u32) -> crate::callout::Callout {
     step.callout().expect("a callout of its own")
 }
 
-fn released(settled: &Settled) -> Vec<(u32, &'static str)> {
+fn released(settled: &CalloutOutcome) -> Vec<(u32, &'static str)> {
     settled.released.iter().map(|released| (released.id.0, code(&released.verdict))).collect()
 }
 
@@ -28,11 +28,11 @@ fn the_end_of_a_callout_decides_on_its_own_request_only() {
         let mut inbound = inbound_in(kind, |_| ());
         let (first, second) = (waiting(&mut inbound, 1), waiting(&mut inbound, 2));
         assert_ne!(first.id, second.id);
-        let settled = inbound.on_answer(NOW, second.id, &second.topic, &published("sig3"));
+        let settled = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
         assert_eq!(released(&settled), [(2, "admitted")]);
-        let settled = inbound.on_answer(NOW, first.id, &first.topic, &Answer::default());
+        let settled = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
         assert_eq!(released(&settled), [(1, "admitted")], "the keys are there by now");
-        let settled = inbound.on_answer(NOW, first.id, &first.topic, &published("sig3"));
+        let settled = inbound.on_answer(NOW, first.id, &first.subject, &published("sig3"));
         assert_eq!(released(&settled), [], "once");
     }
 }
@@ -43,7 +43,7 @@ fn a_callout_that_ends_too_late_decides_all_the_same_and_admits_nobody() {
         let mut inbound = inbound_in(kind, |config| config["auth"]["jwt_auth"]["timeout"] = json!("2s"));
         let callout = waiting(&mut inbound, 1);
         let late = NOW.after(Duration::from_millis(2001));
-        let settled = inbound.on_answer(late, callout.id, &callout.topic, &published("sig3"));
+        let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
         assert_eq!(released(&settled), [(1, "GenericRecoverableError")]);
     }
 }
@@ -55,7 +55,7 @@ fn a_callout_that_was_long_given_up_decides_on_its_request() {
     let late = NOW.after(Duration::from_mins(1));
     // Another request finds that the first fetch is lost.
     let _ = inbound.on_request(late, RequestId(2), bearer(&token(|claims| claims["exp"] = json!(1_795_253_520))));
-    let settled = inbound.on_answer(late, callout.id, &callout.topic, &published("sig3"));
+    let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
     assert_eq!(released(&settled), [(1, "JWS.InvalidClaim")], "its token has expired");
 }
 
@@ -73,7 +73,7 @@ fn time_alone_decides_on_nothing_and_calls_nobody() {
             assert!(tick.callouts.is_empty() && tick.settled.iter().all(|settled| settled.released.is_empty()));
         }
         let late = NOW.after(Duration::from_hours(1));
-        let settled = inbound.on_answer(late, callout.id, &callout.topic, &published("sig3"));
+        let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
         assert_eq!(settled.released.len(), 1);
     }
 }
@@ -111,14 +111,14 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
     assert_eq!(response(&mut inbound, 1), "GenericError", "never seen");
     let callout = waiting(&mut inbound, 2);
     assert_eq!(response(&mut inbound, 2), "GenericError", "not decided");
-    let _ = inbound.on_answer(NOW, callout.id, &callout.topic, &published("sig3"));
+    let _ = inbound.on_answer(NOW, callout.id, &callout.subject, &published("sig3"));
     assert_eq!(response(&mut inbound, 2), "admitted");
     assert_eq!(response(&mut inbound, 2), "GenericError", "once");
     assert_eq!(at_once(&mut inbound, RequestFacts::default()), "Certificate.Missing");
-    assert_eq!(response(&mut inbound, 1), "admitted", "it is the refusal");
-    let _ = inbound.on_fault(RequestId(3), Rejection::TooManyHeaders, Correlation::default());
-    assert_eq!(response(&mut inbound, 3), "admitted", "it is the refusal");
-    let _ = inbound.on_fault(RequestId(4), Rejection::TooManyHeaders, Correlation::default());
+    assert_eq!(response(&mut inbound, 1), "admitted", "it is the rejection");
+    let _ = inbound.on_fault(RequestId(3), RejectReason::TooManyHeaders, Correlation::default());
+    assert_eq!(response(&mut inbound, 3), "admitted", "it is the rejection");
+    let _ = inbound.on_fault(RequestId(4), RejectReason::TooManyHeaders, Correlation::default());
     inbound.on_gone(RequestId(4));
     assert_eq!(response(&mut inbound, 4), "GenericError", "numbers are used again");
 }
@@ -127,7 +127,7 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
 fn without_a_clock_a_response_is_refused_unless_it_is_a_refusal() {
     for kind in GatewayKind::ALL {
         let mut inbound = inbound_in(kind, |_| ());
-        let _ = inbound.on_fault(RequestId(1), Rejection::Internal, Correlation::default());
+        let _ = inbound.on_fault(RequestId(1), RejectReason::Internal, Correlation::default());
         assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted");
         let expected = if kind == GatewayKind::Kong { "GenericError" } else { "admitted" };
         assert_eq!(code(&inbound.on_response_without_clock(RequestId(2))), expected, "never seen");
@@ -149,8 +149,11 @@ fn a_request_whose_verdict_could_not_be_carried_out_is_refused_for_good() {
     for kind in GatewayKind::ALL {
         let mut inbound = inbound_in(kind, |_| ());
         let callout = waiting(&mut inbound, 1);
-        assert_eq!(code(&inbound.on_fault(RequestId(1), Rejection::Internal, Correlation::default())), "GenericError");
-        let settled = inbound.on_answer(NOW, callout.id, &callout.topic, &published("sig3"));
+        assert_eq!(
+            code(&inbound.on_fault(RequestId(1), RejectReason::Internal, Correlation::default())),
+            "GenericError"
+        );
+        let settled = inbound.on_answer(NOW, callout.id, &callout.subject, &published("sig3"));
         assert_eq!(released(&settled), []);
     }
 }

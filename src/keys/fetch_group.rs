@@ -11,12 +11,12 @@ use crate::time::UnixTime;
 
 /// The most fetches of one round. They are for requests that need keys at the same moment; those that come fifth are told
 /// to come again when the others have brought them.
-pub(super) const MAX_FLIGHTS: usize = 4;
+pub(super) const MAX_FETCHES: usize = 4;
 
 /// Fetches under way, and what came of those of the same round that have ended.
 #[derive(Debug, Default)]
-pub(super) struct Round {
-    under_way: Vec<Flight>,
+pub(super) struct FetchGroup {
+    under_way: Vec<InFlight>,
     /// How many there were in all.
     started: usize,
     /// One has failed, and none succeeded since.
@@ -27,26 +27,26 @@ pub(super) struct Round {
 
 /// A fetch under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     id: CalloutId,
     since: UnixTime,
     /// The newest fetch that succeeded meanwhile.
     overtaken_by: Option<CalloutId>,
 }
 
-impl Round {
+impl FetchGroup {
     pub(super) fn is_over(&self) -> bool {
         self.under_way.is_empty()
     }
 
     /// Whether a fetch of it may still bring an answer.
     pub(super) fn is_under_way(&self, now: UnixTime, patience: Duration) -> bool {
-        self.under_way.iter().any(|flight| !flight.is_lost(now, patience))
+        self.under_way.iter().any(|fetch| !fetch.is_lost(now, patience))
     }
 
     /// Whether one more fetch may be made, in this round or as the first of the next.
     pub(super) fn has_room(&self) -> bool {
-        self.is_over() || self.started < MAX_FLIGHTS
+        self.is_over() || self.started < MAX_FETCHES
     }
 
     /// Whether it is under way, and a fetch of it was made for an unknown key id.
@@ -62,30 +62,30 @@ impl Round {
         }
         self.started = self.started.saturating_add(1);
         self.seeks_unknown |= for_unknown;
-        self.under_way.push(Flight { id: fetch, since: now, overtaken_by: None });
+        self.under_way.push(InFlight { id: fetch, since: now, overtaken_by: None });
     }
 
     /// Takes out a fetch that has ended.
-    pub(super) fn take(&mut self, fetch: CalloutId) -> Option<Flight> {
-        let position = self.under_way.iter().position(|flight| flight.id == fetch)?;
+    pub(super) fn take(&mut self, fetch: CalloutId) -> Option<InFlight> {
+        let position = self.under_way.iter().position(|in_flight| in_flight.id == fetch)?;
         Some(self.under_way.swap_remove(position))
     }
 
     /// Takes out the fetches that nobody reported on.
-    pub(super) fn take_lost(&mut self, now: UnixTime, patience: Duration) -> Vec<Flight> {
-        self.under_way.extract_if(.., |flight| flight.is_lost(now, patience)).collect()
+    pub(super) fn take_lost(&mut self, now: UnixTime, patience: Duration) -> Vec<InFlight> {
+        self.under_way.extract_if(.., |fetch| fetch.is_lost(now, patience)).collect()
     }
 
     /// A fetch that nobody reported on.
     pub(super) fn lost(&self, now: UnixTime, patience: Duration) -> Option<CalloutId> {
-        self.under_way.iter().find(|flight| flight.is_lost(now, patience)).map(|flight| flight.id)
+        self.under_way.iter().find(|fetch| fetch.is_lost(now, patience)).map(|fetch| fetch.id)
     }
 
     /// Notes that a fetch has succeeded, for those that are still under way.
     pub(super) fn succeeded(&mut self, fetch: CalloutId) {
         self.has_failed = false;
-        for flight in &mut self.under_way {
-            flight.overtaken_by = flight.overtaken_by.max(Some(fetch));
+        for in_flight in &mut self.under_way {
+            in_flight.overtaken_by = in_flight.overtaken_by.max(Some(fetch));
         }
     }
 
@@ -100,7 +100,7 @@ impl Round {
     }
 }
 
-impl Flight {
+impl InFlight {
     pub(super) fn since(&self) -> UnixTime {
         self.since
     }

@@ -3,18 +3,18 @@
 use std::fmt;
 
 use super::authority::{Authority, AuthorityFault};
-use super::jwks_location::{HttpUrl, Scheme};
+use super::http_url::{HttpUrl, Scheme};
 
 /// Scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     scheme: Scheme,
     authority: Authority,
 }
 
 /// Why a text is not an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OriginFault {
+pub(crate) enum OriginFault {
     /// Neither `http://` nor `https://`.
     Scheme,
     /// A user name or password.
@@ -28,7 +28,7 @@ pub(super) enum OriginFault {
 }
 
 impl Origin {
-    pub(super) fn parse(text: &str) -> Result<Origin, OriginFault> {
+    pub(crate) fn parse(text: &str) -> Result<Origin, OriginFault> {
         let (scheme, rest) = text.split_once("://").ok_or(OriginFault::Scheme)?;
         let scheme = Scheme::parse(scheme).ok_or(OriginFault::Scheme)?;
         if rest.contains(['/', '?', '#']) {
@@ -43,17 +43,17 @@ impl Origin {
     }
 
     /// Whether others can read what is sent there.
-    pub(super) fn is_plaintext_beyond_loopback(&self) -> bool {
+    pub(crate) fn is_plaintext_beyond_loopback(&self) -> bool {
         self.scheme == Scheme::Http && !self.authority.is_loopback()
     }
 
     /// `host:port`: how Kong and APISIX name the host to call.
-    pub(super) fn host_and_port(&self) -> String {
+    pub(crate) fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
     }
 
     /// The URL of a path there, which begins with a slash and needs no encoding.
-    pub(super) fn url(&self, path: String) -> HttpUrl {
+    pub(crate) fn url(&self, path: String) -> HttpUrl {
         HttpUrl::of_parts(self.scheme, &self.authority, path)
     }
 }

@@ -1,16 +1,16 @@
 //! The key cache where no request can wait for another's fetch: each that needs keys fetches for itself, within the bounds
-//! of a [round](super::round), and the one that finds keys old refreshes them. What another worker has fetched is taken
+//! of a [round](super::fetch_group), and the one that finds keys old refreshes them. What another worker has fetched is taken
 //! over first, where workers share data. Time alone brings about nothing.
 
-use crate::config::HttpUrl;
 use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
 use super::shared::Reason;
 use super::{KeyCache, Obtained, Wanted, adopt, start};
 
 impl KeyCache {
     /// Looks whether a request has to fetch, and whether it may.
-    pub(super) fn obtain_alone(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>) -> Obtained {
+    pub(super) fn obtain_per_request(&mut self, now: UnixTime, url: &HttpUrl, wanted: Wanted<'_>) -> Obtained {
         let policy = &self.policy;
         let Some(entry) = self.entries.get_mut(url) else { return Obtained::Nothing };
         entry.drop_lost(now, policy);
@@ -31,7 +31,7 @@ impl KeyCache {
     }
 
     /// Forgets what is not worth keeping.
-    pub(super) fn forget_alone(&mut self, now: UnixTime) {
+    pub(super) fn forget_per_request(&mut self, now: UnixTime) {
         let policy = &self.policy;
         for (_, entry) in self.entries.iter_mut() {
             entry.drop_lost(now, policy);

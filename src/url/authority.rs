@@ -12,14 +12,14 @@ const MAX_LABEL_BYTES: usize = 63;
 
 /// A checked host, and a port when one was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     host: Host,
     port: Option<u16>,
 }
 
 /// Why a text is not an authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AuthorityFault {
+pub(crate) enum AuthorityFault {
     /// It has a user name, with or without a password.
     UserInfo,
     /// The host is none of the three kinds.
@@ -37,11 +37,11 @@ enum Host {
 
 impl Authority {
     /// A host known at build time.
-    pub(super) fn of_known_host(host: &str) -> Authority {
+    pub(crate) fn of_known_host(host: &str) -> Authority {
         Authority { host: Host::Name(host.to_owned()), port: None }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Authority, AuthorityFault> {
+    pub(crate) fn parse(text: &str) -> Result<Authority, AuthorityFault> {
         if text.contains('@') {
             return Err(AuthorityFault::UserInfo);
         }
@@ -61,7 +61,7 @@ impl Authority {
     }
 
     /// Whether nobody but this machine can answer.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Name(name) => name == "localhost",
             Host::V4(address) => address.is_loopback(),
@@ -70,7 +70,7 @@ impl Authority {
     }
 
     /// Whether the host is an IP address.
-    pub(super) fn is_address(&self) -> bool {
+    pub(crate) fn is_address(&self) -> bool {
         match self.host {
             Host::Name(_) => false,
             Host::V4(_) | Host::V6(_) => true,
@@ -78,14 +78,14 @@ impl Authority {
     }
 
     /// `host:port`, with this port when the URL gives none.
-    pub(super) fn with_port(&self, default: u16) -> String {
+    pub(crate) fn with_port(&self, default: u16) -> String {
         format!("{}:{}", self.host, self.port.unwrap_or(default))
     }
 }
 
 impl AuthorityFault {
     /// What the text is instead, for an error.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::UserInfo => "one with a user name or password",
             Self::Host => "one whose host is not a DNS name, an IPv4 address or an [IPv6] address",

@@ -18,7 +18,7 @@ const ATTEMPTS: usize = 32;
 
 /// Why a value can not be used under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsealed {
+pub enum Unusable {
     /// It is not a whole value of this filter.
     Damaged,
     /// It is whole, and belongs to another name.
@@ -34,10 +34,10 @@ pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
 /// The payload of a value that was found under `key`.
 ///
 /// # Errors
-/// See [`Unsealed`].
-pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unsealed> {
-    let (owner, payload) = parts(value).ok_or(Unsealed::Damaged)?;
-    if owner == key { Ok(payload) } else { Err(Unsealed::Foreign) }
+/// See [`Unusable`].
+pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
+    let (owner, payload) = parts(value).ok_or(Unusable::Damaged)?;
+    if owner == key { Ok(payload) } else { Err(Unusable::Foreign) }
 }
 
 /// What to do with a value.
@@ -56,8 +56,8 @@ pub fn update<T>(data: &dyn SharedData, key: &str, mut change: impl FnMut(Option
     for _ in 0..ATTEMPTS {
         let stored = data.read(key).ok()?;
         let payload = match stored.as_ref().map(|stored| open(key, &stored.value)) {
-            None | Some(Err(Unsealed::Damaged)) => None,
-            Some(Err(Unsealed::Foreign)) => return None,
+            None | Some(Err(Unusable::Damaged)) => None,
+            Some(Err(Unusable::Foreign)) => return None,
             Some(Ok(payload)) => Some(payload),
         };
         let (payload, outcome) = match change(payload) {
@@ -105,28 +105,28 @@ mod tests {
     fn what_was_sealed_opens_under_its_name_alone() {
         let value = seal("a", b"payload");
         assert_eq!(open("a", &value), Ok(&b"payload"[..]));
-        assert_eq!(open("b", &value), Err(Unsealed::Foreign));
+        assert_eq!(open("b", &value), Err(Unusable::Foreign));
         assert_eq!(open("a", &seal("a", b"")), Ok(&b""[..]));
     }
 
     #[test]
     fn the_border_between_name_and_payload_is_part_of_the_proof() {
         assert_ne!(seal("ab", b"c"), seal("a", b"bc"));
-        assert_eq!(open("a", &seal("ab", b"c")), Err(Unsealed::Foreign));
+        assert_eq!(open("a", &seal("ab", b"c")), Err(Unusable::Foreign));
     }
 
     #[test]
     fn half_a_value_and_a_value_with_one_bit_changed_are_damaged() {
         let value = seal("a", b"payload");
         for length in 0..value.len() {
-            assert_eq!(open("a", &value[..length]), Err(Unsealed::Damaged), "{length} bytes");
+            assert_eq!(open("a", &value[..length]), Err(Unusable::Damaged), "{length} bytes");
         }
         for byte in 0..value.len() {
             let mut changed = value.clone();
             changed[byte] ^= 1;
-            assert_eq!(open("a", &changed), Err(Unsealed::Damaged), "byte {byte}");
+            assert_eq!(open("a", &changed), Err(Unusable::Damaged), "byte {byte}");
         }
-        assert_eq!(open("a", b"somebody else's"), Err(Unsealed::Damaged));
+        assert_eq!(open("a", b"somebody else's"), Err(Unusable::Damaged));
     }
 
     #[test]

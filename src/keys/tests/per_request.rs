@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::super::round::MAX_FLIGHTS;
+use super::super::fetch_group::MAX_FETCHES;
 use super::*;
 
 /// How long a fetch is waited for, in seconds.
@@ -48,7 +48,7 @@ fn fetches(bench: &mut Bench, number: usize, second: u64, key_id: &str) -> Vec<C
 #[test]
 fn at_a_cold_start_four_of_a_hundred_requests_fetch_and_the_others_are_told_to_come_again() {
     let mut bench = alone();
-    let started = fetches(&mut bench, MAX_FLIGHTS, 0, "a");
+    let started = fetches(&mut bench, MAX_FETCHES, 0, "a");
     assert_eq!(started.len(), 4);
     assert_eq!(count(&mut bench, 96, 0, "a"), [("unavailable 1".into(), 96)]);
     bench.finish(1, started[2], Ok(keys(&["a"]))).unwrap();
@@ -139,7 +139,7 @@ fn ten_thousand_unknown_key_ids_cause_at_most_four_fetches_per_cooldown() {
             }
             let key_id = format!("kid-{n}");
             if let Lookup::Fetch(fetch) =
-                bench.0.lookup(at(second), &url("hub"), &key_id, Algorithm::Ps256, Attempt::First)
+                bench.0.lookup(at(second), &url("hub"), &key_id, Algorithm::Ps256, CalloutPermission::Allowed)
             {
                 began.push(second);
                 under_way.extend(answer_after(began.len() as u64).map(|delay| (second + delay, fetch.id)));
@@ -148,7 +148,7 @@ fn ten_thousand_unknown_key_ids_cause_at_most_four_fetches_per_cooldown() {
         }
         for (n, second) in began.iter().enumerate() {
             let within = began[n..].iter().take_while(|other| **other < second + 30).count();
-            assert!(within <= MAX_FLIGHTS, "mix {mix}: {within} in the 30 seconds from second {second}");
+            assert!(within <= MAX_FETCHES, "mix {mix}: {within} in the 30 seconds from second {second}");
         }
         assert!(began.len() >= 10, "mix {mix}: there was a flood in many a cooldown");
         assert_eq!(bench.0.entries.len(), 1);
@@ -168,7 +168,7 @@ fn an_unknown_key_id_joins_a_refresh_only_if_it_might_have_fetched_without() {
 
     let mut bench = alone_with_keys();
     let refresh = bench.expect_fetch(480, "a");
-    let joined = fetches(&mut bench, MAX_FLIGHTS - 1, 481, "new");
+    let joined = fetches(&mut bench, MAX_FETCHES - 1, 481, "new");
     assert_eq!(bench.says(481, "new"), "unavailable 1");
     for fetch in joined.into_iter().chain([refresh]) {
         bench.finish(482, fetch, Ok(keys(&["a"]))).unwrap();
@@ -181,7 +181,7 @@ fn an_unknown_key_id_joins_a_refresh_only_if_it_might_have_fetched_without() {
 fn keys_are_refreshed_from_80_percent_of_their_life_by_one_request_while_others_use_them() {
     let mut bench = alone_with_keys();
     let just_before = T0.after(Duration::from_millis(479_999));
-    assert_eq!(bench.says_to(just_before, "a", Attempt::First), "key");
+    assert_eq!(bench.says_to(just_before, "a", CalloutPermission::Allowed), "key");
     let fetch = bench.expect_fetch(480, "a");
     assert_eq!(count(&mut bench, 50, 480, "a"), [("key".into(), 50)]);
     assert_eq!(count(&mut bench, 50, 484, "b"), [("key".into(), 50)]);
@@ -194,10 +194,10 @@ fn keys_are_refreshed_from_80_percent_of_their_life_by_one_request_while_others_
 #[test]
 fn who_only_prepares_refreshes_too() {
     let mut bench = alone_with_keys();
-    assert_eq!(bench.0.prepare(at(479), &url("hub"), Attempt::First), Readiness::Ready);
-    assert!(matches!(bench.0.prepare(at(480), &url("hub"), Attempt::First), Readiness::Fetch(_)));
-    assert_eq!(bench.0.prepare(at(480), &url("hub"), Attempt::First), Readiness::Ready);
-    assert_eq!(bench.0.prepare(at(480), &url("hub"), Attempt::AfterCallout), Readiness::Ready);
+    assert_eq!(bench.0.prepare(at(479), &url("hub"), CalloutPermission::Allowed), Readiness::Ready);
+    assert!(matches!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed), Readiness::Fetch(_)));
+    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed), Readiness::Ready);
+    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Used), Readiness::Ready);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_failing_refresh_is_paused_and_keeps_the_keys_until_their_end_and_no_longer(
     // After pauses of 1, 2, 4 and 8 seconds, one in 10.
     assert_eq!(refreshes, 5 + (600 - 495 - 1) / 10);
     let last_millisecond = T0.after(MAX_AGE - Duration::from_millis(1));
-    assert_eq!(bench.says_to(last_millisecond, "a", Attempt::First), "key");
+    assert_eq!(bench.says_to(last_millisecond, "a", CalloutPermission::Allowed), "key");
     for second in 600..700 {
         for says in [bench.says_after_fetch(second, "a"), bench.says(second, "a")] {
             assert!(says == "fetch" || says.starts_with("unavailable"), "expired keys are never used: {says}");
@@ -246,11 +246,11 @@ fn fetches_of_a_round_that_fail_are_one_failure_and_the_pause_begins_with_the_la
     let mut bench = alone();
     let mut second = 0;
     for pause in [1, 2, 4, 8, 10] {
-        let started = fetches(&mut bench, MAX_FLIGHTS, second, "a");
+        let started = fetches(&mut bench, MAX_FETCHES, second, "a");
         for (n, fetch) in started.into_iter().enumerate() {
             assert_eq!(bench.fail(second + n as u64, fetch).retry_after.as_secs(), pause);
         }
-        second += MAX_FLIGHTS as u64 - 1;
+        second += MAX_FETCHES as u64 - 1;
         assert_eq!(bench.says(second + pause - 1, "a"), "unavailable 1");
         second += pause;
     }
@@ -261,7 +261,7 @@ fn nobody_joins_a_round_during_the_pause_after_a_failure_in_it() {
     let mut bench = alone();
     let started = fetches(&mut bench, 2, 0, "a");
     bench.fail(1, started[0]);
-    assert_eq!(bench.says_to(T0.after(Duration::from_millis(1_999)), "a", Attempt::First), "unavailable 1");
+    assert_eq!(bench.says_to(T0.after(Duration::from_millis(1_999)), "a", CalloutPermission::Allowed), "unavailable 1");
     let joined = bench.expect_fetch(2, "a");
     assert_eq!(bench.fail(3, joined).retry_after.as_secs(), 1, "it is the same failure still");
     bench.fail(5, started[1]);
@@ -333,11 +333,11 @@ fn an_unusable_answer_does_not_replace_valid_keys() {
 #[test]
 fn a_fetch_that_nobody_reports_on_has_failed_when_it_was_given_up() {
     let mut bench = alone();
-    let lost = fetches(&mut bench, MAX_FLIGHTS, 0, "a");
+    let lost = fetches(&mut bench, MAX_FETCHES, 0, "a");
     assert_eq!(bench.0.lost(at(1_000)), [], "nobody could be woken");
     assert_eq!(bench.says(PATIENCE, "a"), "unavailable 1", "they may come still");
     let given_up = T0.after(Duration::from_millis(PATIENCE * 1_000 + 1));
-    assert_eq!(bench.says_to(given_up, "a", Attempt::First), "unavailable 0", "the pause of a failure");
+    assert_eq!(bench.says_to(given_up, "a", CalloutPermission::Allowed), "unavailable 0", "the pause of a failure");
     let next = bench.expect_fetch(PATIENCE + 1, "a");
     for fetch in lost {
         assert!(bench.finish(PATIENCE + 1, fetch, Ok(keys(&["a"]))).is_none(), "they were given up");
@@ -383,12 +383,12 @@ fn an_answer_that_comes_late_is_none() {
         let fetch = bench.expect_fetch(0, "a");
         let report = bench.0.finish(late, fetch, &url("hub"), Ok(&keys(&["a"]))).unwrap();
         assert_eq!(report.result, Err(FetchError::Callout(CalloutError::NoAnswer)));
-        assert_eq!(bench.says_to(late, "a", Attempt::AfterCallout), "unavailable 1");
+        assert_eq!(bench.says_to(late, "a", CalloutPermission::Used), "unavailable 1");
     }
     for mut bench in [alone(), Bench::new()] {
         let fetch = bench.expect_fetch(0, "a");
         bench.0.finish(end, fetch, &url("hub"), Ok(&keys(&["a"]))).unwrap();
-        assert_eq!(bench.says_to(end, "a", Attempt::AfterCallout), "key");
+        assert_eq!(bench.says_to(end, "a", CalloutPermission::Used), "key");
     }
 }
 
@@ -421,7 +421,7 @@ fn after_the_clock_was_set_back_nothing_from_the_future_counts() {
         assert_eq!(report.result, Err(FetchError::Callout(CalloutError::NoAnswer)), "how long it took nobody knows");
     }
     let mut bench = alone();
-    fetches(&mut bench, MAX_FLIGHTS, 1_000, "a");
+    fetches(&mut bench, MAX_FETCHES, 1_000, "a");
     assert_eq!(bench.says(0, "a"), "unavailable 1", "fetches that can not be waited for have failed");
     assert_eq!(bench.says(1, "a"), "fetch");
     let mut bench = alone();
@@ -460,7 +460,7 @@ fn what_is_being_fetched_is_kept_no_longer_than_the_fetch_may_take() {
 fn a_set_that_is_being_fetched_is_not_pushed_out_before_the_fetch_is_lost() {
     let mut cache = alone().0;
     let mut look = |second: u64, name: &str| {
-        let lookup = cache.lookup(at(second), &url(name), "a", Algorithm::Ps256, Attempt::First);
+        let lookup = cache.lookup(at(second), &url(name), "a", Algorithm::Ps256, CalloutPermission::Allowed);
         format!("{lookup:?}").split([' ', '(']).next().unwrap().to_owned()
     };
     for n in 0..MAX_SETS {
@@ -503,7 +503,7 @@ proptest! {
                 _ => {
                     let key_id = ["a", "b", "new"][which];
                     under_way.retain(|(_, since)| (*since..=since + PATIENCE).contains(&second));
-                    match bench.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, Attempt::First) {
+                    match bench.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, CalloutPermission::Allowed) {
                         Lookup::Wait => prop_assert!(false, "nobody would wake it"),
                         Lookup::Fetch(fetch) => {
                             begun.push(fetch.id);
@@ -515,7 +515,7 @@ proptest! {
                     }
                 }
             }
-            prop_assert!(under_way.len() <= MAX_FLIGHTS);
+            prop_assert!(under_way.len() <= MAX_FETCHES);
             prop_assert!(!bench.0.awaits_others() && bench.0.lost(at(second)).is_empty());
         }
     }

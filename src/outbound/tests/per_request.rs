@@ -8,7 +8,7 @@ fn outbound_in(kind: GatewayKind, change: impl FnOnce(&mut Json)) -> Outbound {
     outbound_with(&Capabilities::of(kind, None, false), change)
 }
 
-fn released(settled: &Settled) -> Vec<(RequestId, &'static str)> {
+fn released(settled: &CalloutOutcome) -> Vec<(RequestId, &'static str)> {
     settled.released.iter().map(|released| (released.id, code(&released.verdict))).collect()
 }
 
@@ -18,9 +18,9 @@ fn the_end_of_a_callout_decides_on_its_own_request_only() {
         let mut outbound = outbound_in(kind, verifying("require"));
         let first = outbound.on_request(NOW, FIRST, facts()).callout().expect("a callout");
         let second = outbound.on_request(NOW, SECOND, facts()).callout().expect("one of its own");
-        let settled = outbound.on_answer(NOW, second.id, &second.topic, &published("sig3"));
+        let settled = outbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
         assert_eq!(released(&settled), [(SECOND, "admitted")]);
-        let settled = outbound.on_answer(NOW, first.id, &first.topic, &no_answer());
+        let settled = outbound.on_answer(NOW, first.id, &first.subject, &no_answer());
         assert_eq!(released(&settled), [(FIRST, "admitted")], "the keys are there by now");
     }
 }
@@ -33,11 +33,11 @@ fn a_request_that_needs_keys_and_a_signature_makes_one_callout_after_the_other()
             remote(settings);
         });
         let fetch = outbound.on_request(NOW, FIRST, facts()).callout().expect("a callout");
-        let mut settled = outbound.on_answer(NOW, fetch.id, &fetch.topic, &published("sig3"));
+        let mut settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
         assert_eq!(released(&settled), []);
         let signature = settled.callouts.pop().expect("the next callout");
         assert!(settled.callouts.is_empty());
-        let settled = outbound.on_answer(NOW, signature.id, &signature.topic, &signature_of(&signature));
+        let settled = outbound.on_answer(NOW, signature.id, &signature.subject, &signature_of(&signature));
         assert_eq!(released(&settled), [(FIRST, "admitted")]);
     }
 }
@@ -49,7 +49,7 @@ fn a_callout_that_ends_too_late_decides_all_the_same_and_brings_no_keys() {
         let fetch = outbound.on_request(NOW, FIRST, facts()).callout().expect("a callout");
         let late = NOW.after(Duration::from_mins(1));
         assert!(outbound.on_tick(late).settled.is_empty(), "time alone decides on nothing");
-        let settled = outbound.on_answer(late, fetch.id, &fetch.topic, &published("sig3"));
+        let settled = outbound.on_answer(late, fetch.id, &fetch.subject, &published("sig3"));
         assert_eq!(released(&settled), [(FIRST, "GenericRecoverableError")]);
     }
 }
@@ -57,9 +57,9 @@ fn a_callout_that_ends_too_late_decides_all_the_same_and_brings_no_keys() {
 #[test]
 fn a_request_that_can_not_wait_is_refused_without_a_callout() {
     let mut outbound = outbound_in(GatewayKind::Apisix, verifying("report"));
-    let needed = Awaited { topic: Topic::Signature(FIRST), callout: None, since: NOW };
+    let needed = Awaited { subject: CalloutSubject::Signature(FIRST), callout: None, since: NOW };
     for number in 0..MAX_WAITING {
-        let awaited = Awaited { topic: needed.topic.clone(), ..needed };
+        let awaited = Awaited { subject: needed.subject.clone(), ..needed };
         let id = RequestId(u32::try_from(number).unwrap() + 10);
         outbound.exchanges.insert(id, Exchange::AwaitsKeys(awaited, Box::new(facts())));
     }
@@ -76,7 +76,7 @@ fn of_a_request_that_is_gone_nothing_is_kept_because_its_callout_never_ends() {
         let mut outbound = outbound_in(kind, remote);
         let callout = outbound.on_request(NOW, FIRST, facts()).callout().expect("a callout");
         outbound.on_gone(FIRST);
-        let settled = outbound.on_answer(NOW, callout.id, &callout.topic, &signature_of(&callout));
+        let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
         assert!(settled.released.is_empty() && settled.unused.is_none());
     }
 }
@@ -85,10 +85,10 @@ fn of_a_request_that_is_gone_nothing_is_kept_because_its_callout_never_ends() {
 fn an_answer_of_the_filter_itself_is_not_taken_for_a_response_that_is_not_verified() {
     for kind in GatewayKind::ALL {
         let mut outbound = outbound_in(kind, verifying("require"));
-        assert_eq!(code(&outbound.on_fault(FIRST, Rejection::Internal, Correlation::default())), "GenericError");
+        assert_eq!(code(&outbound.on_fault(FIRST, RejectReason::Internal, Correlation::default())), "GenericError");
         let step = outbound.on_response(NOW, FIRST, ResponseFacts::default());
         assert_eq!(code(&step.verdict.unwrap()), "admitted", "it stays the 500 that it is");
-        let _ = outbound.on_fault(SECOND, Rejection::Internal, Correlation::default());
+        let _ = outbound.on_fault(SECOND, RejectReason::Internal, Correlation::default());
         assert_eq!(code(&outbound.on_response_without_clock(SECOND)), "admitted", "likewise");
         assert_eq!(code(&outbound.on_response_without_clock(RequestId(3))), "GenericError", "it can not be verified");
     }

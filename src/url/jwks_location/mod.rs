@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::authority::{Authority, AuthorityFault};
+use super::http_url::{HttpUrl, Scheme};
 
 /// The longest URL in bytes, filled in. The Trust Framework's have about 140; servers refuse request lines beyond 8
 /// KiB.
@@ -17,36 +18,6 @@ pub enum Environment {
     Sandbox,
     /// Production.
     Production,
-}
-
-/// How a URL is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scheme {
-    /// HTTP over TLS.
-    Https,
-    /// Plaintext: to this machine only, but for a remote signer, where the operator is warned.
-    Http,
-}
-
-impl Scheme {
-    /// As in a URL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
-        }
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Scheme> {
-        [Scheme::Https, Scheme::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
-    }
-
-    pub(super) fn default_port(self) -> u16 {
-        match self {
-            Scheme::Https => 443,
-            Scheme::Http => 80,
-        }
-    }
 }
 
 /// A checked URL, or a checked template of URLs on one host.
@@ -63,15 +34,6 @@ enum Piece {
     Literal(String),
     OrganisationalUnit,
     CommonName,
-}
-
-/// A checked URL to make a callout to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HttpUrl {
-    text: String,
-    scheme: Scheme,
-    authority: String,
-    path: String,
 }
 
 /// Why a text is not a JWKS location.
@@ -191,32 +153,6 @@ impl HttpUrl {
     /// See [`JwksLocation::fixed`].
     pub fn parse(url: &str) -> Result<HttpUrl, JwksLocationError> {
         JwksLocation::fixed(url)?.expand("", None).map_err(JwksLocationError::Expansion)
-    }
-
-    /// From parts that were checked. The path begins with a slash.
-    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> HttpUrl {
-        let authority = authority.to_string();
-        HttpUrl { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
-    }
-
-    /// `https` or `http`.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
-    }
-
-    /// Host, and port when the configuration gives one: the `Host` of the request.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// Path with query: the request target.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The whole URL.
-    pub fn as_str(&self) -> &str {
-        &self.text
     }
 }
 

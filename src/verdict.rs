@@ -5,15 +5,14 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutId, Topic};
-use crate::reply::{Refusal, Reply};
-use crate::report::CalloutReport;
+use crate::callout::{Callout, CalloutId, CalloutReport, CalloutSubject};
+use crate::identity_headers::Identity;
+use crate::reply::{Rejection, Reply};
 use crate::request::{Correlation, RequestId};
-use crate::reserved::Identity;
 use crate::signing::SignatureRecord;
 
 /// The most requests and responses that wait for keys or for introspection in one worker. One answer decides on all of them,
-/// and a gateway may nest what it does for each refusal inside the one before: Envoy 1.40 with the shipped configuration
+/// and a gateway may nest what it does for each rejection inside the one before: Envoy 1.40 with the shipped configuration
 /// bears 250 such levels and aborts the whole process at 300, when V8 finds its stack used up. Half of that leaves room for
 /// a longer filter chain.
 pub const MAX_WAITING: usize = 128;
@@ -43,7 +42,7 @@ pub enum Phase {
 pub struct Step {
     /// Callouts to make, whatever happens to it.
     pub callouts: Vec<Callout>,
-    /// The verdict; `None` to hold it until [`Settled`] has one for it.
+    /// The verdict; `None` to hold it until [`CalloutOutcome`] has one for it.
     pub verdict: Option<Verdict>,
 }
 
@@ -53,9 +52,9 @@ pub enum Verdict {
     /// Let it through, with these changes.
     Admit(Box<Admission>),
     /// Answer the request here, or replace the response.
-    Refuse(Box<Refusal>),
+    Refuse(Box<Rejection>),
     /// Let a response through although it should be replaced, and say so.
-    Tolerate(Box<Refusal>),
+    Tolerate(Box<Rejection>),
     /// Answer the request here, because it was meant for the filter itself.
     Answer(Box<Reply>),
 }
@@ -75,7 +74,7 @@ pub struct Admission {
 
 /// A verdict on something that was held.
 #[derive(Debug)]
-pub struct Released {
+pub struct Resumed {
     /// Which request.
     pub id: RequestId,
     /// The request itself, or its response.
@@ -87,15 +86,15 @@ pub struct Released {
 /// What the end of a callout brought about.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Settled {
+pub struct CalloutOutcome {
     /// What to log of it.
     pub report: Option<CalloutReport>,
     /// The callout that has ended, after which no answer to it counts.
-    pub ended: Option<(CalloutId, Topic)>,
+    pub ended: Option<(CalloutId, CalloutSubject)>,
     /// The callouts that follow from it.
     pub callouts: Vec<Callout>,
     /// What waited for it.
-    pub released: Vec<Released>,
+    pub released: Vec<Resumed>,
     /// A signature for a request that has gone away meanwhile.
     pub unused: Option<SignatureRecord>,
 }
@@ -107,7 +106,7 @@ pub struct Tick {
     /// Callouts to make in the background.
     pub callouts: Vec<Callout>,
     /// What was given up, and what other workers have settled.
-    pub settled: Vec<Settled>,
+    pub settled: Vec<CalloutOutcome>,
 }
 
 impl Step {
@@ -158,7 +157,7 @@ impl Verdict {
     #[must_use]
     pub fn without_replacement(self) -> Self {
         match self {
-            Self::Refuse(refusal) => Self::Tolerate(refusal),
+            Self::Refuse(rejection) => Self::Tolerate(rejection),
             other => other,
         }
     }
@@ -166,8 +165,8 @@ impl Verdict {
     /// The same with the gateway's id of the request, for the log. Only what is told of asks for it.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) -> Self {
-        if let Self::Refuse(refusal) | Self::Tolerate(refusal) = &mut self {
-            refusal.note_request_id(request_id);
+        if let Self::Refuse(rejection) | Self::Tolerate(rejection) = &mut self {
+            rejection.note_request_id(request_id);
         }
         self
     }

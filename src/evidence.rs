@@ -1,0 +1,12 @@
+//! What became known of a caller on the way to a verdict, for the log.
+
+/// What became known of the caller on the way to a verdict, for the log.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The `OU` of the certificate.
+    pub organisational_unit: Option<String>,
+    /// The `kid` of the token.
+    pub key_id: Option<String>,
+    /// The id of the API key.
+    pub api_key: Option<String>,
+}

@@ -1,0 +1,70 @@
+//! The URL of a callout (RFC 3986), in the parts that its request is made of.
+
+use super::authority::Authority;
+
+/// A checked URL to make a callout to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpUrl {
+    text: String,
+    scheme: Scheme,
+    authority: String,
+    path: String,
+}
+
+/// How a URL is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// HTTP over TLS.
+    Https,
+    /// Plaintext: to this machine only, but for a remote signer, where the operator is warned.
+    Http,
+}
+
+impl HttpUrl {
+    /// From parts that were checked. The path begins with a slash.
+    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> HttpUrl {
+        let authority = authority.to_string();
+        HttpUrl { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Host, and port when the configuration gives one: the `Host` of the request.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Path with query: the request target.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The whole URL.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Scheme {
+    /// As in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Scheme> {
+        [Scheme::Https, Scheme::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
+    }
+
+    pub(super) fn default_port(self) -> u16 {
+        match self {
+            Scheme::Https => 443,
+            Scheme::Http => 80,
+        }
+    }
+}
