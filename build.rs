@@ -5,7 +5,7 @@ use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // The linker can not do both that and debug information, which the release profile strips.
+    // The linker cannot do both that and debug information, which the release profile strips.
     let is_release = var("PROFILE").is_ok_and(|profile| profile == "release");
     if is_release && var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
         println!("cargo::rustc-link-arg-cdylib=--compress-relocations");

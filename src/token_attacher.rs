@@ -101,7 +101,7 @@ impl TokenAttacher {
         self.signing.lost(now)
     }
 
-    /// Forgets a request that has gone away, once what the signer was asked for it has ended. Where others can not be woken
+    /// Forgets a request that has gone away, once what the signer was asked for it has ended. Where others cannot be woken
     /// its end is not told, once the request has gone.
     pub fn forget(&mut self, id: RequestId) {
         if !self.wakes_others {

@@ -153,7 +153,7 @@ impl Verdict {
         }
     }
 
-    /// The same on a response in a gateway that can not replace one: what ought to be refused goes on, and is told.
+    /// The same on a response in a gateway that cannot replace one: what ought to be refused goes on, and is told.
     #[must_use]
     pub fn without_replacement(self) -> Self {
         match self {

@@ -60,7 +60,7 @@ pub enum JwtAuthError {
     Replay(ReplayError),
     /// The certificate's subject gives no address to fetch keys from.
     SubjectHasNoAddress,
-    /// Keys are needed to decide and can not be had now.
+    /// Keys are needed to decide and cannot be had now.
     KeysUnavailable {
         /// When to try again.
         retry_after: std::time::Duration,

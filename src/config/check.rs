@@ -1,4 +1,4 @@
-//! Whether a gateway can do what a configuration asks of it. What it can not do is refused at the start: a setting that
+//! Whether a gateway can do what a configuration asks of it. What it cannot do is refused at the start: a setting that
 //! silently does less than it says would be believed. The limits are those of `docs/decisions.md`.
 
 use super::errors::ConfigErrors;
@@ -22,7 +22,7 @@ impl Config {
     /// Checks that a gateway of this kind, with these capabilities, can do all that is asked of it.
     ///
     /// # Errors
-    /// All that it can not do at once, each with its path and what it can do instead.
+    /// All that it cannot do at once, each with its path and what it can do instead.
     pub fn check(&self, kind: GatewayKind, capabilities: &Capabilities) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
         if self.detects_replays_in_gateway() && !capabilities.shares_data {
@@ -42,13 +42,13 @@ impl Config {
             errors.add("inbound.auth.jwt_auth.replay_detection", problem.to_owned());
         }
         if self.has_responses_signed_remotely() && !capabilities.holds_responses {
-            let problem = "expected \"keys\" in its place, got a signer that must be asked: this gateway can not hold a \
+            let problem = "expected \"keys\" in its place, got a signer that must be asked: this gateway cannot hold a \
                            response meanwhile";
             errors.add("inbound.response_token.remote_signer", problem.to_owned());
         }
         if self.replaces_unverified_responses() && !capabilities.replaces_responses {
             let problem =
-                "expected \"report\", got \"require\", which is the default: this gateway can not replace a response";
+                "expected \"report\", got \"require\", which is the default: this gateway cannot replace a response";
             errors.add("outbound.verify_responses.mode", problem.to_owned());
         }
         if !capabilities.names_upstreams {

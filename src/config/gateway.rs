@@ -1,5 +1,5 @@
 //! What the configuration says of the gateway itself. The filter finds out which one it runs in; here an operator says
-//! what it can not find out, or overrides it.
+//! what it cannot find out, or overrides it.
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
@@ -18,7 +18,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Whether to use shared data in a gateway of this kind: as configured, else in Envoy only. Kong traps when it has
-    /// none, and can not be asked.
+    /// none, and cannot be asked.
     #[must_use]
     pub fn uses_shared_data(&self, kind: GatewayKind) -> bool {
         self.shared_data.unwrap_or(kind == GatewayKind::Envoy)

@@ -107,7 +107,7 @@ impl Inbound {
         if forward.is_some_and(|forward| !forward.identity_headers) && !object.member("service_initiation").is_absent()
         {
             object.member("service_initiation").refuse(
-                "expected \"identity_headers\": true in \"forward\" beside it, got false: without them the backend can not \
+                "expected \"identity_headers\": true in \"forward\" beside it, got false: without them the backend cannot \
                  tell that such a request is not verified",
                 errors,
             );

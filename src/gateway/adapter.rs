@@ -62,7 +62,7 @@ pub(super) trait Adapter: Debug {
         send_whole(reply, details)
     }
 
-    /// Sees to it that the request can not go on while a callout is pending, whatever happens to this module meanwhile.
+    /// Sees to it that the request cannot go on while a callout is pending, whatever happens to this module meanwhile.
     /// `None` where nothing of the kind is needed, or possible.
     fn guard(&self) -> Result<Option<Guard>, HostError> {
         Ok(None)

@@ -35,7 +35,7 @@ extern "C" fn proxy_on_vm_start(_context: u32, _configuration_size: usize) -> i3
     1
 }
 
-/// Configures a plugin; 0 if it can not work with its configuration.
+/// Configures a plugin; 0 if it cannot work with its configuration.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(context: u32, configuration_size: usize) -> i32 {
     i32::from(with_module(|| false, |module| module.configure(context, configuration_size)))
@@ -81,7 +81,7 @@ extern "C" fn proxy_on_delete(context: u32) {
     with_module(|| (), |module: &mut Module| module.delete(context));
 }
 
-/// A module that is busy with another call can not decide, and must not let anything pass.
+/// A module that is busy with another call cannot decide, and must not let anything pass.
 fn refuse() -> i32 {
     verdict::refuse_unknown();
     abi::PAUSE

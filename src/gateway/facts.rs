@@ -42,7 +42,7 @@ pub(super) fn interaction_ids() -> Correlation {
     }
 }
 
-/// The facts of the response of the effective context. Headers that can not be read are not there.
+/// The facts of the response of the effective context. Headers that cannot be read are not there.
 pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announced: usize) -> ResponseFacts {
     let mut facts = ResponseFacts::default();
     match direction {

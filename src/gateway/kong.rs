@@ -16,7 +16,7 @@ const MAX_HEADERS: usize = 96;
 /// With this scheme nginx sends nothing anywhere, and answers 500.
 const NO_SCHEME: &[u8] = b"undecided";
 
-/// What stands in a header that can not be removed.
+/// What stands in a header that cannot be removed.
 const REMOVED: &str = "removed";
 
 const UPSTREAM_SCHEME: &str = "ngx\0upstream_scheme";

@@ -36,7 +36,7 @@ pub(super) struct Plugin {
 enum State {
     /// There is no valid configuration.
     NotConfigured,
-    /// There is one, and the first request will tell which gateway this is: outside of requests it can not be asked.
+    /// There is one, and the first request will tell which gateway this is: outside of requests it cannot be asked.
     InUnknownGateway(Box<Config>),
     Running(Box<Running>),
 }

@@ -98,7 +98,7 @@ impl Running {
         let flow = self.decide_response(id, announced).map(|verdict| self.carry_out(id, verdict, occasion));
         match flow {
             Some(Flow::Continue) => abi::CONTINUE,
-            // Elsewhere a response can not be held, and what it was replaced with goes on.
+            // Elsewhere a response cannot be held, and what it was replaced with goes on.
             _ if self.wakes_others => abi::PAUSE,
             _ => abi::CONTINUE,
         }
@@ -199,7 +199,7 @@ impl Running {
         self.adjust_ticks();
         let settled = self.call_out(callouts, Some(id));
         if abi::set_effective_context(id.0).is_err() {
-            // It can not be answered any more, and must not be let through later either.
+            // It cannot be answered any more, and must not be let through later either.
             self.request_gone(id.0);
             return Some(self.direction.on_fault(id, RejectReason::Internal, Correlation::default()));
         }

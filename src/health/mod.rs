@@ -71,7 +71,7 @@ impl HealthChecks {
                     host_name,
                     client_certificate: ClientCertificate { subject, issuer: issuer.unwrap_or_default() },
                 }),
-                Some((None, _)) => unauthorised("The subject of the client certificate can not be shown."),
+                Some((None, _)) => unauthorised("The subject of the client certificate cannot be shown."),
                 None => unauthorised("There is no verified client certificate."),
             }
         } else {

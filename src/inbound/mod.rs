@@ -157,7 +157,7 @@ impl Inbound {
         step
     }
 
-    /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
+    /// Refuses a request for a reason that lies outside of this: its facts cannot be had, or the verdict on it could not be
     /// carried out. `correlation` is as much of it as is known.
     pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
         if let Some(decided) = &mut self.decided {
@@ -287,7 +287,7 @@ impl Inbound {
         }
     }
 
-    /// Decides on every request that waited for this, or on the one whose callout has ended where others can not be woken.
+    /// Decides on every request that waited for this, or on the one whose callout has ended where others cannot be woken.
     fn release(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> Vec<Resumed> {
         let ends = |waiting: &Waiting| waiting.subject == *subject && (self.wakes_others || waiting.callout == callout);
         let ids: Vec<_> = self.waiting.iter().filter(|(_, waiting)| ends(waiting)).map(|(id, _)| *id).collect();
@@ -324,7 +324,7 @@ impl Inbound {
         }
     }
 
-    /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
+    /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
     fn permission(&mut self, now: UnixTime) -> CalloutPermission {
         if self.wakes_others || self.waiting.len() < MAX_WAITING {
             return CalloutPermission::Allowed;

@@ -73,7 +73,7 @@ pub enum Lookup<'a> {
     Active(&'a AccessTokenFacts),
     /// It is not active.
     Inactive,
-    /// It is active, and what else the server says of it can not be right.
+    /// It is active, and what else the server says of it cannot be right.
     Invalid(AccessTokenFault),
     /// Wait for a call that is under way.
     Wait,

@@ -28,7 +28,7 @@ pub enum TokenState {
     Active,
     /// Not active.
     Inactive,
-    /// Active, with claims that can not be right.
+    /// Active, with claims that cannot be right.
     Invalid,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for IntrospectionReport {
             Ok(TokenState::Active) => write!(f, "hub-auth-filter: {url} says that a token is active"),
             Ok(TokenState::Inactive) => write!(f, "hub-auth-filter: {url} says that a token is not active"),
             Ok(TokenState::Invalid) => {
-                write!(f, "hub-auth-filter: {url} says that a token is active, with claims that can not be right")
+                write!(f, "hub-auth-filter: {url} says that a token is active, with claims that cannot be right")
             }
             Err(error) => {
                 let seconds = self.retry_after.as_secs();

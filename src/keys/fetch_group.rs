@@ -119,7 +119,7 @@ impl InFlight {
         self.overtaken_by.is_some_and(|other| other > self.id)
     }
 
-    /// Whether it should have been reported on long ago. A beginning in the future (the clock was set back) can not be
+    /// Whether it should have been reported on long ago. A beginning in the future (the clock was set back) cannot be
     /// waited for either.
     pub(super) fn is_lost(&self, now: UnixTime, patience: Duration) -> bool {
         now.since(self.since).is_none_or(|age| age > patience)

@@ -148,7 +148,7 @@ impl SharedKeys {
         let mut name = format!("hub-auth-filter/jwks/{kind}/");
         let digest = Sha256::new().chain_update(&self.company).chain_update(url.as_str()).finalize();
         for byte in digest {
-            // Writing to a string can not fail.
+            // Writing to a string cannot fail.
             let _ = write!(name, "{byte:02x}");
         }
         name

@@ -88,7 +88,7 @@ impl Outbound {
         self.request(now, id, facts, permission)
     }
 
-    /// Refuses a request for a reason that lies outside of this: its facts can not be had, or the verdict on it could not be
+    /// Refuses a request for a reason that lies outside of this: its facts cannot be had, or the verdict on it could not be
     /// carried out. `correlation` is as much of it as is known.
     pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
         let verdict = refuse(reason, Evidence::default(), correlation);
@@ -181,7 +181,7 @@ impl Outbound {
         CalloutOutcome { report, ended: Some((id, subject.clone())), ..self.release(now, subject, Some(id)) }
     }
 
-    /// Decides on everything that waited for this, or on the one exchange whose callout has ended where others can not be
+    /// Decides on everything that waited for this, or on the one exchange whose callout has ended where others cannot be
     /// woken.
     fn release(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
         let mut settled = CalloutOutcome::default();
@@ -285,7 +285,7 @@ impl Outbound {
         }
     }
 
-    /// Whether a new request may ask for a callout. Where each makes its own, one that can not wait must not.
+    /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
     fn permission(&mut self, now: UnixTime) -> CalloutPermission {
         if self.wakes_others || self.waiting() < MAX_WAITING {
             return CalloutPermission::Allowed;

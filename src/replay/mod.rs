@@ -8,7 +8,7 @@
 //! had already been dropped by then may seem valid again; each memory knows the latest expiry that it dropped, and refuses
 //! what ends no later ([`ReplayError::Forgotten`]). While the clock only goes forward that never happens.
 //!
-//! What [`ReplayScope::Gateway`] can not see:
+//! What [`ReplayScope::Gateway`] cannot see:
 //! - other processes and hosts: shared data belongs to one process (Envoy) or one node (Kong);
 //! - the time before a restart, or before a reload that empties the shared data: a token admitted shortly before can be
 //!   used once more while it lives;
@@ -128,7 +128,7 @@ impl TokenIdentity {
 
 /// The judgement on a token that is not remembered, from the latest expiry that was dropped.
 fn check_not_forgotten(now: UnixTime, valid_until: UnixTime, forgotten: UnixTime) -> Result<(), ReplayError> {
-    // What has ended already can not be remembered. Claims are checked before, so that this is only a second lock.
+    // What has ended already cannot be remembered. Claims are checked before, so that this is only a second lock.
     if valid_until <= forgotten || valid_until < now {
         return Err(ReplayError::Forgotten { retry_after: now.until(forgotten) });
     }

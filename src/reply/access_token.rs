@@ -49,10 +49,10 @@ pub(super) fn message(error: &AccessTokenError) -> String {
         AccessTokenError::Signature => "The signature of the access token is not by the key that its kid names.".into(),
         AccessTokenError::Inactive => "The access token is not active.".into(),
         AccessTokenError::KeysUnavailable { .. } => {
-            "The keys to verify the access token with can not be had now. Try again.".into()
+            "The keys to verify the access token with cannot be had now. Try again.".into()
         }
         AccessTokenError::IntrospectionUnavailable { .. } => {
-            "The server that knows the access token can not be asked now. Try again.".into()
+            "The server that knows the access token cannot be asked now. Try again.".into()
         }
     }
 }

@@ -43,14 +43,14 @@ pub(super) fn message(error: &JwtAuthError) -> String {
             "It is not known any more whether the token was used before. Try again with a new one.".into()
         }
         JwtAuthError::Replay(ReplayError::Unavailable) => {
-            "It can not be found out now whether the token was used before. Try again.".into()
+            "It cannot be found out now whether the token was used before. Try again.".into()
         }
         JwtAuthError::SubjectHasNoAddress => {
             "The subject of the client certificate does not name exactly one CN that a key set can be published under."
                 .into()
         }
         JwtAuthError::KeysUnavailable { .. } => {
-            "The keys to verify the token with can not be had now. Try again.".into()
+            "The keys to verify the token with cannot be had now. Try again.".into()
         }
     }
 }

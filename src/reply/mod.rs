@@ -37,7 +37,7 @@ pub enum RejectReason {
     ReservedHeader,
     /// It carries more headers than the gateway shows to the filter.
     TooManyHeaders,
-    /// It names no host, and the gateway can not show its headers to the filter.
+    /// It names no host, and the gateway cannot show its headers to the filter.
     NoHost,
     /// It is not known which provider the request is for.
     Provider(ProviderError),
@@ -259,7 +259,7 @@ impl RejectReason {
     pub fn message(&self) -> String {
         match self {
             Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
-            Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate can not be used: {fault}."),
+            Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::TooManyHeaders => "The request carries more headers than the gateway can check.".into(),
@@ -270,7 +270,7 @@ impl RejectReason {
             Self::AccessToken(error) => access_token::message(error),
             Self::TokenIssuer(error) => outbound::signing_message(error).into(),
             Self::ResponseKeysUnavailable { .. } => {
-                "The keys to verify the response of the API Hub with can not be had now. Try again.".into()
+                "The keys to verify the response of the API Hub with cannot be had now. Try again.".into()
             }
             Self::Response(error) => outbound::response_message(error),
             Self::ResponseWithoutRequest => "The response belongs to no request that passed here.".into(),

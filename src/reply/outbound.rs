@@ -22,7 +22,7 @@ pub(super) fn signing_message(error: &SigningError) -> &'static str {
         SigningError::NoActiveKey => "No key to sign tokens with is active yet.",
         SigningError::Fault => "The token could not be signed.",
         SigningError::Remote(error) if error.is_unavailable() => {
-            "The remote signer can not be reached, or can not sign now. Try again."
+            "The remote signer cannot be reached, or cannot sign now. Try again."
         }
         SigningError::Remote(_) => "The remote signer did not sign the token.",
         SigningError::TooManyPending => "Too many requests are waiting for the remote signer. Try again.",
@@ -43,7 +43,7 @@ pub(super) fn response_message(error: &JwtAuthError) -> String {
         JwtAuthError::Claims(ClaimsError::Invalid(claim @ Claim::Subject, Fault::Mismatch)) => {
             format!("The claim {} is not the OU of the API Hub.", claim.name())
         }
-        JwtAuthError::KeysUnavailable { .. } => "The keys to verify its token with can not be had now.".into(),
+        JwtAuthError::KeysUnavailable { .. } => "The keys to verify its token with cannot be had now.".into(),
         other => jwt_auth::message(other),
     };
     format!("The response is not verified to be the API Hub's. {reason}")

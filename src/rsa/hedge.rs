@@ -16,7 +16,7 @@ pub(super) struct HedgeSecret(Zeroizing<[u8; 32]>);
 
 /// The generator for one signature.
 ///
-/// Whoever does not have the secret can not tell its output from random bytes, whatever nonce and message are: HMAC-SHA256
+/// Whoever does not have the secret cannot tell its output from random bytes, whatever nonce and message are: HMAC-SHA256
 /// is a pseudorandom function, and is used as one twice. Therefore
 ///
 /// - a nonce that is constant, or known to an attacker, or chosen by one, gives nothing away. Different messages still have
@@ -25,7 +25,7 @@ pub(super) struct HedgeSecret(Zeroizing<[u8; 32]>);
 ///   and so tells nothing new.
 /// - a nonce that changes makes the signatures of equal messages differ.
 ///
-/// A bad generator in the host can thus make signatures of equal messages equal, and nothing else. It can not reveal a
+/// A bad generator in the host can thus make signatures of equal messages equal, and nothing else. It cannot reveal a
 /// blinding factor, and with it the timing of the exponentiation; nor the key, which no single signature and no relation
 /// between salts leads to.
 pub(super) struct Hedge {

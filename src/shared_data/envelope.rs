@@ -16,7 +16,7 @@ const DIGEST_LENGTH: usize = 32;
 /// How often a change is tried. Each conflict means that another worker has got on.
 const ATTEMPTS: usize = 32;
 
-/// Why a value can not be used under a name.
+/// Why a value cannot be used under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     /// It is not a whole value of this filter.

@@ -30,8 +30,8 @@ const WORKERS: &str = "hub-auth-filter/signing/workers";
 /// - **Between workers that share data**, each has drawn a number that no other has, and starts from it: see
 ///   [`Nonces::numbered`].
 /// - **Between others** that started alike and whose generators run alike, a call would have to be the same in number, and
-///   all calls up to it the same in millisecond, gateway's id of the request, and client's address and port. The last can
-///   not be: two connections to one listener that are open at a time do not share address and port, and one connection
+///   all calls up to it the same in millisecond, gateway's id of the request, and client's address and port. The last cannot be:
+///   two connections to one listener that are open at a time do not share address and port, and one connection
 ///   belongs to one worker, whose counter tells its requests apart. Workers that differed once differ for ever.
 /// - **Where that address is not the connection's** (taken from a header, without a port, or of a Unix socket), or where
 ///   gateways are replicas of one image with different listeners, the millisecond and the gateway's id of the request

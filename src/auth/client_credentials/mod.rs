@@ -58,7 +58,7 @@ pub enum AccessTokenError {
     Signature,
     /// The authorisation server says that it is not active.
     Inactive,
-    /// The authorisation server's keys are needed to decide and can not be had now.
+    /// The authorisation server's keys are needed to decide and cannot be had now.
     KeysUnavailable {
         /// When to try again.
         retry_after: Duration,

@@ -37,7 +37,7 @@ pub enum Introspected {
     Active(AccessTokenFacts),
     /// The token is expired, revoked, somebody else's or no token at all. The server does not say which.
     Inactive,
-    /// The token is active, and what else is said of it can not be right.
+    /// The token is active, and what else is said of it cannot be right.
     Invalid(AccessTokenFault),
 }
 

@@ -1,4 +1,4 @@
-//! What is refused because a gateway can not do it.
+//! What is refused because a gateway cannot do it.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ fn capabilities(kind: GatewayKind, config: &Config) -> Capabilities {
     Capabilities::of(kind, data, kind != Apisix)
 }
 
-/// What a gateway of this kind can not do, a line each.
+/// What a gateway of this kind cannot do, a line each.
 #[track_caller]
 fn unfit(config: &Value, kind: GatewayKind) -> String {
     let config = accepted(config);
@@ -162,7 +162,7 @@ fn a_remote_signer_signs_responses_only_where_they_can_be_held() {
         &[Kong, Apisix],
         &signed_remotely(signing_responses(), "/inbound/response_token"),
         "inbound.response_token.remote_signer: expected \"keys\" in its place, got a signer that must be asked: this \
-         gateway can not hold a response meanwhile",
+         gateway cannot hold a response meanwhile",
     );
 }
 
@@ -173,8 +173,8 @@ fn verified_responses_are_required_only_where_others_can_be_replaced() {
         refused_by(
             &[Apisix],
             &config,
-            "outbound.verify_responses.mode: expected \"report\", got \"require\", which is the default: this gateway can \
-             not replace a response",
+            "outbound.verify_responses.mode: expected \"report\", got \"require\", which is the default: this gateway cannot \
+             replace a response",
         );
     }
 }

@@ -108,7 +108,7 @@ fn without_identity_headers_a_backend_could_not_tell_that_a_request_is_unverifie
     assert_eq!(
         faults(&config),
         "inbound.service_initiation: expected \"identity_headers\": true in \"forward\" beside it, got false: without them \
-         the backend can not tell that such a request is not verified"
+         the backend cannot tell that such a request is not verified"
     );
     config["inbound"]["forward"]["identity_headers"] = json!(true);
     accepted(&config);

@@ -163,7 +163,7 @@ fn the_subject_is_shown_as_the_gateway_prints_it() {
 fn a_subject_that_is_no_plausible_text_is_not_shown() {
     for subject in [&b""[..], "O=بنك".as_bytes(), b"O=\xff", b"O=a\nb", b"O=a\0", &[b'x'; MAX_NAME_BYTES + 1]] {
         let facts = PeerFacts { subject: Some(subject.to_vec()), ..over_mtls() };
-        let error = json!({ "errorMessage": "The subject of the client certificate can not be shown." });
+        let error = json!({ "errorMessage": "The subject of the client certificate cannot be shown." });
         assert_eq!(get("/echo-cert", &facts, &PeerSource::Connection), (401, error));
         assert_eq!(get("/hello-mtls", &facts, &PeerSource::Connection).0, 200, "it was verified nevertheless");
     }

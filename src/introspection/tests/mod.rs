@@ -365,7 +365,7 @@ fn a_report_tells_the_address_and_the_reason_and_not_the_token() {
         [
             "hub-auth-filter: https://as.example/introspect says that a token is active",
             "hub-auth-filter: https://as.example/introspect says that a token is not active",
-            "hub-auth-filter: https://as.example/introspect says that a token is active, with claims that can not be right",
+            "hub-auth-filter: https://as.example/introspect says that a token is active, with claims that cannot be right",
         ]
     );
     let call = bench.call(5, "s3cret");

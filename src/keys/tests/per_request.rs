@@ -422,7 +422,7 @@ fn after_the_clock_was_set_back_nothing_from_the_future_counts() {
     }
     let mut bench = alone();
     fetches(&mut bench, MAX_FETCHES, 1_000, "a");
-    assert_eq!(bench.says(0, "a"), "unavailable 1", "fetches that can not be waited for have failed");
+    assert_eq!(bench.says(0, "a"), "unavailable 1", "fetches that cannot be waited for have failed");
     assert_eq!(bench.says(1, "a"), "fetch");
     let mut bench = alone();
     let fetch = bench.expect_fetch(1_000, "a");

@@ -90,6 +90,6 @@ fn an_answer_of_the_filter_itself_is_not_taken_for_a_response_that_is_not_verifi
         assert_eq!(code(&step.verdict.unwrap()), "admitted", "it stays the 500 that it is");
         let _ = outbound.on_fault(SECOND, RejectReason::Internal, Correlation::default());
         assert_eq!(code(&outbound.on_response_without_clock(SECOND)), "admitted", "likewise");
-        assert_eq!(code(&outbound.on_response_without_clock(RequestId(3))), "GenericError", "it can not be verified");
+        assert_eq!(code(&outbound.on_response_without_clock(RequestId(3))), "GenericError", "it cannot be verified");
     }
 }

@@ -9,7 +9,7 @@ use crate::callout::CalloutError;
 /// Why the remote signer did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteError {
-    /// No answer that counts, or one that says that the signer can not sign now.
+    /// No answer that counts, or one that says that the signer cannot sign now.
     Unavailable(CalloutError),
     /// The answer came after the deadline.
     Late,
@@ -84,13 +84,13 @@ fn hint(error: CalloutError) -> Option<&'static str> {
     match error.status()? {
         307 => Some("it is a standby, and redirects are not followed"),
         300..=399 => Some("a redirect, which is not followed"),
-        400 => Some("there is no such key, or it can not sign like this"),
+        400 => Some("there is no such key, or it cannot sign like this"),
         403 => Some("the token is invalid, expired, or may not sign with this key"),
         404 => Some("there is no such mount or namespace"),
         429 => Some("a quota is exhausted"),
         500 => Some("an internal error, or the key has no such version"),
         // Envoy answers these two itself when there is no connection, and when the time is up.
-        503 => Some("it can not be reached, or it is sealed or in maintenance"),
+        503 => Some("it cannot be reached, or it is sealed or in maintenance"),
         504 => Some("no answer in time"),
         _ => None,
     }
@@ -166,14 +166,14 @@ mod tests {
             (RemoteError::Late, "the answer came after the deadline"),
             (status(302), "status 302 instead of 200: a redirect, which is not followed"),
             (status(307), "status 307 instead of 200: it is a standby, and redirects are not followed"),
-            (status(400), "status 400 instead of 200: there is no such key, or it can not sign like this"),
+            (status(400), "status 400 instead of 200: there is no such key, or it cannot sign like this"),
             (status(403), "status 403 instead of 200: the token is invalid, expired, or may not sign with this key"),
             (status(404), "status 404 instead of 200: there is no such mount or namespace"),
             (status(405), "status 405 instead of 200"),
             (status(429), "status 429 instead of 200: a quota is exhausted"),
             (status(500), "status 500 instead of 200: an internal error, or the key has no such version"),
             (status(502), "status 502 instead of 200"),
-            (status(503), "status 503 instead of 200: it can not be reached, or it is sealed or in maintenance"),
+            (status(503), "status 503 instead of 200: it cannot be reached, or it is sealed or in maintenance"),
             (status(504), "status 504 instead of 200: no answer in time"),
             (RemoteError::Wrong(AnswerFault::NotAnObject), "the answer is not a JSON object"),
         ] {

@@ -186,7 +186,7 @@ fn always(answer: Answer) -> Upstream {
 
 fn failures() -> Vec<Failure> {
     let cases = [
-        no_answer("down", Upstream::down, "status 503 instead of 200: it can not be reached"),
+        no_answer("down", Upstream::down, "status 503 instead of 200: it cannot be reached"),
         no_answer("reset", || always(Answer::reset()), "status 503"),
         no_answer("never", || always(Answer::never()), "status 504 instead of 200: no answer in time"),
         no_answer("slow", || Upstream::scripted(|_, body| right(body).after(seconds(3))), "status 504"),

@@ -50,7 +50,7 @@ fn ask_patiently(gateway: &Gateway, request: Request) -> Exchange {
 fn no_key_set_is(host: Host, case: &str, answer: &Answer) {
     let gateway = started(host, &jwt_auth(), answer.clone());
     gateway.upstream("evil.example", Upstream::new().otherwise(Answer::ok(forged_keys())));
-    stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "keys to verify the token with can not be had");
+    stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "keys to verify the token with cannot be had");
     gateway.upstream(KEYSTORE, keystore([&hub().signing]));
     gateway.advance(seconds(10));
     admitted(&gateway, case, right(&gateway));
@@ -65,7 +65,7 @@ fn no_key_set_is(host: Host, case: &str, answer: &Answer) {
     assert!(tries > 1, "{case}: the keys were not refreshed");
     assert_eq!(outcome(&valid), "admitted", "{case}: it took valid keys away");
     gateway.advance(seconds(10));
-    stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "keys to verify the token with can not be had");
+    stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "keys to verify the token with cannot be had");
     gateway.upstream(KEYSTORE, keystore([&hub().signing]));
     gateway.advance(seconds(10));
     admitted(&gateway, case, right(&gateway));
@@ -229,7 +229,7 @@ fn a_flood_of_unknown_kids_at_once_causes_so_many_fetches_and_the_others_do_not_
     let (waiting, others): (Vec<_>, Vec<_>) = flood.into_iter().partition(|exchange| outcome(exchange) == "pending");
     assert_eq!((waiting.len(), gateway.callouts().len()), (MOST_FETCHES, MOST_FETCHES));
     for exchange in others {
-        stopped(&exchange, "too many", NO_KEYS, "can not be had now");
+        stopped(&exchange, "too many", NO_KEYS, "cannot be had now");
     }
     gateway.advance(seconds(2));
     for exchange in waiting {
@@ -251,7 +251,7 @@ fn an_expired_token_is_refused_for_that_and_for_nothing_else_while_the_keystore_
     refused(&gateway, "11 s after exp", with(&token), INVALID_CLAIM, "claim exp has passed");
     gateway.advance(seconds(600));
     stopped(&send(&gateway, with(&token)), "without keys too", INVALID_CLAIM, "claim exp has passed");
-    stopped(&send(&gateway, right(&gateway)), "a fresh one", NO_KEYS, "can not be had");
+    stopped(&send(&gateway, right(&gateway)), "a fresh one", NO_KEYS, "cannot be had");
 }
 
 #[apply(every_gateway)]
@@ -303,7 +303,7 @@ fn keys_end_ten_minutes_after_they_were_fetched_however_the_keystore_fails(host:
         in_use.retain(|exchange| outcome(exchange) != "pending");
         assert!(in_use.iter().all(|exchange| outcome(exchange) == "admitted"), "{case}");
         gateway.advance(seconds(1));
-        stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "can not be had");
+        stopped(&ask_patiently(&gateway, right(&gateway)), case, NO_KEYS, "cannot be had");
     }
 }
 
@@ -313,7 +313,7 @@ fn keys_end_when_the_clock_is_set_back_before_they_were_fetched(host: Host) {
     admitted(&gateway, "before", right(&gateway));
     gateway.upstream(KEYSTORE, Upstream::down());
     gateway.set_clock(gateway.now() - seconds(60));
-    stopped(&send(&gateway, right(&gateway)), "of unknown age", NO_KEYS, "can not be had");
+    stopped(&send(&gateway, right(&gateway)), "of unknown age", NO_KEYS, "cannot be had");
     gateway.upstream(KEYSTORE, keystore([&hub().signing]));
     gateway.advance(seconds(10));
     admitted(&gateway, "fetched again", right(&gateway));
