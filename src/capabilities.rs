@@ -16,6 +16,16 @@ pub enum GatewayKind {
     Apisix,
 }
 
+/// Whom the gateway's callouts belong to, and with that who may wait for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CalloutOwner {
+    /// The plugin. Its callouts outlive the requests that made them, and the end of one decides on all that wait for it.
+    Plugin,
+    /// The request that makes it, one at a time. A request is decided only when it arrives and when its own callout ends:
+    /// nobody can wait for another's.
+    Request,
+}
+
 /// What a gateway can do.
 #[derive(Debug, Clone)]
 pub struct Capabilities {
@@ -25,9 +35,8 @@ pub struct Capabilities {
     pub shares_data: bool,
     /// Whether time is told to the filter regularly.
     pub has_timer: bool,
-    /// Whether one event may decide on several requests. Where it may not, a request is decided only when it arrives and
-    /// when its own callout ends, of which it has one at a time: nobody can wait for another's.
-    pub wakes_others: bool,
+    /// Whom callouts belong to.
+    pub callout_owner: CalloutOwner,
     /// Whether a response can be held until a callout has ended.
     pub holds_responses: bool,
     /// Whether a response can be replaced by another, at least its status and body.
@@ -66,7 +75,7 @@ impl Capabilities {
             shares_data: data.is_some(),
             data: data.unwrap_or_else(|| Rc::new(NoSharedData)),
             has_timer,
-            wakes_others: is_envoy,
+            callout_owner: if is_envoy { CalloutOwner::Plugin } else { CalloutOwner::Request },
             holds_responses: is_envoy,
             replaces_responses: kind != GatewayKind::Apisix,
             hides_requests: kind == GatewayKind::Kong,
@@ -80,6 +89,10 @@ impl Capabilities {
     /// could they be woken where nobody can, and get none.
     #[must_use]
     pub fn data_for_waiting(&self) -> Rc<dyn SharedData> {
-        if self.has_timer && self.wakes_others { Rc::clone(&self.data) } else { Rc::new(NoSharedData) }
+        if self.has_timer && self.callout_owner == CalloutOwner::Plugin {
+            Rc::clone(&self.data)
+        } else {
+            Rc::new(NoSharedData)
+        }
     }
 }

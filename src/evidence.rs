@@ -1,7 +1,7 @@
 //! What became known of a caller on the way to a verdict, for the log.
 
 /// What became known of the caller on the way to a verdict, for the log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     /// The `OU` of the certificate.
     pub organisational_unit: Option<String>,

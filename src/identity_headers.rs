@@ -7,12 +7,9 @@ use std::rc::Rc;
 
 use crate::peer::PeerCertificate;
 
-/// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or
-/// [`UNVERIFIED_SERVICE_INITIATION`].
+/// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or what stands
+/// there instead (`auth::UNVERIFIED_SERVICE_INITIATION`).
 pub const AUTH_METHOD: &str = "x-hub-auth-method";
-
-/// Instead of a method, where a service initiation token was passed on that only the backend can check (spec §2.6).
-pub const UNVERIFIED_SERVICE_INITIATION: &str = "unverified_service_initiation";
 
 /// The `O` of the caller's certificate, in UTF-8.
 pub const ORGANISATION: &str = "x-hub-client-organisation";

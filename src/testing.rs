@@ -15,7 +15,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+use crate::callout::CalloutReport;
+use crate::effects::Event;
+use crate::reply::Rejection;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
+use crate::time::UnixTime;
+use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 
 /// An RSA key that signs test tokens.
 pub(crate) struct SigningKey(KeyPair);
@@ -224,4 +229,68 @@ pub(crate) fn buffer() -> &'static mut Vec<u8> {
 
 pub(crate) fn b64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What was decided, in a word: `admitted` for all that goes on as it should, or the error code.
+pub(crate) trait Decided {
+    /// The word.
+    fn word(&self) -> &'static str;
+}
+
+/// See [`Decided`].
+pub(crate) fn code(decided: &impl Decided) -> &'static str {
+    decided.word()
+}
+
+impl Decided for RequestVerdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Admit(_) => "admitted",
+            Self::Reject(rejection) => rejection.word(),
+            Self::Answer(_) => "answered",
+        }
+    }
+}
+
+impl Decided for ResponseVerdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Pass | Self::Attach(_) => "admitted",
+            Self::Replace(rejection) => rejection.word(),
+            Self::Tolerate(_) => "tolerated",
+        }
+    }
+}
+
+impl Decided for Verdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Request(verdict) => verdict.word(),
+            Self::Response(verdict) => verdict.word(),
+        }
+    }
+}
+
+impl Decided for Box<Rejection> {
+    fn word(&self) -> &'static str {
+        self.code().as_str()
+    }
+}
+
+/// The line of the audit trail, if a signature is among these events.
+pub(crate) fn signed_line(events: &[Event], now: UnixTime) -> Option<String> {
+    let lines = events.iter().filter_map(|event| match event {
+        Event::Signed(record) => Some(record.log_line(now)),
+        _ => None,
+    });
+    lines.last()
+}
+
+/// What came of a callout, if that is among these events.
+pub(crate) fn report(events: &[Event]) -> Option<&CalloutReport> {
+    let reports = events.iter().filter_map(|event| match event {
+        Event::CalloutEnded(report) => Some(report),
+        _ => None,
+    });
+    reports.last()
 }

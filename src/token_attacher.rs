@@ -3,130 +3,148 @@
 
 use std::borrow::Cow;
 
-use litemap::LiteMap;
-
-use crate::callout::{CalloutError, CalloutId, CalloutSubject};
-use crate::capabilities::Capabilities;
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutReport, CalloutSubject};
+use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config;
+use crate::effects::Event;
 use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
-use crate::signing::{Progress, SignedToken, SigningError, TokenIssuer};
+use crate::signing::{PendingToken, Progress, SignedToken, SigningError, TokenIssuer};
 use crate::time::UnixTime;
-use crate::verdict::{Admission, CalloutOutcome, Phase, Resumed, Step, Verdict};
+use crate::verdict::AttachedToken;
 
-/// Signs tokens, and keeps what waits for one.
+/// Signs tokens for one header of requests or of responses.
 #[derive(Debug)]
 pub struct TokenAttacher {
-    signing: TokenIssuer,
+    issuer: TokenIssuer,
     header: Cow<'static, str>,
-    phase: Phase,
-    waiting: LiteMap<RequestId, Waiting>,
-    /// See [`Capabilities::wakes_others`].
-    wakes_others: bool,
+    owner: CalloutOwner,
 }
 
-/// Something that waits for its token.
+/// Something that waits for its token. Whoever holds it gives it back with the end of its callout.
 #[derive(Debug)]
-struct Waiting {
-    correlation: Correlation,
+pub struct AwaitedToken {
+    pending: Box<PendingToken>,
     /// Whether its request has gone away meanwhile. A signature may come all the same, and is to be told of.
-    gone: bool,
+    is_cancelled: bool,
+}
+
+/// How far a token has come.
+#[derive(Debug)]
+#[must_use]
+pub enum Attachment {
+    /// It is there, and this is to be told.
+    Attached(Box<AttachedToken>, Event),
+    /// It waits for this callout.
+    Waits(AwaitedToken, Callout),
+    /// There will be none.
+    Failed(Box<Rejection>),
+    /// Nobody waits for it any more. A signature is to be told of, if there is one.
+    Cancelled(Option<Event>),
 }
 
 impl TokenAttacher {
-    /// For this header of requests or of responses. `capabilities` are the gateway's.
+    /// For this header, its name in lower case. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(
-        settings: config::Signing,
-        header: impl Into<Cow<'static, str>>,
-        phase: Phase,
-        capabilities: &Capabilities,
-    ) -> Self {
-        let signing = TokenIssuer::new(settings, capabilities);
-        let wakes_others = capabilities.wakes_others;
-        Self { signing, header: header.into(), phase, waiting: LiteMap::new_vec(), wakes_others }
+    pub fn new(settings: config::Signing, header: impl Into<Cow<'static, str>>, capabilities: &Capabilities) -> Self {
+        let issuer = TokenIssuer::new(settings, capabilities);
+        Self { issuer, header: header.into(), owner: capabilities.callout_owner }
     }
 
     /// Whether tokens wait for callouts.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        self.signing.is_remote()
+        self.issuer.is_remote()
     }
 
-    /// Signs a token on behalf of a request, or says which callout it takes.
-    pub fn attach(&mut self, now: UnixTime, id: RequestId, nonce_input: &NonceInput, correlation: Correlation) -> Step {
-        match self.signing.sign(now, id, nonce_input) {
-            Ok(Progress::Signed(token)) => Step::verdict(self.admit(token, correlation)),
-            Ok(Progress::Needs(callout)) => {
-                self.waiting.insert(id, Waiting { correlation, gone: false });
-                Step { callouts: vec![callout], verdict: None }
+    /// Signs a token on behalf of a request, or says which callout that takes.
+    pub fn attach(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        nonce_input: &NonceInput,
+        correlation: Correlation,
+    ) -> Attachment {
+        match self.issuer.sign(now, id, nonce_input, &correlation) {
+            Ok(Progress::Signed(token)) => self.attached(&token),
+            Ok(Progress::Pending(pending, callout)) => {
+                Attachment::Waits(AwaitedToken { pending, is_cancelled: false }, callout)
             }
-            Err(error) => Step::verdict(refuse(error, correlation)),
+            Err(error) => failed(error, correlation),
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout for what waited for it.
+    ///
+    /// # Errors
+    /// What waits, if it is for another callout: this one was given up before and does not count any more.
     pub fn finish(
         &mut self,
         now: UnixTime,
         call: CalloutId,
         id: RequestId,
+        awaited: AwaitedToken,
         answer: Result<&[u8], CalloutError>,
-    ) -> Option<CalloutOutcome> {
-        let finished = self.signing.finish(now, call, id, answer)?;
-        let mut settled = CalloutOutcome {
-            report: Some(finished.report.into()),
-            ended: Some((call, CalloutSubject::Signature(id))),
-            ..CalloutOutcome::default()
-        };
-        let Waiting { correlation, gone } = self.waiting.remove(&id)?;
-        match finished.result {
-            Ok(Progress::Signed(token)) if gone => settled.unused = Some(token.into_record(correlation)),
-            Ok(Progress::Needs(_)) if gone => self.signing.forget(id),
-            Err(_) if gone => {}
-            Ok(Progress::Signed(token)) => settled.released.push(self.release(id, self.admit(token, correlation))),
-            Ok(Progress::Needs(callout)) => {
-                self.waiting.insert(id, Waiting { correlation, gone });
-                settled.callouts.push(callout);
+    ) -> Result<(CalloutReport, Attachment), AwaitedToken> {
+        let AwaitedToken { pending, is_cancelled } = awaited;
+        let finished = self.issuer.finish(now, call, id, pending, answer);
+        let finished = finished.map_err(|pending| AwaitedToken { pending, is_cancelled })?;
+        let attachment = match finished.result {
+            Ok(Progress::Signed(token)) if is_cancelled => Attachment::Cancelled(Some(signed(&token))),
+            Ok(Progress::Pending(..)) if is_cancelled => {
+                self.issuer.forget(id);
+                Attachment::Cancelled(None)
             }
-            Err(error) => settled.released.push(self.release(id, refuse(error, correlation))),
-        }
-        Some(settled)
+            Err(_) if is_cancelled => Attachment::Cancelled(None),
+            Ok(Progress::Signed(token)) => self.attached(&token),
+            Ok(Progress::Pending(pending, callout)) => {
+                Attachment::Waits(AwaitedToken { pending, is_cancelled }, callout)
+            }
+            Err((error, correlation)) => failed(error, correlation),
+        };
+        Ok((finished.report, attachment))
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenAttacher::finish`].
+    /// None where callouts belong to requests: nobody could be woken.
     #[must_use]
-    pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
-        self.signing.lost(now)
+    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+        match self.owner {
+            CalloutOwner::Plugin => {
+                let timed_out = self.issuer.timed_out(now).into_iter();
+                timed_out.map(|(call, id)| (call, CalloutSubject::Signature(id))).collect()
+            }
+            CalloutOwner::Request => Vec::new(),
+        }
     }
 
-    /// Forgets a request that has gone away, once what the signer was asked for it has ended. Where others cannot be woken
-    /// its end is not told, once the request has gone.
+    /// Notes that a request has gone away that waited for its token. What is returned still waits, so that a signature that
+    /// comes is told of. Where callouts belong to requests, the end of this one will not be told, and nothing waits.
+    pub fn cancel(&mut self, id: RequestId, awaited: AwaitedToken) -> Option<AwaitedToken> {
+        match self.owner {
+            CalloutOwner::Plugin => Some(AwaitedToken { is_cancelled: true, ..awaited }),
+            CalloutOwner::Request => {
+                self.issuer.forget(id);
+                None
+            }
+        }
+    }
+
+    /// Forgets what the signer was asked for a request of which nothing is known any more.
     pub fn forget(&mut self, id: RequestId) {
-        if !self.wakes_others {
-            self.waiting.remove(&id);
-            self.signing.forget(id);
-            return;
-        }
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.gone = true;
-        }
+        self.issuer.forget(id);
     }
 
-    fn release(&self, id: RequestId, verdict: Verdict) -> Resumed {
-        Resumed { id, phase: self.phase, verdict }
-    }
-
-    fn admit(&self, token: SignedToken, correlation: Correlation) -> Verdict {
-        Verdict::Admit(Box::new(Admission {
-            token: Some((self.header.clone(), token.bearer())),
-            signed: Some(token.into_record(correlation)),
-            ..Admission::default()
-        }))
+    fn attached(&self, token: &SignedToken) -> Attachment {
+        Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), token)), signed(token))
     }
 }
 
-fn refuse(error: SigningError, correlation: Correlation) -> Verdict {
-    Verdict::Refuse(Box::new(Rejection::new(RejectReason::TokenIssuer(error), Evidence::default(), correlation)))
+fn signed(token: &SignedToken) -> Event {
+    Event::Signed(Box::new(token.record().clone()))
+}
+
+fn failed(error: SigningError, correlation: Correlation) -> Attachment {
+    Attachment::Failed(Box::new(Rejection::new(RejectReason::Signing(error), Evidence::default(), correlation)))
 }

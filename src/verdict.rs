@@ -1,129 +1,144 @@
-//! What happens to one request and its response, and what the machines for both directions ([`crate::inbound`],
-//! [`crate::outbound`]) want done about it.
+//! What is decided about a request and about its response, and the proof without which a request does not go on.
+//!
+//! A request goes on only with an [`Admission`], and there are three ways to one: what a method of authentication or the rule
+//! of service initiation gives out ([`Authenticated`]), and what only the signer makes ([`SignedToken`]). So no path through
+//! the code, whatever is added to it, lets a request go on by a value that it made up:
+//!
+//! ```compile_fail,E0451
+//! // Its fields are private,
+//! let admission = hub_auth_filter::verdict::Admission { remove: None, identity: None, token: None, correlation: None };
+//! ```
+//!
+//! ```compile_fail,E0277
+//! // there is no empty one,
+//! let admission = hub_auth_filter::verdict::Admission::default();
+//! ```
+//!
+//! ```compile_fail,E0624
+//! // nor has anybody but a method of authentication the proof that it is made of,
+//! let proof = hub_auth_filter::auth::Authenticated::by_method("jwt_auth", None);
+//! ```
+//!
+//! ```compile_fail,E0624
+//! // nor anybody but the rule of service initiation.
+//! let proof = hub_auth_filter::auth::Authenticated::by_service_initiation();
+//! ```
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::callout::{Callout, CalloutId, CalloutReport, CalloutSubject};
+use crate::auth::Authenticated;
 use crate::identity_headers::Identity;
+use crate::peer::PeerCertificate;
 use crate::reply::{Rejection, Reply};
-use crate::request::{Correlation, RequestId};
-use crate::signing::SignatureRecord;
+use crate::request::Correlation;
+use crate::signing::SignedToken;
 
-/// The most requests and responses that wait for keys or for introspection in one worker. One answer decides on all of them,
-/// and a gateway may nest what it does for each rejection inside the one before: Envoy 1.40 with the shipped configuration
-/// bears 250 such levels and aborts the whole process at 300, when V8 finds its stack used up. Half of that leaves room for
-/// a longer filter chain.
-pub const MAX_WAITING: usize = 128;
-
-/// How long a request waits at the most, a server that drips and a signer's second try included. One that has waited longer
-/// has gone, whatever the gateway said.
-pub const LONGEST_WAIT: Duration = Duration::from_mins(10);
-
-/// How often time is looked at: background fetches are not urgent.
-pub const TICK: Duration = Duration::from_secs(1);
-
-/// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
-pub const SHORT_TICK: Duration = Duration::from_millis(20);
-
-/// Which way of an exchange is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The request is on its way.
-    Request,
-    /// The response is on its way.
-    Response,
-}
-
-/// What to do now about a request or a response.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Step {
-    /// Callouts to make, whatever happens to it.
-    pub callouts: Vec<Callout>,
-    /// The verdict; `None` to hold it until [`CalloutOutcome`] has one for it.
-    pub verdict: Option<Verdict>,
-}
-
-/// A decision, final.
+/// A decision on a request or on its response.
 #[derive(Debug)]
 pub enum Verdict {
-    /// Let it through, with these changes.
+    /// On a request.
+    Request(RequestVerdict),
+    /// On a response.
+    Response(ResponseVerdict),
+}
+
+/// A decision on a request, final.
+#[derive(Debug)]
+pub enum RequestVerdict {
+    /// It goes on, with these changes.
     Admit(Box<Admission>),
-    /// Answer the request here, or replace the response.
-    Refuse(Box<Rejection>),
-    /// Let a response through although it should be replaced, and say so.
-    Tolerate(Box<Rejection>),
-    /// Answer the request here, because it was meant for the filter itself.
+    /// It is answered here, because it must not go on.
+    Reject(Box<Rejection>),
+    /// It is answered here, because it was meant for the filter itself.
     Answer(Box<Reply>),
 }
 
-/// What to change in a request or a response before it goes on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A decision on a response, final.
+#[derive(Debug)]
+pub enum ResponseVerdict {
+    /// It goes on as it is.
+    Pass,
+    /// It goes on with a token of the bank.
+    Attach(Box<AttachedToken>),
+    /// It is replaced.
+    Replace(Box<Rejection>),
+    /// It goes on although it should be replaced, and that is told.
+    Tolerate(Box<Rejection>),
+}
+
+/// What changes in a request that goes on. Whoever has one has proved that it may: see the [module](self).
+#[derive(Debug, PartialEq, Eq)]
 pub struct Admission {
     /// The headers to take away, which are the same for every request.
+    remove: Option<Rc<[String]>>,
+    identity: Option<Identity>,
+    token: Option<AttachedToken>,
+}
+
+/// What is done with the credential of a caller, and what the backend is told of it.
+#[derive(Debug, Clone)]
+pub struct Forwarding {
+    /// The headers that a request goes on without, once a method has accepted it.
     pub remove: Option<Rc<[String]>>,
-    /// What the backend is told of the caller.
-    pub identity: Option<Identity>,
-    /// The header to set with a token of the bank.
-    pub token: Option<(Cow<'static, str>, String)>,
-    /// Its signature.
-    pub signed: Option<SignatureRecord>,
+    /// Whether the backend is told who the caller is.
+    pub identity_headers: bool,
 }
 
-/// A verdict on something that was held.
-#[derive(Debug)]
-pub struct Resumed {
-    /// Which request.
-    pub id: RequestId,
-    /// The request itself, or its response.
-    pub phase: Phase,
-    /// What becomes of it.
-    pub verdict: Verdict,
+/// A header with a token of the bank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedToken {
+    name: Cow<'static, str>,
+    value: String,
+    correlation: Correlation,
 }
 
-/// What the end of a callout brought about.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct CalloutOutcome {
-    /// What to log of it.
-    pub report: Option<CalloutReport>,
-    /// The callout that has ended, after which no answer to it counts.
-    pub ended: Option<(CalloutId, CalloutSubject)>,
-    /// The callouts that follow from it.
-    pub callouts: Vec<Callout>,
-    /// What waited for it.
-    pub released: Vec<Resumed>,
-    /// A signature for a request that has gone away meanwhile.
-    pub unused: Option<SignatureRecord>,
-}
-
-/// What time alone brought about.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Tick {
-    /// Callouts to make in the background.
-    pub callouts: Vec<Callout>,
-    /// What was given up, and what other workers have settled.
-    pub settled: Vec<CalloutOutcome>,
-}
-
-impl Step {
-    /// A verdict at once.
-    pub fn verdict(verdict: Verdict) -> Self {
-        Self { callouts: Vec::new(), verdict: Some(verdict) }
+impl Verdict {
+    /// The rejection, if it is one, or a response goes on in spite of one.
+    pub fn rejection_mut(&mut self) -> Option<&mut Rejection> {
+        match self {
+            Self::Request(RequestVerdict::Reject(rejection))
+            | Self::Response(ResponseVerdict::Replace(rejection) | ResponseVerdict::Tolerate(rejection)) => {
+                Some(rejection)
+            }
+            Self::Request(RequestVerdict::Admit(_) | RequestVerdict::Answer(_))
+            | Self::Response(ResponseVerdict::Pass | ResponseVerdict::Attach(_)) => None,
+        }
     }
 
-    /// Its only callout.
-    #[cfg(test)]
-    pub(crate) fn callout(&mut self) -> Option<Callout> {
-        assert!(self.callouts.len() < 2, "{} callouts", self.callouts.len());
-        self.callouts.pop()
+    /// What ties it to the logs of others, as far as it says so.
+    #[must_use]
+    pub fn correlation(&self) -> Correlation {
+        match self {
+            Self::Request(RequestVerdict::Admit(admission)) => admission.correlation(),
+            Self::Response(ResponseVerdict::Attach(token)) => token.correlation().clone(),
+            Self::Request(RequestVerdict::Reject(_) | RequestVerdict::Answer(_))
+            | Self::Response(ResponseVerdict::Pass | ResponseVerdict::Replace(_) | ResponseVerdict::Tolerate(_)) => {
+                Correlation::default()
+            }
+        }
     }
 }
 
 impl Admission {
+    /// Of a caller with this certificate, who is authenticated.
+    ///
+    /// Where only the backend can check the token, it gets the token, and is told in any case that nobody has.
+    #[must_use]
+    pub fn of_caller(proof: Authenticated, certificate: &Rc<PeerCertificate>, forwarding: &Forwarding) -> Self {
+        let tells_identity = forwarding.identity_headers || proof.is_unverified();
+        let remove = if proof.is_unverified() { None } else { forwarding.remove.clone() };
+        let (method, credential_id) = proof.into_parts();
+        let identity = tells_identity.then(|| Identity::new(method, certificate, credential_id));
+        Self { remove, identity, token: None }
+    }
+
+    /// Of a request of the bank's own that carries a token.
+    #[must_use]
+    pub fn with_token(token: AttachedToken) -> Self {
+        Self { remove: None, identity: None, token: Some(token) }
+    }
+
     /// The headers to take away.
     #[must_use]
     pub fn removed(&self) -> &[String] {
@@ -132,42 +147,33 @@ impl Admission {
 
     /// The headers to set.
     pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
-        let token = self.token.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+        let token = self.token.iter().map(AttachedToken::header);
         self.identity.iter().flat_map(Identity::headers).chain(token)
+    }
+
+    /// What ties the request to the logs of others, as far as it is known here.
+    #[must_use]
+    pub fn correlation(&self) -> Correlation {
+        self.token.as_ref().map(|token| token.correlation.clone()).unwrap_or_default()
     }
 }
 
-impl Verdict {
-    /// Lets something through as it is.
+impl AttachedToken {
+    /// This token in this header.
     #[must_use]
-    pub fn pass() -> Self {
-        Self::Admit(Box::default())
+    pub fn new(name: Cow<'static, str>, token: &SignedToken) -> Self {
+        Self { name, value: token.bearer(), correlation: token.record().correlation().clone() }
     }
 
-    /// What ties it to the logs of others, as far as it says so.
+    /// The header, its name in lower case.
     #[must_use]
-    pub fn correlation(&self) -> Correlation {
-        match self {
-            Self::Admit(admission) => admission.signed.as_ref().map(SignatureRecord::correlation).unwrap_or_default(),
-            Self::Refuse(_) | Self::Tolerate(_) | Self::Answer(_) => Correlation::default(),
-        }
+    pub fn header(&self) -> (&str, &str) {
+        (&self.name, &self.value)
     }
 
-    /// The same on a response in a gateway that cannot replace one: what ought to be refused goes on, and is told.
+    /// What ties the token to the logs of others.
     #[must_use]
-    pub fn without_replacement(self) -> Self {
-        match self {
-            Self::Refuse(rejection) => Self::Tolerate(rejection),
-            other => other,
-        }
-    }
-
-    /// The same with the gateway's id of the request, for the log. Only what is told of asks for it.
-    #[must_use]
-    pub fn with_request_id(mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) -> Self {
-        if let Self::Refuse(rejection) | Self::Tolerate(rejection) = &mut self {
-            rejection.note_request_id(request_id);
-        }
-        self
+    pub fn correlation(&self) -> &Correlation {
+        &self.correlation
     }
 }

@@ -19,7 +19,7 @@ pub enum CredentialError {
 ///
 /// # Errors
 /// See [`CredentialError`].
-pub fn token(values: &[HeaderValue]) -> Result<&str, CredentialError> {
+pub(super) fn token(values: &[HeaderValue]) -> Result<&str, CredentialError> {
     let value = match values {
         [] => return Err(CredentialError::Missing),
         [value] => &**value,

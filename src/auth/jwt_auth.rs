@@ -4,8 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use crate::callout::CalloutPermission;
-use crate::callout::{Callout, CalloutSubject};
+use crate::callout::{CalloutPermission, Readiness, Unavailable};
 use crate::capabilities::Capabilities;
 use crate::claims::verified::VerifiedTokens;
 use crate::claims::{ClaimRules, ClaimsError};
@@ -13,13 +12,14 @@ use crate::config;
 use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
-use crate::keys::{KeyCache, KeyPolicy, Lookup, Readiness};
+use crate::keys::{KeyCache, KeyPolicy};
 use crate::peer::Subject;
 use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
-use super::{Accepted, Credential, CredentialError, Needs, Outcome, bearer};
+use super::bearer::{self, CredentialError};
+use super::credential::{Accepted, Credential};
 
 /// The method JWT Auth, with the keys that it knows.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl JwtAuth {
         &mut self.keys
     }
 
-    /// Makes sure that there are keys to verify this subject's tokens with: `None` if there are.
+    /// Makes sure that there are keys to verify this subject's tokens with.
     ///
     /// # Errors
     /// [`JwtAuthError::SubjectHasNoAddress`] and [`JwtAuthError::KeysUnavailable`].
@@ -117,14 +117,9 @@ impl JwtAuth {
         now: UnixTime,
         subject: &Subject,
         permission: CalloutPermission,
-    ) -> Result<Option<Needs>, JwtAuthError> {
+    ) -> Result<Readiness<()>, JwtAuthError> {
         let url = self.jwks_url(subject)?;
-        match self.keys.prepare(now, &url, permission) {
-            Readiness::Ready => Ok(None),
-            Readiness::Wait => Ok(Some(needs(&url, None))),
-            Readiness::Fetch(fetch) => Ok(Some(needs(&url, Some(fetch)))),
-            Readiness::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
-        }
+        self.keys.prepare(now, &url, permission).map_err(unavailable)
     }
 
     /// Decides on a credential, and notes the token's `kid` in `evidence`.
@@ -137,7 +132,7 @@ impl JwtAuth {
         credential: Credential<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Outcome, JwtAuthError> {
+    ) -> Result<Readiness<Accepted>, JwtAuthError> {
         let Credential { certificate, authorization, audiences, .. } = credential;
         let presented = Presented { subject: certificate.subject(), values: authorization, audiences };
         self.verify(now, presented, permission, evidence)
@@ -153,21 +148,21 @@ impl JwtAuth {
         presented: Presented<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Outcome, JwtAuthError> {
+    ) -> Result<Readiness<Accepted>, JwtAuthError> {
         let Presented { subject, values, audiences } = presented;
         let url = self.jwks_url(subject)?;
         let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
         let key_id = token.header().key_id.clone();
-        let outcome = self.judge(now, token, subject, &url, audiences, permission);
-        if !matches!(outcome, Ok(Outcome::Accepted(_))) {
+        let outcome = self.check(now, token, subject, &url, audiences, permission);
+        if !matches!(outcome, Ok(Readiness::Ready(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
         }
         outcome
     }
 
-    fn judge(
+    fn check(
         &mut self,
         now: UnixTime,
         token: UnverifiedToken<'_>,
@@ -175,7 +170,7 @@ impl JwtAuth {
         url: &HttpUrl,
         audiences: &[String],
         permission: CalloutPermission,
-    ) -> Result<Outcome, JwtAuthError> {
+    ) -> Result<Readiness<Accepted>, JwtAuthError> {
         let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?;
         let rules = ClaimRules {
             issuer: subject.organisation(),
@@ -185,21 +180,16 @@ impl JwtAuth {
             max_lifetime: self.settings.max_lifetime,
         };
         let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
-        match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, permission) {
-            Lookup::Found(key) => {
-                let claims = token.verify_ps256(now, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
-                if let Some(guard) = &mut self.replay {
-                    let identity =
-                        TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
-                    guard.admit(now, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
-                }
-                Ok(Outcome::Accepted(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
-            }
-            Lookup::UnknownKeyId => Err(JwtAuthError::Header(HeaderError::UnknownKeyId)),
-            Lookup::Wait => Ok(Outcome::Needs(needs(url, None))),
-            Lookup::Fetch(fetch) => Ok(Outcome::Needs(needs(url, Some(fetch)))),
-            Lookup::Unavailable { retry_after } => Err(JwtAuthError::KeysUnavailable { retry_after }),
+        let key = match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, permission).map_err(unavailable)? {
+            Readiness::Ready(key) => key.ok_or(JwtAuthError::Header(HeaderError::UnknownKeyId))?,
+            Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
+        };
+        let claims = token.verify_ps256(now, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
+        if let Some(guard) = &mut self.replay {
+            let identity = TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
+            guard.admit(now, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
         }
+        Ok(Readiness::Ready(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
     }
 
     fn jwks_url(&mut self, subject: &Subject) -> Result<Rc<HttpUrl>, JwtAuthError> {
@@ -215,8 +205,8 @@ impl JwtAuth {
     }
 }
 
-fn needs(url: &HttpUrl, callout: Option<Callout>) -> Needs {
-    Needs { subject: CalloutSubject::KeySet(url.clone()), callout }
+fn unavailable(Unavailable { retry_after }: Unavailable) -> JwtAuthError {
+    JwtAuthError::KeysUnavailable { retry_after }
 }
 
 /// The `kid` of a header that is exactly as the standard's table wants it.

@@ -2,9 +2,6 @@
 //! server takes nor the length of what it sends, and may call half an answer complete, so all of that is checked here.
 
 use std::fmt;
-use std::time::Duration;
-
-use crate::time::UnixTime;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
 pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
@@ -47,30 +44,6 @@ pub enum CalloutError {
     Incomplete,
     /// More than [`MAX_ANSWER_LENGTH`] bytes.
     TooLong,
-}
-
-/// Whether a callout that began at `since` has taken longer than it may. Some gateways apply the timeout to each read
-/// alone, so a server that drips outlives it.
-///
-/// A beginning in the future (the clock was set back) counts as late. Nobody knows how long that callout took, and the two
-/// mistakes are not alike: an answer that was in time and is refused costs another callout, but one that is taken for
-/// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile.
-#[must_use]
-pub fn is_late(since: UnixTime, timeout: Duration, now: UnixTime) -> bool {
-    now.since(since).is_none_or(|age| age > timeout)
-}
-
-/// The end of a callout that began at `since`. One that [is late](is_late) brought no answer, whatever came.
-///
-/// # Errors
-/// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
-pub fn in_time<T>(
-    answer: Result<T, CalloutError>,
-    since: UnixTime,
-    timeout: Duration,
-    now: UnixTime,
-) -> Result<T, CalloutError> {
-    if is_late(since, timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
 }
 
 impl CalloutError {
@@ -148,6 +121,7 @@ fn decimal(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::callout::Request;
+    use std::time::Duration;
 
     fn answer(status: &str, content_length: Option<&str>) -> Result<usize, CalloutError> {
         let bytes = |text: &str| text.as_bytes().to_vec();
@@ -215,21 +189,6 @@ mod tests {
         assert_eq!(with(Body::TooLong).complete(), Err(CalloutError::TooLong));
         assert!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH])).complete().is_ok());
         assert_eq!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH + 1])).complete(), Err(CalloutError::TooLong));
-    }
-
-    #[test]
-    fn an_answer_is_late_when_it_took_longer_than_it_may_or_nobody_knows_how_long() {
-        let at = UnixTime::from_millis;
-        let timeout = Duration::from_secs(5);
-        for (since, now, late) in
-            [(1_000, 1_000, false), (1_000, 6_000, false), (1_000, 6_001, true), (1_000, 999, true), (1_000, 0, true)]
-        {
-            assert_eq!(is_late(at(since), timeout, at(now)), late, "{since} to {now}");
-            for answer in [Ok("keys"), Err(CalloutError::Status(403))] {
-                let expected = if late { Err(CalloutError::NoAnswer) } else { answer };
-                assert_eq!(in_time(answer, at(since), timeout, at(now)), expected, "{since} to {now}");
-            }
-        }
     }
 
     #[test]

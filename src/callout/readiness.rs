@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Callout, CalloutSubject};
+use super::request::{Callout, CalloutSubject};
 
 /// What is needed, or what must be waited for first.
 #[derive(Debug, Clone, PartialEq, Eq)]

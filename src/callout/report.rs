@@ -1,6 +1,6 @@
 //! What came of a callout, for the log and the counters. Whoever asked for it says it in its own words.
 
-use super::CalloutId;
+use super::request::CalloutId;
 
 /// What came of a callout.
 #[derive(Debug, Clone, PartialEq, Eq)]

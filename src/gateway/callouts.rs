@@ -18,7 +18,7 @@ pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, Host
     let (url, upstream) = (&request.url, &request.upstream);
     let now = abi::now().ok_or(HostError)?;
     let Some(spelt) = SPELLINGS.with_borrow(|spellings| spellings.spell(now, upstream)) else {
-        log::warn!("hub-auth-filter: nothing is asked of \"{upstream}\" for a minute after an informational answer");
+        log::warn!("nothing is asked of \"{upstream}\" for a minute after an informational answer");
         return Err(HostError);
     };
     // All four, always: one gateway traps without them, and another takes those of an earlier request.
@@ -31,7 +31,7 @@ pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, Host
     headers.extend(adapter.callout_headers());
     headers.extend(request.headers.iter().map(|(name, value)| (*name, value.as_str())));
     abi::http_call(&spelt, &headers, &request.body, request.timeout).inspect_err(|HostError| {
-        log::error!("hub-auth-filter: the gateway refused a callout to the upstream \"{upstream}\"; is it defined?");
+        log::error!("the gateway refused a callout to the upstream \"{upstream}\"; is it defined?");
     })
 }
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use crate::auth::Notice;
 use crate::callout::{Answer, CalloutId, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
+use crate::effects::{CalloutOutcome, Effects, Event, TickOutcome};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
-use crate::reply::{ErrorCode, RejectReason};
+use crate::reply::{ErrorCode, RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::time::UnixTime;
-use crate::verdict::{CalloutOutcome, Step, Tick, Verdict};
+use crate::verdict::{RequestVerdict, ResponseVerdict};
 
 /// One of the two machines.
 #[derive(Debug)]
@@ -52,7 +52,15 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+    /// What the operator should know before the first request.
+    pub(super) fn on_start(&mut self, now: UnixTime) -> Vec<Event> {
+        match self {
+            Self::Inbound(inbound) => inbound.on_start(now),
+            Self::Outbound(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         match self {
             Self::Inbound(inbound) => inbound.on_request(now, id, facts),
             Self::Outbound(outbound) => outbound.on_request(now, id, facts),
@@ -60,24 +68,37 @@ impl Direction {
     }
 
     /// Refuses a request for a reason that lies outside of the machine.
-    pub(super) fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
+    pub(super) fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
         match self {
             Self::Inbound(inbound) => inbound.on_fault(id, reason, correlation),
             Self::Outbound(outbound) => outbound.on_fault(id, reason, correlation),
         }
     }
 
-    pub(super) fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Step {
+    pub(super) fn on_response(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        facts: ResponseFacts,
+    ) -> Effects<ResponseVerdict> {
         match self {
             Self::Inbound(inbound) => inbound.on_response(now, id, &facts),
             Self::Outbound(outbound) => outbound.on_response(now, id, facts),
         }
     }
 
-    pub(super) fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
+    pub(super) fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
         match self {
             Self::Inbound(inbound) => inbound.on_response_without_clock(id),
             Self::Outbound(outbound) => outbound.on_response_without_clock(id),
+        }
+    }
+
+    /// Replaces a response because a verdict on it could not be carried out.
+    pub(super) fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
+        match self {
+            Self::Inbound(inbound) => inbound.on_response_fault(id, correlation),
+            Self::Outbound(outbound) => outbound.on_response_fault(id, correlation),
         }
     }
 
@@ -106,14 +127,14 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_gone(&mut self, id: RequestId) {
+    pub(super) fn on_request_end(&mut self, id: RequestId) {
         match self {
-            Self::Inbound(inbound) => inbound.on_gone(id),
-            Self::Outbound(outbound) => outbound.on_gone(id),
+            Self::Inbound(inbound) => inbound.on_request_end(id),
+            Self::Outbound(outbound) => outbound.on_request_end(id),
         }
     }
 
-    pub(super) fn on_tick(&mut self, now: UnixTime) -> Tick {
+    pub(super) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
         match self {
             Self::Inbound(inbound) => inbound.on_tick(now),
             Self::Outbound(outbound) => outbound.on_tick(now),
@@ -124,13 +145,6 @@ impl Direction {
         match self {
             Self::Inbound(inbound) => inbound.tick_period(),
             Self::Outbound(outbound) => outbound.tick_period(),
-        }
-    }
-
-    pub(super) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
-        match self {
-            Self::Inbound(inbound) => inbound.notices(now),
-            Self::Outbound(_) => Vec::new(),
         }
     }
 }

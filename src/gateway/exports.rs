@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "exports have fixed names")]
 
 use super::module::{Module, with_module};
-use super::{abi, logger, verdict};
+use super::{abi, gate, logger};
 
 unsafe extern "C" {
     fn __wasm_call_ctors();
@@ -62,7 +62,7 @@ extern "C" fn proxy_on_response_headers(context: u32, headers: usize, _end_of_st
 /// A callout has ended.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_http_call_response(context: u32, token: u32, _headers: u32, body_size: usize, _trailers: u32) {
-    with_module(verdict::refuse_unknown, |module| module.call_response(context, token, body_size));
+    with_module(gate::refuse_unknown, |module| module.call_response(context, token, body_size));
 }
 
 /// A request or plugin is about to end; nothing is left to do for it.
@@ -83,7 +83,7 @@ extern "C" fn proxy_on_delete(context: u32) {
 
 /// A module that is busy with another call cannot decide, and must not let anything pass.
 fn refuse() -> i32 {
-    verdict::refuse_unknown();
+    gate::refuse_unknown();
     abi::PAUSE
 }
 

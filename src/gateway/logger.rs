@@ -1,8 +1,14 @@
-//! The crate `log` on the gateway's log.
+//! The crate `log` on the gateway's log. Text gets the filter's name in front; a line of JSON stands for itself.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::abi;
+
+/// The target of lines that are JSON objects.
+pub(super) const JSON_LINE: &str = "json";
+
+/// What lines begin with that are text.
+const PREFIX: &str = "hub-auth-filter: ";
 
 struct GatewayLog;
 
@@ -27,7 +33,8 @@ impl Log for GatewayLog {
             Level::Error => 4,
         };
         if self.enabled(record.metadata()) {
-            abi::log(level, &record.args().to_string());
+            let prefix = if record.target() == JSON_LINE { "" } else { PREFIX };
+            abi::log(level, &format!("{prefix}{}", record.args()));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Counters per outcome, where the gateway has metrics.
 
-use crate::callout::{CalloutKind, CalloutReport};
-use crate::reply::{ErrorCode, Rejection};
+use crate::callout::CalloutKind;
+use crate::effects::Event;
+use crate::reply::ErrorCode;
 
 use super::abi;
 
@@ -46,33 +47,29 @@ impl Metrics {
         }
     }
 
-    pub(super) fn count_accepted(&self) {
-        increment(self.accepted);
-    }
-
-    pub(super) fn count_signed(&self) {
-        increment(self.signed);
-    }
-
-    pub(super) fn count_tolerated(&self) {
-        increment(self.tolerated);
-    }
-
-    pub(super) fn count_refused(&self, rejection: &Rejection) {
-        let code = rejection.code();
-        increment(self.refused.iter().find(|(refused, _)| *refused == code).map(|(_, id)| *id));
-        if rejection.is_replay_memory_full() {
-            increment(self.replay_full);
+    /// Counts an event.
+    pub(super) fn count(&self, event: &Event) {
+        match event {
+            Event::Admitted => increment(self.accepted),
+            Event::Rejected(rejection) => {
+                let code = rejection.code();
+                increment(self.refused.iter().find(|(refused, _)| *refused == code).map(|(_, id)| *id));
+                if rejection.is_replay_memory_full() {
+                    increment(self.replay_full);
+                }
+            }
+            Event::Tolerated(_) => increment(self.tolerated),
+            Event::Signed(_) => increment(self.signed),
+            Event::CalloutEnded(report) => {
+                let Callouts { succeeded, failed } = match report.kind {
+                    CalloutKind::Keys => &self.keys,
+                    CalloutKind::Introspection => &self.introspection,
+                    CalloutKind::Signer => &self.signer,
+                };
+                increment(if report.is_success { *succeeded } else { *failed });
+            }
+            Event::Information(_) | Event::Warning(_) => {}
         }
-    }
-
-    pub(super) fn count_callout(&self, report: &CalloutReport) {
-        let Callouts { succeeded, failed } = match report.kind {
-            CalloutKind::Keys => &self.keys,
-            CalloutKind::Introspection => &self.introspection,
-            CalloutKind::Signer => &self.signer,
-        };
-        increment(if report.is_success { *succeeded } else { *failed });
     }
 }
 

@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 
 use super::plugin::{self, Plugin};
-use super::{abi, facts, verdict};
+use super::{abi, facts, gate};
 
 thread_local! {
     static MODULE: RefCell<Module> = RefCell::default();
@@ -55,11 +55,7 @@ impl Module {
         match self.plugin_of(context) {
             Some(plugin) => plugin.request_headers(context, announced),
             None => {
-                verdict::send(&Rejection::new(
-                    RejectReason::NotConfigured,
-                    Evidence::default(),
-                    facts::interaction_ids(),
-                ));
+                gate::send(Rejection::new(RejectReason::NotConfigured, Evidence::default(), facts::interaction_ids()));
                 abi::PAUSE
             }
         }
@@ -75,13 +71,13 @@ impl Module {
     pub(super) fn call_response(&mut self, context: u32, token: u32, body_size: usize) {
         match self.plugins.get_mut(&context) {
             Some(plugin) => plugin.call_response(token, body_size),
-            None => verdict::refuse_unknown_after_callout(body_size),
+            None => gate::refuse_unknown_after_callout(body_size),
         }
     }
 
     pub(super) fn delete(&mut self, context: u32) {
         if let Some(plugin) = self.plugin_of(context) {
-            plugin.request_gone(context);
+            plugin.request_end(context);
         }
         self.requests.remove(&context);
         self.plugins.remove(&context);

@@ -8,18 +8,18 @@ use zeroize::Zeroizing;
 
 use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{Config, ConfigErrors};
+use crate::effects::TICK;
 use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::shared_data::SharedData;
-use crate::verdict::TICK;
 
 use super::abi;
 use super::adapter::{self, Occasion};
 use super::direction::Direction;
 use super::facts;
+use super::gate;
 use super::running::Running;
 use super::shared_data::HostSharedData;
-use super::verdict;
 
 /// A plugin (root context).
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Plugin {
         let is_envoy = abi::knows_contexts();
         if let Some(config) = read_configuration(size) {
             for warning in config.warnings() {
-                log::warn!("hub-auth-filter: {warning}");
+                log::warn!("{warning}");
             }
             self.claimed_kind = config.gateway.kind;
             match (config.gateway.kind, is_envoy) {
@@ -74,7 +74,7 @@ impl Plugin {
             Ok(running) => running.request_headers(request, announced),
             Err(reason) => {
                 self.refused.insert(request, ());
-                verdict::send(&Rejection::new(reason, Evidence::default(), facts::interaction_ids()));
+                gate::send(Rejection::new(reason, Evidence::default(), facts::interaction_ids()));
                 abi::PAUSE
             }
         }
@@ -96,7 +96,7 @@ impl Plugin {
     pub(super) fn call_response(&mut self, token: u32, body_size: usize) {
         match &mut self.state {
             State::Running(running) => running.call_response(token, body_size),
-            State::NotConfigured | State::InUnknownGateway(_) => verdict::refuse_unknown_after_callout(body_size),
+            State::NotConfigured | State::InUnknownGateway(_) => gate::refuse_unknown_after_callout(body_size),
         }
     }
 
@@ -108,10 +108,10 @@ impl Plugin {
     }
 
     /// Forgets a request that has ended.
-    pub(super) fn request_gone(&mut self, request: u32) {
+    pub(super) fn request_end(&mut self, request: u32) {
         self.refused.remove(&request);
         if let State::Running(running) = &mut self.state {
-            running.request_gone(request);
+            running.request_end(request);
         }
     }
 
@@ -133,7 +133,7 @@ impl Plugin {
             State::Running(running) => Ok(running),
             State::NotConfigured => Err(RejectReason::NotConfigured),
             State::InUnknownGateway(_) => {
-                log::error!("hub-auth-filter: this is none of the gateways that the filter knows");
+                log::error!("this is none of the gateways that the filter knows");
                 Err(RejectReason::Internal)
             }
         }
@@ -144,7 +144,7 @@ impl Plugin {
         self.state = State::NotConfigured;
         let (claimed, kind) = (claimed.as_str(), kind.as_str());
         log::error!(
-            "hub-auth-filter: configuration refused: gateway.kind: it says \"{claimed}\", but this is \"{kind}\"; \
+            "configuration refused: gateway.kind: it says \"{claimed}\", but this is \"{kind}\"; \
              leave it out, and the filter finds out by itself"
         );
     }
@@ -161,16 +161,16 @@ impl Plugin {
             return;
         }
         for warning in config.warnings_for(kind) {
-            log::warn!("hub-auth-filter: {warning}");
+            log::warn!("{warning}");
         }
         let mut direction = Direction::new(config.direction, &capabilities);
         if kind == GatewayKind::Envoy && direction.tick_period().is_some() && !has_timer {
-            log::warn!("hub-auth-filter: the gateway has no timer: keys are fetched only when a request needs them");
+            log::warn!("the gateway has no timer: keys are fetched only when a request needs them");
         }
         let mut running =
             Running::new(self.context, adapter::of(kind), &capabilities, direction, has_timer.then_some(TICK));
         if let Some(now) = abi::now() {
-            running.log_notices(now);
+            running.start(now);
         }
         self.state = State::Running(Box::new(running));
     }
@@ -182,14 +182,14 @@ pub(super) fn response_without_decision(reason: RejectReason, announced: usize) 
     if adapter::nginx_kind() == Some(GatewayKind::Kong) {
         let occasion = Occasion::Response { headers: announced };
         let answer = |reply: &Reply, details: &str| adapter::of(GatewayKind::Kong).answer(reply, details, occasion);
-        verdict::refuse(&Rejection::bare(reason), answer);
+        gate::reject(Rejection::bare(reason), answer);
     }
     abi::CONTINUE
 }
 
 fn read_configuration(size: usize) -> Option<Config> {
     let Some(configuration) = abi::plugin_configuration(size).map(Zeroizing::new) else {
-        log::error!("hub-auth-filter: the gateway did not hand over the configuration");
+        log::error!("the gateway did not hand over the configuration");
         return None;
     };
     let environment = abi::environment();
@@ -203,6 +203,6 @@ fn read_configuration(size: usize) -> Option<Config> {
 fn log_errors(errors: &ConfigErrors) {
     // Line by line, because the text also says how many more errors it leaves out.
     for line in errors.to_string().lines() {
-        log::error!("hub-auth-filter: configuration refused: {line}");
+        log::error!("configuration refused: {line}");
     }
 }

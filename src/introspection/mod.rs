@@ -2,44 +2,38 @@
 //! (RFC 7662; spec §2.3).
 //!
 //! A state machine without clock and network, as the key cache is. An answer is never kept beyond the token's `exp` (RFC
-//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive. Where a
-//! gateway wakes requests, they wait for each other's call; elsewhere each makes its own.
+//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive. Where
+//! callouts belong to the plugin, requests wait for each other's call; where they belong to requests, each makes its own.
 
 mod answers;
-mod calls;
 mod endpoint;
 mod report;
 
 use std::time::Duration;
 
-use crate::callout::CalloutPermission;
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject, TokenDigest, in_time};
-use crate::capabilities::Capabilities;
-use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, Introspected};
+use crate::callout::{
+    Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, CalloutsInFlight,
+    FIRST_BACKOFF, LONGEST_BACKOFF, REPORT_GRACE, Readiness, TokenDigest, Unavailable, Wait,
+};
+use crate::capabilities::{CalloutOwner, Capabilities};
+use crate::claims::access_token::Introspected;
 use crate::json::Value;
 use crate::time::UnixTime;
 
-use answers::Answers;
-use calls::Calls;
-pub use calls::MAX_CALLS;
 pub use endpoint::Endpoint;
-pub use report::{IntrospectionError, IntrospectionReport, TokenState};
+pub use report::{IntrospectionError, IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};
 
-/// The most calls that are in flight on one token, where no request can wait for another's.
+use answers::Answers;
+
+/// The most calls that are in flight. Each holds a request; an authorisation server that has fallen 64 calls behind is
+/// not helped by more.
+pub const MAX_CALLS: usize = 64;
+
+/// The most calls that are in flight on one token, where callouts belong to requests.
 pub const MAX_CALLS_PER_TOKEN: usize = 4;
 
-/// The longest response that is read, in bytes. Real ones have under 1 KiB, and thousands are kept.
-pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
-
-/// The pause after the first failed call; each further failure doubles it.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// The longest pause after a failed call.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
-
-/// How long after its own timeout a call that nobody reported on is given up. Gateways report timeouts by themselves;
-/// this is for the one that does not.
-const LOST_AFTER: Duration = Duration::from_secs(5);
+/// What is said where as many calls are in flight as may.
+const BUSY: Unavailable = Unavailable { retry_after: FIRST_BACKOFF };
 
 /// How answers are kept.
 #[derive(Debug, Clone, Copy)]
@@ -60,30 +54,10 @@ pub struct IntrospectionCache {
     endpoint: Endpoint,
     policy: IntrospectionPolicy,
     answers: Answers,
-    calls: Calls,
-    wakes_others: bool,
-    failures: u32,
-    not_before: Option<UnixTime>,
-}
-
-/// What the cache says of a token.
-#[derive(Debug)]
-pub enum Lookup<'a> {
-    /// It is active, and this is what the server says of it.
-    Active(&'a AccessTokenFacts),
-    /// It is not active.
-    Inactive,
-    /// It is active, and what else the server says of it cannot be right.
-    Invalid(AccessTokenFault),
-    /// Wait for a call that is under way.
-    Wait,
-    /// Make this call and wait for it.
-    Call(Callout),
-    /// Nothing is known, and nothing can be asked before this time has passed.
-    Unavailable {
-        /// When to try again.
-        retry_after: Duration,
-    },
+    calls: CalloutsInFlight<TokenDigest>,
+    ids: CalloutIds,
+    owner: CalloutOwner,
+    backoff: Backoff,
 }
 
 impl IntrospectionCache {
@@ -94,28 +68,34 @@ impl IntrospectionCache {
             endpoint,
             policy,
             answers: Answers::new(policy.capacity),
-            calls: Calls::default(),
-            wakes_others: capabilities.wakes_others,
-            failures: 0,
-            not_before: None,
+            calls: CalloutsInFlight::new(),
+            ids: CalloutIds::default(),
+            owner: capabilities.callout_owner,
+            backoff: Backoff::default(),
         }
     }
 
     /// Looks for what is known of a token with this digest.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where nothing is known, and nothing can be asked now.
     pub fn lookup(
         &mut self,
         now: UnixTime,
         token: &str,
         digest: &TokenDigest,
         permission: CalloutPermission,
-    ) -> Lookup<'_> {
+    ) -> Result<Readiness<&Introspected>, Unavailable> {
         // Looked up twice, because a borrow that is returned would last for the rest of the function too.
         if self.answers.usable(now, digest, permission).is_some() {
-            return self.answers.usable(now, digest, permission).map_or(Self::busy(), Lookup::of);
+            return self.answers.usable(now, digest, permission).map(Readiness::Ready).ok_or(BUSY);
         }
         match permission {
-            CalloutPermission::Allowed => self.call(now, *digest, token),
-            CalloutPermission::Used => Lookup::Unavailable { retry_after: self.retry_after(now) },
+            CalloutPermission::Allowed => {
+                let callout = self.call(now, *digest, token)?;
+                Ok(Readiness::Wait(Wait { subject: CalloutSubject::Token(*digest), callout }))
+            }
+            CalloutPermission::Used => Err(Unavailable { retry_after: self.backoff.retry_after(now) }),
         }
     }
 
@@ -129,63 +109,79 @@ impl IntrospectionCache {
         answer: Result<&[u8], CalloutError>,
     ) -> Option<IntrospectionReport> {
         let ended = self.calls.take(call, token)?;
-        let answer = in_time(answer, ended.since(), self.policy.timeout, now);
+        let answer = ended.in_time(answer, now);
         let result = match answer.map_err(IntrospectionError::Callout).and_then(read) {
             Ok(answer) => {
-                (self.failures, self.not_before) = (0, None);
+                self.backoff.reset();
                 let state = TokenState::of(&answer);
                 if !ended.is_outdated() {
-                    self.calls.answered(call, token);
+                    self.calls.succeeded(call, token);
                     let end = self.end_of(&answer, now);
                     self.answers.insert(now, *token, answer, end);
                 }
                 Ok(state)
             }
             Err(error) => {
-                self.failed(now);
+                // Calls that fail together are one failure.
+                if self.backoff.may_try(now) {
+                    self.backoff.count_failure();
+                    self.backoff.pause(now, LONGEST_BACKOFF);
+                }
                 Err(error)
             }
         };
         let url = self.endpoint.url().clone();
-        Some(IntrospectionReport { call, url, result, retry_after: self.retry_after(now) })
+        Some(IntrospectionReport { call, url, result, retry_after: self.backoff.retry_after(now) })
     }
 
     /// The calls that nobody reported on in time. Each counts as failed once it is given to
-    /// [`IntrospectionCache::finish`]. None where nobody could be woken: there they are dropped when the next is made.
+    /// [`IntrospectionCache::finish`]. None where callouts belong to requests: there they are given up when the next is made.
     #[must_use]
-    pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
-        if self.wakes_others { self.calls.older_than(self.patience(), now) } else { Vec::new() }
+    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
+        match self.owner {
+            CalloutOwner::Plugin => self.calls.timed_out(now),
+            CalloutOwner::Request => Vec::new(),
+        }
     }
 
-    /// Asks the server, unless it is being asked or must be left alone.
-    fn call(&mut self, now: UnixTime, digest: TokenDigest, token: &str) -> Lookup<'_> {
-        if self.wakes_others && self.calls.on(&digest, self.patience(), now) > 0 {
-            return Lookup::Wait;
+    /// Asks the server, unless it must be left alone. No callout if it is being asked.
+    fn call(&mut self, now: UnixTime, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
+        if self.owner == CalloutOwner::Plugin && self.calls.awaited(&digest, now) > 0 {
+            return Ok(None);
         }
-        if self.is_pausing(now) {
-            return Lookup::Unavailable { retry_after: self.retry_after(now) };
+        if !self.backoff.may_try(now) {
+            return Err(Unavailable { retry_after: self.backoff.retry_after(now) });
         }
         if !self.make_room(now, &digest) {
-            return Self::busy();
+            return Err(BUSY);
         }
-        let id = self.calls.begin(now, digest);
+        let id = self.ids.draw();
         let request = self.endpoint.request(token, self.policy.timeout);
-        Lookup::Call(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) })
+        self.calls.begin(now, id, digest, request.timeout);
+        Ok(Some(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) }))
     }
 
-    /// Makes room for one more call, at the cost of those that are lost. Where a tick exists, [`Self::lost`] has to tell
-    /// whoever waits for them first, unless the new call is on the same token and takes the place of the one before.
+    /// Makes room for one more call, at the cost of those that nobody has reported on in time. Where requests wait for them,
+    /// [`Self::timed_out`] has to tell those first, unless the new call is on the same token and takes the place of the one
+    /// before.
     fn make_room(&mut self, now: UnixTime, token: &TokenDigest) -> bool {
-        let patience = self.patience();
-        if !self.wakes_others {
-            self.calls.drop_older_than(patience, now);
-            return self.calls.on(token, patience, now) < MAX_CALLS_PER_TOKEN && self.calls.have_room();
+        match self.owner {
+            CalloutOwner::Request => {
+                self.calls.take_timed_out(now);
+                self.calls.awaited(token, now) < MAX_CALLS_PER_TOKEN && self.has_room()
+            }
+            CalloutOwner::Plugin => {
+                self.calls.give_up(token);
+                if !self.has_room() {
+                    self.calls.give_up_timed_out_since(REPORT_GRACE, now);
+                }
+                self.has_room()
+            }
         }
-        self.calls.drop_on(token);
-        if !self.calls.have_room() {
-            self.calls.drop_older_than(patience.saturating_add(LOST_AFTER), now);
-        }
-        self.calls.have_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.calls.len() < MAX_CALLS
     }
 
     /// Until when an answer counts.
@@ -196,44 +192,6 @@ impl IntrospectionCache {
                 facts.expiry().map_or(end, |expiry| expiry.min(end))
             }
             Introspected::Inactive | Introspected::Invalid(_) => now.after(self.policy.negative_max_age),
-        }
-    }
-
-    /// Starts a pause, unless one is running: calls that fail together are one failure.
-    fn failed(&mut self, now: UnixTime) {
-        if self.is_pausing(now) {
-            return;
-        }
-        let factor = 1_u32.checked_shl(self.failures.min(8)).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_add(1);
-        self.not_before = Some(now.after(FIRST_BACKOFF.saturating_mul(factor).min(LONGEST_BACKOFF)));
-    }
-
-    /// Whether the server must be left alone. A pause longer than any that is ever set means that the clock was set back.
-    fn is_pausing(&self, now: UnixTime) -> bool {
-        let pause = self.retry_after(now);
-        !pause.is_zero() && pause <= LONGEST_BACKOFF
-    }
-
-    fn retry_after(&self, now: UnixTime) -> Duration {
-        self.not_before.map_or(Duration::ZERO, |not_before| now.until(not_before))
-    }
-
-    fn patience(&self) -> Duration {
-        self.policy.timeout.saturating_add(LOST_AFTER)
-    }
-
-    fn busy<'a>() -> Lookup<'a> {
-        Lookup::Unavailable { retry_after: FIRST_BACKOFF }
-    }
-}
-
-impl<'a> Lookup<'a> {
-    fn of(answer: &'a Introspected) -> Self {
-        match answer {
-            Introspected::Active(facts) => Self::Active(facts),
-            Introspected::Inactive => Self::Inactive,
-            Introspected::Invalid(fault) => Self::Invalid(*fault),
         }
     }
 }

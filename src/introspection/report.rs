@@ -3,10 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::MAX_RESPONSE_LENGTH;
 use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport};
 use crate::claims::access_token::Introspected;
 use crate::url::HttpUrl;
+
+/// The longest response that is read, in bytes. Real ones have under 1 KiB, and thousands are kept.
+pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
 
 /// What the end of a call changed, for the log. Nothing in it tells which token it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,14 +68,14 @@ impl fmt::Display for IntrospectionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_str();
         match self.result {
-            Ok(TokenState::Active) => write!(f, "hub-auth-filter: {url} says that a token is active"),
-            Ok(TokenState::Inactive) => write!(f, "hub-auth-filter: {url} says that a token is not active"),
+            Ok(TokenState::Active) => write!(f, "{url} says that a token is active"),
+            Ok(TokenState::Inactive) => write!(f, "{url} says that a token is not active"),
             Ok(TokenState::Invalid) => {
-                write!(f, "hub-auth-filter: {url} says that a token is active, with claims that cannot be right")
+                write!(f, "{url} says that a token is active, with claims that cannot be right")
             }
             Err(error) => {
                 let seconds = self.retry_after.as_secs();
-                write!(f, "hub-auth-filter: no word on a token from {url}: {error}; next try in {seconds} s or later")
+                write!(f, "no word on a token from {url}: {error}; next try in {seconds} s or later")
             }
         }
     }

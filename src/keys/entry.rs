@@ -2,20 +2,12 @@
 
 use std::time::Duration;
 
-use crate::callout::CalloutId;
+use crate::callout::{Backoff, CalloutId, FIRST_BACKOFF, InFlight, LONGEST_BACKOFF};
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
-use super::KeyPolicy;
-use super::fetch_group::{FetchGroup, InFlight};
-use super::shared::{Reason, patience};
-
-/// The pause after the first failed fetch; each further failure doubles it.
-pub(super) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// The longest pause after a failed fetch. A keystore that is back is noticed this fast; one that is down gets one
-/// request per worker and pause.
-pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+use super::fetch_group::FetchGroup;
+use super::policy::{FetchReason, KeyPolicy};
 
 /// The part of a set's life after which it is refreshed.
 const REFRESH_NUMERATOR: u32 = 4;
@@ -27,11 +19,10 @@ const REFRESH_DENOMINATOR: u32 = 5;
 pub(super) struct Entry {
     keys: Option<(KeySet, UnixTime)>,
     /// The fetches of this worker.
-    round: FetchGroup,
+    fetches: FetchGroup,
     /// A fetch of another worker is awaited, until then at most.
     elsewhere: Option<UnixTime>,
-    failures: u32,
-    not_before: Option<UnixTime>,
+    backoff: Backoff,
     last_extra_fetch: Option<UnixTime>,
     last_used: UnixTime,
 }
@@ -40,10 +31,9 @@ impl Entry {
     pub(super) fn new(now: UnixTime) -> Self {
         Self {
             keys: None,
-            round: FetchGroup::default(),
+            fetches: FetchGroup::default(),
             elsewhere: None,
-            failures: 0,
-            not_before: None,
+            backoff: Backoff::default(),
             last_extra_fetch: None,
             last_used: now,
         }
@@ -77,52 +67,50 @@ impl Entry {
     }
 
     /// Whether a fetch is under way that may still bring an answer.
-    pub(super) fn is_fetching(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
-        self.round.is_under_way(now, patience(policy)) || self.elsewhere.is_some_and(|until| now < until)
+    pub(super) fn is_fetching(&self, now: UnixTime) -> bool {
+        self.fetches.is_awaited(now) || self.elsewhere.is_some_and(|until| now < until)
     }
 
     pub(super) fn is_fetched_elsewhere(&self) -> bool {
         self.elsewhere.is_some()
     }
 
-    /// Takes out this worker's fetch with this id, if it is under way.
-    pub(super) fn take_in_flight(&mut self, fetch: CalloutId) -> Option<InFlight> {
-        self.round.take(fetch)
+    /// Takes out this worker's fetch with this id, if it is in flight.
+    pub(super) fn take_in_flight(&mut self, fetch: CalloutId) -> Option<InFlight<()>> {
+        self.fetches.take(fetch)
     }
 
     /// A fetch of this worker that should have been reported on long ago.
-    pub(super) fn timed_out(&self, now: UnixTime, policy: &KeyPolicy) -> Option<CalloutId> {
-        self.round.lost(now, patience(policy))
+    pub(super) fn timed_out(&self, now: UnixTime) -> Option<CalloutId> {
+        self.fetches.timed_out(now)
     }
 
-    /// Drops the fetches that should have been reported on long ago. Each has failed at the moment when it was given up,
+    /// Gives up the fetches that should have been reported on long ago. Each has failed at the moment when it was given up,
     /// and not when somebody looks.
-    pub(super) fn drop_lost(&mut self, now: UnixTime, policy: &KeyPolicy) {
-        for flight in self.round.take_lost(now, patience(policy)) {
-            let running = self.not_before.filter(|_| !self.may_try(now));
-            self.failed(now.min(flight.since().after(patience(policy))), flight, policy.refetch_cooldown);
-            self.not_before = self.not_before.max(running);
+    pub(super) fn give_up_timed_out(&mut self, now: UnixTime, policy: &KeyPolicy) {
+        for fetch in self.fetches.take_timed_out(now) {
+            let running = self.backoff.running(now);
+            self.failed(now.min(fetch.given_up_at()), &fetch, policy.refetch_cooldown);
+            self.backoff.prolong(running);
         }
     }
 
     /// Whether one more fetch may be made now, where requests do not wait for each other's.
-    pub(super) fn may_fetch(&self, now: UnixTime, reason: Reason, policy: &KeyPolicy) -> bool {
+    pub(super) fn may_fetch(&self, now: UnixTime, reason: FetchReason, policy: &KeyPolicy) -> bool {
         let is_asked_for = match reason {
-            Reason::Age => true,
-            Reason::UnknownKeyId => self.round.seeks_unknown() || !self.is_cooling(now, policy.refetch_cooldown),
+            FetchReason::Age => true,
+            FetchReason::UnknownKeyId => self.fetches.seeks_unknown() || !self.is_cooling(now, policy.refetch_cooldown),
         };
-        is_asked_for && self.may_try(now) && self.round.has_room()
+        is_asked_for && self.may_try(now) && self.fetches.has_room()
     }
 
-    /// Whether the pause after the last failure is over. A pause longer than any that is ever set means that the clock
-    /// was set back.
+    /// Whether the pause after the last failure is over.
     pub(super) fn may_try(&self, now: UnixTime) -> bool {
-        let pause = self.retry_after(now);
-        pause.is_zero() || pause > LONGEST_BACKOFF
+        self.backoff.may_try(now)
     }
 
     pub(super) fn retry_after(&self, now: UnixTime) -> Duration {
-        self.not_before.map_or(Duration::ZERO, |not_before| now.until(not_before))
+        self.backoff.retry_after(now)
     }
 
     /// Whether unknown key ids may not cause a fetch yet.
@@ -135,21 +123,20 @@ impl Entry {
         &mut self,
         now: UnixTime,
         fetch: CalloutId,
-        reason: Reason,
+        reason: FetchReason,
         failures: u32,
         policy: &KeyPolicy,
     ) {
-        let for_unknown = reason == Reason::UnknownKeyId;
-        if for_unknown {
+        if reason == FetchReason::UnknownKeyId {
             self.last_extra_fetch = Some(now);
         }
         self.elsewhere = None;
-        self.round.begin(now, fetch, for_unknown, patience(policy));
-        self.failures = self.failures.max(failures);
+        self.fetches.begin(now, fetch, reason, policy.timeout);
+        self.backoff.note_failures(failures);
     }
 
     pub(super) fn started_elsewhere(&mut self, until: UnixTime) {
-        self.round.give_up();
+        self.fetches.give_up();
         self.elsewhere = Some(until);
     }
 
@@ -159,39 +146,39 @@ impl Entry {
     }
 
     pub(super) fn pause(&mut self, not_before: UnixTime) {
-        self.not_before = Some(not_before);
+        self.backoff.pause_until(not_before);
     }
 
     /// Takes over a set that was fetched at that time, by this worker or another.
     pub(super) fn succeeded(&mut self, fetched: UnixTime, keys: KeySet) {
         self.keys = Some((keys, fetched));
-        self.failures = 0;
-        self.not_before = None;
+        self.backoff.reset();
     }
 
     /// Takes over what a fetch of this worker brought, unless a later fetch has been faster.
-    pub(super) fn brought(&mut self, now: UnixTime, flight: InFlight, keys: KeySet) {
-        self.round.succeeded(flight.id());
-        if !flight.is_outdated() {
+    pub(super) fn brought(&mut self, now: UnixTime, ended: &InFlight<()>, keys: KeySet) {
+        self.fetches.succeeded(ended.id());
+        if !ended.is_outdated() {
             self.succeeded(now, keys);
         }
     }
 
     /// Notes the failure of a fetch. The pause that follows it ends at the time returned; so many failures there were in a
     /// row. None if the failure says nothing, because there has been a success since the fetch began.
-    pub(super) fn failed(&mut self, now: UnixTime, flight: InFlight, cooldown: Duration) -> Option<(UnixTime, u32)> {
-        if flight.is_overtaken() {
+    pub(super) fn failed(
+        &mut self,
+        now: UnixTime,
+        ended: &InFlight<()>,
+        cooldown: Duration,
+    ) -> Option<(UnixTime, u32)> {
+        if ended.is_overtaken() {
             return None;
         }
-        if self.round.failed() {
-            self.failures = self.failures.saturating_add(1);
+        if self.fetches.failed() {
+            self.backoff.count_failure();
         }
-        let doublings = self.failures.saturating_sub(1).min(8);
-        let backoff = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-        let pause = backoff.min(LONGEST_BACKOFF).min(cooldown.max(FIRST_BACKOFF));
-        let not_before = now.after(pause);
-        self.not_before = Some(not_before);
-        Some((not_before, self.failures))
+        let not_before = self.backoff.pause(now, cooldown.max(FIRST_BACKOFF));
+        Some((not_before, self.backoff.failures()))
     }
 
     /// Whether the keys are to be refreshed: they are valid but old, somebody used them since they came, and nothing
@@ -216,6 +203,6 @@ impl Entry {
     }
 
     fn is_idle(&self) -> bool {
-        self.round.is_over() && self.elsewhere.is_none()
+        self.fetches.is_over() && self.elsewhere.is_none()
     }
 }

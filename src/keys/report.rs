@@ -42,9 +42,9 @@ impl fmt::Display for FetchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_str();
         match self.result {
-            Ok(keys) => write!(f, "hub-auth-filter: fetched {keys} keys from {url}"),
+            Ok(keys) => write!(f, "fetched {keys} keys from {url}"),
             Err(error) => {
-                write!(f, "hub-auth-filter: no keys from {url}: {error}; ")?;
+                write!(f, "no keys from {url}: {error}; ")?;
                 match self.cached_for {
                     Duration::ZERO => f.write_str("no valid keys are cached; ")?,
                     left => write!(f, "the cached keys stay valid for {} s; ", left.as_secs())?,

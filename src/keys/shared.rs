@@ -1,7 +1,7 @@
-//! Key sets between workers: the set that one worker fetched serves the others for the rest of its life, and workers take
-//! turns at fetching, so that a keystore sees one gateway and not one client per worker.
+//! Key sets between workers: the set that one worker fetched serves the others for the rest of its life, and only the worker
+//! that holds the lease fetches, so that a keystore sees one gateway and not one client per worker.
 //!
-//! Two shared values an address: the set with the time of its fetch, and the turn (who fetches, and when the next one
+//! Two shared values an address: the set with the time of its fetch, and the lease (who fetches, and when the next one
 //! may). Sharing saves fetches and decides nothing: where it fails, each worker fetches for itself.
 
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use crate::callout::LONGEST_BACKOFF;
 use crate::jose::{Algorithm, KeySet};
 use crate::shared_data::{SharedData, envelope};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
-use super::entry::LONGEST_BACKOFF;
-use super::{KeyPolicy, LOST_AFTER};
+use super::policy::{FetchReason, KeyPolicy};
 
 /// Workers read the same clock, but not at the same moment.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
@@ -26,21 +26,12 @@ pub(super) struct SharedKeys {
     data: Rc<dyn SharedData>,
     accepted: Vec<Algorithm>,
     /// Sets are shared between those that fetch from the same server and want the same keys.
-    company: String,
-}
-
-/// Why a fetch is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// There are no valid keys, or they grow old.
-    Age,
-    /// A key id is unknown: allowed once per cooldown.
-    UnknownKeyId,
+    sharing_group: String,
 }
 
 /// Whether this worker is the one to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lease {
+pub(super) enum LeaseAnswer {
     /// It is. So many fetches have failed in a row before.
     Granted {
         /// By whichever workers.
@@ -52,7 +43,7 @@ pub(super) enum Lease {
     TooSoon(UnixTime),
 }
 
-/// Whose turn it is to fetch one address. The default: nobody's yet.
+/// The lease of one address: who fetches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FetchLease {
     /// A worker is fetching, until this time at most.
@@ -68,8 +59,8 @@ pub(super) struct FetchLease {
 impl SharedKeys {
     pub(super) fn new(data: Rc<dyn SharedData>, policy: &KeyPolicy) -> Self {
         let algorithms: Vec<_> = policy.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        let company = format!("{}\n{}\n", policy.upstream, algorithms.join(" "));
-        Self { data, accepted: policy.algorithms.clone(), company }
+        let sharing_group = format!("{}\n{}\n", policy.upstream, algorithms.join(" "));
+        Self { data, accepted: policy.algorithms.clone(), sharing_group }
     }
 
     /// The set that was fetched last and when, if that was after `known`.
@@ -101,32 +92,32 @@ impl SharedKeys {
         });
     }
 
-    /// Asks for the turn to fetch.
-    pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: Reason, policy: &KeyPolicy) -> Lease {
+    /// Asks for the lease.
+    pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: FetchReason, policy: &KeyPolicy) -> LeaseAnswer {
         let claimed = envelope::update(&*self.data, &self.name("turn", url), |stored| {
-            let turn = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::NOBODYS);
-            if turn.is_taken(now, policy) {
-                return envelope::Change::Leave(Lease::Held(turn.fetching_until));
+            let lease = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::FREE);
+            if lease.is_taken(now, policy) {
+                return envelope::Change::Leave(LeaseAnswer::Held(lease.fetching_until));
             }
-            if let Some(not_before) = turn.pause(now, reason, policy) {
-                return envelope::Change::Leave(Lease::TooSoon(not_before));
+            if let Some(not_before) = lease.pause(now, reason, policy) {
+                return envelope::Change::Leave(LeaseAnswer::TooSoon(not_before));
             }
             let cooling_until = match reason {
-                Reason::Age => turn.cooling_until,
-                Reason::UnknownKeyId => now.after(policy.refetch_cooldown),
+                FetchReason::Age => lease.cooling_until,
+                FetchReason::UnknownKeyId => now.after(policy.refetch_cooldown),
             };
-            let taken = FetchLease { fetching_until: now.after(patience(policy)), cooling_until, ..turn };
-            envelope::Change::Write(taken.encode(), Lease::Granted { failures: turn.failures })
+            let taken = FetchLease { fetching_until: now.after(policy.patience()), cooling_until, ..lease };
+            envelope::Change::Write(taken.encode(), LeaseAnswer::Granted { failures: lease.failures })
         });
-        claimed.unwrap_or(Lease::Granted { failures: 0 })
+        claimed.unwrap_or(LeaseAnswer::Granted { failures: 0 })
     }
 
-    /// Gives the turn back after a fetch: with the pause that follows a failure, and how many there were in a row.
+    /// Gives the lease back after a fetch: with the pause that follows a failure, and how many there were in a row.
     pub(super) fn release(&self, url: &HttpUrl, failure: Option<(UnixTime, u32)>) {
         envelope::update(&*self.data, &self.name("turn", url), |stored| {
-            let turn = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::NOBODYS);
+            let lease = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::FREE);
             let (not_before, failures) = failure.unwrap_or((UnixTime::EPOCH, 0));
-            let free = FetchLease { fetching_until: UnixTime::EPOCH, not_before, failures, ..turn };
+            let free = FetchLease { fetching_until: UnixTime::EPOCH, not_before, failures, ..lease };
             envelope::Change::Write(free.encode(), ())
         });
     }
@@ -135,10 +126,10 @@ impl SharedKeys {
     pub(super) fn is_taken(&self, now: UnixTime, url: &HttpUrl, policy: &KeyPolicy) -> Result<(), Option<UnixTime>> {
         let name = self.name("turn", url);
         let stored = self.data.read(&name).ok().flatten();
-        let turn = stored.and_then(|stored| FetchLease::decode(envelope::open(&name, &stored.value).ok()?));
-        match turn {
-            Some(turn) if turn.is_taken(now, policy) => Ok(()),
-            Some(turn) => Err(turn.pause(now, Reason::Age, policy)),
+        let lease = stored.and_then(|stored| FetchLease::decode(envelope::open(&name, &stored.value).ok()?));
+        match lease {
+            Some(lease) if lease.is_taken(now, policy) => Ok(()),
+            Some(lease) => Err(lease.pause(now, FetchReason::Age, policy)),
             None => Err(None),
         }
     }
@@ -146,7 +137,7 @@ impl SharedKeys {
     fn name(&self, kind: &str, url: &HttpUrl) -> String {
         use std::fmt::Write as _;
         let mut name = format!("hub-auth-filter/jwks/{kind}/");
-        let digest = Sha256::new().chain_update(&self.company).chain_update(url.as_str()).finalize();
+        let digest = Sha256::new().chain_update(&self.sharing_group).chain_update(url.as_str()).finalize();
         for byte in digest {
             // Writing to a string cannot fail.
             let _ = write!(name, "{byte:02x}");
@@ -156,23 +147,24 @@ impl SharedKeys {
 }
 
 impl FetchLease {
-    const NOBODYS: Self = Self {
+    const FREE: Self = Self {
         fetching_until: UnixTime::EPOCH,
         not_before: UnixTime::EPOCH,
         cooling_until: UnixTime::EPOCH,
         failures: 0,
     };
 
-    /// A turn that lasts longer than any may is a leftover of a clock that was set back.
+    /// A lease that lasts longer than any may is a leftover of a clock that was set back.
     fn is_taken(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
-        is_within(now, self.fetching_until, patience(policy))
+        is_within(now, self.fetching_until, policy.patience())
     }
 
-    fn pause(&self, now: UnixTime, reason: Reason, policy: &KeyPolicy) -> Option<UnixTime> {
+    fn pause(&self, now: UnixTime, reason: FetchReason, policy: &KeyPolicy) -> Option<UnixTime> {
         if is_within(now, self.not_before, LONGEST_BACKOFF) {
             return Some(self.not_before);
         }
-        let cooling = reason == Reason::UnknownKeyId && is_within(now, self.cooling_until, policy.refetch_cooldown);
+        let cooling =
+            reason == FetchReason::UnknownKeyId && is_within(now, self.cooling_until, policy.refetch_cooldown);
         cooling.then_some(self.cooling_until)
     }
 
@@ -193,11 +185,6 @@ impl FetchLease {
             failures: u32::from_be_bytes(failures.try_into().ok()?),
         })
     }
-}
-
-/// How long a fetch is waited for.
-pub(super) fn patience(policy: &KeyPolicy) -> Duration {
-    policy.timeout.saturating_add(LOST_AFTER)
 }
 
 fn split_set(payload: &[u8]) -> Option<(UnixTime, &[u8])> {

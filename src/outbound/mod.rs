@@ -1,62 +1,62 @@
 //! The request machine for bank → Hub: a fresh token onto every request (spec §4), and, where that is wanted, the Hub's own
 //! token on every response.
 //!
-//! Nothing leaves unsigned. A request is held until its token is there; a response until its token is judged.
+//! Nothing leaves unsigned. A request is held until its token is there; a response until its token is verified.
 
 mod verification;
 
 use std::time::Duration;
 
-use litemap::LiteMap;
-
-use crate::auth::{JwtAuthError, Needs};
-use crate::callout::CalloutPermission;
-use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutSubject};
-use crate::capabilities::Capabilities;
+use crate::auth::JwtAuthError;
+use crate::callout::{Answer, CalloutError, CalloutId, CalloutPermission, CalloutSubject, Readiness};
+use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config;
+use crate::effects::{CalloutOutcome, Effects, Event, Resumed, SHORT_TICK, TICK, TickOutcome};
 use crate::evidence::Evidence;
 use crate::keys;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
+use crate::request_table::{Awaited, RequestTable, State};
 use crate::time::UnixTime;
-use crate::token_attacher::TokenAttacher;
-use crate::verdict::{
-    CalloutOutcome, LONGEST_WAIT, MAX_WAITING, Phase, Resumed, SHORT_TICK, Step, TICK, Tick, Verdict,
-};
+use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
+use crate::verdict::{Admission, RequestVerdict, ResponseVerdict};
 
 use verification::Verification;
 
-/// The outbound direction: its signer, what it knows of the Hub's keys, and the exchanges under way.
+/// The outbound direction: its signer, what it knows of the Hub's keys, and where each request is.
 #[derive(Debug)]
 pub struct Outbound {
     attacher: TokenAttacher,
     verification: Option<Verification>,
-    /// Where each exchange is whose response will be verified.
-    exchanges: LiteMap<RequestId, Exchange>,
-    /// See [`Capabilities::wakes_others`].
-    wakes_others: bool,
+    requests: RequestTable<OutboundState>,
+    owner: CalloutOwner,
+    /// See [`Capabilities::replaces_responses`].
+    replaces_responses: bool,
 }
 
-/// Where an exchange is.
+/// Where a request is.
 #[derive(Debug)]
-enum Exchange {
-    /// The request waits until its response can be verified.
+enum OutboundState {
+    /// It waits until its response can be verified.
     AwaitsKeys(Awaited, Box<RequestFacts>),
-    /// The request has gone on, or waits for its token.
-    UnderWay(Correlation),
-    /// The response waits for the key of its token.
+    /// It waits for its token.
+    AwaitsSignature(AwaitedToken),
+    /// It has gone on, and its response will be verified.
+    Admitted(Correlation),
+    /// Its response waits for the key of its token.
     AwaitsVerification(Awaited, Box<(Correlation, ResponseFacts)>),
-    /// The exchange is decided: what passes now is an answer of this filter, or a response that was judged.
-    Decided,
+    /// It is decided: what passes now is an answer of this filter, or a response that was looked at. If a signature is still
+    /// awaited, that is only to be told of.
+    Decided(Option<AwaitedToken>),
 }
 
-/// What an exchange waits for.
-#[derive(Debug)]
-struct Awaited {
-    subject: CalloutSubject,
-    /// Its own callout, if it does not wait for another's.
-    callout: Option<CalloutId>,
-    since: UnixTime,
+impl State for OutboundState {
+    fn awaits(&self) -> Option<&Awaited> {
+        match self {
+            Self::AwaitsKeys(awaited, _) | Self::AwaitsVerification(awaited, _) => Some(awaited),
+            Self::AwaitsSignature(_) | Self::Admitted(_) | Self::Decided(_) => None,
+        }
+    }
 }
 
 impl Outbound {
@@ -64,9 +64,13 @@ impl Outbound {
     #[must_use]
     pub fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
         let config::Outbound { signing, verify_responses } = config;
-        let verification = verify_responses.map(|settings| Verification::new(settings, capabilities));
-        let attacher = TokenAttacher::new(signing, "authorization", Phase::Request, capabilities);
-        Self { attacher, verification, exchanges: LiteMap::new_vec(), wakes_others: capabilities.wakes_others }
+        Self {
+            attacher: TokenAttacher::new(signing, "authorization", capabilities),
+            verification: verify_responses.map(|settings| Verification::new(settings, capabilities)),
+            requests: RequestTable::new(capabilities.callout_owner),
+            owner: capabilities.callout_owner,
+            replaces_responses: capabilities.replaces_responses,
+        }
     }
 
     /// The header that carries a response's token, if responses are verified.
@@ -83,44 +87,48 @@ impl Outbound {
     }
 
     /// Signs a new request, or holds it.
-    pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
-        let permission = self.permission(now);
+    pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+        let permission = self.requests.permission(now);
         self.request(now, id, facts, permission)
     }
 
-    /// Refuses a request for a reason that lies outside of this: its facts cannot be had, or the verdict on it could not be
-    /// carried out. `correlation` is as much of it as is known.
-    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Verdict {
-        let verdict = refuse(reason, Evidence::default(), correlation);
-        self.note(id, &verdict);
-        verdict
+    /// Refuses a request, or replaces its response, for a reason that lies outside of this: its facts cannot be had, or the
+    /// verdict on it could not be carried out. `correlation` is as much of it as is known.
+    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
+        self.note_decided(id);
+        Box::new(Rejection::new(reason, Evidence::default(), correlation))
+    }
+
+    /// Replaces a response for a reason that lies outside of this: see [`Outbound::on_fault`].
+    pub fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
+        let rejection = self.on_fault(id, RejectReason::Internal, correlation);
+        self.replacement(rejection)
     }
 
     /// Decides on a response, or holds it.
-    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Step {
+    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Effects<ResponseVerdict> {
         if self.verification.is_none() {
-            return Step::verdict(Verdict::pass());
+            return Effects::verdict(ResponseVerdict::Pass);
         }
-        match self.exchanges.remove(&id) {
-            Some(Exchange::UnderWay(correlation)) => {
+        match self.forget(id) {
+            Some(OutboundState::Admitted(correlation)) => {
                 self.response(now, id, correlation, facts, CalloutPermission::Allowed)
             }
-            Some(Exchange::Decided) => Step::verdict(Verdict::pass()),
+            Some(OutboundState::Decided(_)) => Effects::verdict(ResponseVerdict::Pass),
             // A response to a request that never passed this filter, or has not been let go.
-            None | Some(Exchange::AwaitsKeys(..) | Exchange::AwaitsVerification(..)) => {
-                let rejection = Rejection::bare(RejectReason::ResponseWithoutRequest);
-                Step::verdict(self.not_verified(id, rejection))
+            _ => {
+                Effects::verdict(self.not_verified(id, Box::new(Rejection::bare(RejectReason::ResponseWithoutRequest))))
             }
         }
     }
 
     /// Decides on a response where the gateway has no clock: none can be verified, and what has been refused already is left
     /// alone.
-    pub fn on_response_without_clock(&mut self, id: RequestId) -> Verdict {
-        if self.verification.is_none() || matches!(self.exchanges.remove(&id), Some(Exchange::Decided)) {
-            return Verdict::pass();
+    pub fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
+        if self.verification.is_none() || matches!(self.forget(id), Some(OutboundState::Decided(_))) {
+            return ResponseVerdict::Pass;
         }
-        self.not_verified(id, Rejection::bare(RejectReason::Internal))
+        self.not_verified(id, Box::new(Rejection::bare(RejectReason::Internal)))
     }
 
     /// Takes the answer to a callout and decides on everything that waited for it.
@@ -131,35 +139,33 @@ impl Outbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        self.settle(now, id, subject, answer.complete())
+        self.end_callout(now, id, subject, answer.complete())
     }
 
-    /// Takes it that a callout could not be made, and decides on everything that waited for it.
+    /// Notes that a callout could not be made, and decides on everything that waited for it.
     pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
-        self.settle(now, id, subject, Err(CalloutError::NotDispatched))
+        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
-    /// Forgets an exchange that has ended.
-    pub fn on_gone(&mut self, id: RequestId) {
-        self.exchanges.remove(&id);
-        self.attacher.forget(id);
+    /// Forgets a request that has ended, or whose client has gone away.
+    pub fn on_request_end(&mut self, id: RequestId) {
+        let _ = self.forget(id);
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
-    pub fn on_tick(&mut self, now: UnixTime) -> Tick {
-        let signatures = if self.wakes_others { self.attacher.lost(now) } else { Vec::new() };
-        let signatures = signatures.into_iter().map(|(id, request)| (id, CalloutSubject::Signature(request)));
-        let keys = self.verification.as_mut().map(|verification| verification.lost(now)).unwrap_or_default();
-        let lost: Vec<_> = signatures.chain(keys).collect();
-        let mut settled: Vec<_> =
-            lost.into_iter().map(|(id, subject)| self.settle(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
+    pub fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+        let mut timed_out = self.attacher.timed_out(now);
+        timed_out.extend(self.verification.iter_mut().flat_map(|verification| verification.timed_out(now)));
+        let ends = timed_out.into_iter();
+        let mut outcomes: Vec<_> =
+            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
         let keys::Due { fetches: callouts, ended_elsewhere } = due;
-        settled.extend(ended_elsewhere.into_iter().map(|url| self.release(now, &CalloutSubject::KeySet(url), None)));
-        Tick { callouts, settled }
+        outcomes.extend(ended_elsewhere.into_iter().map(|url| self.resume(now, &CalloutSubject::KeySet(url), None)));
+        TickOutcome { callouts, outcomes, events: Vec::new() }
     }
 
-    fn settle(
+    fn end_callout(
         &mut self,
         now: UnixTime,
         id: CalloutId,
@@ -167,78 +173,137 @@ impl Outbound {
         answer: Result<&[u8], CalloutError>,
     ) -> CalloutOutcome {
         if let CalloutSubject::Signature(request) = subject {
-            let settled = self.attacher.finish(now, id, *request, answer).unwrap_or_default();
-            for released in &settled.released {
-                self.note(released.id, &released.verdict);
-            }
-            return settled;
+            return self.end_signing(now, id, *request, answer).unwrap_or_default();
         }
         let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, subject, answer));
-        // A callout that was given up decides on nothing any more, but for the exchange that nothing else can decide on.
-        if report.is_none() && self.wakes_others {
+        // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
+        if report.is_none() && self.owner == CalloutOwner::Plugin {
             return CalloutOutcome::default();
         }
-        CalloutOutcome { report, ended: Some((id, subject.clone())), ..self.release(now, subject, Some(id)) }
+        let mut outcome = self.resume(now, subject, Some(id));
+        outcome.ended = Some((id, subject.clone()));
+        // What has ended is told before what follows from it.
+        outcome.events.splice(..0, report.map(Event::CalloutEnded));
+        outcome
     }
 
-    /// Decides on everything that waited for this, or on the one exchange whose callout has ended where others cannot be
-    /// woken.
-    fn release(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
-        let mut settled = CalloutOutcome::default();
-        let ends = |awaited: &Awaited| awaited.subject == *subject && (self.wakes_others || awaited.callout == callout);
-        let waited = self.exchanges.iter().filter(|(_, exchange)| exchange.awaits().is_some_and(ends));
-        let ids: Vec<_> = waited.map(|(id, _)| *id).collect();
-        for id in ids {
-            let (phase, step) = match self.exchanges.remove(&id) {
-                Some(Exchange::AwaitsKeys(_, facts)) => {
-                    (Phase::Request, self.request(now, id, *facts, CalloutPermission::Used))
+    /// What the end of a callout to the signer means for the request that waits. `None` if it does not count any more.
+    fn end_signing(
+        &mut self,
+        now: UnixTime,
+        call: CalloutId,
+        id: RequestId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutOutcome> {
+        let (awaited, is_decided) = match self.requests.remove(id) {
+            Some(OutboundState::AwaitsSignature(awaited)) => (awaited, false),
+            Some(OutboundState::Decided(Some(awaited))) => (awaited, true),
+            other => {
+                self.attacher.forget(id);
+                other.into_iter().for_each(|state| self.requests.insert(id, state));
+                return None;
+            }
+        };
+        let state = |awaited| {
+            if is_decided { OutboundState::Decided(Some(awaited)) } else { OutboundState::AwaitsSignature(awaited) }
+        };
+        match self.attacher.finish(now, call, id, awaited, answer) {
+            Err(awaited) => {
+                self.requests.insert(id, state(awaited));
+                None
+            }
+            Ok((report, attachment)) => {
+                if is_decided {
+                    self.requests.insert(id, OutboundState::Decided(None));
                 }
-                Some(Exchange::AwaitsVerification(_, response)) => {
+                let Effects { callouts, verdict, events } = self.attached(id, attachment);
+                Some(CalloutOutcome {
+                    ended: Some((call, CalloutSubject::Signature(id))),
+                    callouts,
+                    resumed: verdict.into_iter().map(|verdict| Resumed::request(id, verdict)).collect(),
+                    events: [Event::CalloutEnded(report)].into_iter().chain(events).collect(),
+                })
+            }
+        }
+    }
+
+    /// Decides on everything that waited for this.
+    fn resume(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
+        let mut outcome = CalloutOutcome::default();
+        for id in self.requests.waited_for(subject, callout) {
+            let (callouts, events, resumed) = match self.requests.remove(id) {
+                Some(OutboundState::AwaitsKeys(_, facts)) => {
+                    let Effects { callouts, verdict, events } = self.request(now, id, *facts, CalloutPermission::Used);
+                    (callouts, events, verdict.map(|verdict| Resumed::request(id, verdict)))
+                }
+                Some(OutboundState::AwaitsVerification(_, response)) => {
                     let (correlation, facts) = *response;
-                    (Phase::Response, self.response(now, id, correlation, facts, CalloutPermission::Used))
+                    let Effects { callouts, verdict, events } =
+                        self.response(now, id, correlation, facts, CalloutPermission::Used);
+                    (callouts, events, verdict.map(|verdict| Resumed::response(id, verdict)))
                 }
                 _ => continue,
             };
-            let Step { callouts, verdict } = step;
-            settled.callouts.extend(callouts);
-            settled.released.extend(verdict.map(|verdict| Resumed { id, phase, verdict }));
+            outcome.callouts.extend(callouts);
+            outcome.events.extend(events);
+            outcome.resumed.extend(resumed);
         }
-        settled
+        outcome
     }
 
-    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts, permission: CalloutPermission) -> Step {
+    fn request(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        facts: RequestFacts,
+        permission: CalloutPermission,
+    ) -> Effects<RequestVerdict> {
         let Some(verification) = &mut self.verification else { return self.sign(now, id, facts) };
         let is_required = verification.is_required();
         let (reason, fetch) = match verification.prepare(now, permission) {
-            Ok(None) => return self.sign(now, id, facts),
-            Ok(Some(Needs { subject, callout })) if self.waiting() < MAX_WAITING => {
-                let awaited = Awaited::new(subject, callout.as_ref(), now);
-                self.exchanges.insert(id, Exchange::AwaitsKeys(awaited, Box::new(facts)));
-                return Step { callouts: callout.into_iter().collect(), verdict: None };
+            Ok(Readiness::Ready(())) => return self.sign(now, id, facts),
+            Ok(Readiness::Wait(wait)) if self.requests.has_room() => {
+                let awaited = Awaited::new(&wait, now);
+                self.requests.insert(id, OutboundState::AwaitsKeys(awaited, Box::new(facts)));
+                return Effects::hold(wait.callout);
             }
-            Ok(Some(Needs { callout, .. })) => (RejectReason::TooManyWaiting, callout),
+            Ok(Readiness::Wait(wait)) => (RejectReason::TooManyWaiting, wait.callout),
             Err(retry_after) => (RejectReason::ResponseKeysUnavailable { retry_after }, None),
         };
-        let mut step = if is_required {
-            self.exchanges.insert(id, Exchange::Decided);
-            Step::verdict(refuse(reason, Evidence::default(), facts.correlation))
+        let effects = if is_required {
+            Effects::verdict(RequestVerdict::Reject(self.on_fault(id, reason, facts.correlation)))
         } else {
             self.sign(now, id, facts)
         };
-        step.callouts.extend(fetch);
-        step
+        effects.and_callout(fetch)
     }
 
-    fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Step {
+    fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let RequestFacts { correlation, nonce_input, .. } = facts;
-        if self.verification.is_some() {
-            self.exchanges.insert(id, Exchange::UnderWay(correlation.clone()));
+        let attachment = self.attacher.attach(now, id, &nonce_input, correlation);
+        self.attached(id, attachment)
+    }
+
+    /// What becomes of a request, as its token does.
+    fn attached(&mut self, id: RequestId, attachment: Attachment) -> Effects<RequestVerdict> {
+        match attachment {
+            Attachment::Attached(token, event) => {
+                if self.verification.is_some() {
+                    self.requests.insert(id, OutboundState::Admitted(token.correlation().clone()));
+                }
+                let admission = Admission::with_token(*token);
+                Effects::verdict(RequestVerdict::Admit(Box::new(admission))).and_event(event)
+            }
+            Attachment::Failed(rejection) => {
+                self.note_decided(id);
+                Effects::verdict(RequestVerdict::Reject(rejection))
+            }
+            Attachment::Waits(awaited, callout) => {
+                self.requests.insert(id, OutboundState::AwaitsSignature(awaited));
+                Effects::hold(Some(callout))
+            }
+            Attachment::Cancelled(event) => Effects { events: event.into_iter().collect(), ..Effects::hold(None) },
         }
-        let step = self.attacher.attach(now, id, &nonce_input, correlation);
-        if let Some(verdict) = &step.verdict {
-            self.note(id, verdict);
-        }
-        step
     }
 
     fn response(
@@ -248,78 +313,68 @@ impl Outbound {
         correlation: Correlation,
         facts: ResponseFacts,
         permission: CalloutPermission,
-    ) -> Step {
-        let Some(verification) = &mut self.verification else { return Step::verdict(Verdict::pass()) };
+    ) -> Effects<ResponseVerdict> {
+        let Some(verification) = &mut self.verification else { return Effects::verdict(ResponseVerdict::Pass) };
         let mut evidence = Evidence::default();
         let (error, fetch) = match verification.verify(now, &facts.token, permission, &mut evidence) {
-            Ok(None) => {
-                self.exchanges.insert(id, Exchange::Decided);
-                return Step::verdict(Verdict::pass());
+            Ok(Readiness::Ready(())) => {
+                self.note_decided(id);
+                return Effects::verdict(ResponseVerdict::Pass);
             }
-            Ok(Some(Needs { subject, callout }))
-                if permission == CalloutPermission::Allowed && self.waiting() < MAX_WAITING =>
-            {
-                let awaited = Awaited::new(subject, callout.as_ref(), now);
-                self.exchanges.insert(id, Exchange::AwaitsVerification(awaited, Box::new((correlation, facts))));
-                return Step { callouts: callout.into_iter().collect(), verdict: None };
+            Ok(Readiness::Wait(wait)) if permission == CalloutPermission::Allowed && self.requests.has_room() => {
+                let awaited = Awaited::new(&wait, now);
+                let state = OutboundState::AwaitsVerification(awaited, Box::new((correlation, facts)));
+                self.requests.insert(id, state);
+                return Effects::hold(wait.callout);
             }
-            Ok(Some(Needs { callout, .. })) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, callout),
+            Ok(Readiness::Wait(wait)) => (JwtAuthError::KeysUnavailable { retry_after: TICK }, wait.callout),
             Err(error) => (error, None),
         };
         let rejection = Rejection::new(RejectReason::Response(error), evidence, correlation);
-        Step { callouts: fetch.into_iter().collect(), verdict: Some(self.not_verified(id, rejection)) }
+        Effects::verdict(self.not_verified(id, Box::new(rejection))).and_callout(fetch)
     }
 
     /// What becomes of a response that is not verified to be the Hub's.
-    fn not_verified(&mut self, id: RequestId, rejection: Rejection) -> Verdict {
-        self.exchanges.insert(id, Exchange::Decided);
-        let is_required = self.verification.as_ref().is_none_or(Verification::is_required);
-        let rejection = Box::new(rejection);
-        if is_required { Verdict::Refuse(rejection) } else { Verdict::Tolerate(rejection) }
-    }
-
-    /// Remembers that what comes back for a request that was answered here is that answer.
-    fn note(&mut self, id: RequestId, verdict: &Verdict) {
-        if self.verification.is_some() && matches!(verdict, Verdict::Refuse(_)) {
-            self.exchanges.insert(id, Exchange::Decided);
+    fn not_verified(&mut self, id: RequestId, rejection: Box<Rejection>) -> ResponseVerdict {
+        self.note_decided(id);
+        if self.verification.as_ref().is_none_or(Verification::is_required) {
+            self.replacement(rejection)
+        } else {
+            ResponseVerdict::Tolerate(rejection)
         }
     }
 
-    /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
-    fn permission(&mut self, now: UnixTime) -> CalloutPermission {
-        if self.wakes_others || self.waiting() < MAX_WAITING {
-            return CalloutPermission::Allowed;
-        }
-        // Of one that waits this long the gateway has not said that it is gone.
-        let lasts = |awaited: &Awaited| now.since(awaited.since).is_some_and(|since| since <= LONGEST_WAIT);
-        self.exchanges.retain(|_, exchange| exchange.awaits().is_none_or(lasts));
-        if self.waiting() < MAX_WAITING { CalloutPermission::Allowed } else { CalloutPermission::Used }
+    /// What becomes of a response that must not go on as it is.
+    fn replacement(&self, rejection: Box<Rejection>) -> ResponseVerdict {
+        if self.replaces_responses { ResponseVerdict::Replace(rejection) } else { ResponseVerdict::Tolerate(rejection) }
     }
 
-    /// How many requests and responses wait for keys.
-    fn waiting(&self) -> usize {
-        self.exchanges.values().filter(|exchange| exchange.awaits().is_some()).count()
-    }
-}
-
-impl Exchange {
-    /// What it waits for, if it waits for keys.
-    fn awaits(&self) -> Option<&Awaited> {
-        match self {
-            Self::AwaitsKeys(awaited, _) | Self::AwaitsVerification(awaited, ..) => Some(awaited),
-            Self::UnderWay(_) | Self::Decided => None,
+    /// Remembers that what comes back for a request is an answer of this filter, where it would be verified.
+    fn note_decided(&mut self, id: RequestId) {
+        let awaited = match self.requests.remove(id) {
+            Some(OutboundState::AwaitsSignature(awaited)) => self.attacher.cancel(id, awaited),
+            Some(OutboundState::Decided(awaited)) => awaited,
+            _ => None,
+        };
+        match awaited {
+            awaited if self.verification.is_some() => self.requests.insert(id, OutboundState::Decided(awaited)),
+            Some(awaited) => self.requests.insert(id, OutboundState::AwaitsSignature(awaited)),
+            None => {}
         }
     }
-}
 
-impl Awaited {
-    fn new(subject: CalloutSubject, callout: Option<&Callout>, since: UnixTime) -> Self {
-        Self { subject, callout: callout.map(|callout| callout.id), since }
+    /// Forgets a request, but for the signature that may still come for it and is to be told of.
+    fn forget(&mut self, id: RequestId) -> Option<OutboundState> {
+        let (awaited, forgotten) = match self.requests.remove(id)? {
+            OutboundState::AwaitsSignature(awaited) => (self.attacher.cancel(id, awaited), None),
+            OutboundState::Decided(awaited) => (awaited, Some(OutboundState::Decided(None))),
+            other => (None, Some(other)),
+        };
+        if let Some(awaited) = awaited {
+            self.requests.insert(id, OutboundState::AwaitsSignature(awaited));
+        }
+        forgotten
     }
-}
-
-fn refuse(reason: RejectReason, evidence: Evidence, correlation: Correlation) -> Verdict {
-    Verdict::Refuse(Box::new(Rejection::new(reason, evidence, correlation)))
 }
 
 #[cfg(test)]

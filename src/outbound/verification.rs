@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use crate::auth::jwt_auth::{JwtAuth, JwtAuthError, Presented};
-use crate::auth::{Needs, Outcome};
-use crate::callout::CalloutPermission;
-use crate::callout::{CalloutError, CalloutId, CalloutReport, CalloutSubject};
+use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config::{self, VerificationMode};
 use crate::evidence::Evidence;
@@ -38,31 +36,32 @@ impl Verification {
         &self.settings.header
     }
 
-    /// Makes sure, before a request leaves, that its response can be verified: `None` if it can. Not every gateway can hold
-    /// a response until keys are there; and where none can be had, it is better not to have asked.
-    pub(super) fn prepare(&mut self, now: UnixTime, permission: CalloutPermission) -> Result<Option<Needs>, Duration> {
-        match self.jwt_auth.prepare(now, &self.settings.hub, permission) {
-            Ok(needs) => Ok(needs),
-            Err(JwtAuthError::KeysUnavailable { retry_after }) => Err(retry_after),
+    /// Makes sure, before a request leaves, that its response can be verified. Not every gateway can hold a response until
+    /// keys are there; and where none can be had, it is better not to have asked.
+    ///
+    /// # Errors
+    /// When to try again.
+    pub(super) fn prepare(&mut self, now: UnixTime, permission: CalloutPermission) -> Result<Readiness<()>, Duration> {
+        self.jwt_auth.prepare(now, &self.settings.hub, permission).map_err(|error| match error {
+            JwtAuthError::KeysUnavailable { retry_after } => retry_after,
             // The configuration has checked that the Hub's subject has an address.
-            Err(_) => Err(Duration::from_secs(1)),
-        }
+            _ => Duration::from_secs(1),
+        })
     }
 
-    /// Decides on the token of a response: `None` if it is right. Keys that are missing are waited for where the gateway
-    /// can hold the response.
+    /// Decides on the token of a response. Keys that are missing are waited for where the gateway can hold the response.
     pub(super) fn verify(
         &mut self,
         now: UnixTime,
         values: &[HeaderValue],
         permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Option<Needs>, JwtAuthError> {
+    ) -> Result<Readiness<()>, JwtAuthError> {
         let presented = Presented { subject: &self.settings.hub, values, audiences: &self.settings.provider_ids };
         let permission = if self.holds_responses { permission } else { CalloutPermission::Used };
         match self.jwt_auth.verify(now, presented, permission, evidence)? {
-            Outcome::Accepted(_) => Ok(None),
-            Outcome::Needs(needs) => Ok(Some(needs)),
+            Readiness::Ready(_) => Ok(Readiness::Ready(())),
+            Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
         }
     }
 
@@ -81,8 +80,8 @@ impl Verification {
     }
 
     /// The fetches that nobody reported on in time.
-    pub(super) fn lost(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
-        let lost = self.jwt_auth.keys().lost(now);
+    pub(super) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+        let lost = self.jwt_auth.keys().timed_out(now);
         lost.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url))).collect()
     }
 

@@ -48,7 +48,7 @@ pub enum RejectReason {
     /// The access token is not accepted.
     AccessToken(AccessTokenError),
     /// The bank's own request or response could not be signed.
-    TokenIssuer(SigningError),
+    Signing(SigningError),
     /// There are no keys to verify the Hub's response with, and none can be had now.
     ResponseKeysUnavailable {
         /// When to try again.
@@ -92,7 +92,7 @@ pub enum ErrorCode {
 }
 
 /// A request that is answered here, with all that is logged of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Rejection {
     reason: RejectReason,
     evidence: Evidence,
@@ -209,7 +209,7 @@ impl RejectReason {
             Self::ApiKey(_) => ErrorCode::CredentialMalformed,
             Self::JwtAuth(error) => jwt_auth::code(error),
             Self::AccessToken(error) => access_token::code(error),
-            Self::TokenIssuer(error) => outbound::signing_code(error),
+            Self::Signing(error) => outbound::signing_code(error),
             Self::Response(_) | Self::ResponseWithoutRequest => ErrorCode::ResponseNotVerified,
             Self::ResponseKeysUnavailable { .. } | Self::TooManyWaiting => ErrorCode::GenericRecoverableError,
             Self::NotAuthenticated | Self::NotConfigured | Self::Internal => ErrorCode::GenericError,
@@ -228,7 +228,7 @@ impl RejectReason {
                 | AccessTokenError::IntrospectionUnavailable { retry_after },
             )
             | Self::ResponseKeysUnavailable { retry_after } => Some(*retry_after),
-            Self::TokenIssuer(error) => error.retry_after(),
+            Self::Signing(error) => error.retry_after(),
             Self::JwtAuth(JwtAuthError::Replay(ReplayError::Unavailable)) | Self::TooManyWaiting => {
                 Some(Duration::from_secs(1))
             }
@@ -268,7 +268,7 @@ impl RejectReason {
             Self::ApiKey(error) => api_key_message(error).into(),
             Self::JwtAuth(error) => jwt_auth::message(error),
             Self::AccessToken(error) => access_token::message(error),
-            Self::TokenIssuer(error) => outbound::signing_message(error).into(),
+            Self::Signing(error) => outbound::signing_message(error).into(),
             Self::ResponseKeysUnavailable { .. } => {
                 "The keys to verify the response of the API Hub with cannot be had now. Try again.".into()
             }

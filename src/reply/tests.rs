@@ -9,7 +9,7 @@ use crate::json::JsonError;
 use crate::peer::name::NameError;
 use crate::peer::subject::SubjectError;
 use crate::peer::{Malformed, NotPinned};
-use crate::signing::vault_transit::RemoteError;
+use crate::signing::remote::RemoteError;
 use serde_json::Value;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -92,19 +92,15 @@ fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
             503,
             "GenericRecoverableError",
         ),
-        (RejectReason::TokenIssuer(SigningError::NoActiveKey), 500, "GenericError"),
-        (RejectReason::TokenIssuer(SigningError::Fault), 500, "GenericError"),
+        (RejectReason::Signing(SigningError::NoActiveKey), 500, "GenericError"),
+        (RejectReason::Signing(SigningError::Fault), 500, "GenericError"),
+        (RejectReason::Signing(SigningError::Remote(RemoteError::Refused(403))), 500, "GenericError"),
         (
-            RejectReason::TokenIssuer(SigningError::Remote(RemoteError::of(CalloutError::Status(403)))),
-            500,
-            "GenericError",
-        ),
-        (
-            RejectReason::TokenIssuer(SigningError::Remote(RemoteError::of(CalloutError::NoAnswer))),
+            RejectReason::Signing(SigningError::Remote(RemoteError::Unavailable(CalloutError::NoAnswer))),
             503,
             "GenericRecoverableError",
         ),
-        (RejectReason::TokenIssuer(SigningError::TooManyPending), 503, "GenericRecoverableError"),
+        (RejectReason::Signing(SigningError::TooManyPending), 503, "GenericRecoverableError"),
         (RejectReason::ResponseKeysUnavailable { retry_after: Duration::ZERO }, 503, "GenericRecoverableError"),
         response(JwtAuthError::Credential(CredentialError::Missing)),
         response(JwtAuthError::Credential(CredentialError::Several)),

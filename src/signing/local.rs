@@ -6,18 +6,16 @@ use crate::time::UnixTime;
 
 /// The local keys.
 #[derive(Debug)]
-pub struct LocalKeys(Vec<LocalKey>);
+pub(super) struct LocalKeys(Vec<LocalKey>);
 
 impl LocalKeys {
     /// These keys.
-    #[must_use]
-    pub fn new(keys: Vec<LocalKey>) -> Self {
+    pub(super) fn new(keys: Vec<LocalKey>) -> Self {
         Self(keys)
     }
 
     /// The key that signs at this time. `None` before the first is active.
-    #[must_use]
-    pub fn active(&self, now: UnixTime) -> Option<&LocalKey> {
+    pub(super) fn active(&self, now: UnixTime) -> Option<&LocalKey> {
         // Of keys that are activated together the first, and `max_by_key` takes the last.
         self.0.iter().rev().filter(|key| key.active_from <= now).max_by_key(|key| key.active_from)
     }

@@ -1,11 +1,11 @@
 //! Signs the bank's own JWT Auth tokens (spec §2.4, §4): a fresh one for each request, by a key in memory or by a remote
 //! signer, and every signature checked before it leaves.
 
-pub mod local;
+mod local;
 pub mod nonce;
-pub mod record;
+mod record;
+pub mod remote;
 pub mod token;
-pub mod vault_transit;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,11 +17,12 @@ use crate::request::{Correlation, NonceInput, RequestId};
 use crate::time::UnixTime;
 
 pub use record::SignatureRecord;
+pub use remote::PendingToken;
 
 use local::LocalKeys;
 use nonce::Nonces;
+use remote::{RemoteError, RemoteSigning, RemoteStep, VaultTransit};
 use token::UnsignedToken;
-use vault_transit::{RemoteError, RemoteStep, VaultTransit};
 
 /// The most tokens that wait for a remote signer in one worker. Each has a callout of its own; more than this means that
 /// the signer does not keep up, and that waiting does not help.
@@ -38,7 +39,7 @@ pub struct TokenIssuer {
 #[derive(Debug)]
 enum Signer {
     Local(LocalKeys),
-    VaultTransit(Box<VaultTransit>),
+    Remote(RemoteSigning),
 }
 
 /// How far a token has come.
@@ -48,10 +49,11 @@ pub enum Progress {
     /// It is signed.
     Signed(SignedToken),
     /// The answer to this callout comes first.
-    Needs(Callout),
+    Pending(Box<PendingToken>, Callout),
 }
 
-/// A token whose signature was checked, and what the audit trail has to say of it. It does not print itself.
+/// A token whose signature was checked, and what the audit trail has to say of it: only what signs can make one. It does not
+/// print itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedToken {
     token: String,
@@ -71,35 +73,23 @@ pub enum SigningError {
     TooManyPending,
 }
 
-/// What came of a callout to the remote signer, for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignerReport {
-    /// Which callout it was.
-    pub call: CalloutId,
-    /// Whether it brought a signature.
-    pub result: Result<(), RemoteError>,
-    /// Whether it is tried again.
-    pub again: bool,
-}
-
 /// The end of a callout to the remote signer.
 #[derive(Debug)]
 pub struct Finished {
     /// For the log.
-    pub report: SignerReport,
-    /// The token, another callout, or why there is neither.
-    pub result: Result<Progress, SigningError>,
+    pub report: CalloutReport,
+    /// The token, another callout, or why there is neither, with the ids of the request.
+    pub result: Result<Progress, (SigningError, Correlation)>,
 }
 
 impl TokenIssuer {
     /// With these settings. `capabilities` are the gateway's.
     #[must_use]
     pub fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
+        let remote = |signer| Signer::Remote(RemoteSigning::new(Box::new(signer), capabilities));
         let signer = match &settings.signer {
             config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
-            config::Signer::VaultTransit(transit) => {
-                Signer::VaultTransit(Box::new(VaultTransit::new((**transit).clone(), capabilities)))
-            }
+            config::Signer::VaultTransit(settings) => remote(VaultTransit::new((**settings).clone())),
         };
         Self { settings, signer, nonces: Nonces::numbered(&*capabilities.data) }
     }
@@ -107,10 +97,10 @@ impl TokenIssuer {
     /// Whether signatures come by callout.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        matches!(self.signer, Signer::VaultTransit(_))
+        matches!(self.signer, Signer::Remote(_))
     }
 
-    /// Mints a token on behalf of a request, and signs it or says what that takes.
+    /// Mints a token on behalf of a request with these ids, and signs it or says what that takes.
     ///
     /// # Errors
     /// See [`SigningError`].
@@ -119,6 +109,7 @@ impl TokenIssuer {
         now: UnixTime,
         request: RequestId,
         nonce_input: &NonceInput,
+        correlation: &Correlation,
     ) -> Result<Progress, SigningError> {
         let nonce = self.nonces.next(now, nonce_input);
         match &mut self.signer {
@@ -129,62 +120,70 @@ impl TokenIssuer {
                     .private_key
                     .sign_ps256(token.signing_input().as_bytes(), nonce.as_bytes())
                     .map_err(|_| SigningError::Fault)?;
-                Ok(Progress::Signed(SignedToken::new(&token, &signature, "local")))
+                Ok(Progress::Signed(SignedToken::new(&token, &signature, "local", correlation.clone())))
             }
-            Signer::VaultTransit(transit) => {
-                if transit.pending() >= MAX_PENDING {
+            Signer::Remote(remote) => {
+                if remote.pending() >= MAX_PENDING {
                     return Err(SigningError::TooManyPending);
                 }
-                let token = UnsignedToken::mint(&self.settings, transit.key_id(), &nonce, now);
-                Ok(Progress::Needs(transit.start(now, request, token)))
+                let token = UnsignedToken::mint(&self.settings, remote.signer().key_id(), &nonce, now);
+                let (pending, callout) = remote.start(now, request, token, correlation.clone());
+                Ok(Progress::Pending(pending, callout))
             }
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout for a token that waits.
+    ///
+    /// # Errors
+    /// The token, if it waits for another callout: this one was given up before and does not count any more.
     pub fn finish(
         &mut self,
         now: UnixTime,
         call: CalloutId,
         request: RequestId,
+        pending: Box<PendingToken>,
         answer: Result<&[u8], CalloutError>,
-    ) -> Option<Finished> {
-        let Signer::VaultTransit(transit) = &mut self.signer else { return None };
-        let report = |result, again| SignerReport { call, result, again };
-        Some(match transit.finish(now, call, request, answer)? {
-            RemoteStep::Signed { token, signature } => Finished {
-                report: report(Ok(()), false),
-                result: Ok(Progress::Signed(SignedToken::new(&token, &signature, "vault_transit"))),
-            },
-            RemoteStep::Again { callout, error } => {
-                Finished { report: report(Err(error), true), result: Ok(Progress::Needs(callout)) }
+    ) -> Result<Finished, Box<PendingToken>> {
+        let Signer::Remote(remote) = &mut self.signer else { return Err(pending) };
+        let step = remote.finish(now, call, request, pending, answer)?;
+        let unsigned = |error, more| format!("no signature from the remote signer: {}{more}", remote.explain(error));
+        let (is_success, text) = match &step {
+            RemoteStep::Signed { .. } => (true, "the remote signer has signed".to_owned()),
+            RemoteStep::Again { error, .. } => (false, unsigned(*error, "; trying once more")),
+            RemoteStep::Failed { error, .. } => (false, unsigned(*error, "")),
+        };
+        let result = match step {
+            RemoteStep::Signed { token, signature, correlation } => {
+                let signer = remote.signer().name();
+                Ok(Progress::Signed(SignedToken::new(&token, &signature, signer, correlation)))
             }
-            RemoteStep::Failed(error) => {
-                Finished { report: report(Err(error), false), result: Err(SigningError::Remote(error)) }
-            }
-        })
+            RemoteStep::Again { pending, callout, .. } => Ok(Progress::Pending(pending, callout)),
+            RemoteStep::Failed { error, correlation } => Err((SigningError::Remote(error), correlation)),
+        };
+        Ok(Finished { report: CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text }, result })
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
     #[must_use]
-    pub fn lost(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
+    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
         match &self.signer {
             Signer::Local(_) => Vec::new(),
-            Signer::VaultTransit(transit) => transit.lost(now),
+            Signer::Remote(remote) => remote.timed_out(now),
         }
     }
 
-    /// Forgets a request that has gone away.
+    /// Forgets what was asked for a request.
     pub fn forget(&mut self, request: RequestId) {
-        if let Signer::VaultTransit(transit) = &mut self.signer {
-            transit.forget(request);
+        if let Signer::Remote(remote) = &mut self.signer {
+            remote.forget(request);
         }
     }
 }
 
 impl SignedToken {
-    fn new(token: &UnsignedToken, signature: &[u8], signer: &'static str) -> Self {
-        Self { token: token.with_signature(signature), record: SignatureRecord::new(token, signer) }
+    fn new(token: &UnsignedToken, signature: &[u8], signer: &'static str, correlation: Correlation) -> Self {
+        Self { token: token.with_signature(signature), record: SignatureRecord::new(token, signer, correlation) }
     }
 
     /// The value of the header that carries it: the token after `Bearer `.
@@ -193,10 +192,10 @@ impl SignedToken {
         format!("Bearer {}", self.token)
     }
 
-    /// What the audit trail has to say of it, once it is tied to its request.
+    /// What the audit trail has to say of it.
     #[must_use]
-    pub fn into_record(self, correlation: Correlation) -> SignatureRecord {
-        self.record.of(correlation)
+    pub fn record(&self) -> &SignatureRecord {
+        &self.record
     }
 }
 
@@ -214,25 +213,6 @@ impl SigningError {
             Self::NoActiveKey | Self::Fault => None,
             Self::Remote(error) => error.is_unavailable().then_some(Duration::from_secs(1)),
             Self::TooManyPending => Some(Duration::from_secs(1)),
-        }
-    }
-}
-
-impl From<SignerReport> for CalloutReport {
-    fn from(report: SignerReport) -> Self {
-        let (kind, is_success) = (CalloutKind::Signer, report.result.is_ok());
-        Self { callout: report.call, kind, is_success, text: report.to_string() }
-    }
-}
-
-impl fmt::Display for SignerReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.result {
-            Ok(()) => f.write_str("hub-auth-filter: the remote signer has signed"),
-            Err(error) => {
-                write!(f, "hub-auth-filter: no signature from the remote signer: {error}")?;
-                if self.again { f.write_str("; trying once more") } else { Ok(()) }
-            }
         }
     }
 }

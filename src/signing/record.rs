@@ -18,21 +18,15 @@ pub struct SignatureRecord {
 }
 
 impl SignatureRecord {
-    pub(super) fn new(token: &UnsignedToken, signer: &'static str) -> Self {
+    pub(super) fn new(token: &UnsignedToken, signer: &'static str, correlation: Correlation) -> Self {
         let [key_id, token_id, audience] = [token.key_id(), token.token_id(), token.audience()].map(ToOwned::to_owned);
-        Self { key_id, token_id, audience, signer, correlation: Correlation::default() }
-    }
-
-    /// The same of the request with these ids.
-    #[must_use]
-    pub fn of(self, correlation: Correlation) -> Self {
-        Self { correlation, ..self }
+        Self { key_id, token_id, audience, signer, correlation }
     }
 
     /// The ids of its request.
     #[must_use]
-    pub fn correlation(&self) -> Correlation {
-        self.correlation.clone()
+    pub fn correlation(&self) -> &Correlation {
+        &self.correlation
     }
 
     /// The line: a JSON object.

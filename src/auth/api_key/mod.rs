@@ -13,7 +13,7 @@ use crate::config::{self, KeyDigest, KeyId};
 use crate::header_value::HeaderValue;
 use crate::time::UnixTime;
 
-use super::{Credential, Notice};
+use super::credential::Credential;
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -25,6 +25,15 @@ const WARN_BEFORE_END: Duration = Duration::from_hours(30 * 24);
 
 /// How often that warning is worth a log line.
 const WARN_AGAIN_AFTER: Duration = Duration::from_hours(24);
+
+/// Something to tell the operator that belongs to no rejection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Good to know.
+    Information(String),
+    /// To be acted upon.
+    Warning(String),
+}
 
 /// The method API key, with what it has told the log.
 #[derive(Debug)]

@@ -4,21 +4,22 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::callout::CalloutPermission;
-use crate::callout::{CalloutSubject, TokenDigest};
+use crate::callout::{CalloutPermission, Readiness, TokenDigest, Unavailable};
 use crate::capabilities::Capabilities;
-use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
+use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding, Introspected};
 use crate::claims::verified::VerifiedTokens;
 use crate::config::{self, TokenValidation};
 use crate::evidence::Evidence;
-use crate::introspection::{self, Endpoint, IntrospectionCache, IntrospectionPolicy};
+use crate::introspection::{Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
-use crate::keys::{self, KeyCache, KeyPolicy};
+use crate::keys::{KeyCache, KeyPolicy};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
-use super::{Accepted, Credential, CredentialError, Needs, Outcome, bearer, service_initiation};
+use super::bearer::{self, CredentialError};
+use super::credential::{Accepted, Credential};
+use super::service_initiation;
 
 /// The method client credentials, with what it has learned.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ impl ClientCredentials {
         credential: Credential<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Outcome, AccessTokenError> {
+    ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let token = bearer::token(credential.authorization).map_err(AccessTokenError::Credential)?;
         let rules = AccessTokenRules {
             issuer: self.settings.issuer.as_deref(),
@@ -184,39 +185,35 @@ impl JwtValidator {
         rules: &AccessTokenRules<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
-    ) -> Result<Outcome, AccessTokenError> {
+    ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
         let key_id = token.header().key_id.clone();
-        let outcome = self.judge(now, token, rules, permission);
-        if !matches!(outcome, Ok(Outcome::Accepted(_))) {
+        let outcome = self.check(now, token, rules, permission);
+        if !matches!(outcome, Ok(Readiness::Ready(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
         }
         outcome
     }
 
-    fn judge(
+    fn check(
         &mut self,
         now: UnixTime,
         token: UnverifiedToken<'_>,
         rules: &AccessTokenRules<'_>,
         permission: CalloutPermission,
-    ) -> Result<Outcome, AccessTokenError> {
+    ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
         let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
-        let needs = |callout| Ok(Outcome::Needs(Needs { subject: CalloutSubject::KeySet(self.jwks.clone()), callout }));
-        match self.keys.lookup(now, &self.jwks, &key_id, algorithm, permission) {
-            keys::Lookup::Found(key) => {
-                let facts =
-                    token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
-                rules.check_scopes(&facts).map_err(AccessTokenError::Fault)?;
-                Ok(accepted(&facts))
-            }
-            keys::Lookup::UnknownKeyId => Err(AccessTokenError::Header(AccessTokenHeaderError::UnknownKeyId)),
-            keys::Lookup::Wait => needs(None),
-            keys::Lookup::Fetch(fetch) => needs(Some(fetch)),
-            keys::Lookup::Unavailable { retry_after } => Err(AccessTokenError::KeysUnavailable { retry_after }),
-        }
+        let looked_up = self.keys.lookup(now, &self.jwks, &key_id, algorithm, permission);
+        let unavailable = |Unavailable { retry_after }| AccessTokenError::KeysUnavailable { retry_after };
+        let key = match looked_up.map_err(unavailable)? {
+            Readiness::Ready(key) => key.ok_or(AccessTokenError::Header(AccessTokenHeaderError::UnknownKeyId))?,
+            Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
+        };
+        let facts = token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
+        rules.check_scopes(&facts).map_err(AccessTokenError::Fault)?;
+        Ok(Readiness::Ready(accepted(&facts)))
     }
 }
 
@@ -239,29 +236,25 @@ fn introspect(
     token: &str,
     rules: &AccessTokenRules<'_>,
     permission: CalloutPermission,
-) -> Result<Outcome, AccessTokenError> {
+) -> Result<Readiness<Accepted>, AccessTokenError> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(AccessTokenError::Malformed(JwsError::TooLong));
     }
     let digest = TokenDigest::of(token);
-    let needs = |callout| Ok(Outcome::Needs(Needs { subject: CalloutSubject::Token(digest), callout }));
-    match cache.lookup(now, token, &digest, permission) {
-        introspection::Lookup::Active(facts) => {
+    let unavailable = |Unavailable { retry_after }| AccessTokenError::IntrospectionUnavailable { retry_after };
+    match cache.lookup(now, token, &digest, permission).map_err(unavailable)? {
+        Readiness::Ready(Introspected::Active(facts)) => {
             rules.check(facts, now).map_err(AccessTokenError::Fault)?;
-            Ok(accepted(facts))
+            Ok(Readiness::Ready(accepted(facts)))
         }
-        introspection::Lookup::Inactive => Err(AccessTokenError::Inactive),
-        introspection::Lookup::Invalid(fault) => Err(AccessTokenError::Fault(fault)),
-        introspection::Lookup::Wait => needs(None),
-        introspection::Lookup::Call(callout) => needs(Some(callout)),
-        introspection::Lookup::Unavailable { retry_after } => {
-            Err(AccessTokenError::IntrospectionUnavailable { retry_after })
-        }
+        Readiness::Ready(Introspected::Inactive) => Err(AccessTokenError::Inactive),
+        Readiness::Ready(Introspected::Invalid(fault)) => Err(AccessTokenError::Fault(*fault)),
+        Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
     }
 }
 
-fn accepted(facts: &AccessTokenFacts) -> Outcome {
-    Outcome::Accepted(Accepted { credential_id: facts.token_id().map(str::to_owned) })
+fn accepted(facts: &AccessTokenFacts) -> Accepted {
+    Accepted { credential_id: facts.token_id().map(str::to_owned) }
 }
 
 /// The `kid` and the algorithm of a header that is as RFC 9068 §2.1 wants it. A `kid` is demanded, although the RFC does

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::callout::{Callout, CalloutError};
+use crate::callout::{CalloutSubject, Wait};
 use crate::capabilities::GatewayKind;
 use crate::claims::{Claim, Fault};
 use crate::config::{Introspection, JwtValidation, Secret};
@@ -127,7 +128,7 @@ impl Bench {
 
     fn callout(&mut self, second: u64, token: &str) -> Callout {
         match self.present(second, token, CalloutPermission::Allowed) {
-            Ok(Outcome::Needs(Needs { subject, callout: Some(callout) })) => {
+            Ok(Readiness::Wait(Wait { subject, callout: Some(callout) })) => {
                 assert_eq!(subject, callout.subject);
                 callout
             }
@@ -149,7 +150,7 @@ impl Bench {
         second: u64,
         token: &str,
         permission: CalloutPermission,
-    ) -> Result<Outcome, AccessTokenError> {
+    ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let authorization = [format!("Bearer {token}").into_bytes().into()];
         self.authenticate(second, &authorization, permission)
     }
@@ -159,7 +160,7 @@ impl Bench {
         second: u64,
         authorization: &[HeaderValue],
         permission: CalloutPermission,
-    ) -> Result<Outcome, AccessTokenError> {
+    ) -> Result<Readiness<Accepted>, AccessTokenError> {
         // No provider id takes part: the audience of an access token is the bank's own.
         let credential = Credential { certificate: &self.certificate, authorization, api_key: &[], audiences: &[] };
         self.method.authenticate(at(second), credential, permission, &mut self.evidence)
@@ -168,8 +169,8 @@ impl Bench {
     /// The id of an accepted token, or why it is not accepted.
     fn judge(&mut self, token: &str) -> Result<Option<String>, AccessTokenError> {
         match self.present(0, token, CalloutPermission::Used)? {
-            Outcome::Accepted(accepted) => Ok(accepted.credential_id),
-            Outcome::Needs(_) => panic!("a request waits once"),
+            Readiness::Ready(accepted) => Ok(accepted.credential_id),
+            Readiness::Wait(_) => panic!("a request waits once"),
         }
     }
 }
@@ -189,8 +190,8 @@ fn a_token_is_accepted_when_the_keys_are_there_and_is_known_by_its_id() {
     let callout = bench.callout(0, &good);
     assert_eq!(callout.subject, CalloutSubject::KeySet(HttpUrl::parse(JWKS).unwrap()));
     assert_eq!(callout.request.upstream, "as");
-    let Ok(Outcome::Needs(waits)) = bench.present(0, &good, CalloutPermission::Allowed) else { panic!() };
-    assert_eq!(waits, Needs { subject: callout.subject.clone(), callout: None });
+    let Ok(Readiness::Wait(waits)) = bench.present(0, &good, CalloutPermission::Allowed) else { panic!() };
+    assert_eq!(waits, Wait { subject: callout.subject.clone(), callout: None });
     let keys = bench.method.keys().unwrap();
     keys.finish(at(0), callout.id, &HttpUrl::parse(JWKS).unwrap(), Ok(&SigningKey::first().jwks("k"))).unwrap();
     assert_eq!(bench.judge(&good), Ok(Some("j1".to_owned())));
@@ -293,7 +294,7 @@ fn a_header_is_as_rfc_9068_wants_it() {
 #[test]
 fn what_is_no_bearer_token_or_no_jws_is_told_apart() {
     let mut bench = Bench::with_key();
-    let refused = |result: Result<Outcome, AccessTokenError>| result.unwrap_err();
+    let refused = |result: Result<Readiness<Accepted>, AccessTokenError>| result.unwrap_err();
     assert_eq!(
         refused(bench.authenticate(0, &[], CalloutPermission::Allowed)),
         AccessTokenError::Credential(CredentialError::Missing)
@@ -381,8 +382,8 @@ fn an_opaque_token_is_asked_about_and_then_known() {
     assert_eq!(callout.subject, CalloutSubject::Token(TokenDigest::of("opaque")));
     assert_eq!((callout.request.upstream.as_str(), callout.request.method), ("as", "POST"));
     assert_eq!(callout.request.headers[2].1, "Basic ZmlsdGVyOnMzY3JldA==");
-    let Ok(Outcome::Needs(waits)) = bench.present(0, "opaque", CalloutPermission::Allowed) else { panic!() };
-    assert_eq!(waits, Needs { subject: callout.subject, callout: None });
+    let Ok(Readiness::Wait(waits)) = bench.present(0, "opaque", CalloutPermission::Allowed) else { panic!() };
+    assert_eq!(waits, Wait { subject: callout.subject, callout: None });
     let body = response().to_string();
     let cache = bench.method.introspection().unwrap();
     cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes())).unwrap();
@@ -438,7 +439,7 @@ fn a_known_token_is_judged_again_for_each_certificate_and_at_each_time() {
     bench.introspect(0, "opaque", &response);
     let early = AccessTokenFault::Invalid(Claim::NotBefore, Fault::NotReached);
     assert_eq!(bench.present(4, "opaque", CalloutPermission::Allowed).unwrap_err(), AccessTokenError::Fault(early));
-    assert!(matches!(bench.present(5, "opaque", CalloutPermission::Allowed), Ok(Outcome::Accepted(_))));
+    assert!(matches!(bench.present(5, "opaque", CalloutPermission::Allowed), Ok(Readiness::Ready(_))));
     bench.certificate = certificate(Some([8; 32]));
     let stolen = AccessTokenFault::BoundToAnother;
     assert_eq!(bench.present(5, "opaque", CalloutPermission::Allowed).unwrap_err(), AccessTokenError::Fault(stolen));
@@ -472,7 +473,7 @@ fn where_nobody_can_be_woken_each_request_makes_its_own_callout() {
             bench.method = ClientCredentials::new(settings(validation.clone()), &capabilities);
             let token = SigningKey::first().token(HEADER, &claims().to_string());
             bench.callout(0, &token);
-            let Ok(Outcome::Needs(needs)) = bench.present(0, &token, CalloutPermission::Allowed) else { panic!() };
+            let Ok(Readiness::Wait(needs)) = bench.present(0, &token, CalloutPermission::Allowed) else { panic!() };
             assert_eq!(needs.callout.is_some(), own, "{gateway:?}");
         }
     }

@@ -17,10 +17,15 @@ fn sent(method: &str, path: &str, headers: &[(&str, &str)], configured: &Configu
 }
 
 /// The admission of a request that needs no callout, or the code of its rejection.
-fn judge(inbound: &mut Inbound, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Admission, &'static str> {
+fn decide(
+    inbound: &mut Inbound,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Admission, &'static str> {
     let facts = sent(method, path, headers, &inbound.configured_headers().clone());
     match inbound.on_request(NOW, RequestId(1), facts).verdict.expect("a verdict at once") {
-        Verdict::Admit(admission) => Ok(*admission),
+        RequestVerdict::Admit(admission) => Ok(*admission),
         refused => Err(code(&refused)),
     }
 }
@@ -44,42 +49,42 @@ fn with_service_initiation(change: impl FnOnce(&mut Json)) -> Inbound {
 #[test]
 fn an_api_key_is_accepted_under_its_id_and_ends_here() {
     let mut inbound = inbound(api_key("authorization"));
-    let admission = judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
+    let admission = decide(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
     assert_eq!(method_of(&admission), "api_key");
     assert_eq!(admission.set().last(), Some(("x-hub-token-id", "2026")));
     assert_eq!(admission.removed(), ["authorization"]);
-    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[("authorization", "other")]), Err("ApiKey.Invalid"));
-    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
+    assert_eq!(decide(&mut inbound, "GET", "/accounts", &[("authorization", "other")]), Err("ApiKey.Invalid"));
+    assert_eq!(decide(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
 }
 
 #[test]
 fn a_key_in_a_header_of_its_own_ends_here_and_so_does_a_stray_authorization() {
     let mut inbound = inbound(api_key("X-Api-Key"));
     let both = [("x-api-key", "key"), ("authorization", "Basic dTpw")];
-    let admission = judge(&mut inbound, "GET", "/accounts", &both).unwrap();
+    let admission = decide(&mut inbound, "GET", "/accounts", &both).unwrap();
     assert_eq!(admission.removed(), ["x-api-key", "authorization"]);
-    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]), Err("Credential.Missing"));
+    assert_eq!(decide(&mut inbound, "GET", "/accounts", &[("authorization", "key")]), Err("Credential.Missing"));
 }
 
 #[test]
 fn the_log_is_told_which_key_is_in_use() {
     let mut inbound = inbound(api_key("authorization"));
     assert_eq!(inbound.notices(NOW), []);
-    judge(&mut inbound, "GET", "/accounts", &[("authorization", "key")]).unwrap();
-    let notices = inbound.notices(NOW);
-    assert!(matches!(notices.as_slice(), [Notice::Information(text)] if text.contains("2026")), "{notices:?}");
+    let facts = sent("GET", "/accounts", &[("authorization", "key")], &inbound.configured_headers().clone());
+    let notices = inbound.on_request(NOW, RequestId(1), facts).events;
+    assert!(matches!(notices.as_slice(), [Event::Information(text)] if text.contains("2026")), "{notices:?}");
 }
 
 #[test]
 fn an_opaque_token_passes_unread_where_it_is_allowed() {
     let mut inbound = with_service_initiation(|_| ());
     let opaque = [("authorization", "Bearer opaque")];
-    let admission = judge(&mut inbound, "POST", "/payments", &opaque).unwrap();
+    let admission = decide(&mut inbound, "POST", "/payments", &opaque).unwrap();
     assert_eq!(method_of(&admission), "unverified_service_initiation");
     assert_eq!(admission.removed(), [""; 0], "the backend has to check it");
     assert_eq!(set(&admission).len(), 3, "no token id");
     for (method, path) in [("GET", "/payments"), ("POST", "/accounts"), ("POST", "/payments/1")] {
-        assert_eq!(judge(&mut inbound, method, path, &opaque), Err("JWS.Malformed"), "{method} {path}");
+        assert_eq!(decide(&mut inbound, method, path, &opaque), Err("JWS.Malformed"), "{method} {path}");
     }
 }
 
@@ -87,10 +92,10 @@ fn an_opaque_token_passes_unread_where_it_is_allowed() {
 fn a_jwt_auth_token_never_passes_unread() {
     let expired = format!("Bearer {}", token(|claims| claims["exp"] = json!(0)));
     let headers = [("authorization", expired.as_str())];
-    assert_eq!(judge(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.InvalidClaim"));
+    assert_eq!(decide(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.InvalidClaim"));
     // Where it means nothing it is a credential that is sent, and removed.
     let mut mtls_only = with_service_initiation(|config| config["auth"] = json!({ "mtls_only": {} }));
-    let admission = judge(&mut mtls_only, "POST", "/payments", &headers).unwrap();
+    let admission = decide(&mut mtls_only, "POST", "/payments", &headers).unwrap();
     assert_eq!((method_of(&admission), admission.removed().len()), ("mtls_only", 1));
 }
 
@@ -98,7 +103,7 @@ fn a_jwt_auth_token_never_passes_unread() {
 fn a_token_of_more_than_8_kib_never_passes_unread() {
     let long = format!("Bearer {}", "x".repeat(8 * 1024 + 1));
     let headers = [("authorization", long.as_str())];
-    assert_eq!(judge(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.Malformed"));
+    assert_eq!(decide(&mut with_service_initiation(|_| ()), "POST", "/payments", &headers), Err("JWS.Malformed"));
 }
 
 #[test]
@@ -108,9 +113,9 @@ fn an_api_key_is_looked_for_before_a_token_passes_unread() {
     let keys = json!([{ "id": "2025", "sha256": digest, "expires": "2020-01-01T00:00:00Z" }]);
     let mut expired = with_service_initiation(|config| config["auth"] = json!({ "api_key": { "keys": keys } }));
     let headers = [("authorization", "Bearer key")];
-    assert_eq!(judge(&mut expired, "POST", "/payments", &headers), Err("ApiKey.Invalid"), "known, and expired");
+    assert_eq!(decide(&mut expired, "POST", "/payments", &headers), Err("ApiKey.Invalid"), "known, and expired");
     let mut unknown = with_service_initiation(api_key("authorization"));
-    let admission = judge(&mut unknown, "POST", "/payments", &headers).unwrap();
+    let admission = decide(&mut unknown, "POST", "/payments", &headers).unwrap();
     assert_eq!(method_of(&admission), "unverified_service_initiation");
 }
 
@@ -132,9 +137,9 @@ fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
         let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
         let body = Body::Read(br#"{"active":false}"#.to_vec());
         let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
-        let settled = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
-        let got = match &settled.released[0].verdict {
-            Verdict::Admit(admission) => method_of(admission),
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
+        let got = match &outcome.resumed[0].verdict {
+            Verdict::Request(RequestVerdict::Admit(admission)) => method_of(admission),
             refused => code(refused),
         };
         assert_eq!(got, expected, "{path}");
@@ -162,9 +167,9 @@ fn a_health_check_is_answered_before_anything_is_asked_for() {
     let mut inbound = inbound(|config| config["health_checks"] = json!({}));
     let mut facts = sent("GET", "/hello", &[], &inbound.configured_headers().clone());
     facts.peer = PeerFacts::default();
-    let Some(Verdict::Answer(reply)) = inbound.on_request(NOW, RequestId(1), facts).verdict else { panic!() };
+    let Some(RequestVerdict::Answer(reply)) = inbound.on_request(NOW, RequestId(1), facts).verdict else { panic!() };
     assert_eq!(reply.status, 200);
-    assert_eq!(judge(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
+    assert_eq!(decide(&mut inbound, "GET", "/accounts", &[]), Err("Credential.Missing"));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::callout::Body;
 use crate::capabilities::GatewayKind;
 use crate::peer::PeerFacts;
 use crate::request::ConfiguredHeaders;
-use crate::testing::SigningKey;
+use crate::request_table::{LONGEST_WAIT, MAX_WAITING};
+use crate::testing::{SigningKey, code, report, signed_line};
+use crate::verdict::Verdict;
 use serde_json::{Value as Json, json};
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -66,15 +68,6 @@ fn set(admission: &Admission) -> Vec<(&str, &str)> {
     admission.set().collect()
 }
 
-fn code(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Admit(_) => "admitted",
-        Verdict::Refuse(rejection) => rejection.code().as_str(),
-        Verdict::Answer(_) => "answered",
-        Verdict::Tolerate(_) => "tolerated",
-    }
-}
-
 /// The verdict on a request that needs no fetch.
 fn at_once(inbound: &mut Inbound, facts: RequestFacts) -> &'static str {
     let step = inbound.on_request(NOW, RequestId(1), facts);
@@ -85,15 +78,18 @@ fn at_once(inbound: &mut Inbound, facts: RequestFacts) -> &'static str {
 /// The verdict on a request, with the Hub's keys published where they belong.
 fn with_keys(inbound: &mut Inbound, facts: RequestFacts) -> Verdict {
     let mut step = inbound.on_request(NOW, RequestId(7), facts);
-    let Some(fetch) = step.callout() else { return step.verdict.unwrap() };
-    let mut settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(settled.released.len(), 1);
-    settled.released.remove(0).verdict
+    let Some(fetch) = step.callout() else { return Verdict::Request(step.verdict.unwrap()) };
+    let mut outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(outcome.resumed.len(), 1);
+    outcome.resumed.remove(0).verdict
 }
 
 #[test]
 fn the_hub_is_admitted_with_its_identity_and_without_its_token() {
-    let Verdict::Admit(admission) = with_keys(&mut inbound(|_| ()), bearer(&token(|_| ()))) else { panic!() };
+    let Verdict::Request(RequestVerdict::Admit(admission)) = with_keys(&mut inbound(|_| ()), bearer(&token(|_| ())))
+    else {
+        panic!()
+    };
     assert_eq!(admission.removed(), ["authorization"]);
     assert_eq!(
         set(&admission),
@@ -109,8 +105,10 @@ fn the_hub_is_admitted_with_its_identity_and_without_its_token() {
 #[test]
 fn what_is_forwarded_is_a_matter_of_configuration() {
     let mut keep = inbound(|config| config["forward"] = json!({ "authorization": "keep", "identity_headers": false }));
-    let Verdict::Admit(admission) = with_keys(&mut keep, bearer(&token(|_| ()))) else { panic!() };
-    assert_eq!(*admission, Admission::default());
+    let Verdict::Request(RequestVerdict::Admit(admission)) = with_keys(&mut keep, bearer(&token(|_| ()))) else {
+        panic!()
+    };
+    assert_eq!((admission.removed(), admission.set().count()), (&[][..], 0));
 }
 
 #[test]
@@ -127,7 +125,7 @@ fn keys_are_fetched_from_the_address_that_the_certificate_names() {
 fn mtls_only_needs_no_credential_and_takes_one_away() {
     let mut inbound = inbound(|config| config["auth"] = json!({ "mtls_only": {} }));
     let step = inbound.on_request(NOW, RequestId(1), bearer("whatever"));
-    let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
+    let Some(RequestVerdict::Admit(admission)) = step.verdict else { panic!() };
     assert_eq!(admission.removed(), ["authorization"]);
     assert_eq!(set(&admission)[0], ("x-hub-auth-method", "mtls_only"));
     assert_eq!(set(&admission).len(), 3, "no token id");
@@ -139,7 +137,7 @@ fn an_organisation_named_in_arabic_is_the_issuer_of_its_tokens() {
     let mut inbound = inbound(|_| ());
     let mut facts = bearer(&token(|claims| claims["iss"] = json!("بنك")));
     facts.peer.subject = Some(br"CN=abc123,OU=233bcd1d,O=\D8\A8\D9\86\D9\83,C=AE".to_vec());
-    let Verdict::Admit(admission) = with_keys(&mut inbound, facts) else { panic!() };
+    let Verdict::Request(RequestVerdict::Admit(admission)) = with_keys(&mut inbound, facts) else { panic!() };
     assert_eq!(set(&admission)[1].1, "بنك");
 }
 
@@ -296,10 +294,10 @@ fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict()
     assert!(second.callouts.is_empty() && third.callouts.is_empty(), "one fetch for all");
     assert!(second.verdict.is_none() && third.verdict.is_none());
     let fetch = first.callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    let verdicts: Vec<_> = settled.released.iter().map(|released| (released.id.0, code(&released.verdict))).collect();
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    let verdicts: Vec<_> = outcome.resumed.iter().map(|resumed| (resumed.id.0, code(&resumed.verdict))).collect();
     assert_eq!(verdicts, [(1, "admitted"), (2, "admitted"), (3, "JWS.InvalidSignature")]);
-    assert!(inbound.waiting.is_empty());
+    assert!([1, 2, 3].iter().all(|id| inbound.requests.get(RequestId(*id)).is_none()));
 }
 
 #[test]
@@ -309,10 +307,10 @@ fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
     second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
     let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let second = inbound.on_request(NOW, RequestId(2), second_hub).callout().expect("another address, another fetch");
-    let settled = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
-    assert_eq!(settled.released.iter().map(|released| released.id.0).collect::<Vec<_>>(), [1]);
-    let settled = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
-    assert_eq!((settled.released[0].id, code(&settled.released[0].verdict)), (RequestId(2), "admitted"));
+    let outcome = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
+    assert_eq!(outcome.resumed.iter().map(|resumed| resumed.id.0).collect::<Vec<_>>(), [1]);
+    let outcome = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
+    assert_eq!((outcome.resumed[0].id, code(&outcome.resumed[0].verdict)), (RequestId(2), "admitted"));
 }
 
 #[test]
@@ -320,10 +318,10 @@ fn a_request_that_went_away_gets_no_verdict_and_its_fetch_serves_the_others() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let _ = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ())));
-    inbound.on_gone(RequestId(1));
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(settled.released.len(), 1);
-    assert_eq!(settled.released[0].id, RequestId(2));
+    inbound.on_request_end(RequestId(1));
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(outcome.resumed.len(), 1);
+    assert_eq!(outcome.resumed[0].id, RequestId(2));
 }
 
 #[test]
@@ -335,8 +333,8 @@ fn without_keys_the_caller_is_told_to_try_again() {
     ] {
         let mut inbound = inbound(|_| ());
         let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-        let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &answer);
-        assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+        let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &answer);
+        assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
         assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "GenericRecoverableError", "no fetch in the pause");
     }
 }
@@ -345,9 +343,9 @@ fn without_keys_the_caller_is_told_to_try_again() {
 fn a_callout_that_the_gateway_refuses_ends_the_wait() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-    let settled = inbound.on_not_dispatched(NOW, fetch.id, &fetch.subject);
-    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
-    let report = settled.report.unwrap();
+    let outcome = inbound.on_not_dispatched(NOW, fetch.id, &fetch.subject);
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
+    let report = report(&outcome.events).unwrap();
     assert!(!report.is_success && report.text.contains("the gateway refused the callout"), "{report:?}");
 }
 
@@ -355,11 +353,11 @@ fn a_callout_that_the_gateway_refuses_ends_the_wait() {
 fn an_unknown_kid_is_refused_after_one_refresh() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("another"));
-    assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidHeader");
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("another"));
+    assert_eq!(code(&outcome.resumed[0].verdict), "JWS.InvalidHeader");
     let fetch = inbound.on_request(NOW, RequestId(2), bearer(&token(|_| ()))).callout().expect("one extra fetch");
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(code(&settled.released[0].verdict), "admitted", "the key was new");
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(code(&outcome.resumed[0].verdict), "admitted", "the key was new");
 }
 
 #[test]
@@ -367,8 +365,8 @@ fn a_token_that_expires_while_it_waits_is_refused() {
     let mut inbound = inbound(|_| ());
     let fetch = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let later = NOW.after(std::time::Duration::from_secs(41));
-    let settled = inbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(code(&settled.released[0].verdict), "JWS.InvalidClaim");
+    let outcome = inbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(code(&outcome.resumed[0].verdict), "JWS.InvalidClaim");
 }
 
 #[test]
@@ -380,7 +378,7 @@ fn the_number_of_waiting_requests_is_bounded() {
     }
     let step = inbound.on_request(NOW, RequestId(u32::MAX), facts);
     assert_eq!(code(&step.verdict.unwrap()), "GenericRecoverableError");
-    assert_eq!(inbound.waiting.len(), MAX_WAITING);
+    assert!(!inbound.requests.has_room());
 }
 
 #[test]
@@ -388,9 +386,9 @@ fn a_fetch_that_nobody_reports_on_is_given_up_and_its_requests_are_answered() {
     let mut inbound = inbound(|_| ());
     let _ = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ())));
     let patience = NOW.after(std::time::Duration::from_secs(10));
-    assert!(inbound.on_tick(patience).settled.is_empty());
+    assert!(inbound.on_tick(patience).outcomes.is_empty());
     let tick = inbound.on_tick(patience.after(std::time::Duration::from_millis(1)));
-    assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
+    assert_eq!(code(&tick.outcomes[0].resumed[0].verdict), "GenericRecoverableError");
 }
 
 #[test]
@@ -405,7 +403,7 @@ fn time_refreshes_keys_in_use() {
 fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let mut inbound = inbound(|_| ());
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
-    let Some(Verdict::Refuse(rejection)) = step.verdict else { panic!() };
+    let Some(RequestVerdict::Reject(rejection)) = step.verdict else { panic!() };
     let line: Json = serde_json::from_str(&rejection.log_line(NOW, crate::reply::RejectionEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }

@@ -11,8 +11,8 @@ fn waiting(inbound: &mut Inbound, id: u32) -> crate::callout::Callout {
     step.callout().expect("a callout of its own")
 }
 
-fn released(settled: &CalloutOutcome) -> Vec<(u32, &'static str)> {
-    settled.released.iter().map(|released| (released.id.0, code(&released.verdict))).collect()
+fn resumed(outcome: &CalloutOutcome) -> Vec<(u32, &'static str)> {
+    outcome.resumed.iter().map(|resumed| (resumed.id.0, code(&resumed.verdict))).collect()
 }
 
 /// One of the Hub's organisation whose keys are at an address of their own.
@@ -28,12 +28,12 @@ fn the_end_of_a_callout_decides_on_its_own_request_only() {
         let mut inbound = inbound_in(kind, |_| ());
         let (first, second) = (waiting(&mut inbound, 1), waiting(&mut inbound, 2));
         assert_ne!(first.id, second.id);
-        let settled = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
-        assert_eq!(released(&settled), [(2, "admitted")]);
-        let settled = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
-        assert_eq!(released(&settled), [(1, "admitted")], "the keys are there by now");
-        let settled = inbound.on_answer(NOW, first.id, &first.subject, &published("sig3"));
-        assert_eq!(released(&settled), [], "once");
+        let outcome = inbound.on_answer(NOW, second.id, &second.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), [(2, "admitted")]);
+        let outcome = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
+        assert_eq!(resumed(&outcome), [(1, "admitted")], "the keys are there by now");
+        let outcome = inbound.on_answer(NOW, first.id, &first.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), [], "once");
     }
 }
 
@@ -43,8 +43,8 @@ fn a_callout_that_ends_too_late_decides_all_the_same_and_admits_nobody() {
         let mut inbound = inbound_in(kind, |config| config["auth"]["jwt_auth"]["timeout"] = json!("2s"));
         let callout = waiting(&mut inbound, 1);
         let late = NOW.after(Duration::from_millis(2001));
-        let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
-        assert_eq!(released(&settled), [(1, "GenericRecoverableError")]);
+        let outcome = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), [(1, "GenericRecoverableError")]);
     }
 }
 
@@ -55,8 +55,8 @@ fn a_callout_that_was_long_given_up_decides_on_its_request() {
     let late = NOW.after(Duration::from_mins(1));
     // Another request finds that the first fetch is lost.
     let _ = inbound.on_request(late, RequestId(2), bearer(&token(|claims| claims["exp"] = json!(1_795_253_520))));
-    let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
-    assert_eq!(released(&settled), [(1, "JWS.InvalidClaim")], "its token has expired");
+    let outcome = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
+    assert_eq!(resumed(&outcome), [(1, "JWS.InvalidClaim")], "its token has expired");
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn time_alone_decides_on_nothing_and_calls_nobody() {
         };
         for seconds in [1, 60, 500, 3600] {
             let tick = inbound.on_tick(NOW.after(Duration::from_secs(seconds)));
-            assert!(tick.callouts.is_empty() && tick.settled.iter().all(|settled| settled.released.is_empty()));
+            assert!(tick.callouts.is_empty() && tick.outcomes.iter().all(|outcome| outcome.resumed.is_empty()));
         }
         let late = NOW.after(Duration::from_hours(1));
-        let settled = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
-        assert_eq!(settled.released.len(), 1);
+        let outcome = inbound.on_answer(late, callout.id, &callout.subject, &published("sig3"));
+        assert_eq!(outcome.resumed.len(), 1);
     }
 }
 
@@ -89,7 +89,7 @@ fn a_request_that_can_not_wait_is_refused_without_a_callout_until_others_are_gon
     let step = inbound.on_request(NOW, RequestId(1000), other(0));
     assert!(step.callouts.is_empty(), "a callout beside a reply loses the reply");
     assert_eq!(code(&step.verdict.unwrap()), "GenericRecoverableError");
-    inbound.on_gone(RequestId(7));
+    inbound.on_request_end(RequestId(7));
     assert!(inbound.on_request(NOW, RequestId(1001), other(7)).verdict.is_none());
     // The gateway says of none of them that they are gone, and nobody waits that long.
     let later = NOW.after(LONGEST_WAIT + Duration::from_secs(1));
@@ -119,7 +119,7 @@ fn where_requests_may_be_hidden_a_response_to_one_that_was_not_decided_on_is_rep
     let _ = inbound.on_fault(RequestId(3), RejectReason::TooManyHeaders, Correlation::default());
     assert_eq!(response(&mut inbound, 3), "admitted", "it is the rejection");
     let _ = inbound.on_fault(RequestId(4), RejectReason::TooManyHeaders, Correlation::default());
-    inbound.on_gone(RequestId(4));
+    inbound.on_request_end(RequestId(4));
     assert_eq!(response(&mut inbound, 4), "GenericError", "numbers are used again");
 }
 
@@ -153,7 +153,7 @@ fn a_request_whose_verdict_could_not_be_carried_out_is_refused_for_good() {
             code(&inbound.on_fault(RequestId(1), RejectReason::Internal, Correlation::default())),
             "GenericError"
         );
-        let settled = inbound.on_answer(NOW, callout.id, &callout.subject, &published("sig3"));
-        assert_eq!(released(&settled), []);
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), []);
     }
 }

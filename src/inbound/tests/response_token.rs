@@ -5,9 +5,8 @@ use crate::jose::base64url;
 use crate::request::NonceInput;
 use crate::request::ResponseFacts;
 use crate::rsa::RsaPublicKey;
-use crate::verdict::Phase;
 
-fn signing(change: impl FnOnce(&mut Json)) -> Inbound {
+fn signs(change: impl FnOnce(&mut Json)) -> Inbound {
     inbound(|config| {
         config["response_token"] = json!({
             "audience": "hub-for-retail",
@@ -40,8 +39,8 @@ fn request() -> RequestFacts {
 /// Lets the request through, with the Hub's keys at hand.
 fn admit(inbound: &mut Inbound) {
     let fetch = inbound.on_request(NOW, RequestId(1), request()).callout().unwrap();
-    let settled = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(code(&settled.released[0].verdict), "admitted");
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(code(&outcome.resumed[0].verdict), "admitted");
 }
 
 /// The same once the keys are there.
@@ -59,11 +58,11 @@ fn response() -> ResponseFacts {
 #[test]
 fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
     for header in ["authorization", "x-response-token"] {
-        let mut inbound = signing(|config| config["response_token"]["header"] = json!(header));
+        let mut inbound = signs(|config| config["response_token"]["header"] = json!(header));
         admit(&mut inbound);
         let step = inbound.on_response(NOW, RequestId(1), &response());
-        let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
-        let [(name, value)] = *admission.set().collect::<Vec<_>>() else { panic!() };
+        let Some(ResponseVerdict::Attach(token)) = &step.verdict else { panic!() };
+        let (name, value) = token.header();
         assert_eq!(name, header);
         let (signing_input, signature) = value.strip_prefix("Bearer ").unwrap().rsplit_once('.').unwrap();
         let key = RsaPublicKey::new(&SigningKey::second().modulus(), &SigningKey::second().exponent()).unwrap();
@@ -71,7 +70,7 @@ fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
         let claims = base64url(signing_input.split_once('.').unwrap().1).unwrap();
         let claims: Json = serde_json::from_slice(&claims).unwrap();
         assert_eq!((&claims["iss"], &claims["aud"]), (&json!("Example Bank, PJSC"), &json!("hub-for-retail")));
-        let line = admission.signed.unwrap().log_line(NOW);
+        let line = signed_line(&step.events, NOW).unwrap();
         assert!(line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
         assert!(line.contains(r#""request_id":"r-1""#), "{line}");
     }
@@ -79,35 +78,34 @@ fn the_response_to_an_accepted_request_gets_a_token_of_the_bank() {
 
 #[test]
 fn the_response_to_a_request_that_was_accepted_at_once_gets_one_too() {
-    let mut inbound = signing(|config| config["auth"] = json!({ "mtls_only": {} }));
+    let mut inbound = signs(|config| config["auth"] = json!({ "mtls_only": {} }));
     assert_eq!(at_once(&mut inbound, hub(&[])), "admitted");
     let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
-    let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
-    assert!(admission.signed.is_some());
+    assert!(matches!(step.verdict, Some(ResponseVerdict::Attach(_))));
+    assert!(signed_line(&step.events, NOW).is_some());
 }
 
 #[test]
 fn nothing_is_signed_for_strangers() {
-    let mut inbound = signing(|_| ());
+    let mut inbound = signs(|_| ());
     assert_eq!(at_once(&mut inbound, hub(&[])), "Credential.Missing");
     for id in [1, 99] {
         let step = inbound.on_response(NOW, RequestId(id), &ResponseFacts::default());
-        let Some(Verdict::Admit(admission)) = step.verdict else { panic!() };
-        assert_eq!(*admission, Admission::default());
+        assert!(matches!(step.verdict, Some(ResponseVerdict::Pass)));
     }
 }
 
 #[test]
 fn a_response_is_signed_once_and_a_request_that_is_gone_has_none() {
-    let mut inbound = signing(|_| ());
+    let mut inbound = signs(|_| ());
     admit(&mut inbound);
     let twice = [(); 2].map(|()| inbound.on_response(NOW, RequestId(1), &ResponseFacts::default()).verdict);
-    let signed = twice.map(|verdict| matches!(verdict, Some(Verdict::Admit(admission)) if admission.signed.is_some()));
+    let signed = twice.map(|verdict| matches!(verdict, Some(ResponseVerdict::Attach(_))));
     assert_eq!(signed, [true, false]);
     admit_again(&mut inbound);
-    inbound.on_gone(RequestId(1));
+    inbound.on_request_end(RequestId(1));
     let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
-    assert!(matches!(step.verdict, Some(Verdict::Admit(admission)) if admission.signed.is_none()));
+    assert!(matches!(step.verdict, Some(ResponseVerdict::Pass)));
 }
 
 #[test]
@@ -115,25 +113,26 @@ fn without_the_setting_responses_mean_nothing() {
     let mut inbound = inbound(|_| ());
     assert!(!inbound.signs_responses());
     let step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
-    assert!(matches!(step.verdict, Some(Verdict::Admit(admission)) if *admission == Admission::default()));
-    assert!(signing(|_| ()).signs_responses());
+    assert!(matches!(step.verdict, Some(ResponseVerdict::Pass)));
+    assert!(signs(|_| ()).signs_responses());
 }
 
 #[test]
 fn a_response_is_held_for_a_remote_signer_and_replaced_where_there_is_no_signature() {
-    let mut inbound = signing(remote);
+    let mut inbound = signs(remote);
     admit(&mut inbound);
     let mut step = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
     assert!(step.verdict.is_none());
     let callout = step.callout().unwrap();
-    let settled = inbound.on_not_dispatched(NOW, callout.id, &callout.subject);
-    assert_eq!((settled.released[0].id, settled.released[0].phase), (RequestId(1), Phase::Response));
-    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+    let outcome = inbound.on_not_dispatched(NOW, callout.id, &callout.subject);
+    assert_eq!(outcome.resumed[0].id, RequestId(1));
+    assert!(matches!(outcome.resumed[0].verdict, Verdict::Response(_)));
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
 }
 
 #[test]
 fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_only() {
-    let mut inbound = signing(|config| {
+    let mut inbound = signs(|config| {
         remote(config);
         config["auth"] = json!({ "mtls_only": {} });
     });
@@ -141,12 +140,12 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_onl
     assert_eq!(at_once(&mut inbound, hub(&[])), "admitted");
     let _ = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default());
     let tick = inbound.on_tick(NOW.after(Duration::from_secs(60)));
-    assert_eq!(code(&tick.settled[0].released[0].verdict), "GenericRecoverableError");
+    assert_eq!(code(&tick.outcomes[0].resumed[0].verdict), "GenericRecoverableError");
 }
 
 #[test]
 fn without_a_clock_a_response_that_was_to_be_signed_is_refused() {
-    let mut inbound = signing(|_| ());
+    let mut inbound = signs(|_| ());
     admit(&mut inbound);
     assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "GenericError");
     assert_eq!(code(&inbound.on_response_without_clock(RequestId(1))), "admitted", "it is the rejection");

@@ -41,8 +41,8 @@ impl Pair {
         let [without, with] = &mut self.0;
         let [without, with] = [without, with].map(|inbound| {
             let fetch = inbound.on_request(now, RequestId(1), bearer(token)).callout().expect("a fetch");
-            let settled = inbound.on_answer(now, fetch.id, &fetch.subject, answer);
-            code(&settled.released[0].verdict)
+            let outcome = inbound.on_answer(now, fetch.id, &fetch.subject, answer);
+            code(&outcome.resumed[0].verdict)
         });
         assert_eq!(with, without);
         with

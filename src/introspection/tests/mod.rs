@@ -48,7 +48,7 @@ impl Bench {
 
     /// How many calls are in flight, lost or not.
     fn in_flight(&self) -> usize {
-        self.0.calls.older_than(Duration::ZERO, UnixTime::EPOCH).len()
+        self.0.calls.len()
     }
 
     /// What a first lookup at this second says: `active`, `inactive`, `invalid`, `wait`, `call` or `unavailable N`.
@@ -62,18 +62,18 @@ impl Bench {
 
     fn says_to(&mut self, now: UnixTime, token: &str, permission: CalloutPermission) -> String {
         match self.0.lookup(now, token, &TokenDigest::of(token), permission) {
-            Lookup::Active(_) => "active".into(),
-            Lookup::Inactive => "inactive".into(),
-            Lookup::Invalid(_) => "invalid".into(),
-            Lookup::Wait => "wait".into(),
-            Lookup::Call(_) => "call".into(),
-            Lookup::Unavailable { retry_after } => format!("unavailable {}", retry_after.as_secs()),
+            Ok(Readiness::Ready(Introspected::Active(_))) => "active".into(),
+            Ok(Readiness::Ready(Introspected::Inactive)) => "inactive".into(),
+            Ok(Readiness::Ready(Introspected::Invalid(_))) => "invalid".into(),
+            Ok(Readiness::Wait(Wait { callout: None, .. })) => "wait".into(),
+            Ok(Readiness::Wait(Wait { callout: Some(_), .. })) => "call".into(),
+            Err(Unavailable { retry_after }) => format!("unavailable {}", retry_after.as_secs()),
         }
     }
 
     fn call(&mut self, second: u64, token: &str) -> CalloutId {
         match self.0.lookup(at(second), token, &TokenDigest::of(token), CalloutPermission::Allowed) {
-            Lookup::Call(callout) => callout.id,
+            Ok(Readiness::Wait(Wait { callout: Some(callout), .. })) => callout.id,
             other => panic!("a call was expected, not {other:?}"),
         }
     }
@@ -104,7 +104,9 @@ impl Bench {
 #[test]
 fn a_token_is_asked_about_once_and_then_known() {
     let mut bench = Bench::new();
-    let Lookup::Call(callout) = bench.0.lookup(at(0), "t", &TokenDigest::of("t"), CalloutPermission::Allowed) else {
+    let Ok(Readiness::Wait(Wait { callout: Some(callout), .. })) =
+        bench.0.lookup(at(0), "t", &TokenDigest::of("t"), CalloutPermission::Allowed)
+    else {
         panic!()
     };
     assert_eq!(callout.subject, CalloutSubject::Token(TokenDigest::of("t")));
@@ -114,7 +116,9 @@ fn a_token_is_asked_about_once_and_then_known() {
     assert_eq!(bench.says(0, "u"), "call");
     bench.finish(1, callout.id, "t", Ok(active().to_string().as_bytes())).unwrap();
     assert_eq!((bench.says_after(1, "t"), bench.says(2, "t")), ("active".into(), "active".into()));
-    let Lookup::Active(facts) = bench.0.lookup(at(2), "t", &TokenDigest::of("t"), CalloutPermission::Allowed) else {
+    let Ok(Readiness::Ready(Introspected::Active(facts))) =
+        bench.0.lookup(at(2), "t", &TokenDigest::of("t"), CalloutPermission::Allowed)
+    else {
         panic!()
     };
     assert_eq!(facts.token_id(), Some("j1"));
@@ -309,13 +313,13 @@ fn an_answer_that_comes_late_is_none() {
 fn a_call_is_lost_when_nobody_reports_on_it_in_time() {
     let mut bench = Bench::new();
     let call = bench.call(100, "t");
-    assert_eq!(bench.0.lost(at(110)), []);
+    assert_eq!(bench.0.timed_out(at(110)), []);
     assert_eq!(bench.says(110, "t"), "wait");
     let expected = [(call, TokenDigest::of("t"))];
-    assert_eq!(bench.0.lost(at(111)), expected);
-    assert_eq!(bench.0.lost(at(99)), expected, "the clock was set back");
+    assert_eq!(bench.0.timed_out(at(111)), expected);
+    assert_eq!(bench.0.timed_out(at(99)), expected, "the clock was set back");
     bench.finish(111, call, "t", Err(CalloutError::NoAnswer)).unwrap();
-    assert_eq!(bench.0.lost(at(111)), []);
+    assert_eq!(bench.0.timed_out(at(111)), []);
     assert_eq!(bench.says(111, "t"), "unavailable 1");
 }
 
@@ -337,7 +341,7 @@ fn calls_that_were_lost_long_ago_do_not_block_the_server_for_ever() {
         bench.call(0, &format!("t{n}"));
     }
     assert_eq!(bench.says(15, "one more"), "unavailable 1", "a tick may still tell those who wait");
-    assert_eq!(bench.0.lost(at(15)).len(), MAX_CALLS);
+    assert_eq!(bench.0.timed_out(at(15)).len(), MAX_CALLS);
     assert_eq!(bench.says(16, "one more"), "call");
 }
 
@@ -363,16 +367,16 @@ fn a_report_tells_the_address_and_the_reason_and_not_the_token() {
     assert_eq!(
         printed,
         [
-            "hub-auth-filter: https://as.example/introspect says that a token is active",
-            "hub-auth-filter: https://as.example/introspect says that a token is not active",
-            "hub-auth-filter: https://as.example/introspect says that a token is active, with claims that cannot be right",
+            "https://as.example/introspect says that a token is active",
+            "https://as.example/introspect says that a token is not active",
+            "https://as.example/introspect says that a token is active, with claims that cannot be right",
         ]
     );
     let call = bench.call(5, "s3cret");
     let report = bench.finish(5, call, "s3cret", Err(CalloutError::Status(401))).unwrap();
     assert_eq!(
         report.to_string(),
-        "hub-auth-filter: no word on a token from https://as.example/introspect: status 401 instead of 200: it does not \
+        "no word on a token from https://as.example/introspect: status 401 instead of 200: it does not \
          accept client_id and client_secret; next try in 1 s or later"
     );
     assert!(!format!("{report:?} {:?}", bench.0).contains("s3cret"));
@@ -392,8 +396,8 @@ proptest! {
             match kind {
                 0 | 1 => {
                     match bench.0.lookup(at(second), &name, &TokenDigest::of(&name), CalloutPermission::Allowed) {
-                        Lookup::Call(callout) => calls.push((callout.id, name)),
-                        Lookup::Wait => prop_assert_eq!(gateway, GatewayKind::Envoy, "nobody would wake it"),
+                        Ok(Readiness::Wait(Wait { callout: Some(callout), .. })) => calls.push((callout.id, name)),
+                        Ok(Readiness::Wait(Wait { callout: None, .. })) => prop_assert_eq!(gateway, GatewayKind::Envoy, "nobody would wake it"),
                         _ => {}
                     }
                 }

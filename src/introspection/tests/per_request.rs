@@ -96,7 +96,7 @@ fn an_answer_to_an_earlier_call_does_not_replace_that_to_a_later_one() {
 fn lost_calls_block_nobody_and_nobody_is_told_of_them() {
     let mut bench = alone();
     let lost = calls(&mut bench, 4, 0, "t");
-    assert_eq!(bench.0.lost(at(1_000)), []);
+    assert_eq!(bench.0.timed_out(at(1_000)), []);
     assert_eq!(bench.says(10, "t"), "unavailable 1", "they may come still");
     assert_eq!(bench.says(11, "t"), "call");
     assert_eq!(bench.answer(11, lost[0], "t", &active()), None, "it was given up");

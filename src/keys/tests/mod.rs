@@ -1,8 +1,10 @@
 mod per_request;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::*;
+use crate::callout::REPORT_GRACE;
 use crate::capabilities::GatewayKind;
 use crate::testing::{SharedMemory, SigningKey};
 use crate::url::JwksLocation;
@@ -71,17 +73,17 @@ impl Bench {
 
     fn says_to(&mut self, now: UnixTime, key_id: &str, permission: CalloutPermission) -> String {
         match self.0.lookup(now, &url("hub"), key_id, Algorithm::Ps256, permission) {
-            Lookup::Found(_) => "key".into(),
-            Lookup::UnknownKeyId => "unknown".into(),
-            Lookup::Wait => "wait".into(),
-            Lookup::Fetch(_) => "fetch".into(),
-            Lookup::Unavailable { retry_after } => format!("unavailable {}", retry_after.as_secs()),
+            Ok(Readiness::Ready(Some(_))) => "key".into(),
+            Ok(Readiness::Ready(None)) => "unknown".into(),
+            Ok(Readiness::Wait(Wait { callout: None, .. })) => "wait".into(),
+            Ok(Readiness::Wait(Wait { callout: Some(_), .. })) => "fetch".into(),
+            Err(Unavailable { retry_after }) => format!("unavailable {}", retry_after.as_secs()),
         }
     }
 
     fn expect_fetch(&mut self, second: u64, key_id: &str) -> CalloutId {
         match self.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, CalloutPermission::Allowed) {
-            Lookup::Fetch(fetch) => fetch.id,
+            Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) => fetch.id,
             other => panic!("a fetch was expected, not {other:?}"),
         }
     }
@@ -110,7 +112,9 @@ fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
 #[test]
 fn a_fetch_says_where_and_for_how_long() {
     let mut cache = unshared();
-    let Lookup::Fetch(fetch) = cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, CalloutPermission::Allowed) else {
+    let Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) =
+        cache.lookup(T0, &url("hub"), "a", Algorithm::Ps256, CalloutPermission::Allowed)
+    else {
         panic!()
     };
     assert_eq!(fetch.subject, CalloutSubject::KeySet(url("hub")));
@@ -198,7 +202,7 @@ fn ten_thousand_unknown_key_ids_cause_one_fetch_per_cooldown() {
     let mut fetches = 0;
     for n in 0..10_000_u64 {
         let second = n / 100;
-        if let Lookup::Fetch(fetch) =
+        if let Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) =
             bench.0.lookup(at(second), &url("hub"), &format!("kid-{n}"), Algorithm::Ps256, CalloutPermission::Allowed)
         {
             fetches += 1;
@@ -251,9 +255,9 @@ fn an_answer_counts_once_and_only_for_its_own_fetch() {
 fn a_fetch_that_nobody_reports_on_is_given_up() {
     let mut bench = Bench::new();
     let fetch = bench.expect_fetch(0, "a");
-    assert_eq!(bench.0.lost(at(10)), []);
+    assert_eq!(bench.0.timed_out(at(10)), []);
     assert_eq!(bench.says(10, "a"), "wait");
-    assert_eq!(bench.0.lost(at(11)), [(fetch, url("hub"))]);
+    assert_eq!(bench.0.timed_out(at(11)), [(fetch, url("hub"))]);
     assert_eq!(bench.says(11, "a"), "fetch", "a request that comes before the next tick does not wait for nothing");
 }
 
@@ -275,7 +279,8 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
     let mut cache = unshared();
     for n in 0..MAX_SETS {
         let url = url(&format!("ou-{n}"));
-        let Lookup::Fetch(fetch) = cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, CalloutPermission::Allowed)
+        let Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) =
+            cache.lookup(at(n as u64), &url, "a", Algorithm::Ps256, CalloutPermission::Allowed)
         else {
             panic!()
         };
@@ -284,11 +289,11 @@ fn the_number_of_sets_is_bounded_and_the_longest_unused_goes_first() {
     let now = at(100);
     assert!(matches!(
         cache.lookup(now, &url("ou-0"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
-        Lookup::Found(_)
+        Ok(Readiness::Ready(Some(_)))
     ));
     assert!(matches!(
         cache.lookup(now, &url("one-more"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
-        Lookup::Fetch(_)
+        Ok(Readiness::Wait(Wait { callout: Some(_), .. }))
     ));
     assert_eq!(cache.entries.len(), MAX_SETS);
     assert!(cache.entries.contains_key(&url("ou-0")), "it was just used");
@@ -301,12 +306,12 @@ fn a_set_that_requests_wait_for_is_not_pushed_out() {
     for n in 0..MAX_SETS {
         assert!(matches!(
             cache.lookup(T0, &url(&format!("ou-{n}")), "a", Algorithm::Ps256, CalloutPermission::Allowed),
-            Lookup::Fetch(_)
+            Ok(Readiness::Wait(Wait { callout: Some(_), .. }))
         ));
     }
     assert!(matches!(
         cache.lookup(T0, &url("one-more"), "a", Algorithm::Ps256, CalloutPermission::Allowed),
-        Lookup::Unavailable { .. }
+        Err(Unavailable { .. })
     ));
     assert_eq!(cache.entries.len(), MAX_SETS);
 }
@@ -317,13 +322,13 @@ fn a_report_says_what_happened_and_what_follows() {
     let fetch = bench.expect_fetch(0, "a");
     assert_eq!(
         bench.finish(0, fetch, Err(CalloutError::Status(503))).unwrap().to_string(),
-        "hub-auth-filter: no keys from https://keystore.test/hub/application.jwks: status 503 instead of 200; \
+        "no keys from https://keystore.test/hub/application.jwks: status 503 instead of 200; \
          no valid keys are cached; next try in 1 s or later"
     );
     let fetch = bench.expect_fetch(1, "a");
     assert_eq!(
         bench.finish(1, fetch, Ok(keys(&["a", "b"]))).unwrap().to_string(),
-        "hub-auth-filter: fetched 2 keys from https://keystore.test/hub/application.jwks"
+        "fetched 2 keys from https://keystore.test/hub/application.jwks"
     );
 }
 
@@ -420,7 +425,7 @@ fn a_worker_that_dies_while_it_fetches_holds_the_others_up_no_longer_than_a_fetc
     let mut workers = Workers::new(2);
     workers.0[0].expect_fetch(0, "a");
     assert_eq!(workers.0[1].says(0, "a"), "wait");
-    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    let patience = (TIMEOUT + REPORT_GRACE).as_secs();
     assert_eq!(workers.0[1].0.due(at(patience - 1)).ended_elsewhere, []);
     assert_eq!(workers.0[1].0.due(at(patience)).ended_elsewhere, [url("hub")]);
     assert_eq!(workers.0[1].says(patience, "a"), "fetch");
@@ -431,12 +436,12 @@ fn a_worker_that_fetches_itself_does_not_await_another_any_more_nor_the_other_wa
     let mut workers = Workers::new(2);
     let lost = workers.0[0].expect_fetch(0, "a");
     assert_eq!(workers.0[1].says(0, "a"), "wait");
-    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    let patience = (TIMEOUT + REPORT_GRACE).as_secs();
     workers.0[1].expect_fetch(patience, "a");
     assert!(!workers.0[1].0.awaits_others());
     assert_eq!(workers.0[0].says(patience + 1, "a"), "wait");
     assert!(workers.0[0].0.awaits_others());
-    assert_eq!(workers.0[0].0.lost(at(patience + 1)), []);
+    assert_eq!(workers.0[0].0.timed_out(at(patience + 1)), []);
     assert!(workers.0[0].finish(patience + 1, lost, Ok(keys(&["a"]))).is_none());
 }
 
@@ -457,7 +462,7 @@ fn requests_wait_for_one_fetch_of_another_worker_and_not_for_the_next_one_too() 
     let mut workers = Workers::new(3);
     workers.0[0].expect_fetch(0, "a");
     assert_eq!(workers.0[1].says(0, "a"), "wait");
-    let patience = (TIMEOUT + LOST_AFTER).as_secs();
+    let patience = (TIMEOUT + REPORT_GRACE).as_secs();
     workers.0[2].expect_fetch(patience, "a");
     assert_eq!(workers.0[1].0.due(at(patience)).ended_elsewhere, [url("hub")]);
 }

@@ -138,7 +138,7 @@ fn ten_thousand_unknown_key_ids_cause_at_most_four_fetches_per_cooldown() {
                 bench.finish(second, fetch, Ok(keys(&["a"])));
             }
             let key_id = format!("kid-{n}");
-            if let Lookup::Fetch(fetch) =
+            if let Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) =
                 bench.0.lookup(at(second), &url("hub"), &key_id, Algorithm::Ps256, CalloutPermission::Allowed)
             {
                 began.push(second);
@@ -194,10 +194,13 @@ fn keys_are_refreshed_from_80_percent_of_their_life_by_one_request_while_others_
 #[test]
 fn who_only_prepares_refreshes_too() {
     let mut bench = alone_with_keys();
-    assert_eq!(bench.0.prepare(at(479), &url("hub"), CalloutPermission::Allowed), Readiness::Ready);
-    assert!(matches!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed), Readiness::Fetch(_)));
-    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed), Readiness::Ready);
-    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Used), Readiness::Ready);
+    assert_eq!(bench.0.prepare(at(479), &url("hub"), CalloutPermission::Allowed), Ok(Readiness::Ready(())));
+    assert!(matches!(
+        bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed),
+        Ok(Readiness::Wait(Wait { callout: Some(_), .. }))
+    ));
+    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Allowed), Ok(Readiness::Ready(())));
+    assert_eq!(bench.0.prepare(at(480), &url("hub"), CalloutPermission::Used), Ok(Readiness::Ready(())));
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn a_failing_refresh_is_paused_and_keeps_the_keys_until_their_end_and_no_longer(
     let mut refreshes = 0;
     for second in 480..600 {
         if bench.says(second, "a") == "fetch" {
-            let fetch = bench.0.last_fetch;
+            let fetch = bench.0.ids.last();
             bench.fail(second, fetch);
             refreshes += 1;
         }
@@ -334,7 +337,7 @@ fn an_unusable_answer_does_not_replace_valid_keys() {
 fn a_fetch_that_nobody_reports_on_has_failed_when_it_was_given_up() {
     let mut bench = alone();
     let lost = fetches(&mut bench, MAX_FETCHES, 0, "a");
-    assert_eq!(bench.0.lost(at(1_000)), [], "nobody could be woken");
+    assert_eq!(bench.0.timed_out(at(1_000)), [], "nobody could be woken");
     assert_eq!(bench.says(PATIENCE, "a"), "unavailable 1", "they may come still");
     let given_up = T0.after(Duration::from_millis(PATIENCE * 1_000 + 1));
     assert_eq!(bench.says_to(given_up, "a", CalloutPermission::Allowed), "unavailable 0", "the pause of a failure");
@@ -459,15 +462,22 @@ fn what_is_being_fetched_is_kept_no_longer_than_the_fetch_may_take() {
 #[test]
 fn a_set_that_is_being_fetched_is_not_pushed_out_before_the_fetch_is_lost() {
     let mut cache = alone().0;
-    let mut look = |second: u64, name: &str| {
-        let lookup = cache.lookup(at(second), &url(name), "a", Algorithm::Ps256, CalloutPermission::Allowed);
-        format!("{lookup:?}").split([' ', '(']).next().unwrap().to_owned()
+    let mut look = |second: u64, name: &str| match cache.lookup(
+        at(second),
+        &url(name),
+        "a",
+        Algorithm::Ps256,
+        CalloutPermission::Allowed,
+    ) {
+        Ok(Readiness::Wait(Wait { callout: Some(_), .. })) => "fetch",
+        Err(Unavailable { .. }) => "unavailable",
+        other => panic!("{other:?}"),
     };
     for n in 0..MAX_SETS {
-        assert_eq!(look(0, &format!("ou-{n}")), "Fetch");
+        assert_eq!(look(0, &format!("ou-{n}")), "fetch");
     }
-    assert_eq!(look(PATIENCE, "one-more"), "Unavailable");
-    assert_eq!(look(PATIENCE + 1, "one-more"), "Fetch");
+    assert_eq!(look(PATIENCE, "one-more"), "unavailable");
+    assert_eq!(look(PATIENCE + 1, "one-more"), "fetch");
     assert_eq!(cache.entries.len(), MAX_SETS);
 }
 
@@ -504,19 +514,19 @@ proptest! {
                     let key_id = ["a", "b", "new"][which];
                     under_way.retain(|(_, since)| (*since..=since + PATIENCE).contains(&second));
                     match bench.0.lookup(at(second), &url("hub"), key_id, Algorithm::Ps256, CalloutPermission::Allowed) {
-                        Lookup::Wait => prop_assert!(false, "nobody would wake it"),
-                        Lookup::Fetch(fetch) => {
+                        Ok(Readiness::Wait(Wait { callout: None, .. })) => prop_assert!(false, "nobody would wake it"),
+                        Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) => {
                             begun.push(fetch.id);
                             under_way.push((fetch.id, second));
                         }
-                        Lookup::Found(_) => prop_assert!(successes.iter().any(|at| (*at..at + 600).contains(&second))),
-                        Lookup::UnknownKeyId => prop_assert_eq!(key_id, "new"),
-                        Lookup::Unavailable { .. } => {}
+                        Ok(Readiness::Ready(Some(_))) => prop_assert!(successes.iter().any(|at| (*at..at + 600).contains(&second))),
+                        Ok(Readiness::Ready(None)) => prop_assert_eq!(key_id, "new"),
+                        Err(Unavailable { .. }) => {}
                     }
                 }
             }
             prop_assert!(under_way.len() <= MAX_FETCHES);
-            prop_assert!(!bench.0.awaits_others() && bench.0.lost(at(second)).is_empty());
+            prop_assert!(!bench.0.awaits_others() && bench.0.timed_out(at(second)).is_empty());
         }
     }
 }

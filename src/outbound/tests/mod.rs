@@ -7,9 +7,10 @@ use crate::capabilities::GatewayKind;
 use crate::jose::base64url;
 use crate::request::Correlation;
 use crate::request::NonceInput;
+use crate::request_table::{LONGEST_WAIT, MAX_WAITING};
 use crate::rsa::RsaPublicKey;
-use crate::testing::SigningKey;
-use crate::verdict::Admission;
+use crate::testing::{SigningKey, code, report, signed_line};
+use crate::verdict::{Admission, Verdict};
 use serde_json::{Value as Json, json};
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
@@ -58,18 +59,9 @@ fn facts() -> RequestFacts {
     RequestFacts { correlation, ..RequestFacts::default() }
 }
 
-fn code(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Admit(_) => "admitted",
-        Verdict::Refuse(rejection) => rejection.code().as_str(),
-        Verdict::Tolerate(_) => "tolerated",
-        Verdict::Answer(_) => "answered",
-    }
-}
-
-fn admission(step: Step) -> Admission {
+fn admission(step: Effects<RequestVerdict>) -> Admission {
     assert!(step.callouts.is_empty());
-    let Some(Verdict::Admit(admission)) = step.verdict else { panic!("{step:?}") };
+    let Some(RequestVerdict::Admit(admission)) = step.verdict else { panic!("{step:?}") };
     *admission
 }
 
@@ -116,8 +108,8 @@ fn response_signed_by(kid: &str, change: impl FnOnce(&mut Json)) -> ResponseFact
 fn under_way(mode: &'static str) -> Outbound {
     let mut outbound = outbound(verifying(mode));
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
-    assert_eq!(code(&settled.released[0].verdict), "admitted");
+    let outcome = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert_eq!(code(&outcome.resumed[0].verdict), "admitted");
     outbound
 }
 
@@ -177,9 +169,9 @@ fn what_the_gateway_tells_of_a_request_makes_its_token_id_another() {
 
 #[test]
 fn each_signature_is_told_to_the_audit_trail() {
-    let admission = admission(outbound(|_| ()).on_request(NOW, FIRST, facts()));
-    let (_, claims) = token_of(&admission);
-    let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(NOW)).unwrap();
+    let step = outbound(|_| ()).on_request(NOW, FIRST, facts());
+    let line: Json = serde_json::from_str(&signed_line(&step.events, NOW).unwrap()).unwrap();
+    let (_, claims) = token_of(&admission(step));
     assert_eq!(
         line,
         json!({
@@ -198,8 +190,8 @@ fn the_newest_active_key_signs_from_its_first_moment_on() {
         ]);
     };
     let kid = |now: UnixTime| {
-        let admission = admission(outbound(keys).on_request(now, FIRST, facts()));
-        let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(now)).unwrap();
+        let step = outbound(keys).on_request(now, FIRST, facts());
+        let line: Json = serde_json::from_str(&signed_line(&step.events, now).unwrap()).unwrap();
         line["kid"].as_str().unwrap().to_owned()
     };
     assert_eq!(kid(UnixTime::from_millis(NOW.as_millis() - 1)), "old");
@@ -222,14 +214,14 @@ fn a_remote_signer_signs_while_the_request_is_held() {
     assert!(step.verdict.is_none());
     let callout = step.callout().unwrap();
     assert_eq!(callout.subject, CalloutSubject::Signature(FIRST));
-    let mut settled = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
-    assert!(settled.report.unwrap().is_success);
-    assert_eq!(settled.ended, Some((callout.id, callout.subject)));
-    let Resumed { id, phase, verdict } = settled.released.remove(0);
-    assert_eq!((id, phase), (FIRST, Phase::Request));
-    let Verdict::Admit(admission) = verdict else { panic!() };
+    let mut outcome = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
+    assert!(report(&outcome.events).unwrap().is_success);
+    assert_eq!(outcome.ended, Some((callout.id, callout.subject)));
+    let Resumed { id, verdict } = outcome.resumed.remove(0);
+    assert_eq!(id, FIRST);
+    let Verdict::Request(RequestVerdict::Admit(admission)) = verdict else { panic!() };
     assert_eq!(token_of(&admission).1["iat"], NOW.as_millis() / 1000);
-    let line: Json = serde_json::from_str(&admission.signed.unwrap().log_line(NOW)).unwrap();
+    let line: Json = serde_json::from_str(&signed_line(&outcome.events, NOW).unwrap()).unwrap();
     assert_eq!((&line["signer"], &line["x_fapi_interaction_id"]), (&json!("vault_transit"), &json!("f-1")));
 }
 
@@ -237,13 +229,13 @@ fn a_remote_signer_signs_while_the_request_is_held() {
 fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
     let mut outbound = outbound(remote);
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let mut settled = outbound.on_answer(NOW, first.id, &first.subject, &no_answer());
-    assert!(settled.released.is_empty() && !settled.report.unwrap().is_success);
-    let second = settled.callouts.remove(0);
-    let settled = outbound.on_answer(NOW, second.id, &second.subject, &no_answer());
-    assert!(settled.callouts.is_empty());
-    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
-    let Verdict::Refuse(rejection) = &settled.released[0].verdict else { panic!() };
+    let mut outcome = outbound.on_answer(NOW, first.id, &first.subject, &no_answer());
+    assert!(outcome.resumed.is_empty() && !report(&outcome.events).unwrap().is_success);
+    let second = outcome.callouts.remove(0);
+    let outcome = outbound.on_answer(NOW, second.id, &second.subject, &no_answer());
+    assert!(outcome.callouts.is_empty());
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
+    let Verdict::Request(RequestVerdict::Reject(rejection)) = &outcome.resumed[0].verdict else { panic!() };
     let reply = rejection.reply();
     assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "{reply:?}");
@@ -254,17 +246,17 @@ fn a_signer_that_refuses_is_a_fault() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     let forbidden = Answer { status: Some(b"403".to_vec()), ..Answer::default() };
-    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &forbidden);
-    assert_eq!(code(&settled.released[0].verdict), "GenericError");
+    let outcome = outbound.on_answer(NOW, callout.id, &callout.subject, &forbidden);
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericError");
 }
 
 #[test]
 fn a_signer_that_the_gateway_does_not_call_is_out_of_reach() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_not_dispatched(NOW, callout.id, &callout.subject);
-    assert!(settled.callouts.is_empty());
-    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+    let outcome = outbound.on_not_dispatched(NOW, callout.id, &callout.subject);
+    assert!(outcome.callouts.is_empty());
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
 }
 
 #[test]
@@ -273,21 +265,21 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up() {
     assert_eq!(outbound.tick_period(), Some(TICK));
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
     let tick = outbound.on_tick(NOW.after(Duration::from_secs(60)));
-    let settled = &tick.settled[0];
-    assert_eq!(settled.ended, Some((first.id, first.subject.clone())));
-    assert_eq!(code(&settled.released[0].verdict), "GenericRecoverableError");
+    let outcome = &tick.outcomes[0];
+    assert_eq!(outcome.ended, Some((first.id, first.subject.clone())));
+    assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
     let late = outbound.on_answer(NOW, first.id, &first.subject, &signature_of(&first));
-    assert!(late.released.is_empty(), "the answer came too late");
+    assert!(late.resumed.is_empty(), "the answer came too late");
 }
 
 #[test]
 fn a_request_that_is_gone_gets_no_token_and_the_audit_trail_still_learns_of_the_signature() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    outbound.on_gone(FIRST);
-    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
-    assert!(settled.released.is_empty());
-    let line = settled.unused.unwrap().log_line(NOW);
+    outbound.on_request_end(FIRST);
+    let outcome = outbound.on_answer(NOW, callout.id, &callout.subject, &signature_of(&callout));
+    assert!(outcome.resumed.is_empty());
+    let line = signed_line(&outcome.events, NOW).unwrap();
     assert!(line.contains(r#""event":"signed""#) && line.contains(r#""x_fapi_interaction_id":"f-1""#), "{line}");
 }
 
@@ -295,13 +287,13 @@ fn a_request_that_is_gone_gets_no_token_and_the_audit_trail_still_learns_of_the_
 fn for_a_request_that_is_gone_the_signer_is_not_asked_again() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    outbound.on_gone(FIRST);
-    let settled = outbound.on_answer(NOW, callout.id, &callout.subject, &no_answer());
-    assert!(settled.callouts.is_empty() && settled.released.is_empty() && settled.unused.is_none());
-    assert!(outbound.on_tick(NOW.after(Duration::from_mins(9))).settled.is_empty(), "nothing is left of it");
+    outbound.on_request_end(FIRST);
+    let outcome = outbound.on_answer(NOW, callout.id, &callout.subject, &no_answer());
+    assert!(outcome.callouts.is_empty() && outcome.resumed.is_empty() && signed_line(&outcome.events, NOW).is_none());
+    assert!(outbound.on_tick(NOW.after(Duration::from_mins(9))).outcomes.is_empty(), "nothing is left of it");
     let second = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
-    let settled = outbound.on_answer(NOW, second.id, &second.subject, &signature_of(&second));
-    assert_eq!(code(&settled.released[0].verdict), "admitted", "the number may be another request's now");
+    let outcome = outbound.on_answer(NOW, second.id, &second.subject, &signature_of(&second));
+    assert_eq!(code(&outcome.resumed[0].verdict), "admitted", "the number may be another request's now");
 }
 
 #[test]

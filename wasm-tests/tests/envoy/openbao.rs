@@ -6,11 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
 use hub_auth_filter::config::{self, Secret, Signer};
-use hub_auth_filter::request::{NonceInput, RequestId};
+use hub_auth_filter::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::rsa::RsaPublicKey;
 use hub_auth_filter::signing::nonce::Nonces;
+use hub_auth_filter::signing::remote::{
+    AnswerFault, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+};
 use hub_auth_filter::signing::token::UnsignedToken;
-use hub_auth_filter::signing::vault_transit::{AnswerFault, RemoteError, RemoteStep, VaultTransit};
 use hub_auth_filter::time::UnixTime;
 use hub_auth_filter::url::HttpUrl;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
@@ -61,7 +63,11 @@ fn now() -> UnixTime {
     UnixTime::from_nanos(now.try_into().unwrap())
 }
 
-fn start(signer: &mut VaultTransit) -> Callout {
+fn signing(settings: config::VaultTransit) -> RemoteSigning {
+    RemoteSigning::new(Box::new(VaultTransit::new(settings)), &envoy())
+}
+
+fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Callout) {
     let signing = config::Signing {
         issuer: "Acme Bank".into(),
         subject: "XYZ".into(),
@@ -71,11 +77,15 @@ fn start(signer: &mut VaultTransit) -> Callout {
     };
     let nonce = Nonces::new().next(now(), &NonceInput::default());
     let token = UnsignedToken::mint(&signing, "sig4", &nonce, now());
-    signer.start(now(), REQUEST, token)
+    signer.start(now(), REQUEST, token, Correlation::default())
 }
 
 /// Makes a callout, as a gateway does, and gives its end to the signer.
-async fn end(server: &OpenBao, signer: &mut VaultTransit, callout: &Callout) -> RemoteStep {
+async fn end(
+    server: &OpenBao,
+    signer: &mut RemoteSigning,
+    (pending, callout): (Box<PendingToken>, Callout),
+) -> RemoteStep {
     let asked = &callout.request;
     let mut request = Request::new(asked.method, asked.url.path()).body(&asked.body);
     for (name, value) in &asked.headers {
@@ -85,16 +95,16 @@ async fn end(server: &OpenBao, signer: &mut VaultTransit, callout: &Callout) -> 
     let content_length = reply.header("content-length").map(|length| length.as_bytes().to_vec());
     let status = Some(reply.status.to_string().into_bytes());
     let answer = Answer { status, content_length, body: Body::Read(reply.body) };
-    signer.finish(now(), callout.id, REQUEST, answer.complete()).expect("an end that counts")
+    signer.finish(now(), callout.id, REQUEST, pending, answer.complete()).expect("an end that counts")
 }
 
 /// What the first try gives with these settings: a token, or why there is none.
 async fn first_try(server: &OpenBao, settings: config::VaultTransit) -> Result<String, RemoteError> {
-    let mut signer = VaultTransit::new(settings, &envoy());
-    let callout = start(&mut signer);
-    match end(server, &mut signer, &callout).await {
-        RemoteStep::Signed { token, signature } => Ok(token.with_signature(&signature)),
-        RemoteStep::Again { error, .. } | RemoteStep::Failed(error) => Err(error),
+    let mut signer = signing(settings);
+    let started = start(&mut signer);
+    match end(server, &mut signer, started).await {
+        RemoteStep::Signed { token, signature, .. } => Ok(token.with_signature(&signature)),
+        RemoteStep::Again { error, .. } | RemoteStep::Failed { error, .. } => Err(error),
     }
 }
 
@@ -166,21 +176,21 @@ async fn a_version_that_the_key_does_not_have_counts_as_an_internal_error() {
     assert!(first_try(&server, version(1)).await.is_ok());
     let error = RemoteError::Unavailable(CalloutError::Status(500));
     assert_eq!(first_try(&server, version(2)).await, Err(error));
-    assert!(error.to_string().contains("no such version"), "{error}");
+    assert!(signing(settings).explain(error).contains("no such version"), "{error}");
 }
 
 #[tokio::test]
 async fn openbao_signs_again_once_it_is_unsealed() {
     let (server, _files) = started().await;
-    let mut signer = VaultTransit::new(settings(&server.transit().token(600).await), &envoy());
+    let mut signer = signing(settings(&server.transit().token(600).await));
     server.seal().await;
-    let callout = start(&mut signer);
-    let step = end(&server, &mut signer, &callout).await;
-    let RemoteStep::Again { callout, error } = step else { panic!("no second try: {step:?}") };
+    let started = start(&mut signer);
+    let step = end(&server, &mut signer, started).await;
+    let RemoteStep::Again { pending, callout, error } = step else { panic!("no second try: {step:?}") };
     assert_eq!(error, RemoteError::Unavailable(CalloutError::Status(503)));
 
     server.unseal().await;
-    let step = end(&server, &mut signer, &callout).await;
+    let step = end(&server, &mut signer, (pending, callout)).await;
     assert!(matches!(step, RemoteStep::Signed { .. }), "{step:?}");
 }
 
@@ -194,11 +204,11 @@ async fn a_quota_makes_openbao_unavailable_without_a_second_try() {
     assert_eq!(server.send(&request.body(quota.as_bytes())).await.status, 204);
 
     assert!(first_try(&server, settings.clone()).await.is_ok());
-    let mut signer = VaultTransit::new(settings, &envoy());
-    let callout = start(&mut signer);
-    let step = end(&server, &mut signer, &callout).await;
+    let mut signer = signing(settings);
+    let started = start(&mut signer);
+    let step = end(&server, &mut signer, started).await;
     let expected = RemoteError::Unavailable(CalloutError::Status(429));
-    assert!(matches!(step, RemoteStep::Failed(error) if error == expected), "{step:?}");
+    assert!(matches!(step, RemoteStep::Failed { error, .. } if error == expected), "{step:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,14 @@
 //! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
 
 use super::*;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::callout::Request;
 use crate::capabilities::GatewayKind;
+use crate::config;
 use crate::config::{Secret, Signer};
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
@@ -51,8 +58,19 @@ fn signed(token: &UnsignedToken) -> Vec<u8> {
     json!({"data": {"signature": format!("vault:v1:{signature}")}}).to_string().into_bytes()
 }
 
-/// The remote signer with short names for what the tests do with it.
-struct Bench(VaultTransit);
+/// Asks Vault, as these settings want it, through Envoy.
+pub(super) fn vault() -> RemoteSigning {
+    RemoteSigning::new(Box::new(VaultTransit::new(settings())), &Capabilities::of(GatewayKind::Envoy, None, false))
+}
+
+/// The signature on this signing input that a signer reads in this answer.
+pub(super) fn read_by(signer: VaultTransit, body: &[u8], signing_input: &str) -> Result<Vec<u8>, AnswerFault> {
+    let signing = RemoteSigning::new(Box::new(signer), &Capabilities::of(GatewayKind::Envoy, None, false));
+    signing.signature(body, &UnsignedToken::of_signing_input(signing_input))
+}
+
+/// The remote signer and the tokens that wait for it, with short names for what the tests do with them.
+struct Bench(RemoteSigning, BTreeMap<RequestId, Box<PendingToken>>);
 
 impl Bench {
     fn new() -> Self {
@@ -64,11 +82,18 @@ impl Bench {
     }
 
     fn within(kind: GatewayKind, settings: config::VaultTransit) -> Self {
-        Self(VaultTransit::new(settings, &Capabilities::of(kind, None, false)))
+        let signer = Box::new(VaultTransit::new(settings));
+        Self(RemoteSigning::new(signer, &Capabilities::of(kind, None, false)), BTreeMap::new())
     }
 
     fn start(&mut self, millisecond: u64, request: RequestId) -> Callout {
-        self.0.start(at(millisecond), request, token_for("hub"))
+        self.start_with(millisecond, request, token_for("hub"))
+    }
+
+    fn start_with(&mut self, millisecond: u64, request: RequestId, token: UnsignedToken) -> Callout {
+        let (pending, callout) = self.0.start(at(millisecond), request, token, Correlation::default());
+        self.1.insert(request, pending);
+        callout
     }
 
     fn finish(
@@ -78,13 +103,24 @@ impl Bench {
         answer: Result<&[u8], CalloutError>,
     ) -> Option<RemoteStep> {
         let CalloutSubject::Signature(request) = callout.subject else { panic!("{:?}", callout.subject) };
-        self.0.finish(at(millisecond), callout.id, request, answer)
+        let pending = self.1.remove(&request)?;
+        match self.0.finish(at(millisecond), callout.id, request, pending, answer) {
+            Err(pending) => {
+                self.1.insert(request, pending);
+                None
+            }
+            Ok(step) => Some(step),
+        }
     }
 
     /// The second callout, after this end of the first.
     fn again(&mut self, millisecond: u64, callout: &Callout, answer: Result<&[u8], CalloutError>) -> Callout {
         match self.finish(millisecond, callout, answer) {
-            Some(RemoteStep::Again { callout, .. }) => callout,
+            Some(RemoteStep::Again { pending, callout, .. }) => {
+                let CalloutSubject::Signature(request) = callout.subject else { panic!("{:?}", callout.subject) };
+                self.1.insert(request, pending);
+                callout
+            }
             other => panic!("a second try was expected, not {other:?}"),
         }
     }
@@ -96,7 +132,7 @@ fn outcome(step: Option<&RemoteStep>) -> &'static str {
         None => "nothing",
         Some(RemoteStep::Signed { .. }) => "signed",
         Some(RemoteStep::Again { .. }) => "again",
-        Some(RemoteStep::Failed(_)) => "failed",
+        Some(RemoteStep::Failed { .. }) => "failed",
     }
 }
 
@@ -147,8 +183,9 @@ fn a_version_of_the_key_is_named_if_one_is_configured() {
 fn a_right_answer_signs_the_token_that_it_was_asked_for() {
     let mut bench = Bench::new();
     let token = token_for("hub");
-    let callout = bench.0.start(at(0), FIRST, token.clone());
-    let Some(RemoteStep::Signed { token: given, signature }) = bench.finish(20, &callout, Ok(&signed(&token))) else {
+    let callout = bench.start_with(0, FIRST, token.clone());
+    let Some(RemoteStep::Signed { token: given, signature, .. }) = bench.finish(20, &callout, Ok(&signed(&token)))
+    else {
         panic!()
     };
     assert_eq!(given, token);
@@ -161,8 +198,8 @@ fn a_right_answer_signs_the_token_that_it_was_asked_for() {
 fn tokens_that_wait_at_once_do_not_take_each_others_signatures() {
     let mut bench = Bench::new();
     let (token, other) = (token_for("hub"), token_for("other hub"));
-    let callout = bench.0.start(at(0), FIRST, token.clone());
-    let second = bench.0.start(at(1), SECOND, other.clone());
+    let callout = bench.start_with(0, FIRST, token.clone());
+    let second = bench.start_with(1, SECOND, other.clone());
     assert_eq!(bench.0.pending(), 2);
     assert_ne!(callout.id, second.id);
     let step = bench.finish(10, &second, Ok(&signed(&other)));
@@ -259,7 +296,7 @@ fn where_an_unanswered_callout_cannot_be_repeated_there_is_no_second_try_but_aft
         let mut bench = kong();
         let callout = bench.start(0, FIRST);
         let end = bench.finish(10, &callout, answer);
-        assert!(matches!(end, Some(RemoteStep::Failed(error)) if error == expected), "{answer:?}: {end:?}");
+        assert!(matches!(end, Some(RemoteStep::Failed { error, .. }) if error == expected), "{answer:?}: {end:?}");
         assert_eq!(expected.is_unavailable(), expected != RemoteError::Refused(403), "{answer:?}");
     }
 }
@@ -291,7 +328,7 @@ fn a_signature_that_comes_after_the_deadline_does_not_count() {
         let second = bench.again(4_000, &callout, Err(CalloutError::NoAnswer));
         let end = bench.finish(millisecond, &second, Ok(&signed(&token_for("hub"))));
         assert_eq!(outcome(end.as_ref()), step, "{millisecond}");
-        assert!(!matches!(end, Some(RemoteStep::Failed(error)) if error != RemoteError::Late));
+        assert!(!matches!(end, Some(RemoteStep::Failed { error, .. }) if error != RemoteError::Late));
     }
 }
 
@@ -304,10 +341,11 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
         let callout = bench.start(0, FIRST);
         let step = bench.finish(2_001, &callout, answer);
         let no_answer = RemoteError::Unavailable(CalloutError::NoAnswer);
-        let Some(RemoteStep::Again { callout, error }) = step else { panic!("{step:?}") };
+        let Some(RemoteStep::Again { pending, callout, error }) = step else { panic!("{step:?}") };
+        bench.1.insert(FIRST, pending);
         assert_eq!(error, no_answer);
         let end = bench.finish(4_002, &callout, answer);
-        assert!(matches!(end, Some(RemoteStep::Failed(error)) if error == no_answer), "{end:?}");
+        assert!(matches!(end, Some(RemoteStep::Failed { error, .. }) if error == no_answer), "{end:?}");
     }
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
@@ -319,7 +357,7 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
     let callout = bench.start(0, FIRST);
     let end = bench.finish(1_001, &callout, Err(CalloutError::Status(403)));
     assert!(
-        matches!(end, Some(RemoteStep::Failed(error)) if error == RemoteError::of(CalloutError::NoAnswer)),
+        matches!(end, Some(RemoteStep::Failed { error, .. }) if error == RemoteError::Unavailable(CalloutError::NoAnswer)),
         "{end:?}"
     );
 }
@@ -370,21 +408,21 @@ fn a_request_that_asks_anew_forgets_what_it_asked_before() {
 fn a_callout_that_nobody_reported_on_is_lost_after_a_while() {
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
-    assert_eq!(bench.0.lost(at(7_000)), []);
-    assert_eq!(bench.0.lost(at(7_001)), [(callout.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(7_000)), []);
+    assert_eq!(bench.0.timed_out(at(7_001)), [(callout.id, FIRST)]);
     // Two seconds a try, and the second one has begun later.
     let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(60), ..settings() });
     let callout = bench.start(0, FIRST);
     let second = bench.again(8_000, &callout, Err(CalloutError::NoAnswer));
-    assert_eq!(bench.0.lost(at(15_000)), []);
-    assert_eq!(bench.0.lost(at(15_001)), [(second.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(15_000)), []);
+    assert_eq!(bench.0.timed_out(at(15_001)), [(second.id, FIRST)]);
 }
 
 #[test]
 fn a_callout_from_the_future_is_lost_because_the_clock_was_set_back() {
     let mut bench = Bench::new();
     let callout = bench.start(1_000, FIRST);
-    assert_eq!(bench.0.lost(at(999)), [(callout.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(999)), [(callout.id, FIRST)]);
 }
 
 #[test]

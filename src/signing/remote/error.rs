@@ -1,10 +1,24 @@
-//! Why the remote signer did not sign: what callers are told of it, whether a second try may help, and what the operator
-//! should look at. The statuses are those of Vault's API, and what OpenBao answers.
+//! Why a remote signer did not sign: what callers are told of it, and whether a second try may help.
 
 use std::fmt;
 
-use super::answer::AnswerFault;
 use crate::callout::CalloutError;
+
+/// The longest answer that is read, in bytes. With a key of 4096 bits real ones have about 1 KiB.
+pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
+
+/// Why an answer is not the signature that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerFault {
+    /// It is longer than [`MAX_RESPONSE_LENGTH`].
+    TooLong,
+    /// The signer does not answer like this: what is wrong, for the log.
+    Unreadable(&'static str),
+    /// The signature is not as long as one with the configured public key, or with any RSA key that may be used.
+    Length,
+    /// The signature does not verify with the configured public key.
+    Mismatch,
+}
 
 /// Why the remote signer did not sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +36,25 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
-    /// What a callout without an answer that counts says of the signer. A request that is wrong stays wrong (300 to 499);
-    /// time may help the others, among them a standby that names another server (307), one that has not caught up with
-    /// its leader (412), and an exhausted quota (429).
-    pub(crate) fn of(error: CalloutError) -> Self {
+    /// What a callout without an answer that counts says of the signer. `may_pass` tells of which statuses time may help.
+    pub(super) fn of(error: CalloutError, may_pass: impl Fn(u16) -> bool) -> Self {
         match error {
-            CalloutError::NotDispatched
-            | CalloutError::NoAnswer
-            | CalloutError::Incomplete
-            | CalloutError::Status(307 | 408 | 412 | 425 | 429 | 500..=599)
-            | CalloutError::StatusAlone(307 | 408 | 412 | 425 | 429 | 500..=599) => Self::Unavailable(error),
+            CalloutError::NotDispatched | CalloutError::NoAnswer | CalloutError::Incomplete => Self::Unavailable(error),
+            CalloutError::Status(status) | CalloutError::StatusAlone(status) if may_pass(status) => {
+                Self::Unavailable(error)
+            }
             CalloutError::Status(status) | CalloutError::StatusAlone(status) => Self::Refused(status),
             CalloutError::TooLong => Self::Wrong(AnswerFault::TooLong),
+        }
+    }
+
+    /// The status of the signer's answer, where that was the fault.
+    #[must_use]
+    pub fn status(self) -> Option<u16> {
+        match self {
+            Self::Unavailable(error) => error.status(),
+            Self::Refused(status) => Some(status),
+            Self::Late | Self::Wrong(_) | Self::Unrepeated => None,
         }
     }
 
@@ -65,34 +86,26 @@ impl RemoteError {
 
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (error, hint) = match self {
-            Self::Unavailable(error) => (*error, hint(*error)),
-            Self::Refused(status) => (CalloutError::Status(*status), hint(CalloutError::Status(*status))),
-            Self::Late => return f.write_str("the answer came after the deadline"),
-            Self::Unrepeated => {
-                return f.write_str("the answer has no body, and this gateway cannot ask once more");
-            }
-            Self::Wrong(fault) => return fault.fmt(f),
-        };
-        error.fmt(f)?;
-        if let Some(hint) = hint { write!(f, ": {hint}") } else { Ok(()) }
+        match self {
+            Self::Unavailable(error) => error.fmt(f),
+            Self::Late => f.write_str("the answer came after the deadline"),
+            Self::Refused(status) => CalloutError::Status(*status).fmt(f),
+            Self::Wrong(fault) => fault.fmt(f),
+            Self::Unrepeated => f.write_str("the answer has no body, and this gateway cannot ask once more"),
+        }
     }
 }
 
-/// What it may mean, for the operator.
-fn hint(error: CalloutError) -> Option<&'static str> {
-    match error.status()? {
-        307 => Some("it is a standby, and redirects are not followed"),
-        300..=399 => Some("a redirect, which is not followed"),
-        400 => Some("there is no such key, or it cannot sign like this"),
-        403 => Some("the token is invalid, expired, or may not sign with this key"),
-        404 => Some("there is no such mount or namespace"),
-        429 => Some("a quota is exhausted"),
-        500 => Some("an internal error, or the key has no such version"),
-        // Envoy answers these two itself when there is no connection, and when the time is up.
-        503 => Some("it cannot be reached, or it is sealed or in maintenance"),
-        504 => Some("no answer in time"),
-        _ => None,
+impl fmt::Display for AnswerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "the answer is longer than {MAX_RESPONSE_LENGTH} bytes"),
+            Self::Unreadable(fault) => f.write_str(fault),
+            Self::Length => f.write_str("the signature is not as long as one with the RSA key that is expected"),
+            Self::Mismatch => f.write_str(
+                "the signature does not verify with public_key: the key may have been rotated, or be another",
+            ),
+        }
     }
 }
 
@@ -100,20 +113,27 @@ fn hint(error: CalloutError) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    use crate::signing::remote::tests::vault;
+
+    /// What Vault and OpenBao mean.
+    fn of(error: CalloutError) -> RemoteError {
+        RemoteError::of(error, |status| vault().signer().may_pass(status))
+    }
+
     fn status(status: u16) -> RemoteError {
-        RemoteError::of(CalloutError::Status(status))
+        of(CalloutError::Status(status))
     }
 
     #[test]
     fn a_signer_that_can_not_sign_now_is_unavailable() {
         for error in [CalloutError::NotDispatched, CalloutError::NoAnswer, CalloutError::Incomplete] {
-            assert_eq!(RemoteError::of(error), RemoteError::Unavailable(error));
-            assert!(RemoteError::of(error).is_unavailable());
+            assert_eq!(of(error), RemoteError::Unavailable(error));
+            assert!(of(error).is_unavailable());
         }
         for code in [307, 408, 412, 425, 429, 500, 502, 503, 504, 599] {
             assert_eq!(status(code), RemoteError::Unavailable(CalloutError::Status(code)));
             let alone = CalloutError::StatusAlone(code);
-            assert_eq!(RemoteError::of(alone), RemoteError::Unavailable(alone));
+            assert_eq!(of(alone), RemoteError::Unavailable(alone));
         }
         assert!(RemoteError::Late.is_unavailable());
     }
@@ -124,7 +144,7 @@ mod tests {
             assert_eq!(status(code), RemoteError::Refused(code));
             assert!(!status(code).is_unavailable(), "{code}");
         }
-        let too_long = RemoteError::of(CalloutError::TooLong);
+        let too_long = of(CalloutError::TooLong);
         assert_eq!(too_long, RemoteError::Wrong(AnswerFault::TooLong));
         assert!(!too_long.is_unavailable());
     }
@@ -132,9 +152,9 @@ mod tests {
     #[test]
     fn a_second_try_is_for_what_may_pass() {
         for (error, may_pass) in [
-            (RemoteError::of(CalloutError::NoAnswer), true),
-            (RemoteError::of(CalloutError::Incomplete), true),
-            (RemoteError::of(CalloutError::TooLong), true),
+            (of(CalloutError::NoAnswer), true),
+            (of(CalloutError::Incomplete), true),
+            (of(CalloutError::TooLong), true),
             (RemoteError::Wrong(AnswerFault::Mismatch), true),
             (status(408), true),
             (status(412), true),
@@ -143,7 +163,7 @@ mod tests {
             (status(502), true),
             (status(503), true),
             (status(504), true),
-            (RemoteError::of(CalloutError::NotDispatched), false),
+            (of(CalloutError::NotDispatched), false),
             (RemoteError::Late, false),
             (status(429), false),
             (status(204), false),
@@ -160,9 +180,9 @@ mod tests {
     #[test]
     fn each_error_tells_the_operator_where_to_look() {
         for (error, text) in [
-            (RemoteError::of(CalloutError::NoAnswer), "no answer"),
-            (RemoteError::of(CalloutError::NotDispatched), "the gateway refused the callout"),
-            (RemoteError::of(CalloutError::Incomplete), "the answer is not complete"),
+            (of(CalloutError::NoAnswer), "no answer"),
+            (of(CalloutError::NotDispatched), "the gateway refused the callout"),
+            (of(CalloutError::Incomplete), "the answer is not complete"),
             (RemoteError::Late, "the answer came after the deadline"),
             (status(302), "status 302 instead of 200: a redirect, which is not followed"),
             (status(307), "status 307 instead of 200: it is a standby, and redirects are not followed"),
@@ -175,9 +195,12 @@ mod tests {
             (status(502), "status 502 instead of 200"),
             (status(503), "status 503 instead of 200: it cannot be reached, or it is sealed or in maintenance"),
             (status(504), "status 504 instead of 200: no answer in time"),
-            (RemoteError::Wrong(AnswerFault::NotAnObject), "the answer is not a JSON object"),
+            (
+                RemoteError::Wrong(AnswerFault::Unreadable("the answer is not a JSON object")),
+                "the answer is not a JSON object",
+            ),
         ] {
-            assert_eq!(error.to_string(), text);
+            assert_eq!(vault().explain(error), text);
         }
     }
 }

@@ -1,61 +1,126 @@
-//! What the Transit engine answers: `{"data": {"signature": "vault:v1:…"}}`, with the signature as a JWS has it (RFC 7515
-//! §2). Checked as far as it can be before it leaves: form, version of the key, length, and with the public key, where one
-//! is configured, the signature itself (RFC 7518 §3.5).
+//! The Transit engine of HashiCorp Vault and OpenBao as remote signer. Its API is that of `POST
+//! /v1/{mount}/sign/{key}/sha2-256` in Vault's documentation, which OpenBao shares. It answers with `{"data": {"signature":
+//! "vault:v1:…"}}`, with the signature as a JWS has it (RFC 7515 §2).
 
-use std::fmt;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::callout::Request;
 use crate::config;
 use crate::jose::base64url;
 use crate::json::Value;
-use crate::rsa::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};
+use crate::log_line::to_json;
+use crate::rsa::RsaPublicKey;
 
-/// The longest answer that is read, in bytes. With a key of 4096 bits real ones have about 1 KiB.
-pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
+use super::signer::{Limits, RemoteSigner};
 
-/// Why an answer is not the signature that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnswerFault {
-    /// It is longer than [`MAX_RESPONSE_LENGTH`].
-    TooLong,
-    /// It is not a JSON object.
-    NotAnObject,
-    /// It has no text `data.signature`.
-    NoSignature,
-    /// The signature is not written as `vault:v1:` and base64url without padding.
-    Format,
-    /// The signature is by another version of the key than the configured one.
-    KeyVersion,
-    /// The signature is not as long as one with the configured public key, or with any RSA key that may be used.
-    Length,
-    /// The signature does not verify with the configured public key.
-    Mismatch,
+const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
+const NO_SIGNATURE: &str = "the answer has no data.signature";
+const FORMAT: &str = "the answer's signature is not vault:v1:… with base64url after it";
+const KEY_VERSION: &str = "the signature is by another version of the key than key_version";
+
+/// The Transit engine.
+#[derive(Debug)]
+pub struct VaultTransit {
+    settings: config::VaultTransit,
 }
 
-/// The signature in an answer.
-pub(super) fn signature(
-    body: &[u8],
-    settings: &config::VaultTransit,
-    signing_input: &str,
-) -> Result<Vec<u8>, AnswerFault> {
-    if body.len() > MAX_RESPONSE_LENGTH {
-        return Err(AnswerFault::TooLong);
+impl VaultTransit {
+    /// With these settings.
+    #[must_use]
+    pub fn new(settings: config::VaultTransit) -> Self {
+        Self { settings }
     }
-    let Ok(Value::Object(members)) = Value::parse(body) else { return Err(AnswerFault::NotAnObject) };
-    let Some(Value::Object(data)) = members.member("data") else { return Err(AnswerFault::NoSignature) };
-    let text = data.text("signature").ok_or(AnswerFault::NoSignature)?;
-    let (version, signature) = parts(text).ok_or(AnswerFault::Format)?;
-    if settings.key_version.is_some_and(|configured| configured != version) {
-        return Err(AnswerFault::KeyVersion);
+}
+
+impl RemoteSigner for VaultTransit {
+    fn name(&self) -> &'static str {
+        "vault_transit"
     }
-    let Some(key) = &settings.public_key else {
-        let lengths = MIN_MODULUS_BITS / 8..=MAX_MODULUS_BITS / 8;
-        return if lengths.contains(&signature.len()) { Ok(signature) } else { Err(AnswerFault::Length) };
-    };
-    if signature.len() != key.modulus().len() {
-        return Err(AnswerFault::Length);
+
+    fn key_id(&self) -> &str {
+        &self.settings.key_id
     }
-    key.verify_ps256(signing_input.as_bytes(), &signature).map_err(|_| AnswerFault::Mismatch)?;
-    Ok(signature)
+
+    fn limits(&self) -> Limits {
+        Limits { timeout: self.settings.timeout, deadline: self.settings.deadline }
+    }
+
+    fn public_key(&self) -> Option<&RsaPublicKey> {
+        self.settings.public_key.as_ref()
+    }
+
+    fn request(&self, signing_input: &str, timeout: Duration) -> Request {
+        #[derive(Serialize)]
+        struct Body {
+            input: String,
+            signature_algorithm: &'static str,
+            salt_length: &'static str,
+            marshaling_algorithm: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            key_version: Option<u32>,
+        }
+        let body = Body {
+            input: STANDARD.encode(signing_input),
+            signature_algorithm: "pss",
+            salt_length: "hash",
+            marshaling_algorithm: "jws",
+            key_version: self.settings.key_version,
+        };
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("accept", "application/json".to_owned()),
+            ("x-vault-token", self.settings.token.expose().to_owned()),
+            // Agents and proxies between here and the server may demand it (`require_request_header`).
+            ("x-vault-request", "true".to_owned()),
+        ];
+        if let Some(namespace) = &self.settings.namespace {
+            headers.push(("x-vault-namespace", namespace.clone()));
+        }
+        Request {
+            upstream: self.settings.upstream.clone(),
+            method: "POST",
+            url: self.settings.url.clone(),
+            headers,
+            body: to_json(&body).into_bytes(),
+            timeout,
+        }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let Ok(Value::Object(members)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
+        let Some(Value::Object(data)) = members.member("data") else { return Err(NO_SIGNATURE) };
+        let text = data.text("signature").ok_or(NO_SIGNATURE)?;
+        let (version, signature) = parts(text).ok_or(FORMAT)?;
+        if self.settings.key_version.is_some_and(|configured| configured != version) {
+            return Err(KEY_VERSION);
+        }
+        Ok(signature)
+    }
+
+    /// Time may help also a standby that names another server (307), and one that has not caught up with its leader (412).
+    fn may_pass(&self, status: u16) -> bool {
+        matches!(status, 307 | 408 | 412 | 425 | 429 | 500..=599)
+    }
+
+    fn hint(&self, status: u16) -> Option<&'static str> {
+        match status {
+            307 => Some("it is a standby, and redirects are not followed"),
+            300..=399 => Some("a redirect, which is not followed"),
+            400 => Some("there is no such key, or it cannot sign like this"),
+            403 => Some("the token is invalid, expired, or may not sign with this key"),
+            404 => Some("there is no such mount or namespace"),
+            429 => Some("a quota is exhausted"),
+            500 => Some("an internal error, or the key has no such version"),
+            // Envoy answers these two itself when there is no connection, and when the time is up.
+            503 => Some("it cannot be reached, or it is sealed or in maintenance"),
+            504 => Some("no answer in time"),
+            _ => None,
+        }
+    }
 }
 
 /// The version of the key, and the signature's bytes.
@@ -65,28 +130,14 @@ fn parts(text: &str) -> Option<(u32, Vec<u8>)> {
     Some((version, base64url(signature)?))
 }
 
-impl fmt::Display for AnswerFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => write!(f, "the answer is longer than {MAX_RESPONSE_LENGTH} bytes"),
-            Self::NotAnObject => f.write_str("the answer is not a JSON object"),
-            Self::NoSignature => f.write_str("the answer has no data.signature"),
-            Self::Format => f.write_str("the answer's signature is not vault:v1:… with base64url after it"),
-            Self::KeyVersion => f.write_str("the signature is by another version of the key than key_version"),
-            Self::Length => f.write_str("the signature is not as long as one with the RSA key that is expected"),
-            Self::Mismatch => f.write_str(
-                "the signature does not verify with public_key: the key may have been rotated, or be another",
-            ),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::rsa::RsaPublicKey;
+    use crate::signing::remote::tests::read_by;
+    use crate::signing::remote::{AnswerFault, MAX_RESPONSE_LENGTH};
     use crate::testing::{SigningKey, b64};
     use aws_lc_rs::rsa::KeySize;
     use proptest::prelude::*;
@@ -114,7 +165,7 @@ mod tests {
     }
 
     fn read(settings: &config::VaultTransit, body: impl AsRef<[u8]>) -> Result<Vec<u8>, AnswerFault> {
-        signature(body.as_ref(), settings, SIGNING_INPUT)
+        read_by(VaultTransit::new(settings.clone()), body.as_ref(), SIGNING_INPUT)
     }
 
     /// A body with this text for `data.signature`.
@@ -140,18 +191,19 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_signature_is_refused() {
-        use AnswerFault::{NoSignature, NotAnObject};
+        const WITHOUT: AnswerFault = AnswerFault::Unreadable(NO_SIGNATURE);
+        const NO_OBJECT: AnswerFault = AnswerFault::Unreadable(NOT_AN_OBJECT);
         let text = format!("vault:v1:{}", b64(&[7; 256]));
         let cases: [(Json, AnswerFault); 9] = [
-            (json!(null), NotAnObject),
-            (json!([]), NotAnObject),
-            (json!(text), NotAnObject),
-            (json!({}), NoSignature),
-            (json!({"signature": text}), NoSignature),
-            (json!({"data": null}), NoSignature),
-            (json!({"data": text}), NoSignature),
-            (json!({"data": {"signature": null}}), NoSignature),
-            (json!({"data": {"signature": [text]}}), NoSignature),
+            (json!(null), NO_OBJECT),
+            (json!([]), NO_OBJECT),
+            (json!(text), NO_OBJECT),
+            (json!({}), WITHOUT),
+            (json!({"signature": text}), WITHOUT),
+            (json!({"data": null}), WITHOUT),
+            (json!({"data": text}), WITHOUT),
+            (json!({"data": {"signature": null}}), WITHOUT),
+            (json!({"data": {"signature": [text]}}), WITHOUT),
         ];
         for (body, fault) in cases {
             assert_eq!(read(&settings(), body.to_string()), Err(fault), "{body}");
@@ -160,7 +212,7 @@ mod tests {
         assert!(read(&settings(), &right).is_ok());
         let twice = format!(r#"{{"data": {{"signature": "{text}", "signature": "{text}"}}}}"#);
         for body in ["", "<html>", right.trim_end_matches('}'), &format!("{right}{right}"), &twice] {
-            assert_eq!(read(&settings(), body), Err(NotAnObject), "{body}");
+            assert_eq!(read(&settings(), body), Err(NO_OBJECT), "{body}");
         }
     }
 
@@ -197,7 +249,7 @@ mod tests {
             // As other marshaling algorithms write it.
             format!("vault:v1:{}", encoded.replace('-', "+").replace('_', "/")),
         ] {
-            assert_eq!(read(&settings(), with(&text)), Err(AnswerFault::Format), "{text}");
+            assert_eq!(read(&settings(), with(&text)), Err(AnswerFault::Unreadable(FORMAT)), "{text}");
         }
     }
 
@@ -210,7 +262,7 @@ mod tests {
             for (_, configured) in versions {
                 let pinned = config::VaultTransit { key_version: Some(configured), ..settings() };
                 let right = written == configured.to_string();
-                let expected = if right { Ok(vec![7; 256]) } else { Err(AnswerFault::KeyVersion) };
+                let expected = if right { Ok(vec![7; 256]) } else { Err(AnswerFault::Unreadable(KEY_VERSION)) };
                 assert_eq!(read(&pinned, &body), expected, "{written} for {configured}");
             }
         }

@@ -1,0 +1,24 @@
+//! What a request brings to prove who sent it, and what a method finds in it.
+
+use crate::header_value::HeaderValue;
+use crate::peer::PeerCertificate;
+
+/// What a request brings that methods look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Credential<'a> {
+    /// The peer certificate, which was verified and is pinned.
+    pub certificate: &'a PeerCertificate,
+    /// The values of `Authorization`.
+    pub authorization: &'a [HeaderValue],
+    /// The values of the API key's own header, where it has one.
+    pub api_key: &'a [HeaderValue],
+    /// The provider ids of which a token's `aud` must name one.
+    pub audiences: &'a [String],
+}
+
+/// A credential that a method has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id of the credential, for the bank's backend: a token's `jti`, an API key's id.
+    pub credential_id: Option<String>,
+}

@@ -1,0 +1,191 @@
+//! The methods of authentication, behind one set of questions.
+
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
+use crate::capabilities::Capabilities;
+use crate::config;
+use crate::evidence::Evidence;
+use crate::introspection::IntrospectionCache;
+use crate::keys::{self, KeyCache};
+use crate::time::UnixTime;
+
+use super::api_key::ApiKey;
+use super::client_credentials::ClientCredentials;
+use super::credential::{Accepted, Credential};
+use super::error::AuthError;
+use super::jwt_auth::JwtAuth;
+use super::service_initiation;
+
+pub use super::api_key::Notice;
+
+/// The configured method, with what it has learned.
+#[derive(Debug)]
+pub enum AuthMethod {
+    /// Nothing beyond mutual TLS and pinning (spec §2.1).
+    MtlsOnly,
+    /// A shared secret (spec §2.2).
+    ApiKey(Box<ApiKey>),
+    /// JWT Auth (spec §2.4).
+    JwtAuth(Box<JwtAuth>),
+    /// The client credentials grant (spec §2.3).
+    ClientCredentials(Box<ClientCredentials>),
+}
+
+/// What time alone brought about.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// Callouts to make in the background.
+    pub callouts: Vec<Callout>,
+    /// Subjects on which another worker has learned what can be learned now.
+    pub learned: Vec<CalloutSubject>,
+}
+
+impl AuthMethod {
+    /// The method that is configured. `capabilities` are the gateway's.
+    #[must_use]
+    pub fn new(auth: &config::Auth, capabilities: &Capabilities) -> Self {
+        match auth {
+            config::Auth::MtlsOnly => Self::MtlsOnly,
+            config::Auth::ApiKey(settings) => Self::ApiKey(Box::new(ApiKey::new(settings.clone()))),
+            config::Auth::JwtAuth(settings) => Self::JwtAuth(Box::new(JwtAuth::new(settings.clone(), capabilities))),
+            config::Auth::ClientCredentials(settings) => {
+                Self::ClientCredentials(Box::new(ClientCredentials::new((**settings).clone(), capabilities)))
+            }
+        }
+    }
+
+    /// Its name in `x-hub-auth-method`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MtlsOnly => "mtls_only",
+            Self::ApiKey(_) => "api_key",
+            Self::JwtAuth(_) => "jwt_auth",
+            Self::ClientCredentials(_) => "client_credentials",
+        }
+    }
+
+    /// Decides on a credential, and notes in `evidence` what the log should know.
+    ///
+    /// # Errors
+    /// The first check that failed, cheapest first.
+    pub fn authenticate(
+        &mut self,
+        now: UnixTime,
+        credential: Credential<'_>,
+        permission: CalloutPermission,
+        evidence: &mut Evidence,
+    ) -> Result<Readiness<Accepted>, AuthError> {
+        match self {
+            Self::MtlsOnly => Ok(Readiness::Ready(Accepted { credential_id: None })),
+            Self::ApiKey(method) => {
+                let id = method.authenticate(now, method.values(credential)).cloned().map_err(|error| {
+                    evidence.api_key = error.key_id().map(ToString::to_string);
+                    AuthError::ApiKey(error)
+                })?;
+                method.note_use(&id);
+                Ok(Readiness::Ready(Accepted { credential_id: Some(id.to_string()) }))
+            }
+            Self::JwtAuth(method) => {
+                method.authenticate(now, credential, permission, evidence).map_err(AuthError::JwtAuth)
+            }
+            Self::ClientCredentials(method) => {
+                method.authenticate(now, credential, permission, evidence).map_err(AuthError::AccessToken)
+            }
+        }
+    }
+
+    /// Whether a Bearer token is meant for this method, or might be: it is then not for others to check.
+    #[must_use]
+    pub fn claims(&self, now: UnixTime, token: &str, credential: Credential<'_>) -> bool {
+        service_initiation::is_jwt_auth_token(token)
+            || match self {
+                Self::MtlsOnly | Self::JwtAuth(_) => false,
+                Self::ApiKey(method) => method.is_offered(now, credential),
+                Self::ClientCredentials(method) => method.claims(token),
+            }
+    }
+
+    /// The lower-case name of the header that carries the credential, unless that is `authorization`.
+    #[must_use]
+    pub fn own_header(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey(method) => Some(method.header()).filter(|header| *header != "authorization"),
+            Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => None,
+        }
+    }
+
+    /// What the log should be told now, if anything.
+    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+        match self {
+            Self::ApiKey(method) => method.notices(now),
+            Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
+        }
+    }
+
+    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    pub fn finish(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutReport> {
+        match subject {
+            CalloutSubject::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::from),
+            CalloutSubject::Token(token) => {
+                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::from)
+            }
+            // Methods ask for no signatures.
+            CalloutSubject::Signature(_) => None,
+        }
+    }
+
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`AuthMethod::finish`].
+    pub fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+        let keys = self.keys().map(|keys| keys.timed_out(now)).unwrap_or_default();
+        let tokens = self.introspection().map(|cache| cache.timed_out(now)).unwrap_or_default();
+        let keys = keys.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url)));
+        keys.chain(tokens.into_iter().map(|(id, token)| (id, CalloutSubject::Token(token)))).collect()
+    }
+
+    /// What time alone brings about.
+    pub fn due(&mut self, now: UnixTime) -> Due {
+        let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
+        Due { callouts: fetches, learned: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
+    }
+
+    /// Whether a decision needs the certificate's fingerprint.
+    #[must_use]
+    pub fn needs_fingerprint(&self) -> bool {
+        match self {
+            Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => false,
+            Self::ClientCredentials(method) => method.needs_fingerprint(),
+        }
+    }
+
+    /// Whether time alone ever brings anything about.
+    #[must_use]
+    pub fn needs_ticks(&self) -> bool {
+        !matches!(self, Self::MtlsOnly)
+    }
+
+    /// Whether requests may wait for what another worker learns.
+    pub fn awaits_others(&mut self) -> bool {
+        self.keys().is_some_and(|keys| keys.awaits_others())
+    }
+
+    fn keys(&mut self) -> Option<&mut KeyCache> {
+        match self {
+            Self::MtlsOnly | Self::ApiKey(_) => None,
+            Self::JwtAuth(method) => Some(method.keys()),
+            Self::ClientCredentials(method) => method.keys(),
+        }
+    }
+
+    fn introspection(&mut self) -> Option<&mut IntrospectionCache> {
+        match self {
+            Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => None,
+            Self::ClientCredentials(method) => method.introspection(),
+        }
+    }
+}

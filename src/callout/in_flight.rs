@@ -1,0 +1,223 @@
+//! The callouts in flight: which are awaited, which nobody has reported on in time, and which answers are older than what is
+//! known already. Keys, introspection and remote signers keep theirs here.
+
+use std::time::Duration;
+
+use super::answer::CalloutError;
+use super::request::CalloutId;
+use crate::time::UnixTime;
+
+/// How long after its own timeout a callout that nobody reported on is given up. Gateways report timeouts by themselves;
+/// this is for the one that does not.
+pub const REPORT_GRACE: Duration = Duration::from_secs(5);
+
+/// Callouts in flight, the oldest first.
+#[derive(Debug)]
+pub struct CalloutsInFlight<S>(Vec<InFlight<S>>);
+
+/// A callout in flight.
+#[derive(Debug, Clone, Copy)]
+pub struct InFlight<S> {
+    id: CalloutId,
+    subject: S,
+    since: UnixTime,
+    timeout: Duration,
+    /// The newest callout on the same subject that succeeded meanwhile.
+    overtaken_by: Option<CalloutId>,
+}
+
+impl<S: Clone + PartialEq> CalloutsInFlight<S> {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// How many there are, those included that nobody has reported on in time.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many on a subject may still bring an answer.
+    #[must_use]
+    pub fn awaited(&self, subject: &S, now: UnixTime) -> usize {
+        self.0.iter().filter(|callout| callout.subject == *subject && !callout.is_timed_out(now)).count()
+    }
+
+    /// One more, which begins now.
+    pub fn begin(&mut self, now: UnixTime, id: CalloutId, subject: S, timeout: Duration) {
+        self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
+    }
+
+    /// Takes out one that has ended.
+    pub fn take(&mut self, id: CalloutId, subject: &S) -> Option<InFlight<S>> {
+        let position = self.0.iter().position(|callout| callout.id == id && callout.subject == *subject)?;
+        Some(self.0.remove(position))
+    }
+
+    /// Those that nobody has reported on in time.
+    #[must_use]
+    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, S)> {
+        let timed_out = self.0.iter().filter(|callout| callout.is_timed_out(now));
+        timed_out.map(|callout| (callout.id, callout.subject.clone())).collect()
+    }
+
+    /// Takes out those that nobody has reported on in time.
+    pub fn take_timed_out(&mut self, now: UnixTime) -> Vec<InFlight<S>> {
+        self.0.extract_if(.., |callout| callout.is_timed_out(now)).collect()
+    }
+
+    /// Gives up those that should have been reported on longer ago than this.
+    pub fn give_up_timed_out_since(&mut self, ago: Duration, now: UnixTime) {
+        self.0.retain(|callout| !callout.is_older(callout.patience().saturating_add(ago), now));
+    }
+
+    /// Gives up all on a subject.
+    pub fn give_up(&mut self, subject: &S) {
+        self.0.retain(|callout| callout.subject != *subject);
+    }
+
+    /// Notes that a callout has succeeded, for the others on its subject.
+    pub fn succeeded(&mut self, id: CalloutId, subject: &S) {
+        for callout in self.0.iter_mut().filter(|callout| callout.subject == *subject) {
+            callout.overtaken_by = callout.overtaken_by.max(Some(id));
+        }
+    }
+}
+
+impl<S: Clone + PartialEq> Default for CalloutsInFlight<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> InFlight<S> {
+    /// Which it is.
+    #[must_use]
+    pub fn id(&self) -> CalloutId {
+        self.id
+    }
+
+    /// What it brought. One that took longer than it may brought no answer, whatever came: see [`is_late`].
+    ///
+    /// # Errors
+    /// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
+    pub fn in_time<T>(&self, answer: Result<T, CalloutError>, now: UnixTime) -> Result<T, CalloutError> {
+        if is_late(self.since, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
+    }
+
+    /// When it is given up if nobody reports on it.
+    #[must_use]
+    pub fn given_up_at(&self) -> UnixTime {
+        self.since.after(self.patience())
+    }
+
+    /// Whether another callout on its subject has succeeded since it began. That it fails says nothing new then.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.overtaken_by.is_some()
+    }
+
+    /// Whether a callout on its subject that began later has succeeded. What this one brings is older, and might bring back
+    /// what was revoked meanwhile.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        self.overtaken_by.is_some_and(|other| other > self.id)
+    }
+
+    /// Whether it should have been reported on long ago.
+    fn is_timed_out(&self, now: UnixTime) -> bool {
+        self.is_older(self.patience(), now)
+    }
+
+    /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago.
+    fn is_older(&self, age: Duration, now: UnixTime) -> bool {
+        now.since(self.since).is_none_or(|since| since > age)
+    }
+
+    fn patience(&self) -> Duration {
+        patience(self.timeout)
+    }
+}
+
+/// How long a callout with this timeout is waited for.
+#[must_use]
+pub fn patience(timeout: Duration) -> Duration {
+    timeout.saturating_add(REPORT_GRACE)
+}
+
+/// Whether a callout that began at `since` has taken longer than it may. Some gateways apply the timeout to each read
+/// alone, so a server that drips outlives it.
+///
+/// A beginning in the future (the clock was set back) counts as late. Nobody knows how long that callout took, and the two
+/// mistakes are not alike: an answer that was in time and is refused costs another callout, but one that is taken for
+/// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile.
+fn is_late(since: UnixTime, timeout: Duration, now: UnixTime) -> bool {
+    now.since(since).is_none_or(|age| age > timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn began(since: u64) -> CalloutsInFlight<()> {
+        let mut callouts = CalloutsInFlight::new();
+        callouts.begin(UnixTime::from_millis(since), CalloutId::default(), (), TIMEOUT);
+        callouts
+    }
+
+    #[test]
+    fn an_answer_is_late_when_it_took_longer_than_it_may_or_nobody_knows_how_long() {
+        for (since, now, late) in
+            [(1_000, 1_000, false), (1_000, 6_000, false), (1_000, 6_001, true), (1_000, 999, true), (1_000, 0, true)]
+        {
+            assert_eq!(is_late(UnixTime::from_millis(since), TIMEOUT, UnixTime::from_millis(now)), late);
+            for answer in [Ok("keys"), Err(CalloutError::Status(403))] {
+                let expected = if late { Err(CalloutError::NoAnswer) } else { answer };
+                let ended = began(since).take(CalloutId::default(), &()).unwrap();
+                assert_eq!(ended.in_time(answer, UnixTime::from_millis(now)), expected, "{since} to {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_callout_is_given_up_when_nobody_reported_on_it_some_time_after_its_timeout() {
+        for (now, given_up) in [(1_000, false), (11_000, false), (11_001, true), (999, true)] {
+            let now = UnixTime::from_millis(now);
+            let callouts = began(1_000);
+            assert_eq!(
+                (callouts.awaited(&(), now), callouts.timed_out(now).len()),
+                if given_up { (0, 1) } else { (1, 0) }
+            );
+        }
+    }
+
+    #[test]
+    fn what_began_before_a_callout_that_succeeded_is_outdated_and_what_began_later_is_not() {
+        let (first, second, third) =
+            (CalloutId::default(), CalloutId::default().next(), CalloutId::default().next().next());
+        let mut callouts = CalloutsInFlight::new();
+        for id in [first, second, third] {
+            callouts.begin(UnixTime::EPOCH, id, 'a', TIMEOUT);
+        }
+        callouts.begin(UnixTime::EPOCH, first, 'b', TIMEOUT);
+        callouts.take(second, &'a').unwrap();
+        callouts.succeeded(second, &'a');
+        let found = |callouts: &mut CalloutsInFlight<char>, id, subject| {
+            let callout = callouts.take(id, &subject).unwrap();
+            (callout.is_overtaken(), callout.is_outdated())
+        };
+        assert_eq!(found(&mut callouts, first, 'a'), (true, true));
+        assert_eq!(found(&mut callouts, third, 'a'), (true, false));
+        assert_eq!(found(&mut callouts, first, 'b'), (false, false), "about something else");
+    }
+}

@@ -1,0 +1,109 @@
+//! The request of a callout, and what tells callouts apart.
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::request::RequestId;
+use crate::url::HttpUrl;
+
+/// A callout to be made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callout {
+    /// Tells it from earlier callouts on the same subject; to be given back with the answer.
+    pub id: CalloutId,
+    /// What is asked about; to be given back with the answer.
+    pub subject: CalloutSubject,
+    /// The request to make. Boxed, because most that may hold a callout hold none.
+    pub request: Box<Request>,
+}
+
+/// Tells one callout from another on the same subject, so that the answer to one that was given up is not taken for its
+/// successor's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct CalloutId(u64);
+
+/// What a callout asks about, and what requests wait to learn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CalloutSubject {
+    /// The key set at an address.
+    KeySet(HttpUrl),
+    /// The state of an access token.
+    Token(TokenDigest),
+    /// The signature of the token on a request or its response.
+    Signature(RequestId),
+}
+
+/// The SHA-256 of an access token, which stands for it wherever the token itself must not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenDigest([u8; 32]);
+
+/// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The gateway's name for the server: in Envoy a cluster, elsewhere `host:port`.
+    pub upstream: String,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Where to.
+    pub url: HttpUrl,
+    /// Headers beside those that follow from the URL.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Numbers callouts.
+#[derive(Debug, Default)]
+pub struct CalloutIds(CalloutId);
+
+impl CalloutIds {
+    /// The one that was drawn last.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> CalloutId {
+        self.0
+    }
+
+    /// One that no earlier callout had.
+    pub fn draw(&mut self) -> CalloutId {
+        self.0 = self.0.next();
+        self.0
+    }
+}
+
+impl CalloutId {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+impl TokenDigest {
+    /// Of this token.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+
+    /// A number that is as good as random, and the same for the same token.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+impl AsRef<[u8]> for TokenDigest {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}

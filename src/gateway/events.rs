@@ -1,0 +1,70 @@
+//! What is told of events: which counter counts them, and which line of the gateway's log says what, at which level.
+
+use log::Level;
+
+use crate::callout::{CalloutKind, CalloutReport};
+use crate::effects::Event;
+use crate::reply::{ErrorCode, RejectionEvent};
+
+use super::abi;
+use super::logger::JSON_LINE;
+use super::metrics::Metrics;
+
+/// Tells of events.
+#[derive(Debug)]
+pub(super) struct Events {
+    metrics: Metrics,
+}
+
+impl Events {
+    /// Of a direction with this name, which may answer with these error codes.
+    pub(super) fn of(direction: &str, codes: &[ErrorCode]) -> Self {
+        Self { metrics: Metrics::define(direction, codes) }
+    }
+
+    /// Tells of several events, in their order.
+    pub(super) fn tell_all(&self, events: Vec<Event>) {
+        for event in &events {
+            self.tell(event);
+        }
+    }
+
+    /// Counts an event, and logs it.
+    pub(super) fn tell(&self, event: &Event) {
+        self.metrics.count(event);
+        log(event);
+    }
+}
+
+/// Logs an event.
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::Admitted => {}
+        Event::Rejected(rejection) => {
+            json_line(Level::Warn, |now| rejection.log_line(now, RejectionEvent::Refused));
+        }
+        Event::Tolerated(rejection) => {
+            json_line(Level::Warn, |now| rejection.log_line(now, RejectionEvent::Tolerated));
+        }
+        Event::Signed(record) => json_line(Level::Info, |now| record.log_line(now)),
+        Event::CalloutEnded(report) => log::log!(level_of(report), "{}", report.text),
+        Event::Information(text) => log::info!("{text}"),
+        Event::Warning(text) => log::warn!("{text}"),
+    }
+}
+
+/// Without a clock a line would have no time: there is none.
+fn json_line(level: Level, line: impl FnOnce(crate::time::UnixTime) -> String) {
+    if let Some(now) = abi::now() {
+        log::log!(target: JSON_LINE, level, "{}", line(now));
+    }
+}
+
+fn level_of(report: &CalloutReport) -> Level {
+    match (report.kind, report.is_success) {
+        (_, false) => Level::Warn,
+        (CalloutKind::Keys, true) => Level::Info,
+        // Once for each token.
+        (CalloutKind::Introspection | CalloutKind::Signer, true) => Level::Debug,
+    }
+}

@@ -1,0 +1,204 @@
+//! Signatures by callout (spec §4): the key stays in a remote signer. What all signers have in common is here: how often one is
+//! asked and for how long, which answers count, and that every signature is checked as far as it can be before it leaves.
+//!
+//! A remote signer is a [`RemoteSigner`]: the request for a signature, and the signature in the answer. One token has at most
+//! two tries, and a deadline over both: a signature that comes later would be on a token that is about to expire.
+
+mod error;
+mod signer;
+mod vault_transit;
+
+use std::time::Duration;
+
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
+use crate::capabilities::Capabilities;
+use crate::request::{Correlation, RequestId};
+use crate::rsa::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};
+use crate::time::UnixTime;
+
+use super::token::UnsignedToken;
+
+pub use error::{AnswerFault, MAX_RESPONSE_LENGTH, RemoteError};
+pub use signer::{Limits, RemoteSigner};
+pub use vault_transit::VaultTransit;
+
+/// The least time before the deadline in which a second try is made. A signature takes a few milliseconds and a new
+/// connection some tens of them; with less time the try would only load a signer that is late already.
+const LEAST_TRY: Duration = Duration::from_millis(100);
+
+/// Asks a remote signer.
+#[derive(Debug)]
+pub struct RemoteSigning {
+    signer: Box<dyn RemoteSigner>,
+    calls: CalloutsInFlight<RequestId>,
+    ids: CalloutIds,
+    /// See [`Capabilities::repeats_unanswered_callouts`].
+    repeats_unanswered: bool,
+}
+
+/// A token that waits for its signature. Whoever holds it gives it back with the end of its callout.
+#[derive(Debug)]
+pub struct PendingToken {
+    token: UnsignedToken,
+    correlation: Correlation,
+    deadline: UnixTime,
+    second_try: bool,
+}
+
+/// What the end of a callout means for the token that waited for it.
+#[derive(Debug)]
+#[must_use]
+pub enum RemoteStep {
+    /// It is signed, and the signature was checked as far as it can be.
+    Signed {
+        /// The token.
+        token: UnsignedToken,
+        /// Its signature.
+        signature: Vec<u8>,
+        /// The ids of its request.
+        correlation: Correlation,
+    },
+    /// The signer is asked once more.
+    Again {
+        /// The token, which still waits.
+        pending: Box<PendingToken>,
+        /// The callout.
+        callout: Callout,
+        /// Why.
+        error: RemoteError,
+    },
+    /// There will be no signature.
+    Failed {
+        /// Why.
+        error: RemoteError,
+        /// The ids of its request.
+        correlation: Correlation,
+    },
+}
+
+impl RemoteSigning {
+    /// By this signer, and nothing waiting. `capabilities` are the gateway's.
+    #[must_use]
+    pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
+        let repeats_unanswered = capabilities.repeats_unanswered_callouts;
+        Self { signer, calls: CalloutsInFlight::new(), ids: CalloutIds::default(), repeats_unanswered }
+    }
+
+    /// The signer.
+    #[must_use]
+    pub fn signer(&self) -> &dyn RemoteSigner {
+        &*self.signer
+    }
+
+    /// How many tokens wait.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Asks for the signature of a token on behalf of a request. A token that this request waited for is forgotten.
+    pub fn start(
+        &mut self,
+        now: UnixTime,
+        request: RequestId,
+        token: UnsignedToken,
+        correlation: Correlation,
+    ) -> (Box<PendingToken>, Callout) {
+        self.forget(request);
+        let deadline = now.after(self.signer.limits().deadline);
+        let pending = Box::new(PendingToken { token, correlation, deadline, second_try: false });
+        let callout = self.ask(now, request, &pending);
+        (pending, callout)
+    }
+
+    /// Takes the end of a callout.
+    ///
+    /// # Errors
+    /// The token, if it waits for another callout: this one was given up before and does not count any more.
+    pub fn finish(
+        &mut self,
+        now: UnixTime,
+        call: CalloutId,
+        request: RequestId,
+        mut pending: Box<PendingToken>,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Result<RemoteStep, Box<PendingToken>> {
+        let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
+        let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
+        let is_late = answer.is_ok() && now > pending.deadline;
+        let signature = if is_late {
+            Err(RemoteError::Late)
+        } else {
+            let answer = ended.in_time(answer, now);
+            let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
+            body.and_then(|body| self.signature(body, &pending.token).map_err(RemoteError::Wrong))
+        };
+        let PendingToken { deadline, second_try, .. } = *pending;
+        Ok(match signature {
+            Ok(signature) => {
+                let PendingToken { token, correlation, .. } = *pending;
+                RemoteStep::Signed { token, signature, correlation }
+            }
+            // Elsewhere a second try would tell whether the signer is well.
+            Err(error) if !had_body && !self.repeats_unanswered => {
+                RemoteStep::Failed { error: error.unrepeated(), correlation: pending.correlation }
+            }
+            Err(error) if !second_try && error.may_pass() && now.until(deadline) >= LEAST_TRY => {
+                pending.second_try = true;
+                let callout = self.ask(now, request, &pending);
+                RemoteStep::Again { pending, callout, error }
+            }
+            Err(error) => RemoteStep::Failed { error, correlation: pending.correlation },
+        })
+    }
+
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`RemoteSigning::finish`].
+    #[must_use]
+    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
+        self.calls.timed_out(now)
+    }
+
+    /// Forgets what was asked for a request.
+    pub fn forget(&mut self, request: RequestId) {
+        self.calls.give_up(&request);
+    }
+
+    /// What the log says of an error.
+    #[must_use]
+    pub fn explain(&self, error: RemoteError) -> String {
+        match error.status().and_then(|status| self.signer.hint(status)) {
+            Some(hint) => format!("{error}: {hint}"),
+            None => error.to_string(),
+        }
+    }
+
+    /// One more callout, which begins now.
+    fn ask(&mut self, now: UnixTime, request: RequestId, pending: &PendingToken) -> Callout {
+        let id = self.ids.draw();
+        let timeout = self.signer.limits().timeout.min(now.until(pending.deadline));
+        self.calls.begin(now, id, request, timeout);
+        let subject = CalloutSubject::Signature(request);
+        Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), timeout)) }
+    }
+
+    /// The signature that came for a token, if it is right: its length, and with the public key, where that is known, the
+    /// signature itself (RFC 7518 §3.5).
+    fn signature(&self, body: &[u8], token: &UnsignedToken) -> Result<Vec<u8>, AnswerFault> {
+        if body.len() > MAX_RESPONSE_LENGTH {
+            return Err(AnswerFault::TooLong);
+        }
+        let signature = self.signer.read(body).map_err(AnswerFault::Unreadable)?;
+        let Some(key) = self.signer.public_key() else {
+            let lengths = MIN_MODULUS_BITS / 8..=MAX_MODULUS_BITS / 8;
+            return if lengths.contains(&signature.len()) { Ok(signature) } else { Err(AnswerFault::Length) };
+        };
+        if signature.len() != key.modulus().len() {
+            return Err(AnswerFault::Length);
+        }
+        key.verify_ps256(token.signing_input().as_bytes(), &signature).map_err(|_| AnswerFault::Mismatch)?;
+        Ok(signature)
+    }
+}
+
+#[cfg(test)]
+mod tests;

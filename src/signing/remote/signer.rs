@@ -1,0 +1,48 @@
+//! What a remote signer has to say of itself; everything else is the same for all of them.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::callout::Request;
+use crate::rsa::RsaPublicKey;
+
+/// One kind of remote signer: makes the request for a signature as `PS256` has it (RFC 7518 §3.5), and reads the answer.
+pub trait RemoteSigner: Debug {
+    /// Its name in the audit trail.
+    fn name(&self) -> &'static str;
+
+    /// The `kid` of its key.
+    fn key_id(&self) -> &str;
+
+    /// How long one try may take, and all tries of a token together.
+    fn limits(&self) -> Limits;
+
+    /// The public key that signatures must verify with, where it is known.
+    fn public_key(&self) -> Option<&RsaPublicKey>;
+
+    /// The request for the signature of a signing input (RFC 7515 §5.1), in which the callout may take so long.
+    fn request(&self, signing_input: &str, timeout: Duration) -> Request;
+
+    /// The signature in a complete answer of at most [`MAX_RESPONSE_LENGTH`](super::MAX_RESPONSE_LENGTH) bytes.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, for the log.
+    fn read(&self, body: &[u8]) -> Result<Vec<u8>, &'static str>;
+
+    /// Whether time may help against an answer with this status. A request that is wrong stays wrong.
+    fn may_pass(&self, status: u16) -> bool {
+        matches!(status, 408 | 425 | 429 | 500..=599)
+    }
+
+    /// What an answer with this status may mean, for the operator.
+    fn hint(&self, status: u16) -> Option<&'static str>;
+}
+
+/// How long a signer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// One try.
+    pub timeout: Duration,
+    /// All tries of a token together.
+    pub deadline: Duration,
+}
