@@ -1,28 +1,9 @@
 //! What is decided about a request and about its response, and the proof without which a request does not go on.
 //!
 //! A request goes on only with an [`Admission`], and there are three ways to one: what a method of authentication or the rule
-//! of service initiation gives out ([`Authenticated`]), and what only the signer makes ([`SignedToken`]). So no path through
-//! the code, whatever is added to it, lets a request go on by a value that it made up:
-//!
-//! ```compile_fail,E0451
-//! // Its fields are private,
-//! let admission = hub_auth_filter::verdict::Admission { remove: None, identity: None, token: None, correlation: None };
-//! ```
-//!
-//! ```compile_fail,E0277
-//! // there is no empty one,
-//! let admission = hub_auth_filter::verdict::Admission::default();
-//! ```
-//!
-//! ```compile_fail,E0624
-//! // nor has anybody but a method of authentication the proof that it is made of,
-//! let proof = hub_auth_filter::auth::Authenticated::by_method("jwt_auth", None);
-//! ```
-//!
-//! ```compile_fail,E0624
-//! // nor anybody but the rule of service initiation.
-//! let proof = hub_auth_filter::auth::Authenticated::by_service_initiation();
-//! ```
+//! of service initiation gives out ([`Authenticated`]), and what only the signer makes ([`SignedToken`]). Their fields are
+//! private, and so is the one constructor of each: no path through the code, whatever is added to it, lets a request go on by
+//! a value that it made up. `wasm-tests/tests/behaviour/house.rs` shows what the compiler says to those who try.
 
 use std::borrow::Cow;
 use std::rc::Rc;

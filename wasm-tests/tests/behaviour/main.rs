@@ -14,6 +14,7 @@ mod gateways;
 mod health_checks;
 mod host;
 mod hostile_host;
+mod house;
 mod keys;
 mod outbound;
 mod records;

@@ -1,0 +1,110 @@
+//! Rules of the house: what no code of the crate can write, wherever it stands.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Each attempt with the error of the compiler that it must meet.
+const ATTEMPTS: [(&str, &str, &str); 9] = [
+    ("an admission from its parts", "E0451", "fn f(a: A) -> Admission { Admission { remove: None, ..a.0 } }"),
+    ("an empty admission", "E0277", "fn f() -> Admission { needs_default::<Admission>() }"),
+    ("the word of a method", "E0624", "fn f() -> Authenticated { Authenticated::by_method(\"jwt_auth\", None) }"),
+    ("the word of service initiation", "E0624", "fn f() -> Authenticated { Authenticated::by_service_initiation() }"),
+    (
+        "a token that nobody signed",
+        "E0451",
+        "fn f(t: SignedToken) -> SignedToken { SignedToken { token: String::new(), ..t } }",
+    ),
+    (
+        "a header with such a token",
+        "E0451",
+        "fn f(t: AttachedToken) -> AttachedToken { AttachedToken { value: String::new(), ..t } }",
+    ),
+    (
+        "one proof for two requests",
+        "E0382",
+        "fn f(p: Authenticated) -> [Parts; 2] { [p.into_parts(), p.into_parts()] }",
+    ),
+    (
+        "a request that is tolerated",
+        "E0599",
+        "fn f(r: Box<Rejection>) -> RequestVerdict { RequestVerdict::Tolerate(r) }",
+    ),
+    (
+        "a response that is a health check's",
+        "E0599",
+        "fn f(r: Box<Reply>) -> ResponseVerdict { ResponseVerdict::Answer(r) }",
+    ),
+];
+
+/// What attempts need, and code of the same kind that compiles.
+const INTRUDER: &str = "
+//! Somebody who wants to let a request go on.
+#![allow(unused, reason = \"a test\")]
+use crate::auth::Authenticated;
+use crate::reply::{Rejection, Reply};
+use crate::signing::SignedToken;
+use crate::verdict::{Admission, AttachedToken, RequestVerdict, ResponseVerdict};
+struct A(Admission);
+type Parts = (&'static str, Option<String>);
+fn needs_default<T: Default>() -> T { T::default() }
+fn admits(admission: Admission) -> RequestVerdict { RequestVerdict::Admit(Box::new(admission)) }
+fn replaces(rejection: Box<Rejection>) -> ResponseVerdict { ResponseVerdict::Replace(rejection) }
+";
+
+#[test]
+fn no_other_code_of_the_crate_can_let_a_request_go_on() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    copy(&Path::new(ROOT).join("src"), &folder.path().join("src"));
+    for file in ["Cargo.lock", "build.rs", "clippy.toml"] {
+        fs::copy(Path::new(ROOT).join(file), folder.path().join(file)).expect(file);
+    }
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("the manifest");
+    let members = manifest.lines().find(|line| line.starts_with("members = ")).expect("members");
+    fs::write(folder.path().join("Cargo.toml"), manifest.replace(members, "members = []")).expect("a manifest");
+    let library = folder.path().join("src/lib.rs");
+    let front = fs::read_to_string(&library).expect("the library");
+    fs::write(&library, format!("{front}\nmod intruder;\n")).expect("a library");
+
+    assert_eq!(errors_with(folder.path(), ""), [""; 0], "the same kind of code compiles");
+    for (what, code, attempt) in ATTEMPTS {
+        assert_eq!(errors_with(folder.path(), attempt), [code], "{what}");
+    }
+}
+
+/// The codes of the errors that the compiler finds when somebody attempts this.
+fn errors_with(folder: &Path, attempt: &str) -> Vec<String> {
+    fs::write(folder.join("src/intruder.rs"), format!("{INTRUDER}{attempt}\n")).expect("an intruder");
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--lib", "--offline", "--quiet", "--message-format=json"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("intruder"))
+        .output()
+        .expect("cargo runs");
+    let messages = String::from_utf8(output.stdout).expect("UTF-8");
+    let errors: Vec<String> = messages
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["message"].take())
+        .filter(|message| message["level"] == "error" && !message["code"].is_null())
+        .map(|message| message["code"]["code"].as_str().expect("a code").to_owned())
+        .collect();
+    assert_eq!(output.status.success(), errors.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    errors
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).expect("a file");
+        }
+    }
+}
