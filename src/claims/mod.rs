@@ -208,16 +208,16 @@ impl Claim {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Claim::Issuer => "iss",
-            Claim::Subject => "sub",
-            Claim::Audience => "aud",
-            Claim::Expiry => "exp",
-            Claim::IssuedAt => "iat",
-            Claim::NotBefore => "nbf",
-            Claim::TokenId => "jti",
-            Claim::Scope => "scope",
-            Claim::Confirmation => "cnf",
-            Claim::TokenType => "token_type",
+            Self::Issuer => "iss",
+            Self::Subject => "sub",
+            Self::Audience => "aud",
+            Self::Expiry => "exp",
+            Self::IssuedAt => "iat",
+            Self::NotBefore => "nbf",
+            Self::TokenId => "jti",
+            Self::Scope => "scope",
+            Self::Confirmation => "cnf",
+            Self::TokenType => "token_type",
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct KeyId(String);
 pub struct KeyDigest([u8; DIGEST_OCTETS]);
 
 impl ApiKey {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<ApiKey> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let mut ids = Seen::new("ids");
         let mut digests = Seen::new("digests");
@@ -91,7 +91,7 @@ impl ApiKey {
         } else {
             scheme.text(&SCHEME, errors).map(|scheme| Some(scheme.to_owned()))
         };
-        Some(ApiKey { keys: keys?, header: header?, scheme: scheme? })
+        Some(Self { keys: keys?, header: header?, scheme: scheme? })
     }
 }
 

@@ -163,11 +163,7 @@ pub struct Introspection {
 }
 
 impl ClientCredentials {
-    pub(super) fn read(
-        node: &Node<'_>,
-        secrets: &mut SecretSource<'_>,
-        errors: &mut ConfigErrors,
-    ) -> Option<ClientCredentials> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let (jwks, introspection) = (object.member("jwks"), object.member("introspection"));
         let validation = match (jwks.is_absent(), introspection.is_absent()) {
@@ -189,7 +185,7 @@ impl ClientCredentials {
             object.member("scopes").list(&SCOPES, errors, |item, errors| item.text(&SCOPE, errors).map(str::to_owned));
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let certificate_bound = object.member("certificate_bound").boolean(true, errors);
-        Some(ClientCredentials {
+        Some(Self {
             issuer: issuer?,
             audience: audience?,
             scopes: scopes?,
@@ -201,7 +197,7 @@ impl ClientCredentials {
 }
 
 impl JwtValidation {
-    fn read(node: &Node<'_>, settings: &Object<'_>, errors: &mut ConfigErrors) -> Option<JwtValidation> {
+    fn read(node: &Node<'_>, settings: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let jwks = node.object(&JWKS_KEYS, errors).and_then(|jwks| read_url(&jwks.member("url"), errors));
         let algorithms = read_algorithms(&settings.member("algorithms"), errors);
         let upstream = read_upstream(&settings.member("upstream"), jwks.as_ref(), errors);
@@ -209,7 +205,7 @@ impl JwtValidation {
         let timeout = settings.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = settings.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
         let token_cache_capacity = read_token_cache(&settings.member("token_cache_capacity"), errors);
-        Some(JwtValidation {
+        Some(Self {
             algorithms: algorithms?,
             jwks: jwks?.url,
             upstream: upstream?,
@@ -222,7 +218,7 @@ impl JwtValidation {
 }
 
 impl Introspection {
-    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Introspection> {
+    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&INTROSPECTION_KEYS, errors)?;
         let url = read_url(&object.member("url"), errors);
         let upstream = read_upstream(&object.member("upstream"), url.as_ref(), errors);
@@ -232,7 +228,7 @@ impl Introspection {
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);
         let capacity = object.member("capacity").count(&CAPACITY, errors);
-        Some(Introspection {
+        Some(Self {
             url: url?.url,
             upstream: upstream?,
             client_id: client_id?.to_owned(),

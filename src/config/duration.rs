@@ -52,9 +52,9 @@ impl fmt::Display for DurationRange {
 impl fmt::Display for DurationFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            DurationFault::Malformed => "a string that is not a whole number with a unit (ms, s, m or h)",
-            DurationFault::TooShort => "a shorter one",
-            DurationFault::TooLong => "a longer one",
+            Self::Malformed => "a string that is not a whole number with a unit (ms, s, m or h)",
+            Self::TooShort => "a shorter one",
+            Self::TooLong => "a longer one",
         })
     }
 }

@@ -38,7 +38,7 @@ impl fmt::Display for ConfigError {
 impl Error for ConfigError {}
 
 /// All faults of a configuration, in the order of the rules. Prints as one line a fault.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConfigErrors {
     errors: Vec<ConfigError>,
     omitted: usize,

@@ -83,7 +83,7 @@ impl Inbound {
         self.require_provider_header || self.provider_ids.len() > 1
     }
 
-    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let provider_ids = object
             .member("provider_ids")
@@ -114,7 +114,7 @@ impl Inbound {
         }
         let response_token =
             object.member("response_token").optional(|node| ResponseToken::read(node, secrets, errors));
-        Some(Inbound {
+        Some(Self {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
             peer: peer?,

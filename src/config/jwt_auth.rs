@@ -98,9 +98,9 @@ pub struct Replay {
 }
 
 impl JwtAuth {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
-        let settings = JwtAuth::read_without_replay(&object, errors);
+        let settings = Self::read_without_replay(&object, errors);
         let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
         let cache = object.member("token_cache_capacity");
         let token_cache_capacity = read_token_cache(&cache, errors);
@@ -110,11 +110,11 @@ impl JwtAuth {
                            tokens that come again";
             cache.refuse(problem, errors);
         }
-        Some(JwtAuth { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
+        Some(Self { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
     }
 
     /// Reads all but what is about replays, from an object that may have other settings as well.
-    pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
+    pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let jwks = read_jwks(&object.member("jwks"), errors);
         let upstream = read_upstream(&object.member("upstream"), jwks.as_ref(), errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
@@ -122,7 +122,7 @@ impl JwtAuth {
         let refetch_cooldown = object.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let max_lifetime = object.member("max_lifetime").duration(&MAX_LIFETIME, errors);
-        Some(JwtAuth {
+        Some(Self {
             jwks: jwks?,
             upstream: upstream?,
             max_age: max_age?,

@@ -84,8 +84,8 @@ impl Config {
     ///
     /// # Errors
     /// See [`Config::parse_with`].
-    pub fn parse(bytes: &[u8]) -> Result<Config, ConfigErrors> {
-        Config::parse_with(bytes, &|_| None)
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
+        Self::parse_with(bytes, &|_| None)
     }
 
     /// Reads the bytes that the gateway hands over as plugin configuration. `environment` has the secrets that the
@@ -94,7 +94,7 @@ impl Config {
     /// # Errors
     /// All faults at once, each with its path. No fault repeats a value of the configuration, but for the name of an
     /// environment variable that is not set.
-    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
+    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let mut tree = match read_tree(bytes) {
             Ok(tree) => tree,
@@ -104,13 +104,13 @@ impl Config {
             }
         };
         let mut secrets = SecretSource::new(environment);
-        let read = Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
+        let read = Self::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
         // Secrets that the configuration has inline were copied out of it.
         tree.wipe();
         match read {
             Some((direction, gateway)) if errors.is_empty() => {
                 let (warnings, inline_secrets) = secrets.into_remarks();
-                Ok(Config { direction, gateway, warnings, inline_secrets })
+                Ok(Self { direction, gateway, warnings, inline_secrets })
             }
             _ => Err(errors),
         }

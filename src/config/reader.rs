@@ -91,7 +91,7 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn root(json: Option<&'a Value<'a>>) -> Node<'a> {
+    pub(super) fn root(json: Option<&'a Value<'a>>) -> Self {
         Node { path: String::new(), json }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Node<'a> {
         &self,
         rule: &ListRule,
         errors: &mut ConfigErrors,
-        mut item: impl FnMut(&Node<'a>, &mut ConfigErrors) -> Option<T>,
+        mut item: impl FnMut(&Self, &mut ConfigErrors) -> Option<T>,
     ) -> Option<Vec<T>> {
         let mut items: Vec<Option<T>> = Vec::new();
         for node in self.items(rule, errors)? {
@@ -238,7 +238,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of a list that has as many as it may.
-    fn items(&self, rule: &ListRule, errors: &mut ConfigErrors) -> Option<Vec<Node<'a>>> {
+    fn items(&self, rule: &ListRule, errors: &mut ConfigErrors) -> Option<Vec<Self>> {
         let ListRule { of, min, max } = rule;
         let expected = if *min == 0 {
             format!("an array of at most {max} {of}")

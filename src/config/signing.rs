@@ -83,7 +83,7 @@ impl Signing {
         object: &Object<'_>,
         secrets: &mut SecretSource<'_>,
         errors: &mut ConfigErrors,
-    ) -> Option<Signing> {
+    ) -> Option<Self> {
         let audience = object.member("audience").text(&PROVIDER_ID, errors);
         let certificate = subject::read_certificate(&object.member("certificate"), errors);
         let lifetime = object.member("lifetime").duration(&LIFETIME, errors);
@@ -95,7 +95,7 @@ impl Signing {
             return node.refuse_text("\"keys\" or \"remote_signer\"", got, errors);
         }
         let certificate = certificate?;
-        Some(Signing {
+        Some(Self {
             issuer: certificate.organisation().to_owned(),
             subject: certificate.organisational_unit().to_owned(),
             audience: audience?.to_owned(),

@@ -95,11 +95,7 @@ pub struct VaultTransit {
 }
 
 impl VaultTransit {
-    pub(super) fn read(
-        node: &Node<'_>,
-        secrets: &mut SecretSource<'_>,
-        errors: &mut ConfigErrors,
-    ) -> Option<VaultTransit> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let origin = read_address(&object.member("address"), secrets, errors);
         let upstream = object.member("upstream");
@@ -124,7 +120,7 @@ impl VaultTransit {
             let got = if deadline.is_absent() { "nothing, which means 5s" } else { "a shorter one" };
             return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
         }
-        Some(VaultTransit {
+        Some(Self {
             url: origin?.url(format!("/v1/{}/sign/{}/sha2-256", mount?, key?)),
             upstream: upstream?,
             namespace: namespace?,

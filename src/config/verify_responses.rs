@@ -52,7 +52,7 @@ pub enum VerificationMode {
 }
 
 impl VerifyResponses {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<VerifyResponses> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let mode = object.member("mode");
         let mode = if mode.is_absent() {
@@ -83,6 +83,6 @@ impl VerifyResponses {
                 return hub_node.refuse_text("values that fit into the address of the JWKS", got, errors);
             }
         }
-        Some(VerifyResponses { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
+        Some(Self { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
     }
 }

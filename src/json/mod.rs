@@ -37,13 +37,13 @@ pub enum Value<'a> {
     /// A string, unescaped.
     Text(Cow<'a, str>),
     /// An array.
-    List(Vec<Value<'a>>),
+    List(Vec<Self>),
     /// An object.
     Object(Object<'a>),
 }
 
 /// The members of a JSON object in the order in which they were written, each name once.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, Value<'a>)>,
     repeated: Vec<Cow<'a, str>>,
@@ -161,12 +161,12 @@ impl<'a> Object<'a> {
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            JsonError::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
-            JsonError::DuplicateMember { line, column } => {
+            Self::Syntax { line, column } => write!(f, "not valid JSON at line {line}, column {column}"),
+            Self::DuplicateMember { line, column } => {
                 write!(f, "a member name stands twice in one object, at line {line}, column {column}")
             }
-            JsonError::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
-            JsonError::TooManyMembers => write!(f, "an object has more than {MAX_MEMBERS} members"),
+            Self::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
+            Self::TooManyMembers => write!(f, "an object has more than {MAX_MEMBERS} members"),
         }
     }
 }

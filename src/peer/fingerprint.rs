@@ -58,7 +58,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Why a text is not a fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FingerprintError {
     /// It has neither 64 digits nor 64 digits and 31 colons.
     WrongLength,

@@ -9,7 +9,7 @@ use super::name::{AttributeType, DistinguishedName};
 pub const MAX_VALUE_BYTES: usize = 256;
 
 /// An unambiguous subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     organisation: String,
     organisational_unit: String,
@@ -59,7 +59,7 @@ impl Subject {
 }
 
 /// Why a well-formed name is not a subject that can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectError {
     /// It has no O, or several.
     NotOneOrganisation,

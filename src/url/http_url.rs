@@ -22,9 +22,9 @@ pub enum Scheme {
 
 impl HttpUrl {
     /// From parts that were checked. The path begins with a slash.
-    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> HttpUrl {
+    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> Self {
         let authority = authority.to_string();
-        HttpUrl { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
+        Self { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
     }
 
     /// `https` or `http`.
@@ -52,19 +52,19 @@ impl Scheme {
     /// As in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
+            Self::Https => "https",
+            Self::Http => "http",
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Scheme> {
-        [Scheme::Https, Scheme::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Https, Self::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
     }
 
     pub(super) fn default_port(self) -> u16 {
         match self {
-            Scheme::Https => 443,
-            Scheme::Http => 80,
+            Self::Https => 443,
+            Self::Http => 80,
         }
     }
 }

@@ -130,8 +130,8 @@ impl Claimed {
     /// A second claim leaves [`Claimed::Often`] behind, so that a third one cannot bring a key back.
     fn claim(&mut self, key: VerificationKey) {
         *self = match self {
-            Claimed::Never => Claimed::Once(key),
-            Claimed::Once(_) | Claimed::Often => Claimed::Often,
+            Self::Never => Self::Once(key),
+            Self::Once(_) | Self::Often => Self::Often,
         };
     }
 }

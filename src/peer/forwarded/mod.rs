@@ -13,7 +13,7 @@ use super::fingerprint::Fingerprint;
 pub const MAX_HEADER_BYTES: usize = 60 * 1024;
 
 /// The certificate that exactly one proxy says it saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedCertificate {
     subject: Vec<u8>,
     fingerprint: Option<Fingerprint>,
@@ -63,7 +63,7 @@ impl ForwardedCertificate {
 }
 
 /// Why a forwarded header does not name exactly one certificate beyond doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedError {
     /// It is longer than [`MAX_HEADER_BYTES`].
     TooLong,

@@ -23,7 +23,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// A certificate that was read, and not verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafCertificate {
     fingerprint: Fingerprint,
     issuer: String,
@@ -74,7 +74,7 @@ impl LeafCertificate {
 }
 
 /// Why a text is not one certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafError {
     /// It is longer than [`MAX_PEM_BYTES`].
     TooLong,

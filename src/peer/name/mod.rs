@@ -14,7 +14,7 @@ pub const MAX_NAME_BYTES: usize = 4096;
 pub const MAX_ATTRIBUTES: usize = 64;
 
 /// The attribute types that decide who a peer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeType {
     /// `O`, 2.5.4.10.
     Organisation,
@@ -38,7 +38,7 @@ const TYPE_NAMES: [(&str, AttributeType); 9] = [
 ];
 
 /// The attributes O, OU and CN of a well-formed name, in the order of its string form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistinguishedName {
     attributes: Vec<(AttributeType, String)>,
 }
@@ -81,7 +81,7 @@ impl DistinguishedName {
 }
 
 /// Why a text is not a distinguished name that can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
     /// There is no text.
     Empty,
