@@ -30,6 +30,7 @@ pub mod reply;
 pub mod request;
 pub mod rsa;
 pub mod shared_data;
+pub mod signature;
 pub mod signing;
 pub mod spelling;
 pub mod time;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey};
 use crate::json::Value;
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
 
 use verified::VerifiedTokens;

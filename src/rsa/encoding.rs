@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::der::{Elements, context};
 
-use super::SALT_LENGTH;
+use super::pss::SALT_LENGTH;
 
 /// The longest PEM that is read, in bytes. A private key of 4096 bits has 3.3 KB, and one of 16,384 bits still fits, so
 /// that it is refused for its size.

@@ -10,7 +10,4 @@ mod pss;
 mod public;
 
 pub use private::{PrivateKeyError, RsaPrivateKey, SigningFault};
-pub use public::{MAX_MODULUS_BITS, MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey, SignatureMismatch};
-
-/// The length of the PSS salt in bytes: that of the hash (RFC 7518 §3.5).
-const SALT_LENGTH: usize = 32;
+pub use public::{MAX_MODULUS_BITS, MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};

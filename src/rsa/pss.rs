@@ -4,7 +4,8 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::SALT_LENGTH;
+/// The length of the salt in bytes: that of the hash (RFC 7518 §3.5).
+pub(super) const SALT_LENGTH: usize = 32;
 
 const HASH_LENGTH: usize = 32;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey, base64url};
 use crate::json::{Object, Value};
 use crate::peer::Fingerprint;
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
 
 use super::verified::VerifiedTokens;

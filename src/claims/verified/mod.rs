@@ -7,7 +7,7 @@
 
 use crate::callout::TokenDigest;
 use crate::jose::{Algorithm, Thumbprint, UnverifiedToken, VerificationKey};
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
 
 /// How many places a token may take.

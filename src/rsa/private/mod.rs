@@ -22,7 +22,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::hedge::{Hedge, HedgeSecret};
-use super::{RsaPublicKey, SALT_LENGTH, pss};
+use super::pss::{self, SALT_LENGTH};
+use super::public::RsaPublicKey;
 
 /// How often a blinding factor is drawn. At least every second is one, so that this many fail once in 2^64 signatures.
 const MAX_DRAWS: usize = 64;
@@ -62,9 +63,9 @@ pub enum PrivateKeyError {
     Malformed,
     /// The modulus is the product of more than two primes.
     MultiPrime,
-    /// The modulus has fewer than [`MIN_MODULUS_BITS`](super::MIN_MODULUS_BITS) bits.
+    /// The modulus has fewer than [`MIN_MODULUS_BITS`](crate::rsa::MIN_MODULUS_BITS) bits.
     TooSmall,
-    /// The modulus has more than [`MAX_MODULUS_BITS`](super::MAX_MODULUS_BITS) bits.
+    /// The modulus has more than [`MAX_MODULUS_BITS`](crate::rsa::MAX_MODULUS_BITS) bits.
     TooLarge,
     /// The public exponent is even, below 3 or above 2^33 − 1.
     Exponent,

@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 use super::{Pair, PrivateKeyError};
 use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
-use crate::rsa::public::bit_length;
-use crate::rsa::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};
+use crate::rsa::public::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey, bit_length};
 
 /// The key pair in a text; not yet tried out.
 pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
