@@ -35,6 +35,7 @@ pub mod signing;
 pub mod spelling;
 pub mod time;
 pub mod token_attacher;
+pub mod token_digest;
 pub mod url;
 pub mod verdict;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::callout::{CalloutId, TokenDigest};
+use crate::callout::CalloutId;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 /// The most calls that are in flight. Each holds a request; an authorisation server that has fallen 64 calls behind is
 /// not helped by more.

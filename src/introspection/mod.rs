@@ -13,11 +13,12 @@ mod report;
 use std::time::Duration;
 
 use crate::callout::CalloutPermission;
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject, TokenDigest, in_time};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject, in_time};
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, Introspected};
 use crate::json::Value;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 use answers::Answers;
 use calls::Calls;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::callout::CalloutPermission;
-use crate::callout::{CalloutSubject, TokenDigest};
+use crate::callout::CalloutSubject;
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding};
 use crate::claims::verified::VerifiedTokens;
@@ -16,6 +16,7 @@ use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{self, KeyCache, KeyPolicy};
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 use crate::url::HttpUrl;
 
 use super::{Accepted, Credential, CredentialError, Needs, Outcome, bearer, service_initiation};

@@ -5,10 +5,10 @@
 //! never changes. Everything else does: the time, the caller's certificate, the request, and which keys are published. It
 //! is looked at for every request, before this is asked.
 
-use crate::callout::TokenDigest;
 use crate::jose::{Algorithm, Thumbprint, UnverifiedToken, VerificationKey};
 use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 /// How many places a token may take.
 const WAYS: usize = 8;
