@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
 use super::reader::{IntegerRange, Keys, Node, Object, TextRule};
-use crate::replay::ReplayScope;
 use crate::url::{Environment, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
@@ -95,6 +94,15 @@ pub struct Replay {
     pub scope: ReplayScope,
     /// How many tokens are remembered at the same time. When all of them still live, further ones are refused.
     pub capacity: usize,
+}
+
+/// Between which presentations of a token a replay is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayScope {
+    /// Those to one worker, in its own memory. A token can be used once with each worker.
+    Worker,
+    /// Those to all workers of a gateway that share data.
+    Gateway,
 }
 
 impl JwtAuth {

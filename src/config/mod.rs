@@ -24,8 +24,6 @@ mod seen;
 mod service_initiation;
 mod signing;
 mod subject;
-#[cfg(test)]
-mod tests;
 mod time;
 mod vault_transit;
 mod verify_responses;
@@ -37,7 +35,7 @@ pub use forward::{Forward, ForwardAuthorization};
 pub use gateway::Gateway;
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
-pub use jwt_auth::{JwtAuth, Replay};
+pub use jwt_auth::{JwtAuth, Replay, ReplayScope};
 pub use outbound::Outbound;
 pub use response_token::ResponseToken;
 pub use secret::Secret;
@@ -191,3 +189,6 @@ fn read_tree(bytes: &[u8]) -> Result<Value<'_>, String> {
         JsonError::TooManyMembers => format!("expected at most {MAX_MEMBERS} keys in an object, got more"),
     })
 }
+
+#[cfg(test)]
+mod tests;

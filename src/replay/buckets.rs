@@ -16,7 +16,8 @@ use crate::shared_data::envelope::{self, Unusable};
 use crate::shared_data::{SharedData, Unavailable, Version, Written};
 use crate::time::UnixTime;
 
-use super::{FINGERPRINT_LENGTH, Fingerprint, ReplayError, TokenIdentity, check_not_forgotten, full};
+use super::error::{ReplayError, check_not_forgotten};
+use super::token::{FINGERPRINT_LENGTH, Fingerprint, TokenIdentity};
 
 /// The most tokens in one bucket: its value stays below 6.3 KiB, which is read, hashed, hashed again and written for each
 /// admission.
@@ -163,7 +164,7 @@ impl<'v> Bucket<'v> {
         check_not_forgotten(now, valid_until, forgotten)?;
         if self.entries.iter().filter(lives).count() >= limit {
             let earliest = self.entries.iter().filter(lives).map(expiry).min();
-            return Err(full(now, earliest.unwrap_or(now)));
+            return Err(ReplayError::full(now, earliest.unwrap_or(now)));
         }
         let mut changed = Bucket { forgotten, entries: &[] }.encode(self.entries.len().saturating_add(1));
         self.entries.iter().filter(lives).for_each(|entry| changed.extend_from_slice(entry));

@@ -6,7 +6,8 @@ use std::collections::BinaryHeap;
 use crate::digest_map::DigestMap;
 use crate::time::UnixTime;
 
-use super::{Fingerprint, ReplayError, check_not_forgotten, full};
+use super::error::{ReplayError, check_not_forgotten};
+use super::token::Fingerprint;
 
 /// How many expired tokens one admission drops. More than one, so that a backlog shrinks; few, so that no request pays for
 /// a hundred thousand others.
@@ -43,7 +44,7 @@ impl WorkerMemory {
         check_not_forgotten(now, valid_until, self.forgotten)?;
         if self.expiries.len() >= self.capacity {
             let earliest = self.by_expiry.peek().map_or(now, |Reverse((expiry, _))| *expiry);
-            return Err(full(now, earliest));
+            return Err(ReplayError::full(now, earliest));
         }
         self.expiries.insert(token, valid_until);
         self.by_expiry.push(Reverse((valid_until, token)));
