@@ -11,8 +11,6 @@
 //! - all secret numbers are overwritten when they go.
 
 mod read;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::rc::Rc;
@@ -189,3 +187,6 @@ impl fmt::Display for PrivateKeyError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
