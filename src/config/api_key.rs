@@ -5,9 +5,10 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::errors::ConfigErrors;
-use super::header_name::{self, token};
+use super::header_name;
 use super::reader::{Keys, ListRule, Node, TextRule};
 use super::seen::Seen;
+use super::text_rules::token;
 use super::time::read_time;
 use crate::time::UnixTime;
 

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::jwt_auth::{REFETCH_COOLDOWN, TIMEOUT, UPSTREAM, read_token_cache};
 use super::reader::{CountRange, Keys, ListRule, Node, Object, TextRule};
 use super::secret::{Secret, SecretSource};
+use super::token_cache;
 use crate::jose::Algorithm;
 use crate::url::{HttpUrl, JwksLocation, JwksLocationError};
 
@@ -198,16 +199,17 @@ impl ClientCredentials {
 
 impl JwtValidation {
     fn read(node: &Node<'_>, settings: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
-        let jwks = node.object(&JWKS_KEYS, errors).and_then(|jwks| read_url(&jwks.member("url"), errors));
+        let address = node.object(&JWKS_KEYS, errors).and_then(|jwks| read_url(&jwks.member("url"), errors));
+        let (jwks, host_and_port) = address.unzip();
         let algorithms = read_algorithms(&settings.member("algorithms"), errors);
-        let upstream = read_upstream(&settings.member("upstream"), jwks.as_ref(), errors);
+        let upstream = read_upstream(&settings.member("upstream"), host_and_port, errors);
         let max_age = settings.member("max_age").duration(&KEY_MAX_AGE, errors);
         let timeout = settings.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = settings.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
-        let token_cache_capacity = read_token_cache(&settings.member("token_cache_capacity"), errors);
+        let token_cache_capacity = token_cache::read(&settings.member("token_cache_capacity"), errors);
         Some(Self {
             algorithms: algorithms?,
-            jwks: jwks?.url,
+            jwks: jwks?,
             upstream: upstream?,
             max_age: max_age?,
             timeout: timeout?,
@@ -220,8 +222,8 @@ impl JwtValidation {
 impl Introspection {
     fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&INTROSPECTION_KEYS, errors)?;
-        let url = read_url(&object.member("url"), errors);
-        let upstream = read_upstream(&object.member("upstream"), url.as_ref(), errors);
+        let (url, host_and_port) = read_url(&object.member("url"), errors).unzip();
+        let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let client_id = object.member("client_id").text(&CLIENT_ID, errors);
         let client_secret = secrets.read(&object.member("client_secret"), &CLIENT_SECRET, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
@@ -229,7 +231,7 @@ impl Introspection {
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);
         let capacity = object.member("capacity").count(&CAPACITY, errors);
         Some(Self {
-            url: url?.url,
+            url: url?,
             upstream: upstream?,
             client_id: client_id?.to_owned(),
             client_secret: client_secret?,
@@ -266,30 +268,17 @@ fn read_algorithms(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Vec<Alg
     node.list(&ALGORITHMS, errors, |item, errors| item.choice(&choices, errors))
 }
 
-/// A URL, and what Kong and APISIX call its server.
-struct Address {
-    url: HttpUrl,
-    host_and_port: String,
-}
-
-fn read_url(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Address> {
+/// A URL, and its server as `host:port`, which is how Kong and APISIX name it.
+fn read_url(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<(HttpUrl, String)> {
     const EXPECTED: &str = "an https:// URL without braces";
     let parsed = JwksLocation::fixed(node.string(EXPECTED, errors)?).and_then(|location| {
         let url = location.expand("", None).map_err(JwksLocationError::Expansion)?;
-        Ok(Address { url, host_and_port: location.host_and_port() })
+        Ok((url, location.host_and_port()))
     });
     match parsed {
         Ok(address) => Some(address),
         // It would advise a template.
         Err(JwksLocationError::PlaceholderInFixedUrl) => node.refuse_text(EXPECTED, "one with", errors),
         Err(fault) => node.refuse_text(EXPECTED, &fault.to_string(), errors),
-    }
-}
-
-fn read_upstream(node: &Node<'_>, address: Option<&Address>, errors: &mut ConfigErrors) -> Option<String> {
-    if node.is_absent() {
-        address.map(|address| address.host_and_port.clone())
-    } else {
-        node.text(&UPSTREAM, errors).map(str::to_owned)
     }
 }

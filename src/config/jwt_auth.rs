@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::reader::{IntegerRange, Keys, Node, Object, TextRule};
+use super::reader::{IntegerRange, Keys, Node, Object};
+use super::token_cache;
 use crate::url::{Environment, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
@@ -31,16 +33,6 @@ const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"
 const MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_mins(10), default: Duration::from_mins(10) };
 
-/// A request waits this long for keys, at the worst. Below 100 ms a TLS handshake may not finish; beyond a minute the
-/// caller has given up.
-pub(super) const TIMEOUT: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(1), default: Duration::from_secs(5) };
-
-/// How often unknown `kid`s may cause an extra fetch. Without a lower bound, anyone with a certificate could make the
-/// bank flood the keystore; beyond `max_age` it means nothing.
-pub(super) const REFETCH_COOLDOWN: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(10), default: Duration::from_secs(30) };
-
 /// The standard allows 10 seconds, no more.
 const CLOCK_SKEW: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_secs(10), default: Duration::from_secs(10) };
@@ -52,17 +44,6 @@ const MAX_LIFETIME: DurationRange =
 /// 100,000 tokens of 30 seconds, each remembered for 40, are 2,500 requests a second, and take some 8 MiB in each
 /// worker or at most 5 MiB of shared data.
 const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
-
-/// Each takes 80 bytes in each worker, from the start on.
-pub(super) const TOKEN_CACHE_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 100_000, default: 1_000 };
-
-/// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
-/// gateway is known. The bound leaves room for the longest DNS name.
-pub(super) const UPSTREAM: TextRule = TextRule {
-    expected: "a string of 1 to 255 visible ASCII characters",
-    max_bytes: 255,
-    allows: |character| character.is_ascii_graphic(),
-};
 
 /// The settings of JWT Auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +92,7 @@ impl JwtAuth {
         let settings = Self::read_without_replay(&object, errors);
         let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
         let cache = object.member("token_cache_capacity");
-        let token_cache_capacity = read_token_cache(&cache, errors);
+        let token_cache_capacity = token_cache::read(&cache, errors);
         // Whoever asks for both has one of them for nothing.
         if replay.flatten().is_some() && !cache.is_absent() {
             let problem = "expected nothing beside \"replay_detection\", which lets a token pass once, got a setting for \
@@ -124,7 +105,8 @@ impl JwtAuth {
     /// Reads all but what is about replays, from an object that may have other settings as well.
     pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let jwks = read_jwks(&object.member("jwks"), errors);
-        let upstream = read_upstream(&object.member("upstream"), jwks.as_ref(), errors);
+        let upstream =
+            read_upstream(&object.member("upstream"), jwks.as_ref().map(JwksLocation::host_and_port), errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = object.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
@@ -175,19 +157,6 @@ fn read_location(
         Ok(location) => Some(location),
         Err(fault) => node.refuse_text(expected, &fault.to_string(), errors),
     }
-}
-
-fn read_upstream(node: &Node<'_>, jwks: Option<&JwksLocation>, errors: &mut ConfigErrors) -> Option<String> {
-    if node.is_absent() {
-        jwks.map(JwksLocation::host_and_port)
-    } else {
-        node.text(&UPSTREAM, errors).map(str::to_owned)
-    }
-}
-
-/// `Some(None)` is a setting that is absent.
-pub(super) fn read_token_cache(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<usize>> {
-    if node.is_absent() { Some(None) } else { node.integer(&TOKEN_CACHE_CAPACITY, errors).map(Some) }
 }
 
 fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<Replay>> {

@@ -3,6 +3,7 @@
 //! JSON as in RFC 8259, but duplicate members, unknown keys and deep nesting are refused.
 
 mod api_key;
+mod callouts;
 mod check;
 mod client_credentials;
 mod duration;
@@ -17,15 +18,18 @@ mod outbound;
 mod path;
 mod peer;
 mod protobuf;
+mod provider_ids;
 mod reader;
 mod response_token;
 mod secret;
 mod seen;
 mod service_initiation;
+mod signers;
 mod signing;
 mod subject;
+mod text_rules;
 mod time;
-mod vault_transit;
+mod token_cache;
 mod verify_responses;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
@@ -40,8 +44,8 @@ pub use outbound::Outbound;
 pub use response_token::ResponseToken;
 pub use secret::Secret;
 pub use service_initiation::{AllowedRequest, ServiceInitiation};
-pub use signing::{LocalKey, Signer, Signing};
-pub use vault_transit::VaultTransit;
+pub use signers::{LocalKey, Signer, SignerUpstream, VaultTransit};
+pub use signing::Signing;
 pub use verify_responses::{VerificationMode, VerifyResponses};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
