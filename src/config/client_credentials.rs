@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::reader::{CountRange, Keys, ListRule, Node, Object, TextRule};
+use super::reader::{IntegerRange, Keys, ListRule, Node, Object, TextRule};
 use super::secret::{Secret, SecretSource};
 use super::token_cache;
 use crate::jose::Algorithm;
@@ -95,7 +95,7 @@ const NEGATIVE_MAX_AGE: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_mins(1), default: Duration::from_secs(5) };
 
 /// Answers have a few hundred bytes in memory, in each worker.
-const CAPACITY: CountRange = CountRange { of: "answers", min: 1, max: 100_000, default: 10_000 };
+const CAPACITY: IntegerRange = IntegerRange { of: Some("answers"), min: 1, max: 100_000, default: 10_000 };
 
 /// The settings of the client credentials grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,7 +229,7 @@ impl Introspection {
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);
-        let capacity = object.member("capacity").count(&CAPACITY, errors);
+        let capacity = object.member("capacity").integer(&CAPACITY, errors);
         Some(Self {
             url: url?,
             upstream: upstream?,

@@ -43,7 +43,7 @@ const MAX_LIFETIME: DurationRange =
 
 /// 100,000 tokens of 30 seconds, each remembered for 40, are 2,500 requests a second, and take some 8 MiB in each
 /// worker or at most 5 MiB of shared data.
-const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
+const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 100_000 };
 
 /// The settings of JWT Auth.
 #[derive(Debug, Clone, PartialEq, Eq)]

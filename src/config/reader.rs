@@ -30,6 +30,8 @@ pub(super) struct TextRule {
 /// What a whole number may be, and its value when it is left out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IntegerRange {
+    /// What is counted, in the plural, for the error.
+    pub(super) of: Option<&'static str>,
     /// The smallest.
     pub(super) min: usize,
     /// The largest.
@@ -47,19 +49,6 @@ pub(super) struct ListRule {
     pub(super) min: usize,
     /// The most.
     pub(super) max: usize,
-}
-
-/// How large a number may be, and which it is when left out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CountRange {
-    /// What is counted, in the plural, for the error.
-    pub(super) of: &'static str,
-    /// The smallest.
-    pub(super) min: usize,
-    /// The largest.
-    pub(super) max: usize,
-    /// When the setting is left out.
-    pub(super) default: usize,
 }
 
 impl TextRule {
@@ -158,22 +147,6 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn count(&self, range: &CountRange, errors: &mut ConfigErrors) -> Option<usize> {
-        let CountRange { of, min, max, default } = range;
-        let expected = format!("a whole number of {of} from {min} to {max}");
-        let number = match self.json {
-            None => return Some(*default),
-            Some(Value::Integer(number)) => number,
-            Some(_) => return self.mismatch(&expected, errors),
-        };
-        match usize::try_from(*number) {
-            Ok(number) if (*min..=*max).contains(&number) => Some(number),
-            Ok(number) if number > *max => self.refuse_text(&expected, "a larger one", errors),
-            Err(_) if *number > 0 => self.refuse_text(&expected, "a larger one", errors),
-            _ => self.refuse_text(&expected, "a smaller one", errors),
-        }
-    }
-
     pub(super) fn duration(&self, range: &DurationRange, errors: &mut ConfigErrors) -> Option<Duration> {
         if self.is_absent() {
             return Some(range.default);
@@ -187,8 +160,11 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn integer(&self, range: &IntegerRange, errors: &mut ConfigErrors) -> Option<usize> {
-        let IntegerRange { min, max, default } = *range;
-        let expected = format!("a whole number from {min} to {max} such as {default}");
+        let IntegerRange { of, min, max, default } = *range;
+        let expected = match of {
+            Some(of) => format!("a whole number of {of} from {min} to {max}"),
+            None => format!("a whole number from {min} to {max} such as {default}"),
+        };
         let got = match self.json {
             None => return Some(default),
             Some(Value::Integer(number)) => match usize::try_from(*number) {
@@ -198,8 +174,8 @@ impl<'a> Node<'a> {
                 Err(_) if *number < 0 => "a smaller one",
                 _ => "a larger one",
             },
-            // 1.0 and 1e3 too: whether they are whole depends on who rounds them.
-            Some(Value::Fraction(_)) => "a number with a fraction or an exponent",
+            // 1.0 and 1e3 too: whether they are whole depends on who rounds them. Of what is counted there is no part anyway.
+            Some(Value::Fraction(_)) if of.is_none() => "a number with a fraction or an exponent",
             Some(_) => return self.mismatch(&expected, errors),
         };
         self.refuse_text(&expected, got, errors)

@@ -55,7 +55,7 @@ const TOKEN: TextRule = TextRule {
 const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
 
 /// Vault counts from 1.
-const KEY_VERSION: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 1 };
+const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
 
 /// A request of the bank waits this long, once or twice.
 const TIMEOUT: DurationRange =
