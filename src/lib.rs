@@ -15,6 +15,7 @@ pub mod evidence;
 pub mod header_map;
 pub mod header_value;
 pub mod health;
+mod hex;
 pub mod identity_headers;
 pub mod inbound;
 pub mod introspection;

@@ -10,6 +10,7 @@ use super::reader::{Keys, ListRule, Node, TextRule};
 use super::seen::Seen;
 use super::text_rules::token;
 use super::time::read_time;
+use crate::hex;
 use crate::time::UnixTime;
 
 const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], refused: &[] };
@@ -128,14 +129,7 @@ impl KeyDigest {
     /// Reads 64 hexadecimal digits of either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-        let pairs: &[[u8; 2]; DIGEST_OCTETS] = pairs.try_into().ok()?;
-        let mut octets = [0; DIGEST_OCTETS];
-        for (octet, [high, low]) in octets.iter_mut().zip(pairs) {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16);
-            *octet = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
-        }
-        Some(Self(octets))
+        hex::octets(text.as_bytes()).map(Self)
     }
 }
 

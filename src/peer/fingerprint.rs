@@ -1,11 +1,11 @@
 //! The SHA-256 fingerprint of a leaf certificate, the stricter of the two ways to pin a peer, and what the `x5t#S256` of
 //! RFC 8705 §3.1 encodes. Gateways print it as bare hexadecimal, OpenSSL with a colon between octets.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::hex;
+use crate::hex;
 
 const OCTETS: usize = 32;
 const BARE_DIGITS: usize = OCTETS * 2;
@@ -47,7 +47,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.0.into_iter().flat_map(hex::lower).try_for_each(|digit| f.write_char(digit))
     }
 }
 

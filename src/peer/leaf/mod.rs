@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use der::Tag;
 
 use super::fingerprint::Fingerprint;
-use super::hex;
 use crate::der::{Elements, context};
+use crate::hex;
 
 /// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
 pub const MAX_PEM_BYTES: usize = 16 * 1024;

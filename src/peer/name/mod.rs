@@ -5,7 +5,7 @@ mod ber;
 
 use std::fmt;
 
-use super::hex;
+use crate::hex;
 
 /// Longest name that is read. Ten values of 64 Arabic letters (X.520's bound), each octet escaped to three, still fit.
 pub const MAX_NAME_BYTES: usize = 4096;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::authority::{Authority, AuthorityFault};
 use super::http_url::{HttpUrl, Scheme};
+use crate::hex;
 
 /// The longest URL in bytes, filled in. The Trust Framework's have about 140; servers refuse request lines beyond 8
 /// KiB.
@@ -242,7 +243,8 @@ fn push_encoded(path: &mut String, value: &str) -> Result<(), ExpandError> {
         if is_unreserved(byte) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            path.push('%');
+            path.extend(hex::upper(byte));
         }
     }
     Ok(())
