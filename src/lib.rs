@@ -25,6 +25,7 @@ pub mod keys;
 mod log_line;
 pub mod outbound;
 pub mod peer;
+mod pem;
 pub mod provider;
 pub mod replay;
 pub mod reply;

@@ -3,7 +3,7 @@
 //! The arithmetic is our own, made for 32-bit WebAssembly: the package `rsa-arithmetic`, in `arithmetic/`. The crate `rsa`
 //! reads and checks keys, and is the reference in tests.
 
-mod encoding;
+mod algorithm;
 mod hedge;
 mod private;
 mod pss;

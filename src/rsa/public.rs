@@ -11,8 +11,9 @@ use rsa_arithmetic::{Kernel, PublicRing};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::encoding::{AlgorithmError, Block, check_algorithm};
+use super::algorithm::{AlgorithmError, check_algorithm};
 use super::pss;
+use crate::pem::Block;
 use crate::signature::SignatureMismatch;
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).

@@ -5,22 +5,19 @@ mod print;
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use der::Tag;
+use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprint;
 use crate::der::{Elements, context};
 use crate::hex;
-
-/// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
-pub const MAX_PEM_BYTES: usize = 16 * 1024;
+use crate::pem::{self, Block, MAX_PEM_BYTES};
 
 /// The longest PEM in which the first certificate is looked for, in bytes: a leaf and three CAs, with text between them.
 pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
+/// The label of a certificate's PEM.
+const LABEL: &str = "CERTIFICATE";
 
 /// A certificate that was read, and not verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +44,12 @@ impl LeafCertificate {
         Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
     }
 
-    /// Reads the first certificate of a chain in PEM. RFC 7468 §2 allows any text around certificates.
+    /// Reads the first certificate of a chain in PEM, with any text around the certificates.
     pub fn first_of_chain(pem: &str) -> Result<Self, LeafError> {
         if pem.len() > MAX_CHAIN_BYTES {
             return Err(LeafError::TooLong);
         }
-        let (_, from_begin) = pem.split_once(BEGIN).ok_or(LeafError::NotPem)?;
-        let (body, _) = from_begin.split_once(END).ok_or(LeafError::NotPem)?;
-        Self::from_pem(format!("{BEGIN}{body}{END}").as_bytes())
+        Self::from_pem(pem::first(pem, LABEL).ok_or(LeafError::NotPem)?.as_bytes())
     }
 
     /// SHA-256 of the certificate.
@@ -76,7 +71,7 @@ impl LeafCertificate {
 /// Why a text is not one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafError {
-    /// It is longer than [`MAX_PEM_BYTES`].
+    /// It is longer than certificates are.
     TooLong,
     /// A `%` is not followed by two hexadecimal digits.
     NotUrlEncoded,
@@ -126,15 +121,12 @@ fn names(der: &[u8]) -> Option<(String, String)> {
     Some((issuer, subject))
 }
 
-fn der_of(pem: &[u8]) -> Result<Vec<u8>, LeafError> {
+fn der_of(pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, LeafError> {
     if pem.len() > MAX_PEM_BYTES {
         return Err(LeafError::TooLong);
     }
-    let body = pem.trim_ascii().strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_suffix(END.as_bytes()));
-    // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
-    let body: Vec<u8> =
-        body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(body).map_err(|_| LeafError::NotPem)
+    let block = std::str::from_utf8(pem).ok().and_then(|pem| Block::find(pem).ok());
+    block.filter(|block| block.label == LABEL).and_then(|block| block.decode()).ok_or(LeafError::NotPem)
 }
 
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {

@@ -9,7 +9,8 @@ use rsa_arithmetic::{Crt, Kernel};
 use zeroize::Zeroizing;
 
 use super::{Pair, PrivateKeyError};
-use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
+use crate::pem::{Block, PemError};
+use crate::rsa::algorithm::{AlgorithmError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
 use crate::rsa::public::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey, bit_length};
 
