@@ -130,7 +130,7 @@ pub(super) fn time(value: &Value<'_>, claim: Claim) -> Result<UnixTime, InvalidC
     };
     since_epoch
         .filter(|time| *time <= MAX_NUMERIC_DATE)
-        .map(|time| UnixTime::from_secs(0).after(time))
+        .map(|time| UnixTime::EPOCH.after(time))
         .ok_or(InvalidClaim(claim, Fault::OutOfRange))
 }
 

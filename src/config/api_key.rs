@@ -1,6 +1,8 @@
 //! The settings of the method API key (spec §2.2): the digests of the keys that the bank gave the Hub, each with an id and
 //! its time, and where a request carries its key. The keys themselves never stand in a configuration.
 
+use std::fmt;
+
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -113,8 +115,8 @@ impl KeyId {
     }
 }
 
-impl std::fmt::Display for KeyId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
@@ -147,8 +149,8 @@ impl PartialEq for KeyDigest {
 
 impl Eq for KeyDigest {}
 
-impl std::fmt::Debug for KeyDigest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }

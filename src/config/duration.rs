@@ -59,6 +59,8 @@ impl fmt::Display for DurationFault {
     }
 }
 
+impl std::error::Error for DurationFault {}
+
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
     if digits.is_empty() {

@@ -69,6 +69,7 @@ pub enum Auth {
 
 impl Inbound {
     /// Whether a request without `o3-provider-id` is refused: always when there are several ids to choose from.
+    #[must_use]
     pub fn needs_provider_header(&self) -> bool {
         self.require_provider_header || self.provider_ids.len() > 1
     }

@@ -137,6 +137,7 @@ impl Config {
     }
 
     /// What the operator should know of this configuration, a line each, although it is accepted.
+    #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

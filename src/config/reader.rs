@@ -51,6 +51,19 @@ pub(super) struct ListRule {
     pub(super) max: usize,
 }
 
+/// A value, or its absence, at a path.
+pub(super) struct Node<'a> {
+    path: String,
+    json: Option<&'a Value<'a>>,
+}
+
+/// An object whose keys were checked.
+pub(super) struct Object<'a> {
+    path: String,
+    members: &'a json::Object<'a>,
+    keys: &'static Keys,
+}
+
 impl TextRule {
     /// What a text is, if it is not as it may be.
     pub(super) fn fault(&self, text: &str) -> Option<&'static str> {
@@ -64,19 +77,6 @@ impl TextRule {
             None
         }
     }
-}
-
-/// A value, or its absence, at a path.
-pub(super) struct Node<'a> {
-    path: String,
-    json: Option<&'a Value<'a>>,
-}
-
-/// An object whose keys were checked.
-pub(super) struct Object<'a> {
-    path: String,
-    members: &'a json::Object<'a>,
-    keys: &'static Keys,
 }
 
 impl<'a> Node<'a> {

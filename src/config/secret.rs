@@ -33,6 +33,14 @@ pub(super) struct SecretSource<'e> {
     inline: Vec<String>,
 }
 
+/// A secret that is given, and has not been read any further.
+struct Given<'a> {
+    node: Node<'a>,
+    /// The name of the variable that it stands in.
+    variable: Option<&'a str>,
+    text: Zeroizing<String>,
+}
+
 impl Secret {
     /// A secret with this text.
     #[must_use]
@@ -51,14 +59,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
-}
-
-/// A secret that is given, and has not been read any further.
-struct Given<'a> {
-    node: Node<'a>,
-    /// The name of the variable that it stands in.
-    variable: Option<&'a str>,
-    text: Zeroizing<String>,
 }
 
 impl<'e> SecretSource<'e> {

@@ -15,13 +15,26 @@ const COLON_SEPARATED: usize = OCTETS * 3 - 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint([u8; OCTETS]);
 
+/// Why a text is not a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FingerprintError {
+    /// It has neither 64 digits nor 64 digits and 31 colons.
+    WrongLength,
+    /// It has something else where a hexadecimal digit or a colon should be.
+    NotHexadecimal,
+}
+
 impl Fingerprint {
     /// The fingerprint of the certificate with this DER.
+    #[must_use]
     pub fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
 
     /// Reads 64 hexadecimal digits of either case, with a colon between every two octets or with none at all.
+    ///
+    /// # Errors
+    /// See [`FingerprintError`].
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, FingerprintError> {
         let text = text.as_ref();
         let digits_and_separator = match text.len() {
@@ -40,6 +53,7 @@ impl Fingerprint {
     }
 
     /// The digest itself.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8; OCTETS] {
         &self.0
     }
@@ -55,15 +69,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({self})")
     }
-}
-
-/// Why a text is not a fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FingerprintError {
-    /// It has neither 64 digits nor 64 digits and 31 colons.
-    WrongLength,
-    /// It has something else where a hexadecimal digit or a colon should be.
-    NotHexadecimal,
 }
 
 impl fmt::Display for FingerprintError {

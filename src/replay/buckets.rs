@@ -65,7 +65,7 @@ impl Buckets {
     pub(super) fn new(capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
         let (count, limit) =
             if capacity <= MAX_ENTRIES { (1, capacity) } else { (capacity.div_ceil(NOMINAL_ENTRIES), MAX_ENTRIES) };
-        Self { count, limit, longest_life, latest: UnixTime::from_secs(0), shared }
+        Self { count, limit, longest_life, latest: UnixTime::EPOCH, shared }
     }
 
     pub(super) fn admit(
@@ -90,7 +90,7 @@ impl Buckets {
         for alternative in 0..NAMES {
             let name = self.name(token, alternative);
             let Some(stored) = self.shared.read(&name)? else {
-                let forgotten = if alternative == 0 { UnixTime::from_secs(0) } else { self.all_that_live() };
+                let forgotten = if alternative == 0 { UnixTime::EPOCH } else { self.all_that_live() };
                 if damaged.is_none() {
                     self.begin(&name, None, forgotten)?;
                     return Ok(false);
@@ -183,11 +183,11 @@ impl<'v> Bucket<'v> {
 }
 
 fn expiry(entry: &[u8; ENTRY_LENGTH]) -> UnixTime {
-    entry.last_chunk().map_or(UnixTime::from_secs(0), |bytes| time(*bytes))
+    entry.last_chunk().map_or(UnixTime::EPOCH, |bytes| time(*bytes))
 }
 
 fn time(bytes: [u8; EXPIRY_LENGTH]) -> UnixTime {
-    UnixTime::from_secs(0).after(Duration::from_millis(u64::from_be_bytes(bytes)))
+    UnixTime::from_millis(u64::from_be_bytes(bytes))
 }
 
 impl From<Unavailable> for ReplayError {

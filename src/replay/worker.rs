@@ -26,7 +26,7 @@ pub(super) struct WorkerMemory {
 
 impl WorkerMemory {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, expiries: DigestMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::from_secs(0) }
+        Self { capacity, expiries: DigestMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::EPOCH }
     }
 
     pub(super) fn admit(

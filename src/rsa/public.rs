@@ -198,6 +198,8 @@ impl fmt::Display for RsaKeyError {
     }
 }
 
+impl std::error::Error for RsaKeyError {}
+
 /// The bits of a big-endian number without its leading zeros.
 pub(super) fn bit_length(number: &[u8]) -> usize {
     let significant = without_leading_zeros(number);

@@ -25,6 +25,15 @@ pub enum Unusable {
     Foreign,
 }
 
+/// What to do with a value.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// Store this payload in its place.
+    Write(Vec<u8>, T),
+    /// Leave it as it is.
+    Leave(T),
+}
+
 /// The value to store under `key`.
 #[must_use]
 pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
@@ -38,15 +47,6 @@ pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
 pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
     let (owner, payload) = parts(value).ok_or(Unusable::Damaged)?;
     if owner == key { Ok(payload) } else { Err(Unusable::Foreign) }
-}
-
-/// What to do with a value.
-#[derive(Debug)]
-pub enum Change<T> {
-    /// Store this payload in its place.
-    Write(Vec<u8>, T),
-    /// Leave it as it is.
-    Leave(T),
 }
 
 /// Changes the value under `key`: `change` is given the payload, if there is a whole one, and is asked again when

@@ -28,21 +28,25 @@ impl HttpUrl {
     }
 
     /// `https` or `http`.
+    #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// Host, and port when the configuration gives one: the `Host` of the request.
+    #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
     /// Path with query: the request target.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// The whole URL.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -50,6 +54,7 @@ impl HttpUrl {
 
 impl Scheme {
     /// As in a URL.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Https => "https",

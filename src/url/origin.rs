@@ -70,6 +70,8 @@ impl fmt::Display for OriginFault {
     }
 }
 
+impl std::error::Error for OriginFault {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,47 +27,6 @@ pub struct LeafCertificate {
     subject: String,
 }
 
-impl LeafCertificate {
-    /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`.
-    pub fn from_url_encoded_pem(text: &[u8]) -> Result<Self, LeafError> {
-        // Every octet may be written as three.
-        if text.len() > MAX_PEM_BYTES * 3 {
-            return Err(LeafError::TooLong);
-        }
-        Self::from_pem(&percent_decoded(text).ok_or(LeafError::NotUrlEncoded)?)
-    }
-
-    /// Reads PEM of exactly one certificate.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
-        let der = der_of(pem)?;
-        let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
-        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
-    }
-
-    /// Reads the first certificate of a chain in PEM, with any text around the certificates.
-    pub fn first_of_chain(pem: &str) -> Result<Self, LeafError> {
-        if pem.len() > MAX_CHAIN_BYTES {
-            return Err(LeafError::TooLong);
-        }
-        Self::from_pem(pem::first(pem, LABEL).ok_or(LeafError::NotPem)?.as_bytes())
-    }
-
-    /// SHA-256 of the certificate.
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
-    }
-
-    /// The name of its issuer.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    /// Its own name.
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-}
-
 /// Why a text is not one certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafError {
@@ -79,6 +38,59 @@ pub enum LeafError {
     NotPem,
     /// What the PEM holds is not a certificate in DER.
     NotACertificate,
+}
+
+impl LeafCertificate {
+    /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
+    pub fn from_url_encoded_pem(text: &[u8]) -> Result<Self, LeafError> {
+        // Every octet may be written as three.
+        if text.len() > MAX_PEM_BYTES * 3 {
+            return Err(LeafError::TooLong);
+        }
+        Self::from_pem(&percent_decoded(text).ok_or(LeafError::NotUrlEncoded)?)
+    }
+
+    /// Reads PEM of exactly one certificate.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
+    pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
+        let der = der_of(pem)?;
+        let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
+        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
+    }
+
+    /// Reads the first certificate of a chain in PEM, with any text around the certificates.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
+    pub fn first_of_chain(pem: &str) -> Result<Self, LeafError> {
+        if pem.len() > MAX_CHAIN_BYTES {
+            return Err(LeafError::TooLong);
+        }
+        Self::from_pem(pem::first(pem, LABEL).ok_or(LeafError::NotPem)?.as_bytes())
+    }
+
+    /// SHA-256 of the certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The name of its issuer.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Its own name.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
 }
 
 impl fmt::Display for LeafError {
@@ -95,6 +107,9 @@ impl fmt::Display for LeafError {
 impl std::error::Error for LeafError {}
 
 /// SHA-256 of the certificate in this PEM, of exactly one, which need not be read for that.
+///
+/// # Errors
+/// See [`LeafError`].
 pub fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
 }

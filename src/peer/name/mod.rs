@@ -43,11 +43,37 @@ pub struct DistinguishedName {
     attributes: Vec<(AttributeType, String)>,
 }
 
+/// Why a text is not a distinguished name that can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameError {
+    /// There is no text.
+    Empty,
+    /// It is longer than [`MAX_NAME_BYTES`].
+    TooLong,
+    /// It has more attributes than [`MAX_ATTRIBUTES`].
+    TooManyAttributes,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// An attribute type is empty, or neither a short name nor a dotted OID, or no `=` follows it.
+    InvalidType,
+    /// A value contains `"`, `;`, `<`, `>` or NUL without an escape.
+    UnescapedSpecial,
+    /// A backslash is not followed by a special character or two hexadecimal digits.
+    InvalidEscape,
+    /// A `#` at the start of a value is not followed by whole hexadecimal octets and nothing else.
+    InvalidHexString,
+    /// The value of an O, OU or CN is not text.
+    UndecodableValue,
+}
+
 impl DistinguishedName {
     /// Reads the whole of `text` as one name, and refuses what the standard's grammar does not allow.
     ///
     /// A value that is no text (foreign BER, escaped octets that are not UTF-8) is passed over in the attributes that
     /// decide nothing, because where it ends is beyond doubt; in O, OU and CN it refuses the name.
+    ///
+    /// # Errors
+    /// See [`NameError`].
     pub fn parse(text: &[u8]) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -78,29 +104,6 @@ impl DistinguishedName {
     pub fn values(&self, attribute_type: AttributeType) -> impl Iterator<Item = &str> {
         self.attributes.iter().filter(move |(of, _)| *of == attribute_type).map(|(_, value)| value.as_str())
     }
-}
-
-/// Why a text is not a distinguished name that can be relied on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameError {
-    /// There is no text.
-    Empty,
-    /// It is longer than [`MAX_NAME_BYTES`].
-    TooLong,
-    /// It has more attributes than [`MAX_ATTRIBUTES`].
-    TooManyAttributes,
-    /// It is not UTF-8.
-    NotUtf8,
-    /// An attribute type is empty, or neither a short name nor a dotted OID, or no `=` follows it.
-    InvalidType,
-    /// A value contains `"`, `;`, `<`, `>` or NUL without an escape.
-    UnescapedSpecial,
-    /// A backslash is not followed by a special character or two hexadecimal digits.
-    InvalidEscape,
-    /// A `#` at the start of a value is not followed by whole hexadecimal octets and nothing else.
-    InvalidHexString,
-    /// The value of an O, OU or CN is not text.
-    UndecodableValue,
 }
 
 impl fmt::Display for NameError {

@@ -188,5 +188,7 @@ impl fmt::Display for PrivateKeyError {
     }
 }
 
+impl std::error::Error for PrivateKeyError {}
+
 #[cfg(test)]
 mod tests;

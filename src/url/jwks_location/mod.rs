@@ -81,6 +81,7 @@ pub enum ExpandError {
 
 impl JwksLocation {
     /// The keystore of a Trust Framework environment.
+    #[must_use]
     pub fn of_environment(environment: Environment) -> Self {
         let host = match environment {
             Environment::Sandbox => "keystore.sandbox.directory.openfinance.ae",
@@ -113,11 +114,13 @@ impl JwksLocation {
     }
 
     /// How it is fetched.
+    #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// `host:port`: how Kong and APISIX name the host to call.
+    #[must_use]
     pub fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
     }
@@ -176,6 +179,8 @@ impl fmt::Display for JwksLocationError {
         })
     }
 }
+
+impl std::error::Error for JwksLocationError {}
 
 fn parse(text: &str) -> Result<JwksLocation, JwksLocationError> {
     let (scheme, rest) = text.split_once("://").ok_or(JwksLocationError::NotHttps)?;
