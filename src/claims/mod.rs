@@ -116,7 +116,7 @@ impl ClaimRules<'_> {
 }
 
 impl<'a> CheckedToken<'a> {
-    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
+    /// Verifies the signature at the time `now`, which makes the claims true. One that is `known` is not calculated again.
     ///
     /// # Errors
     /// [`SignatureMismatch`].

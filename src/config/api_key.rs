@@ -40,11 +40,11 @@ pub struct ApiKey {
     pub keys: Vec<KnownKey>,
     /// The header that carries the key, in lower case.
     pub header: String,
-    /// What stands before the key, if anything does: a scheme as `Basic` is one.
+    /// The scheme before the key, such as `ApiKey`, if there is one.
     pub scheme: Option<String>,
 }
 
-/// A key as far as it is known here.
+/// What is known of a key: not the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownKey {
     /// Its name. No other key has the same.
@@ -71,7 +71,7 @@ impl ApiKey {
         let mut ids = Seen::new("ids");
         let mut digests = Seen::new("digests");
         let keys = object.member("keys").list(&KNOWN_KEYS, errors, |item, errors| {
-            // Noted for every item, also for a broken one, because its position is told.
+            // Noted for every item, also for a broken one: errors name positions.
             let object = item.object(&KEY_KEYS, errors);
             let id = object.as_ref().and_then(|object| read_id(&object.member("id"), errors));
             let digest = object.as_ref().and_then(|object| read_digest(&object.member("sha256"), errors));

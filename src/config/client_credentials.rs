@@ -1,6 +1,6 @@
 //! The settings of the client credentials grant (spec §2.3): what the access tokens of the bank's own authorisation server
-//! must say, and how that is learned: from the token, a JWT, with the server's keys, or from the server's introspection
-//! endpoint.
+//! must say, and how the filter learns what they say: from the token itself, if it is a JWT, with the server's keys, or from
+//! the server's introspection endpoint.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ const CLIENT_SECRET: TextRule = TextRule {
     allows: |character| matches!(character, ' '..='~'),
 };
 
-/// The 10 minutes of the Trust Framework bind its participants' keys and are a good default. How soon a key that the
-/// bank withdrew from its own server must stop to count is for the bank to say, but not more than a day.
+/// The 10 minutes of the Trust Framework bind its participants' keys and are a good default. How long a key still counts that
+/// the bank withdrew from its own server is the bank's decision, up to a day.
 const KEY_MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(10) };
 
@@ -110,11 +110,11 @@ pub struct ClientCredentials {
     pub clock_skew: Duration,
     /// Whether a token must be bound to the peer's certificate (RFC 8705 §3).
     pub certificate_bound: bool,
-    /// How it is learned what a token says.
+    /// How the filter learns what a token says.
     pub validation: TokenValidation,
 }
 
-/// How it is learned what a token says.
+/// How the filter learns what a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenValidation {
     /// It is a JWT.

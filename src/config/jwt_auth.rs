@@ -93,7 +93,7 @@ impl JwtAuth {
         let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
         let cache = object.member("token_cache_capacity");
         let token_cache_capacity = token_cache::read(&cache, errors);
-        // Whoever asks for both has one of them for nothing.
+        // Beside replay detection the cache would never be of use: no token is accepted twice.
         if replay.flatten().is_some() && !cache.is_absent() {
             let problem = "expected nothing beside \"replay_detection\", which lets a token pass once, got a setting for \
                            tokens that come again";
@@ -102,7 +102,7 @@ impl JwtAuth {
         Some(Self { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
     }
 
-    /// Reads all but what is about replays, from an object that may have other settings as well.
+    /// Reads all settings but those of replay detection and the token cache, from an object that may have others as well.
     pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let jwks = read_jwks(&object.member("jwks"), errors);
         let upstream =
@@ -163,7 +163,7 @@ fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErr
     let choices = [("off", None), ("worker", Some(ReplayScope::Worker)), ("gateway", Some(ReplayScope::Gateway))];
     let scope = if detection.is_absent() { Some(None) } else { detection.choice(&choices, errors) };
     let number = capacity.integer(&REPLAY_CAPACITY, errors);
-    // Whoever gives a number believes that tokens are remembered.
+    // An operator who gives a number believes that tokens are remembered.
     if scope == Some(None) && !capacity.is_absent() {
         let problem = "expected nothing without \"replay_detection\", got a setting for it";
         capacity.refuse(problem, errors);

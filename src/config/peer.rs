@@ -68,7 +68,7 @@ fn check_pinning(pinned: bool, allow_unpinned: bool, node: &Node<'_>, object: &O
              participant of the Trust Framework may call, which \"allow_unpinned\": true must say",
             errors,
         ),
-        // Whoever reads the one would believe the opposite of whoever reads the other.
+        // Each would say the opposite of the other.
         (true, true) => object.member("allow_unpinned").refuse("expected false beside pins, got true", errors),
     }
 }

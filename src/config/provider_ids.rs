@@ -4,7 +4,7 @@ use super::errors::ConfigErrors;
 use super::reader::{ListRule, Node};
 use super::text_rules::PROVIDER_ID;
 
-/// One id a segment of a bank; no bank has as many, and every id is compared on every request.
+/// A bank has one id for each of its segments, and none has this many. Every id is compared on every request.
 const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
 
 /// Reads `provider_ids`.

@@ -1,5 +1,7 @@
 //! Typed access to the JSON tree: each read says what is allowed, notes every fault with its path, and goes on, so that
 //! an operator sees all of them at once. `None` always means that a fault was noted.
+//!
+//! Types that serde derives would stop at the first fault, and quote in it the value that they found, which may be a secret.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::json::{self, Value};
 pub(super) struct Keys {
     /// What may be given.
     pub(super) supported: &'static [&'static str],
-    /// What an operator may expect here and does not belong here, each with what to say of it.
+    /// Keys that an operator may expect here but that belong elsewhere, each with what to say of it.
     pub(super) refused: &'static [(&'static str, &'static str)],
 }
 
@@ -101,7 +103,7 @@ impl<'a> Node<'a> {
         matches!(self.json, Some(Value::Object(_)))
     }
 
-    /// What `read` makes of it where it may be left out: `Some(None)` then.
+    /// What `read` makes of it; `Some(None)` if it is left out.
     pub(super) fn optional<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<Option<T>> {
         if self.is_absent() { Some(None) } else { read(self).map(Some) }
     }
@@ -117,13 +119,13 @@ impl<'a> Node<'a> {
         None
     }
 
-    // Else it is repeated for each of a hundred settings.
+    // Inlined it would be repeated for each of a hundred settings: 4 KB.
     #[inline(never)]
     fn note_other(&self, expected: &str, got: &str, errors: &mut ConfigErrors) {
         self.refuse(format!("expected {expected}, got {got}"), errors);
     }
 
-    /// A string of any content: for the values that check themselves.
+    /// A string of any content, for settings that have a parser of their own.
     pub(super) fn string(&self, expected: &str, errors: &mut ConfigErrors) -> Option<&'a str> {
         match self.json {
             Some(Value::Text(text)) => Some(text),

@@ -33,10 +33,10 @@ pub(super) struct SecretSource<'e> {
     inline: Vec<String>,
 }
 
-/// A secret that is given, and has not been read any further.
+/// The text of a secret as it is given, not checked yet.
 struct Given<'a> {
     node: Node<'a>,
-    /// The name of the variable that it stands in.
+    /// The name of the environment variable, if it comes from one.
     variable: Option<&'a str>,
     text: Zeroizing<String>,
 }
@@ -71,7 +71,7 @@ impl<'e> SecretSource<'e> {
         self.read_as(node, rule, |text| Ok(Secret::new(text)), errors)
     }
 
-    /// Reads a secret that must be as the rule says, and that `parse` turns into something or says what it is instead.
+    /// Reads a secret that must be as the rule says and that `parse` accepts, or says what it got instead.
     pub(super) fn read_as<T>(
         &mut self,
         node: &Node<'_>,

@@ -24,9 +24,9 @@ pub struct UnverifiedToken<'a> {
     signature: &'a [u8],
 }
 
-/// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). A member that is not a string counts as
-/// absent, as every rule wants a string there; only `typ` does not, which some tokens may leave out. `jku`, `jwk`, `x5u`
-/// and `x5c` are not read at all: a token never chooses the key that it is verified with.
+/// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). Every rule wants a string, so that a member of
+/// another kind counts as absent. Only `typ` may be absent, so there it counts as the empty string. `jku`, `jwk`, `x5u` and
+/// `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header<'a> {
     /// `alg`: the signature algorithm.
@@ -35,7 +35,8 @@ pub struct Header<'a> {
     pub object_type: Option<Cow<'a, str>>,
     /// `cty`: the type of the payload.
     pub content_type: Option<Cow<'a, str>>,
-    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes and without control characters, else absent.
+    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes and without control
+    /// characters, else absent.
     pub key_id: Option<Cow<'a, str>>,
     /// Whether `crit` (RFC 7515 §4.1.11) or `b64` (RFC 7797) asks for processing that this filter does not do.
     pub asks_for_extensions: bool,
@@ -68,7 +69,7 @@ pub enum Part {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a compact JWS apart. What its parts say is decoded into `decoded`, and stays there.
+    /// Takes a compact JWS apart. Its parts are decoded into `decoded`, from which the token borrows them.
     ///
     /// # Errors
     /// See [`JwsError`]: the first part that is wrong.

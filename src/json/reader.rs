@@ -51,8 +51,8 @@ impl<'a> Value<'a> {
         Self::read(bytes, Repetition::Refused)
     }
 
-    /// Reads exactly one JSON value, for a reader that tells a person about every repeated name instead of stopping at
-    /// the first: of equal members the first stays, and [`Object::repeated`] names the others.
+    /// Reads exactly one JSON value, for a caller that tells a person of every repeated name instead of stopping at the
+    /// first: of equal members the first stays, and [`Object::repeated`] names the others.
     ///
     /// # Errors
     /// See [`JsonError`]; never [`JsonError::DuplicateMember`].

@@ -28,8 +28,8 @@ pub(super) const MAX_ENTRIES: usize = 256;
 /// capacity up to a million (tail of the binomial distribution, times the number of buckets).
 pub(super) const NOMINAL_ENTRIES: usize = 128;
 
-/// How often a bucket is looked for and written before its token is refused. Each conflict means that another worker got on
-/// with it; workers spend a few percent of their time here, so that losing 32 times in a row is no accident.
+/// How often a bucket is looked for and written before its token is refused. Each conflict means that another worker has
+/// written to it; workers spend a few percent of their time here, so that losing 32 times in a row is no accident.
 const MAX_ATTEMPTS: usize = 32;
 
 /// How many names a bucket has. Two buckets of a million-token memory share a 32-bit hash with odds of 0.7 %; that a third
@@ -76,16 +76,16 @@ impl Buckets {
     ) -> Result<(), ReplayError> {
         self.latest = self.latest.max(now);
         for _ in 0..MAX_ATTEMPTS {
-            if self.permission(now, token, valid_until)? {
+            if self.try_to_admit(now, token, valid_until)? {
                 return Ok(());
             }
         }
         Err(ReplayError::Unavailable)
     }
 
-    /// Finds the token's bucket and writes the token there. Not done if the bucket has to be begun first, or if another
-    /// worker came between.
-    fn permission(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
+    /// Finds the token's bucket and writes the token there. `false` means to try again: the bucket had to be begun first, or
+    /// another worker wrote to it meanwhile.
+    fn try_to_admit(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
         let mut damaged = None;
         for alternative in 0..NAMES {
             let name = self.name(token, alternative);

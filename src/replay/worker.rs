@@ -13,12 +13,12 @@ use super::token::Fingerprint;
 /// a hundred thousand others.
 const MAX_DROPPED_AT_ONCE: usize = 16;
 
-/// At most `capacity` tokens; among them, until somebody needs the room, some that have expired.
+/// At most `capacity` tokens. Some of them may have expired: each admission drops a few of those.
 #[derive(Debug)]
 pub(super) struct WorkerMemory {
     capacity: usize,
     expiries: DigestMap<Fingerprint, UnixTime>,
-    /// The same; what expires first is at the top. Among them what has expired and was admitted again since.
+    /// The same tokens, the one that expires first at the top. A token that expired and was admitted again is here twice.
     by_expiry: BinaryHeap<Reverse<(UnixTime, Fingerprint)>>,
     /// The latest expiry that was dropped.
     forgotten: UnixTime,
@@ -51,7 +51,7 @@ impl WorkerMemory {
         Ok(())
     }
 
-    /// Drops some of what has expired. If all room is taken afterwards, then by what lives.
+    /// Drops some of the tokens that have expired. If all room is taken afterwards, it is taken by tokens that live.
     fn drop_expired(&mut self, now: UnixTime) {
         for _ in 0..MAX_DROPPED_AT_ONCE {
             match self.by_expiry.peek() {

@@ -16,7 +16,7 @@ pub struct HttpUrl {
 pub enum Scheme {
     /// HTTP over TLS.
     Https,
-    /// Plaintext: to this machine only, but for a remote signer, where the operator is warned.
+    /// Plaintext: to this machine only. A remote signer may be elsewhere; the operator is warned then.
     Http,
 }
 

@@ -44,9 +44,9 @@ pub enum Introspected {
 /// What an access token must say.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessTokenRules<'a> {
-    /// `iss`, where it is known. It is mandatory then.
+    /// `iss`, where it is configured. It is mandatory then.
     pub issuer: Option<&'a str>,
-    /// `aud`, where it is known. It is mandatory then, and must name this one.
+    /// `aud`, where it is configured. It is mandatory then, and must name this one.
     pub audience: Option<&'a str>,
     /// The scopes of which each must be granted.
     pub scopes: &'a [String],
@@ -146,8 +146,8 @@ impl Introspected {
 }
 
 impl AccessTokenRules<'_> {
-    /// Checks the claims of a JWT access token at the time `now`, all but its scopes: only who has a valid token learns
-    /// that it does not allow enough.
+    /// Checks the claims of a JWT access token at the time `now`, all but its scopes: that a token does not allow enough is
+    /// told only to a caller whose token is valid.
     ///
     /// # Errors
     /// See [`AccessTokenFault`]: the first check that failed.
@@ -222,7 +222,7 @@ impl AccessTokenRules<'_> {
 }
 
 impl CheckedAccessToken<'_> {
-    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
+    /// Verifies the signature at the time `now`, which makes the claims true. One that is `known` is not calculated again.
     ///
     /// # Errors
     /// [`SignatureMismatch`].

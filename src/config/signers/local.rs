@@ -37,7 +37,7 @@ pub(super) fn read(
     let mut public_keys = Seen::new("private keys");
     let mut times = Seen::new("activation times");
     node.list(&LOCAL_KEYS, errors, |item, errors| {
-        // Noted for every item, also for a broken one, because its position is told.
+        // Noted for every item, also for a broken one: errors name positions.
         let object = item.object(&KEY_KEYS, errors);
         let member = |name| object.as_ref().map(|object| object.member(name));
         let (kid, pem, time) = (member("kid"), member("private_key"), member("active_from"));
@@ -50,7 +50,7 @@ pub(super) fn read(
         let same_time = times.note(active_from);
         key_ids.refuse(same_key_id, &kid?, errors);
         public_keys.refuse(same_key, &pem?, errors);
-        // Which of the two would sign?
+        // With two keys that are active from the same moment, it would be open which one signs.
         match (same_time, time?) {
             (Some(position), time) if time.is_absent() => {
                 let expected = format!("a time, because the key at [{position}] is always active as well");

@@ -1,5 +1,7 @@
 //! Reads the string form of a distinguished name: RFC 4514, and RFC 2253 where that is what hosts print (spaces around
 //! separators, `OID.`). Keeps O, OU and CN; every other attribute is read only so that nothing inside it can pose as one.
+//!
+//! Read by hand, because libraries read the form of one RFC, and gateways print a mixture.
 
 mod ber;
 

@@ -73,7 +73,7 @@ pub enum PrivateKeyError {
     Inconsistent,
 }
 
-/// No signature came about. What was wrong with it is nobody's business: it would help whoever causes faults.
+/// No signature was made. Why is not said: it would help an attacker who causes faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SigningFault;
 
@@ -132,8 +132,8 @@ impl Pair {
         Ok(ring.power_times(&inverse, exponent, &message).to_be_bytes(self.public.bits().div_ceil(8)))
     }
 
-    /// A number below n, each as likely as the other. What was drawn and is not below n is thrown away, so that its number
-    /// tells nothing of the one that is taken.
+    /// A number below n, each as likely as any other. Numbers that are not below n are thrown away; how many they were tells
+    /// nothing of the one that is taken.
     fn blinding_factor(&self, generator: &mut Hedge) -> Result<Number, SigningFault> {
         let modulus = self.public.modulus();
         let above = modulus.len() * 8 - self.public.bits();
@@ -151,7 +151,7 @@ impl Pair {
     }
 }
 
-/// Whoever has a modulus and a public exponent in common has the private key in common.
+/// The modulus and the public exponent determine the private key.
 impl PartialEq for RsaPrivateKey {
     fn eq(&self, other: &Self) -> bool {
         self.0.public == other.0.public
