@@ -73,6 +73,11 @@ pub(crate) fn first<'p>(text: &'p str, label: &str) -> Option<&'p str> {
     block.get(..begin.len() + body.len() + end.len())
 }
 
+/// Whether a text that should hold something public holds a private key, of whatever format.
+pub(crate) fn has_private_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY-----")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +126,14 @@ mod tests {
         for text in ["", "-----BEGIN A-----", "-----BEGIN A-----END A-----", &b, &format!("-----END A----- {b}")] {
             assert_eq!(first(text, "A"), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_private_key_of_any_format_is_noticed_wherever_it_stands() {
+        for format in ["", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "] {
+            assert!(has_private_key(&format!("{A}\n-----BEGIN {format}PRIVATE KEY-----\n")), "{format}");
+        }
+        assert!(!has_private_key(&A.replace(" A-", " PUBLIC KEY-")));
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use super::reader::{Keys, Node};
 use crate::peer::name::DistinguishedName;
 use crate::peer::subject::{SubjectError, check_value};
 use crate::peer::{LeafCertificate, Subject, leaf::LeafError};
+use crate::pem::has_private_key;
 
 const CERTIFICATE_KEYS: Keys = Keys { supported: &["pem", "organisation", "organisational_unit"], refused: &[] };
 
@@ -55,7 +56,7 @@ pub(super) fn read_hub(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Sub
 fn read_pem(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Subject> {
     let text = node.string(PEM, errors)?;
     // An operator who pastes a whole file may paste the private key with it.
-    if text.contains("PRIVATE KEY-----") {
+    if has_private_key(text) {
         return node.refuse_text(PEM, "a text with a private key, which must not stand here", errors);
     }
     let leaf = match LeafCertificate::first_of_chain(text) {

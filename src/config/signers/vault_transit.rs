@@ -9,6 +9,7 @@ use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
 use crate::config::secret::{Secret, SecretSource};
 use crate::config::text_rules::{KEY_ID, pem};
+use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
@@ -162,7 +163,7 @@ fn is_segment(text: &str) -> bool {
 
 fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPublicKey> {
     let text = node.text(&PUBLIC_KEY, errors)?;
-    if text.contains("PRIVATE KEY-----") {
+    if has_private_key(text) {
         return node.refuse_text(PUBLIC_KEY.expected, "a text with a private key, which must not stand here", errors);
     }
     match RsaPublicKey::from_pem(text) {
