@@ -1,7 +1,8 @@
-//! DER (X.690) element by element: what a certificate or a key consists of, without decoding what nobody asks for.
+//! DER (X.690), element by element: for certificates, of which two names are wanted, and for the parameters of RSASSA-PSS.
 //!
-//! Headers are read by the crate `der`, which insists on the one encoding that DER allows. A whole structure is described
-//! by the calls that read it, because types that decode themselves would make up a tenth of the module.
+//! The crate `der` reads tags and lengths, and insists on the one encoding that DER allows. Its types for whole structures
+//! (those of `x509-cert` and `spki`) are not used: they decode everything, each by code of its own, and would make up a tenth
+//! of the module.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode as _, Reader as _, SliceReader, Tag, TagNumber};

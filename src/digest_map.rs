@@ -1,4 +1,5 @@
-//! A map by digests, for up to a million of them: in memory, insertion and code it costs less than a tree.
+//! A map by digests, for up to a million of them. It takes less memory and time to insert than a `BTreeMap`, each type of
+//! which is 8 KB of code as well.
 //!
 //! Digests spread by themselves, so a thousand small sorted vectors share them evenly. Whoever could choose tokens until their
 //! digests fall into one vector would make an insertion as slow as copying that vector: under a millisecond at the bounds

@@ -7,7 +7,7 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use p256::elliptic_curve::point::AffineCoordinates as _;
 
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 
 /// The length of a coordinate in bytes (RFC 7518 §6.2.1.2).
 pub const COORDINATE_LENGTH: usize = 32;

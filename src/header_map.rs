@@ -1,5 +1,8 @@
 //! The form in which proxy-wasm hosts exchange header maps (ABI 0.2.1): a count, the sizes, then names and values, each
 //! with a NUL behind it. All numbers are 32 bits, little-endian.
+//!
+//! The SDK would read it too, but its calls panic on what a host may answer (`docs/decisions.md`), and it copies each name
+//! and each value. Here both stay where the host wrote them.
 
 use std::ops::Range;
 

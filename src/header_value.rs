@@ -7,7 +7,7 @@ use std::rc::Rc;
 /// The value of a header, or something else that the gateway tells of a request. It keeps its buffer alive.
 #[derive(Clone, Default)]
 pub struct HeaderValue {
-    /// None of an empty value that nobody handed over.
+    /// `None` for the empty value of [`Default`].
     buffer: Option<Rc<Vec<u8>>>,
     range: Range<usize>,
 }
@@ -19,7 +19,7 @@ impl HeaderValue {
         Self { buffer: Some(Rc::clone(buffer)), range }
     }
 
-    /// The same value in a buffer of its own, for somebody who keeps it longer than the others.
+    /// The same value in a buffer of its own. Otherwise whoever keeps it keeps the whole buffer.
     #[must_use]
     pub fn detached(&self) -> Self {
         self.to_vec().into()

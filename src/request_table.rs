@@ -117,7 +117,7 @@ impl Awaited {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::callout::TokenDigest;
+    use crate::token_digest::TokenDigest;
 
     impl State for Option<Awaited> {
         fn awaits(&self) -> Option<&Awaited> {

@@ -7,6 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 pub struct UnixTime(u64);
 
 impl UnixTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From the nanoseconds that hosts count, rounded down.
     #[must_use]
     pub fn from_nanos(nanoseconds: u64) -> Self {
@@ -18,9 +21,6 @@ impl UnixTime {
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
-
-    /// 1970-01-01T00:00:00Z.
-    pub const EPOCH: Self = Self(0);
 
     /// From milliseconds since the epoch.
     #[must_use]

@@ -17,4 +17,4 @@ pub use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
 pub use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub use readiness::{CalloutPermission, Readiness, Unavailable, Wait};
 pub use report::{CalloutKind, CalloutReport};
-pub use request::{Callout, CalloutId, CalloutIds, CalloutSubject, Request, TokenDigest};
+pub use request::{Callout, CalloutId, CalloutIds, CalloutSubject, Request};

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::request::RequestId;
+use crate::token_digest::TokenDigest;
 use crate::url::HttpUrl;
 
 /// A callout to be made now.
@@ -34,10 +33,6 @@ pub enum CalloutSubject {
     /// The signature of the token on a request or its response.
     Signature(RequestId),
 }
-
-/// The SHA-256 of an access token, which stands for it wherever the token itself must not be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TokenDigest([u8; 32]);
 
 /// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,26 +74,6 @@ impl CalloutId {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
-    }
-}
-
-impl TokenDigest {
-    /// Of this token.
-    #[must_use]
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-
-    /// A number that is as good as random, and the same for the same token.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    }
-}
-
-impl AsRef<[u8]> for TokenDigest {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 

@@ -5,24 +5,21 @@
 //! Claims need no key, so they are looked at before the signature. Nothing of a token is used until both are right.
 
 pub mod access_token;
+mod claim;
 pub mod verified;
+
+pub use claim::{Claim, Fault, MAX_JTI_LENGTH};
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey};
 use crate::json::Value;
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
 
+use claim::{InvalidClaim, check_not_passed, check_reached, equals, names_one_of, required, time};
 use verified::VerifiedTokens;
-
-/// The longest `jti`, in bytes. It becomes a request header for the bank and, with replay detection, a stored key.
-pub const MAX_JTI_LENGTH: usize = 256;
-
-/// The latest NumericDate (RFC 7519 §2) that is believed, in seconds: the end of the year 9999. Later ones are mistakes
-/// such as milliseconds, or attempts to make sums overflow.
-const MAX_NUMERIC_DATE: Duration = Duration::from_secs(253_402_300_799);
 
 /// The claims that are looked at, in the order of the standard's table.
 const NAMES: [&str; 7] = [
@@ -78,55 +75,6 @@ pub enum ClaimsError {
     Invalid(Claim, Fault),
 }
 
-/// A claim of a token, or what an introspection response says in its place (RFC 7662 §2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// `iss`
-    Issuer,
-    /// `sub`
-    Subject,
-    /// `aud`
-    Audience,
-    /// `exp`
-    Expiry,
-    /// `iat`
-    IssuedAt,
-    /// `nbf`
-    NotBefore,
-    /// `jti`
-    TokenId,
-    /// `scope`, of access tokens
-    Scope,
-    /// `cnf`, of access tokens
-    Confirmation,
-    /// `token_type`, of introspection responses
-    TokenType,
-}
-
-/// Which claim is not as it must be, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct InvalidClaim(Claim, Fault);
-
-/// What is wrong with a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// It is mandatory and not there.
-    Missing,
-    /// It has another JSON type.
-    WrongType,
-    /// A time before 1970 or after 9999; an empty or overlong id; an id with control characters; a thumbprint that is
-    /// not the base64url of 32 bytes.
-    OutOfRange,
-    /// It names somebody else.
-    Mismatch,
-    /// The time has passed.
-    Passed,
-    /// The time has not come.
-    NotReached,
-    /// `exp` is too long after `iat`.
-    LifetimeTooLong,
-}
-
 impl ClaimRules<'_> {
     /// Checks every claim of a token at the time `now`.
     ///
@@ -161,14 +109,14 @@ impl ClaimRules<'_> {
             check_reached(time(not_before, Claim::NotBefore)?, Claim::NotBefore, self.clock_skew, now)?;
         }
         let token_id = token_id.ok_or(InvalidClaim(Claim::TokenId, Fault::Missing))?;
-        self::token_id(&token_id)?;
+        claim::token_id(&token_id)?;
         let token_id = token_id.into_text().unwrap_or_default();
         Ok(Claims { token_id, expiry, valid_until })
     }
 }
 
 impl<'a> CheckedToken<'a> {
-    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
+    /// Verifies the signature at the time `now`, which makes the claims true. One that is `known` is not calculated again.
     ///
     /// # Errors
     /// [`SignatureMismatch`].
@@ -203,92 +151,10 @@ impl<'a> AcceptedClaims<'a> {
     }
 }
 
-impl Claim {
-    /// The claim's name in the token.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Claim::Issuer => "iss",
-            Claim::Subject => "sub",
-            Claim::Audience => "aud",
-            Claim::Expiry => "exp",
-            Claim::IssuedAt => "iat",
-            Claim::NotBefore => "nbf",
-            Claim::TokenId => "jti",
-            Claim::Scope => "scope",
-            Claim::Confirmation => "cnf",
-            Claim::TokenType => "token_type",
-        }
-    }
-}
-
 impl From<InvalidClaim> for ClaimsError {
     fn from(InvalidClaim(claim, fault): InvalidClaim) -> Self {
         Self::Invalid(claim, fault)
     }
-}
-
-fn required<'m, 'a>(value: Option<&'m Value<'a>>, claim: Claim) -> Result<&'m Value<'a>, InvalidClaim> {
-    value.ok_or(InvalidClaim(claim, Fault::Missing))
-}
-
-fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, InvalidClaim> {
-    value.as_text().ok_or(InvalidClaim(claim, Fault::WrongType))
-}
-
-fn equals(value: Option<&Value<'_>>, claim: Claim, expected: &str) -> Result<(), InvalidClaim> {
-    if text(required(value, claim)?, claim)? == expected { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
-}
-
-/// Whether `aud` is, or contains, one of these.
-fn names_one_of(value: &Value<'_>, accepted: &[String]) -> Result<bool, InvalidClaim> {
-    let is_one = |audience: &Value<'_>| {
-        let audience = text(audience, Claim::Audience)?;
-        Ok(accepted.iter().any(|accepted| accepted == audience))
-    };
-    match value {
-        // Each is held to be text, those behind the right one too.
-        Value::List(list) => list.iter().try_fold(false, |found, audience| Ok(is_one(audience)? || found)),
-        one => is_one(one),
-    }
-}
-
-/// `aud` is one string or an array of strings (RFC 7519 §4.1.3).
-fn audiences<'v>(value: &'v Value<'_>) -> Result<Vec<&'v str>, InvalidClaim> {
-    match value {
-        Value::List(list) => list.iter().map(|member| text(member, Claim::Audience)).collect(),
-        one => Ok(vec![text(one, Claim::Audience)?]),
-    }
-}
-
-/// A `jti` that fits into a header and a log line.
-fn token_id<'v>(value: &'v Value<'_>) -> Result<&'v str, InvalidClaim> {
-    let id = text(value, Claim::TokenId)?;
-    let usable = !id.is_empty() && id.len() <= MAX_JTI_LENGTH && !id.chars().any(char::is_control);
-    if usable { Ok(id) } else { Err(InvalidClaim(Claim::TokenId, Fault::OutOfRange)) }
-}
-
-/// A NumericDate (RFC 7519 §2): seconds since 1970, which may have a fraction.
-fn time(value: &Value<'_>, claim: Claim) -> Result<UnixTime, InvalidClaim> {
-    let since_epoch = match value {
-        Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
-        Value::Fraction(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
-        _ => return Err(InvalidClaim(claim, Fault::WrongType)),
-    };
-    since_epoch
-        .filter(|time| *time <= MAX_NUMERIC_DATE)
-        .map(|time| UnixTime::from_secs(0).after(time))
-        .ok_or(InvalidClaim(claim, Fault::OutOfRange))
-}
-
-/// `exp` is invalid if now > exp + skew (spec §2.4).
-fn check_not_passed(expiry: UnixTime, skew: Duration, now: UnixTime) -> Result<(), InvalidClaim> {
-    if now > expiry.after(skew) { Err(InvalidClaim(Claim::Expiry, Fault::Passed)) } else { Ok(()) }
-}
-
-/// `iat` and `nbf` are invalid if now < claim − skew (spec §2.4).
-fn check_reached(start: UnixTime, claim: Claim, skew: Duration, now: UnixTime) -> Result<(), InvalidClaim> {
-    if now.after(skew) < start { Err(InvalidClaim(claim, Fault::NotReached)) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! The settings of the method API key (spec §2.2): the digests of the keys that the bank gave the Hub, each with an id and
 //! its time, and where a request carries its key. The keys themselves never stand in a configuration.
 
+use std::fmt;
+
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::errors::ConfigErrors;
-use super::header_name::{self, token};
+use super::header_name;
 use super::reader::{Keys, ListRule, Node, TextRule};
 use super::seen::Seen;
+use super::text_rules::token;
 use super::time::read_time;
+use crate::hex;
 use crate::time::UnixTime;
 
 const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], refused: &[] };
@@ -36,11 +40,11 @@ pub struct ApiKey {
     pub keys: Vec<KnownKey>,
     /// The header that carries the key, in lower case.
     pub header: String,
-    /// What stands before the key, if anything does: a scheme as `Basic` is one.
+    /// The scheme before the key, such as `ApiKey`, if there is one.
     pub scheme: Option<String>,
 }
 
-/// A key as far as it is known here.
+/// What is known of a key: not the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownKey {
     /// Its name. No other key has the same.
@@ -62,12 +66,12 @@ pub struct KeyId(String);
 pub struct KeyDigest([u8; DIGEST_OCTETS]);
 
 impl ApiKey {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<ApiKey> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let mut ids = Seen::new("ids");
         let mut digests = Seen::new("digests");
         let keys = object.member("keys").list(&KNOWN_KEYS, errors, |item, errors| {
-            // Noted for every item, also for a broken one, because its position is told.
+            // Noted for every item, also for a broken one: errors name positions.
             let object = item.object(&KEY_KEYS, errors);
             let id = object.as_ref().and_then(|object| read_id(&object.member("id"), errors));
             let digest = object.as_ref().and_then(|object| read_digest(&object.member("sha256"), errors));
@@ -91,7 +95,7 @@ impl ApiKey {
         } else {
             scheme.text(&SCHEME, errors).map(|scheme| Some(scheme.to_owned()))
         };
-        Some(ApiKey { keys: keys?, header: header?, scheme: scheme? })
+        Some(Self { keys: keys?, header: header?, scheme: scheme? })
     }
 }
 
@@ -111,8 +115,8 @@ impl KeyId {
     }
 }
 
-impl std::fmt::Display for KeyId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
@@ -127,14 +131,7 @@ impl KeyDigest {
     /// Reads 64 hexadecimal digits of either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-        let pairs: &[[u8; 2]; DIGEST_OCTETS] = pairs.try_into().ok()?;
-        let mut octets = [0; DIGEST_OCTETS];
-        for (octet, [high, low]) in octets.iter_mut().zip(pairs) {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16);
-            *octet = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
-        }
-        Some(Self(octets))
+        hex::octets(text.as_bytes()).map(Self)
     }
 }
 
@@ -152,8 +149,8 @@ impl PartialEq for KeyDigest {
 
 impl Eq for KeyDigest {}
 
-impl std::fmt::Debug for KeyDigest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }

@@ -3,10 +3,10 @@
 
 use super::errors::ConfigErrors;
 use super::{
-    Auth, Config, Direction, JwtAuth, Outbound, Replay, ResponseToken, Signer, TokenValidation, VerificationMode,
+    Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, ResponseToken, Signer, TokenValidation,
+    VerificationMode,
 };
 use crate::capabilities::{Capabilities, GatewayKind};
-use crate::replay::ReplayScope;
 use crate::url::{Authority, Scheme};
 
 /// A server that the filter calls through the gateway.

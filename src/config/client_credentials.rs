@@ -1,14 +1,15 @@
 //! The settings of the client credentials grant (spec §2.3): what the access tokens of the bank's own authorisation server
-//! must say, and how that is learned: from the token, a JWT, with the server's keys, or from the server's introspection
-//! endpoint.
+//! must say, and how the filter learns what they say: from the token itself, if it is a JWT, with the server's keys, or from
+//! the server's introspection endpoint.
 
 use std::time::Duration;
 
+use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::jwt_auth::{REFETCH_COOLDOWN, TIMEOUT, UPSTREAM, read_token_cache};
-use super::reader::{CountRange, Keys, ListRule, Node, Object, TextRule};
+use super::reader::{IntegerRange, Keys, ListRule, Node, Object, TextRule};
 use super::secret::{Secret, SecretSource};
+use super::token_cache;
 use crate::jose::Algorithm;
 use crate::url::{HttpUrl, JwksLocation, JwksLocationError};
 
@@ -76,8 +77,8 @@ const CLIENT_SECRET: TextRule = TextRule {
     allows: |character| matches!(character, ' '..='~'),
 };
 
-/// The 10 minutes of the Trust Framework bind its participants' keys and are a good default. How soon a key that the
-/// bank withdrew from its own server must stop to count is for the bank to say, but not more than a day.
+/// The 10 minutes of the Trust Framework bind its participants' keys and are a good default. How long a key still counts that
+/// the bank withdrew from its own server is the bank's decision, up to a day.
 const KEY_MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(10) };
 
@@ -94,7 +95,7 @@ const NEGATIVE_MAX_AGE: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_mins(1), default: Duration::from_secs(5) };
 
 /// Answers have a few hundred bytes in memory, in each worker.
-const CAPACITY: CountRange = CountRange { of: "answers", min: 1, max: 100_000, default: 10_000 };
+const CAPACITY: IntegerRange = IntegerRange { of: Some("answers"), min: 1, max: 100_000, default: 10_000 };
 
 /// The settings of the client credentials grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,11 +110,11 @@ pub struct ClientCredentials {
     pub clock_skew: Duration,
     /// Whether a token must be bound to the peer's certificate (RFC 8705 §3).
     pub certificate_bound: bool,
-    /// How it is learned what a token says.
+    /// How the filter learns what a token says.
     pub validation: TokenValidation,
 }
 
-/// How it is learned what a token says.
+/// How the filter learns what a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenValidation {
     /// It is a JWT.
@@ -163,11 +164,7 @@ pub struct Introspection {
 }
 
 impl ClientCredentials {
-    pub(super) fn read(
-        node: &Node<'_>,
-        secrets: &mut SecretSource<'_>,
-        errors: &mut ConfigErrors,
-    ) -> Option<ClientCredentials> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let (jwks, introspection) = (object.member("jwks"), object.member("introspection"));
         let validation = match (jwks.is_absent(), introspection.is_absent()) {
@@ -189,7 +186,7 @@ impl ClientCredentials {
             object.member("scopes").list(&SCOPES, errors, |item, errors| item.text(&SCOPE, errors).map(str::to_owned));
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let certificate_bound = object.member("certificate_bound").boolean(true, errors);
-        Some(ClientCredentials {
+        Some(Self {
             issuer: issuer?,
             audience: audience?,
             scopes: scopes?,
@@ -201,17 +198,18 @@ impl ClientCredentials {
 }
 
 impl JwtValidation {
-    fn read(node: &Node<'_>, settings: &Object<'_>, errors: &mut ConfigErrors) -> Option<JwtValidation> {
-        let jwks = node.object(&JWKS_KEYS, errors).and_then(|jwks| read_url(&jwks.member("url"), errors));
+    fn read(node: &Node<'_>, settings: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
+        let address = node.object(&JWKS_KEYS, errors).and_then(|jwks| read_url(&jwks.member("url"), errors));
+        let (jwks, host_and_port) = address.unzip();
         let algorithms = read_algorithms(&settings.member("algorithms"), errors);
-        let upstream = read_upstream(&settings.member("upstream"), jwks.as_ref(), errors);
+        let upstream = read_upstream(&settings.member("upstream"), host_and_port, errors);
         let max_age = settings.member("max_age").duration(&KEY_MAX_AGE, errors);
         let timeout = settings.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = settings.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
-        let token_cache_capacity = read_token_cache(&settings.member("token_cache_capacity"), errors);
-        Some(JwtValidation {
+        let token_cache_capacity = token_cache::read(&settings.member("token_cache_capacity"), errors);
+        Some(Self {
             algorithms: algorithms?,
-            jwks: jwks?.url,
+            jwks: jwks?,
             upstream: upstream?,
             max_age: max_age?,
             timeout: timeout?,
@@ -222,18 +220,18 @@ impl JwtValidation {
 }
 
 impl Introspection {
-    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Introspection> {
+    fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&INTROSPECTION_KEYS, errors)?;
-        let url = read_url(&object.member("url"), errors);
-        let upstream = read_upstream(&object.member("upstream"), url.as_ref(), errors);
+        let (url, host_and_port) = read_url(&object.member("url"), errors).unzip();
+        let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let client_id = object.member("client_id").text(&CLIENT_ID, errors);
         let client_secret = secrets.read(&object.member("client_secret"), &CLIENT_SECRET, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);
-        let capacity = object.member("capacity").count(&CAPACITY, errors);
-        Some(Introspection {
-            url: url?.url,
+        let capacity = object.member("capacity").integer(&CAPACITY, errors);
+        Some(Self {
+            url: url?,
             upstream: upstream?,
             client_id: client_id?.to_owned(),
             client_secret: client_secret?,
@@ -270,30 +268,17 @@ fn read_algorithms(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Vec<Alg
     node.list(&ALGORITHMS, errors, |item, errors| item.choice(&choices, errors))
 }
 
-/// A URL, and what Kong and APISIX call its server.
-struct Address {
-    url: HttpUrl,
-    host_and_port: String,
-}
-
-fn read_url(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Address> {
+/// A URL, and its server as `host:port`, which is how Kong and APISIX name it.
+fn read_url(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<(HttpUrl, String)> {
     const EXPECTED: &str = "an https:// URL without braces";
     let parsed = JwksLocation::fixed(node.string(EXPECTED, errors)?).and_then(|location| {
         let url = location.expand("", None).map_err(JwksLocationError::Expansion)?;
-        Ok(Address { url, host_and_port: location.host_and_port() })
+        Ok((url, location.host_and_port()))
     });
     match parsed {
         Ok(address) => Some(address),
         // It would advise a template.
         Err(JwksLocationError::PlaceholderInFixedUrl) => node.refuse_text(EXPECTED, "one with", errors),
         Err(fault) => node.refuse_text(EXPECTED, &fault.to_string(), errors),
-    }
-}
-
-fn read_upstream(node: &Node<'_>, address: Option<&Address>, errors: &mut ConfigErrors) -> Option<String> {
-    if node.is_absent() {
-        address.map(|address| address.host_and_port.clone())
-    } else {
-        node.text(&UPSTREAM, errors).map(str::to_owned)
     }
 }

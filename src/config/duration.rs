@@ -52,12 +52,14 @@ impl fmt::Display for DurationRange {
 impl fmt::Display for DurationFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            DurationFault::Malformed => "a string that is not a whole number with a unit (ms, s, m or h)",
-            DurationFault::TooShort => "a shorter one",
-            DurationFault::TooLong => "a longer one",
+            Self::Malformed => "a string that is not a whole number with a unit (ms, s, m or h)",
+            Self::TooShort => "a shorter one",
+            Self::TooLong => "a longer one",
         })
     }
 }
+
+impl std::error::Error for DurationFault {}
 
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;

@@ -1,7 +1,6 @@
 //! What is wrong with a configuration: each fault with its path, what was found in kind, and what is allowed.
 //! Values never appear here, because any of them may be a secret that an operator put in the wrong place.
 
-use std::error::Error;
 use std::fmt;
 
 /// Enough to mend a configuration in one go; a log line per fault of a hostile one would flood the gateway's log.
@@ -17,13 +16,22 @@ pub struct ConfigError {
     problem: String,
 }
 
+/// All faults of a configuration, in the order of the rules. Prints as one line a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigErrors {
+    errors: Vec<ConfigError>,
+    omitted: usize,
+}
+
 impl ConfigError {
     /// Where the fault is, such as `inbound.peer.fingerprints[2]`; `configuration` is the whole.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// What was expected there, and what was found in kind.
+    #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
@@ -35,14 +43,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl Error for ConfigError {}
-
-/// All faults of a configuration, in the order of the rules. Prints as one line a fault.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigErrors {
-    errors: Vec<ConfigError>,
-    omitted: usize,
-}
+impl std::error::Error for ConfigError {}
 
 impl ConfigErrors {
     /// The faults, at most 50 of them.
@@ -51,6 +52,7 @@ impl ConfigErrors {
     }
 
     /// How many more faults there are than [`ConfigErrors::iter`] gives.
+    #[must_use]
     pub fn omitted(&self) -> usize {
         self.omitted
     }
@@ -85,7 +87,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-impl Error for ConfigErrors {}
+impl std::error::Error for ConfigErrors {}
 
 /// An unknown key, cut and without characters that could forge a log line.
 pub(super) fn shown_key(key: &str) -> String {

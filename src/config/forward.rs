@@ -24,9 +24,9 @@ pub enum ForwardAuthorization {
 }
 
 impl Forward {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Forward> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         if node.is_absent() {
-            return Some(Forward { authorization: ForwardAuthorization::Remove, identity_headers: true });
+            return Some(Self { authorization: ForwardAuthorization::Remove, identity_headers: true });
         }
         let object = node.object(&KEYS, errors)?;
         let authorization = object.member("authorization");
@@ -37,6 +37,6 @@ impl Forward {
             authorization.choice(&choices, errors)
         };
         let identity_headers = object.member("identity_headers").boolean(true, errors);
-        Some(Forward { authorization: authorization?, identity_headers: identity_headers? })
+        Some(Self { authorization: authorization?, identity_headers: identity_headers? })
     }
 }

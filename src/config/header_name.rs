@@ -3,9 +3,11 @@
 
 use super::errors::ConfigErrors;
 use super::reader::{Node, TextRule};
+use super::text_rules::token;
 use crate::identity_headers::is_reserved;
 
-const HEADER: TextRule = token("a header name of 1 to 64 characters");
+/// The name of any header.
+pub(super) const HEADER: TextRule = token("a header name of 1 to 64 characters");
 
 /// Headers that mean something else in a request and, most of them, in a response. The interaction ids are even logged.
 const OTHER_HEADERS: [&str; 22] = [
@@ -54,12 +56,6 @@ const OTHER_RESPONSE_HEADERS: [&str; 18] = [
     "vary",
     "www-authenticate",
 ];
-
-/// A token of RFC 9110 §5.6.2; the bound is above every header name and scheme in use.
-pub(super) const fn token(expected: &'static str) -> TextRule {
-    let allows = |character: char| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character);
-    TextRule { expected, max_bytes: 64, allows }
-}
 
 /// The header of a request that carries a credential, `authorization` if it is left out.
 pub(super) fn read_of_request(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<String> {

@@ -21,17 +21,17 @@ impl HealthChecks {
         &self.base_path
     }
 
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<HealthChecks> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let node = object.member("base_path");
         if node.is_absent() {
-            return Some(HealthChecks { base_path: String::new() });
+            return Some(Self { base_path: String::new() });
         }
         let base_path = node.string(BASE_PATH, errors)?;
         match path::check(base_path, path::is_unreserved) {
             Ok(()) | Err(PathFault::SlashAtEnd) => {
                 let base_path = base_path.strip_suffix('/').unwrap_or(base_path);
-                Some(HealthChecks { base_path: base_path.to_owned() })
+                Some(Self { base_path: base_path.to_owned() })
             }
             Err(fault) => node.refuse_text(BASE_PATH, &fault.to_string(), errors),
         }

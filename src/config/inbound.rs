@@ -8,7 +8,8 @@ use super::forward::Forward;
 use super::health_checks::HealthChecks;
 use super::jwt_auth::JwtAuth;
 use super::peer;
-use super::reader::{Keys, ListRule, Node, TextRule};
+use super::provider_ids;
+use super::reader::{Keys, Node};
 use super::response_token::ResponseToken;
 use super::secret::SecretSource;
 use super::service_initiation::ServiceInitiation;
@@ -31,17 +32,6 @@ const KEYS: Keys = Keys {
 const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], refused: &[] };
 
 const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], refused: &[] };
-
-/// One id a segment of a bank; no bank has as many, and every id is compared on every request.
-pub(super) const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
-
-/// The id is a header value and a claim: no white space that a gateway could trim, nothing that two encodings spell
-/// apart.
-pub(super) const PROVIDER_ID: TextRule = TextRule {
-    expected: "a string of 1 to 128 visible ASCII characters",
-    max_bytes: 128,
-    allows: |character| character.is_ascii_graphic(),
-};
 
 /// What the filter demands of requests from the API Hub to the bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,15 +69,14 @@ pub enum Auth {
 
 impl Inbound {
     /// Whether a request without `o3-provider-id` is refused: always when there are several ids to choose from.
+    #[must_use]
     pub fn needs_provider_header(&self) -> bool {
         self.require_provider_header || self.provider_ids.len() > 1
     }
 
-    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Inbound> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
-        let provider_ids = object
-            .member("provider_ids")
-            .list(&PROVIDER_IDS, errors, |item, errors| item.text(&PROVIDER_ID, errors).map(str::to_owned));
+        let provider_ids = provider_ids::read(&object.member("provider_ids"), errors);
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
         let auth = read_auth(&object.member("auth"), secrets, errors);
@@ -114,7 +103,7 @@ impl Inbound {
         }
         let response_token =
             object.member("response_token").optional(|node| ResponseToken::read(node, secrets, errors));
-        Some(Inbound {
+        Some(Self {
             provider_ids: provider_ids?,
             require_provider_header: require_provider_header?,
             peer: peer?,

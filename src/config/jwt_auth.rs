@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::reader::{IntegerRange, Keys, Node, Object, TextRule};
-use crate::replay::ReplayScope;
+use super::reader::{IntegerRange, Keys, Node, Object};
+use super::token_cache;
 use crate::url::{Environment, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
@@ -32,16 +33,6 @@ const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"
 const MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_mins(10), default: Duration::from_mins(10) };
 
-/// A request waits this long for keys, at the worst. Below 100 ms a TLS handshake may not finish; beyond a minute the
-/// caller has given up.
-pub(super) const TIMEOUT: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(1), default: Duration::from_secs(5) };
-
-/// How often unknown `kid`s may cause an extra fetch. Without a lower bound, anyone with a certificate could make the
-/// bank flood the keystore; beyond `max_age` it means nothing.
-pub(super) const REFETCH_COOLDOWN: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_mins(10), default: Duration::from_secs(30) };
-
 /// The standard allows 10 seconds, no more.
 const CLOCK_SKEW: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_secs(10), default: Duration::from_secs(10) };
@@ -52,18 +43,7 @@ const MAX_LIFETIME: DurationRange =
 
 /// 100,000 tokens of 30 seconds, each remembered for 40, are 2,500 requests a second, and take some 8 MiB in each
 /// worker or at most 5 MiB of shared data.
-const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 100_000 };
-
-/// Each takes 80 bytes in each worker, from the start on.
-pub(super) const TOKEN_CACHE_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 100_000, default: 1_000 };
-
-/// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
-/// gateway is known. The bound leaves room for the longest DNS name.
-pub(super) const UPSTREAM: TextRule = TextRule {
-    expected: "a string of 1 to 255 visible ASCII characters",
-    max_bytes: 255,
-    allows: |character| character.is_ascii_graphic(),
-};
+const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 100_000 };
 
 /// The settings of JWT Auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,32 +77,42 @@ pub struct Replay {
     pub capacity: usize,
 }
 
+/// Between which presentations of a token a replay is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayScope {
+    /// Those to one worker, in its own memory. A token can be used once with each worker.
+    Worker,
+    /// Those to all workers of a gateway that share data.
+    Gateway,
+}
+
 impl JwtAuth {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
-        let settings = JwtAuth::read_without_replay(&object, errors);
+        let settings = Self::read_without_replay(&object, errors);
         let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
         let cache = object.member("token_cache_capacity");
-        let token_cache_capacity = read_token_cache(&cache, errors);
-        // Whoever asks for both has one of them for nothing.
+        let token_cache_capacity = token_cache::read(&cache, errors);
+        // Beside replay detection the cache would never be of use: no token is accepted twice.
         if replay.flatten().is_some() && !cache.is_absent() {
             let problem = "expected nothing beside \"replay_detection\", which lets a token pass once, got a setting for \
                            tokens that come again";
             cache.refuse(problem, errors);
         }
-        Some(JwtAuth { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
+        Some(Self { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
     }
 
-    /// Reads all but what is about replays, from an object that may have other settings as well.
-    pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<JwtAuth> {
+    /// Reads all settings but those of replay detection and the token cache, from an object that may have others as well.
+    pub(super) fn read_without_replay(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let jwks = read_jwks(&object.member("jwks"), errors);
-        let upstream = read_upstream(&object.member("upstream"), jwks.as_ref(), errors);
+        let upstream =
+            read_upstream(&object.member("upstream"), jwks.as_ref().map(JwksLocation::host_and_port), errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let refetch_cooldown = object.member("refetch_cooldown").duration(&REFETCH_COOLDOWN, errors);
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let max_lifetime = object.member("max_lifetime").duration(&MAX_LIFETIME, errors);
-        Some(JwtAuth {
+        Some(Self {
             jwks: jwks?,
             upstream: upstream?,
             max_age: max_age?,
@@ -169,24 +159,11 @@ fn read_location(
     }
 }
 
-fn read_upstream(node: &Node<'_>, jwks: Option<&JwksLocation>, errors: &mut ConfigErrors) -> Option<String> {
-    if node.is_absent() {
-        jwks.map(JwksLocation::host_and_port)
-    } else {
-        node.text(&UPSTREAM, errors).map(str::to_owned)
-    }
-}
-
-/// `Some(None)` is a setting that is absent.
-pub(super) fn read_token_cache(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<usize>> {
-    if node.is_absent() { Some(None) } else { node.integer(&TOKEN_CACHE_CAPACITY, errors).map(Some) }
-}
-
 fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<Replay>> {
     let choices = [("off", None), ("worker", Some(ReplayScope::Worker)), ("gateway", Some(ReplayScope::Gateway))];
     let scope = if detection.is_absent() { Some(None) } else { detection.choice(&choices, errors) };
     let number = capacity.integer(&REPLAY_CAPACITY, errors);
-    // Whoever gives a number believes that tokens are remembered.
+    // An operator who gives a number believes that tokens are remembered.
     if scope == Some(None) && !capacity.is_absent() {
         let problem = "expected nothing without \"replay_detection\", got a setting for it";
         capacity.refuse(problem, errors);

@@ -3,6 +3,7 @@
 //! JSON as in RFC 8259, but duplicate members, unknown keys and deep nesting are refused.
 
 mod api_key;
+mod callouts;
 mod check;
 mod client_credentials;
 mod duration;
@@ -17,17 +18,18 @@ mod outbound;
 mod path;
 mod peer;
 mod protobuf;
+mod provider_ids;
 mod reader;
 mod response_token;
 mod secret;
 mod seen;
 mod service_initiation;
+mod signers;
 mod signing;
 mod subject;
-#[cfg(test)]
-mod tests;
+mod text_rules;
 mod time;
-mod vault_transit;
+mod token_cache;
 mod verify_responses;
 
 pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
@@ -37,13 +39,13 @@ pub use forward::{Forward, ForwardAuthorization};
 pub use gateway::Gateway;
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
-pub use jwt_auth::{JwtAuth, Replay};
+pub use jwt_auth::{JwtAuth, Replay, ReplayScope};
 pub use outbound::Outbound;
 pub use response_token::ResponseToken;
 pub use secret::Secret;
 pub use service_initiation::{AllowedRequest, ServiceInitiation};
-pub use signing::{LocalKey, Signer, Signing};
-pub use vault_transit::VaultTransit;
+pub use signers::{LocalKey, Signer, SignerUpstream, VaultTransit};
+pub use signing::Signing;
 pub use verify_responses::{VerificationMode, VerifyResponses};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
@@ -84,8 +86,8 @@ impl Config {
     ///
     /// # Errors
     /// See [`Config::parse_with`].
-    pub fn parse(bytes: &[u8]) -> Result<Config, ConfigErrors> {
-        Config::parse_with(bytes, &|_| None)
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
+        Self::parse_with(bytes, &|_| None)
     }
 
     /// Reads the bytes that the gateway hands over as plugin configuration. `environment` has the secrets that the
@@ -94,7 +96,7 @@ impl Config {
     /// # Errors
     /// All faults at once, each with its path. No fault repeats a value of the configuration, but for the name of an
     /// environment variable that is not set.
-    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
+    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let mut tree = match read_tree(bytes) {
             Ok(tree) => tree,
@@ -104,13 +106,13 @@ impl Config {
             }
         };
         let mut secrets = SecretSource::new(environment);
-        let read = Config::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
+        let read = Self::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
         // Secrets that the configuration has inline were copied out of it.
         tree.wipe();
         match read {
             Some((direction, gateway)) if errors.is_empty() => {
                 let (warnings, inline_secrets) = secrets.into_remarks();
-                Ok(Config { direction, gateway, warnings, inline_secrets })
+                Ok(Self { direction, gateway, warnings, inline_secrets })
             }
             _ => Err(errors),
         }
@@ -135,6 +137,7 @@ impl Config {
     }
 
     /// What the operator should know of this configuration, a line each, although it is accepted.
+    #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -191,3 +194,6 @@ fn read_tree(bytes: &[u8]) -> Result<Value<'_>, String> {
         JsonError::TooManyMembers => format!("expected at most {MAX_MEMBERS} keys in an object, got more"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,10 +29,10 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Outbound> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let signing = Signing::read(node, &object, secrets, errors);
         let verify_responses = object.member("verify_responses").optional(|node| VerifyResponses::read(node, errors));
-        Some(Outbound { signing: signing?, verify_responses: verify_responses? })
+        Some(Self { signing: signing?, verify_responses: verify_responses? })
     }
 }

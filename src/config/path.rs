@@ -62,6 +62,8 @@ impl fmt::Display for PathFault {
     }
 }
 
+impl std::error::Error for PathFault {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

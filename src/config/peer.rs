@@ -2,6 +2,7 @@
 //! Trust Framework passes the CA check, so a configuration without a pin must say aloud that it means to have none.
 
 use super::errors::ConfigErrors;
+use super::header_name::HEADER;
 use super::reader::{Keys, ListRule, Node, Object, TextRule};
 use crate::identity_headers::is_reserved;
 use crate::peer::{Fingerprint, PeerRules, PeerSource};
@@ -28,13 +29,6 @@ const ORGANISATIONAL_UNIT: TextRule = TextRule {
 const FINGERPRINT: &str = "the SHA-256 fingerprint of a certificate in 64 hex digits";
 
 const SOURCE: &str = "\"connection\" or an object with \"forwarded_header\"";
-
-/// A token of RFC 9110 §5.6.2; the bound is above every header name in use.
-const HEADER_NAME: TextRule = TextRule {
-    expected: "a header name of 1 to 64 characters",
-    max_bytes: 64,
-    allows: |character| character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character),
-};
 
 /// Reads `inbound.peer`.
 pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<PeerRules> {
@@ -74,7 +68,7 @@ fn check_pinning(pinned: bool, allow_unpinned: bool, node: &Node<'_>, object: &O
              participant of the Trust Framework may call, which \"allow_unpinned\": true must say",
             errors,
         ),
-        // Whoever reads the one would believe the opposite of whoever reads the other.
+        // Each would say the opposite of the other.
         (true, true) => object.member("allow_unpinned").refuse("expected false beside pins, got true", errors),
     }
 }
@@ -110,7 +104,7 @@ fn read_header_name(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<String
     if node.is_absent() {
         return Some("x-forwarded-client-cert".to_owned());
     }
-    let name = node.text(&HEADER_NAME, errors)?.to_ascii_lowercase();
+    let name = node.text(&HEADER, errors)?.to_ascii_lowercase();
     // The caller writes the one, and the filter the others.
     if name == "authorization" || is_reserved(name.as_bytes()) {
         return node.refuse_text("another header", "\"authorization\" or an identity header", errors);

@@ -1,5 +1,7 @@
 //! Typed access to the JSON tree: each read says what is allowed, notes every fault with its path, and goes on, so that
 //! an operator sees all of them at once. `None` always means that a fault was noted.
+//!
+//! Types that serde derives would stop at the first fault, and quote in it the value that they found, which may be a secret.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::json::{self, Value};
 pub(super) struct Keys {
     /// What may be given.
     pub(super) supported: &'static [&'static str],
-    /// What an operator may expect here and does not belong here, each with what to say of it.
+    /// Keys that an operator may expect here but that belong elsewhere, each with what to say of it.
     pub(super) refused: &'static [(&'static str, &'static str)],
 }
 
@@ -30,6 +32,8 @@ pub(super) struct TextRule {
 /// What a whole number may be, and its value when it is left out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IntegerRange {
+    /// What is counted, in the plural, for the error.
+    pub(super) of: Option<&'static str>,
     /// The smallest.
     pub(super) min: usize,
     /// The largest.
@@ -49,17 +53,17 @@ pub(super) struct ListRule {
     pub(super) max: usize,
 }
 
-/// How large a number may be, and which it is when left out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CountRange {
-    /// What is counted, in the plural, for the error.
-    pub(super) of: &'static str,
-    /// The smallest.
-    pub(super) min: usize,
-    /// The largest.
-    pub(super) max: usize,
-    /// When the setting is left out.
-    pub(super) default: usize,
+/// A value, or its absence, at a path.
+pub(super) struct Node<'a> {
+    path: String,
+    json: Option<&'a Value<'a>>,
+}
+
+/// An object whose keys were checked.
+pub(super) struct Object<'a> {
+    path: String,
+    members: &'a json::Object<'a>,
+    keys: &'static Keys,
 }
 
 impl TextRule {
@@ -77,21 +81,8 @@ impl TextRule {
     }
 }
 
-/// A value, or its absence, at a path.
-pub(super) struct Node<'a> {
-    path: String,
-    json: Option<&'a Value<'a>>,
-}
-
-/// An object whose keys were checked.
-pub(super) struct Object<'a> {
-    path: String,
-    members: &'a json::Object<'a>,
-    keys: &'static Keys,
-}
-
 impl<'a> Node<'a> {
-    pub(super) fn root(json: Option<&'a Value<'a>>) -> Node<'a> {
+    pub(super) fn root(json: Option<&'a Value<'a>>) -> Self {
         Node { path: String::new(), json }
     }
 
@@ -112,7 +103,7 @@ impl<'a> Node<'a> {
         matches!(self.json, Some(Value::Object(_)))
     }
 
-    /// What `read` makes of it where it may be left out: `Some(None)` then.
+    /// What `read` makes of it; `Some(None)` if it is left out.
     pub(super) fn optional<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<Option<T>> {
         if self.is_absent() { Some(None) } else { read(self).map(Some) }
     }
@@ -128,13 +119,13 @@ impl<'a> Node<'a> {
         None
     }
 
-    // Else it is repeated for each of a hundred settings.
+    // Inlined it would be repeated for each of a hundred settings: 4 KB.
     #[inline(never)]
     fn note_other(&self, expected: &str, got: &str, errors: &mut ConfigErrors) {
         self.refuse(format!("expected {expected}, got {got}"), errors);
     }
 
-    /// A string of any content: for the values that check themselves.
+    /// A string of any content, for settings that have a parser of their own.
     pub(super) fn string(&self, expected: &str, errors: &mut ConfigErrors) -> Option<&'a str> {
         match self.json {
             Some(Value::Text(text)) => Some(text),
@@ -158,22 +149,6 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn count(&self, range: &CountRange, errors: &mut ConfigErrors) -> Option<usize> {
-        let CountRange { of, min, max, default } = range;
-        let expected = format!("a whole number of {of} from {min} to {max}");
-        let number = match self.json {
-            None => return Some(*default),
-            Some(Value::Integer(number)) => number,
-            Some(_) => return self.mismatch(&expected, errors),
-        };
-        match usize::try_from(*number) {
-            Ok(number) if (*min..=*max).contains(&number) => Some(number),
-            Ok(number) if number > *max => self.refuse_text(&expected, "a larger one", errors),
-            Err(_) if *number > 0 => self.refuse_text(&expected, "a larger one", errors),
-            _ => self.refuse_text(&expected, "a smaller one", errors),
-        }
-    }
-
     pub(super) fn duration(&self, range: &DurationRange, errors: &mut ConfigErrors) -> Option<Duration> {
         if self.is_absent() {
             return Some(range.default);
@@ -187,8 +162,11 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn integer(&self, range: &IntegerRange, errors: &mut ConfigErrors) -> Option<usize> {
-        let IntegerRange { min, max, default } = *range;
-        let expected = format!("a whole number from {min} to {max} such as {default}");
+        let IntegerRange { of, min, max, default } = *range;
+        let expected = match of {
+            Some(of) => format!("a whole number of {of} from {min} to {max}"),
+            None => format!("a whole number from {min} to {max} such as {default}"),
+        };
         let got = match self.json {
             None => return Some(default),
             Some(Value::Integer(number)) => match usize::try_from(*number) {
@@ -198,8 +176,8 @@ impl<'a> Node<'a> {
                 Err(_) if *number < 0 => "a smaller one",
                 _ => "a larger one",
             },
-            // 1.0 and 1e3 too: whether they are whole depends on who rounds them.
-            Some(Value::Fraction(_)) => "a number with a fraction or an exponent",
+            // 1.0 and 1e3 too: whether they are whole depends on who rounds them. Of what is counted there is no part anyway.
+            Some(Value::Fraction(_)) if of.is_none() => "a number with a fraction or an exponent",
             Some(_) => return self.mismatch(&expected, errors),
         };
         self.refuse_text(&expected, got, errors)
@@ -221,7 +199,7 @@ impl<'a> Node<'a> {
         &self,
         rule: &ListRule,
         errors: &mut ConfigErrors,
-        mut item: impl FnMut(&Node<'a>, &mut ConfigErrors) -> Option<T>,
+        mut item: impl FnMut(&Self, &mut ConfigErrors) -> Option<T>,
     ) -> Option<Vec<T>> {
         let mut items: Vec<Option<T>> = Vec::new();
         for node in self.items(rule, errors)? {
@@ -238,7 +216,7 @@ impl<'a> Node<'a> {
     }
 
     /// The items of a list that has as many as it may.
-    fn items(&self, rule: &ListRule, errors: &mut ConfigErrors) -> Option<Vec<Node<'a>>> {
+    fn items(&self, rule: &ListRule, errors: &mut ConfigErrors) -> Option<Vec<Self>> {
         let ListRule { of, min, max } = rule;
         let expected = if *min == 0 {
             format!("an array of at most {max} {of}")

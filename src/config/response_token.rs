@@ -19,14 +19,10 @@ pub struct ResponseToken {
 }
 
 impl ResponseToken {
-    pub(super) fn read(
-        node: &Node<'_>,
-        secrets: &mut SecretSource<'_>,
-        errors: &mut ConfigErrors,
-    ) -> Option<ResponseToken> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let signing = Signing::read(node, &object, secrets, errors);
         let header = header_name::read_of_response(&object.member("header"), errors);
-        Some(ResponseToken { signing: signing?, header: header? })
+        Some(Self { signing: signing?, header: header? })
     }
 }

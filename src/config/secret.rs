@@ -33,6 +33,14 @@ pub(super) struct SecretSource<'e> {
     inline: Vec<String>,
 }
 
+/// The text of a secret as it is given, not checked yet.
+struct Given<'a> {
+    node: Node<'a>,
+    /// The name of the environment variable, if it comes from one.
+    variable: Option<&'a str>,
+    text: Zeroizing<String>,
+}
+
 impl Secret {
     /// A secret with this text.
     #[must_use]
@@ -53,14 +61,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret that is given, and has not been read any further.
-struct Given<'a> {
-    node: Node<'a>,
-    /// The name of the variable that it stands in.
-    variable: Option<&'a str>,
-    text: Zeroizing<String>,
-}
-
 impl<'e> SecretSource<'e> {
     pub(super) fn new(environment: Environment<'e>) -> Self {
         Self { environment, warnings: Vec::new(), inline: Vec::new() }
@@ -71,7 +71,7 @@ impl<'e> SecretSource<'e> {
         self.read_as(node, rule, |text| Ok(Secret::new(text)), errors)
     }
 
-    /// Reads a secret that must be as the rule says, and that `parse` turns into something or says what it is instead.
+    /// Reads a secret that must be as the rule says and that `parse` accepts, or says what it got instead.
     pub(super) fn read_as<T>(
         &mut self,
         node: &Node<'_>,

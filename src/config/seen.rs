@@ -16,8 +16,8 @@ impl<T: PartialEq> Seen<T> {
         Self { of, values: Vec::new() }
     }
 
-    /// The position of the item that had the same value, if one did. To be called for every item, also for a broken one,
-    /// because its position is told.
+    /// The position of the earlier item with the same value, if there is one. Call it for every item, also for a broken one:
+    /// errors name positions.
     pub(super) fn note(&mut self, value: Option<T>) -> Option<usize> {
         let earlier = self.values.iter().position(|seen| value.is_some() && *seen == value);
         self.values.push(value);

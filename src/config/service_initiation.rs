@@ -39,7 +39,7 @@ pub struct AllowedRequest {
 }
 
 impl ServiceInitiation {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<ServiceInitiation> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let allow = object.member("allow").list(&ALLOW, errors, |item, errors| {
             let object = item.object(&REQUEST_KEYS, errors)?;
@@ -47,7 +47,7 @@ impl ServiceInitiation {
             let path = read_path(&object.member("path"), errors);
             Some(AllowedRequest { method: method?, path: path? })
         });
-        Some(ServiceInitiation { allow: allow? })
+        Some(Self { allow: allow? })
     }
 }
 

@@ -1,11 +1,13 @@
-//! Whom a certificate names: the bank's own (C3), whose `O` and `OU` are `iss` and `sub` of the tokens that it signs, and the
-//! Hub's, which no response brings along (spec §2.4, §4). Either is held to the rules for certificates of peers.
+//! The subjects that a configuration states (spec §2.4, §4): that of the bank's own certificate (C3), whose `O` and `OU` are
+//! `iss` and `sub` of the tokens that it signs, and the Hub's, because responses come without a certificate. Both are held to
+//! the rules for certificates of peers.
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
 use crate::peer::name::DistinguishedName;
 use crate::peer::subject::{SubjectError, check_value};
 use crate::peer::{LeafCertificate, Subject, leaf::LeafError};
+use crate::pem::has_private_key;
 
 const CERTIFICATE_KEYS: Keys = Keys { supported: &["pem", "organisation", "organisational_unit"], refused: &[] };
 
@@ -53,8 +55,8 @@ pub(super) fn read_hub(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Sub
 
 fn read_pem(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Subject> {
     let text = node.string(PEM, errors)?;
-    // Whoever pastes a whole file may paste the key with it.
-    if text.contains("PRIVATE KEY-----") {
+    // An operator who pastes a whole file may paste the private key with it.
+    if has_private_key(text) {
         return node.refuse_text(PEM, "a text with a private key, which must not stand here", errors);
     }
     let leaf = match LeafCertificate::first_of_chain(text) {

@@ -3,8 +3,8 @@
 
 use super::errors::ConfigErrors;
 use super::header_name;
-use super::inbound::{PROVIDER_ID, PROVIDER_IDS};
 use super::jwt_auth::JwtAuth;
+use super::provider_ids;
 use super::reader::{Keys, Node};
 use super::subject;
 use crate::peer::Subject;
@@ -52,7 +52,7 @@ pub enum VerificationMode {
 }
 
 impl VerifyResponses {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<VerifyResponses> {
+    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let mode = object.member("mode");
         let mode = if mode.is_absent() {
@@ -64,9 +64,7 @@ impl VerifyResponses {
         let header = header_name::read_of_response(&object.member("header"), errors);
         let hub_node = object.member("hub");
         let hub = subject::read_hub(&hub_node, errors);
-        let provider_ids = object
-            .member("provider_ids")
-            .list(&PROVIDER_IDS, errors, |item, errors| item.text(&PROVIDER_ID, errors).map(str::to_owned));
+        let provider_ids = provider_ids::read(&object.member("provider_ids"), errors);
         let jwt_auth = JwtAuth::read_without_replay(&object, errors);
         let (hub, jwt_auth) = (hub?, jwt_auth?);
         // The address is the same for every response: that it can be made is seen now or never.
@@ -83,6 +81,6 @@ impl VerifyResponses {
                 return hub_node.refuse_text("values that fit into the address of the JWKS", got, errors);
             }
         }
-        Some(VerifyResponses { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
+        Some(Self { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
     }
 }

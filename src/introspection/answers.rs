@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::callout::CalloutPermission;
-use crate::callout::TokenDigest;
 use crate::claims::access_token::Introspected;
 use crate::digest_map::DigestMap;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 /// Answers by token.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
+use crate::hex;
 use crate::url::HttpUrl;
 
 /// Where to ask about tokens, and as whom. Holds a secret, which it does not print.
@@ -65,7 +66,10 @@ fn form_encoded(text: &str) -> String {
             b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
             letter if letter.is_ascii_alphanumeric() => encoded.push(char::from(letter)),
             b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
+            other => {
+                encoded.push('%');
+                encoded.extend(hex::upper(other));
+            }
         }
     }
     encoded

@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use crate::callout::{
     Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, CalloutsInFlight,
-    FIRST_BACKOFF, LONGEST_BACKOFF, REPORT_GRACE, Readiness, TokenDigest, Unavailable, Wait,
+    FIRST_BACKOFF, LONGEST_BACKOFF, REPORT_GRACE, Readiness, Unavailable, Wait,
 };
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::claims::access_token::Introspected;
 use crate::json::Value;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 pub use endpoint::Endpoint;
 pub use report::{IntrospectionError, IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};

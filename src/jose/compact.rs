@@ -5,15 +5,14 @@
 use std::borrow::Cow;
 
 use crate::json::{JsonError, Object, Value, members};
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 
-use super::{Algorithm, VerificationKey, append_base64url};
+use super::algorithm::Algorithm;
+use super::base64url::append_base64url;
+use super::key::{VerificationKey, is_key_id};
 
 /// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
 pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
-
-/// The longest `kid`, in bytes. Thumbprints have 43 characters; longer text would only fill logs.
-pub const MAX_KID_LENGTH: usize = 256;
 
 /// A compact JWS whose parts decode, whose header is a JSON object, and whose signature nobody has checked.
 #[derive(Debug)]
@@ -25,9 +24,9 @@ pub struct UnverifiedToken<'a> {
     signature: &'a [u8],
 }
 
-/// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). A member that is not a string counts as
-/// absent, as every rule wants a string there; only `typ` does not, which some tokens may leave out. `jku`, `jwk`, `x5u`
-/// and `x5c` are not read at all: a token never chooses the key that it is verified with.
+/// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). Every rule wants a string, so that a member of
+/// another kind counts as absent. Only `typ` may be absent, so there it counts as the empty string. `jku`, `jwk`, `x5u` and
+/// `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header<'a> {
     /// `alg`: the signature algorithm.
@@ -36,7 +35,8 @@ pub struct Header<'a> {
     pub object_type: Option<Cow<'a, str>>,
     /// `cty`: the type of the payload.
     pub content_type: Option<Cow<'a, str>>,
-    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`] bytes and without control characters, else absent.
+    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes and without control
+    /// characters, else absent.
     pub key_id: Option<Cow<'a, str>>,
     /// Whether `crit` (RFC 7515 §4.1.11) or `b64` (RFC 7797) asks for processing that this filter does not do.
     pub asks_for_extensions: bool,
@@ -69,7 +69,7 @@ pub enum Part {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a compact JWS apart. What its parts say is decoded into `decoded`, and stays there.
+    /// Takes a compact JWS apart. Its parts are decoded into `decoded`, from which the token borrows them.
     ///
     /// # Errors
     /// See [`JwsError`]: the first part that is wrong.
@@ -154,11 +154,6 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Whether text can be the id of a key, in a header and in a set alike.
-pub(super) fn is_key_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_KID_LENGTH && !text.chars().any(char::is_control)
-}
-
 fn members_of<'a, const N: usize>(
     part: Part,
     json: &'a [u8],
@@ -175,7 +170,8 @@ fn members_of<'a, const N: usize>(
 mod tests {
     use super::*;
     use crate::ecdsa::P256PublicKey;
-    use crate::jose::base64url;
+    use crate::jose::base64url::base64url;
+    use crate::jose::key::MAX_KID_LENGTH;
     use crate::rsa::RsaPublicKey;
     use crate::testing::{EcSigningKey, SigningKey, b64, buffer, token};
     use proptest::prelude::*;

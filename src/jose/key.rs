@@ -6,9 +6,14 @@ use std::sync::OnceLock;
 use sha2::{Digest as _, Sha256};
 
 use crate::ecdsa::P256PublicKey;
-use crate::rsa::{RsaPublicKey, SignatureMismatch};
+use crate::rsa::RsaPublicKey;
+use crate::signature::SignatureMismatch;
 
-use super::{Algorithm, to_base64url};
+use super::algorithm::Algorithm;
+use super::base64url::to_base64url;
+
+/// The longest `kid`, in bytes. Thumbprints have 43 characters; longer text would only fill logs.
+pub const MAX_KID_LENGTH: usize = 256;
 
 /// A public key that verifies signatures.
 #[derive(Debug)]
@@ -115,10 +120,15 @@ impl From<P256PublicKey> for VerificationKey {
     }
 }
 
+/// Whether text can be the id of a key, in a header and in a set alike.
+pub(super) fn is_key_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_KID_LENGTH && !text.chars().any(char::is_control)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::base64url;
+    use crate::jose::base64url::base64url;
     use crate::testing::{EcSigningKey, SigningKey};
 
     fn rsa() -> VerificationKey {

@@ -1,11 +1,15 @@
-//! The items of one list in a JSON object, each for itself: of a key set in which one key is not acceptable, the others are.
+//! The items of one list in a JSON object, each by itself: of a key set, one key may be unacceptable while the others count.
+//!
+//! Braces, brackets and commas are read by hand; serde_json skips each value between them. Its own way to cut a text into
+//! values (`raw_value`) adds a branch to everything that is written as JSON, and derived types add their messages: together
+//! 44 KB of the module.
 
 use serde::de::IgnoredAny;
 
-use super::Value;
+use super::value::Value;
 
-/// The items of the list that one member of an object is, each as it is written and not read any further, so that one of them
-/// can be refused by itself. Nothing if the bytes are not one JSON object with exactly one such member.
+/// The items of a list, which is the member of this name in an object. Each is given as it is written, unread. `None` unless
+/// the bytes are one JSON object with exactly one such member.
 #[must_use]
 pub fn raw_items<'a>(bytes: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
     let mut text = Text(bytes);
@@ -23,7 +27,7 @@ pub fn raw_items<'a>(bytes: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
     if text.punctuation().is_none() { found } else { None }
 }
 
-/// JSON of which some has been read.
+/// The part of a JSON text that has not been read yet.
 struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {

@@ -1,5 +1,8 @@
-//! One JSON object of which the reader knows what it looks for: all of it is held to the rules of [`Value`], and only the
-//! members that were asked for are kept.
+//! The members of one JSON object that the reader asks for: the whole object is held to the rules of [`Value`], and only
+//! these are kept.
+//!
+//! Every token is read this way. A type that serde derives would not hold the members that it skips to the rules, and a tree
+//! of everything would be built for each token to be thrown away.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -7,7 +10,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Bound, JsonError, MAX_MEMBERS, NameSeed, Repetition, Value, ValueSeed, read_one};
+use super::reader::{Bound, JsonError, MAX_MEMBERS, NameSeed, Repetition, ValueSeed, read_one};
+use super::value::Value;
 
 /// Reads exactly one JSON value: of an object the members of these names, in their order, and `None` for any other value.
 ///
@@ -18,7 +22,7 @@ pub fn members<'a, const N: usize>(
     names: &[&str; N],
 ) -> Result<Option<[Option<Value<'a>>; N]>, JsonError> {
     let broken = Cell::new(None);
-    let value = ValueSeed { depth: 0, repetition: Repetition::Refused, broken: &broken };
+    let value = ValueSeed::new(Repetition::Refused, &broken);
     read_one(bytes, &broken, MembersSeed { names, value }, |_| ())
 }
 
@@ -74,7 +78,7 @@ impl<'de, const N: usize> Visitor<'de> for MembersSeed<'_, '_, N> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let inner = self.value.inner()?;
         let mut values = [const { None }; N];
-        // Remembered to be refused a second time. The tokens of this protocol have none.
+        // Their names, to refuse the second of two. The tokens of this protocol have none.
         let mut others: Vec<Cow<'de, str>> = Vec::new();
         let mut count: usize = 0;
         while let Some(name) = members.next_key_seed(NameSeed)? {
@@ -101,7 +105,7 @@ impl<'de, const N: usize> Visitor<'de> for MembersSeed<'_, '_, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::MAX_DEPTH;
+    use crate::json::reader::MAX_DEPTH;
     use proptest::prelude::*;
 
     /// What the general reader makes of it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::callout::LONGEST_BACKOFF;
+use crate::hex;
 use crate::jose::{Algorithm, KeySet};
 use crate::shared_data::{SharedData, envelope};
 use crate::time::UnixTime;
@@ -135,13 +136,9 @@ impl SharedKeys {
     }
 
     fn name(&self, kind: &str, url: &HttpUrl) -> String {
-        use std::fmt::Write as _;
         let mut name = format!("hub-auth-filter/jwks/{kind}/");
         let digest = Sha256::new().chain_update(&self.sharing_group).chain_update(url.as_str()).finalize();
-        for byte in digest {
-            // Writing to a string cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
+        name.extend(digest.into_iter().flat_map(hex::lower));
         name
     }
 }

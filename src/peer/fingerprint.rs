@@ -1,11 +1,11 @@
 //! The SHA-256 fingerprint of a leaf certificate, the stricter of the two ways to pin a peer, and what the `x5t#S256` of
 //! RFC 8705 §3.1 encodes. Gateways print it as bare hexadecimal, OpenSSL with a colon between octets.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::hex;
+use crate::hex;
 
 const OCTETS: usize = 32;
 const BARE_DIGITS: usize = OCTETS * 2;
@@ -15,13 +15,26 @@ const COLON_SEPARATED: usize = OCTETS * 3 - 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint([u8; OCTETS]);
 
+/// Why a text is not a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FingerprintError {
+    /// It has neither 64 digits nor 64 digits and 31 colons.
+    WrongLength,
+    /// It has something else where a hexadecimal digit or a colon should be.
+    NotHexadecimal,
+}
+
 impl Fingerprint {
     /// The fingerprint of the certificate with this DER.
+    #[must_use]
     pub fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
 
     /// Reads 64 hexadecimal digits of either case, with a colon between every two octets or with none at all.
+    ///
+    /// # Errors
+    /// See [`FingerprintError`].
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, FingerprintError> {
         let text = text.as_ref();
         let digits_and_separator = match text.len() {
@@ -40,6 +53,7 @@ impl Fingerprint {
     }
 
     /// The digest itself.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8; OCTETS] {
         &self.0
     }
@@ -47,7 +61,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.0.into_iter().flat_map(hex::lower).try_for_each(|digit| f.write_char(digit))
     }
 }
 
@@ -55,15 +69,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({self})")
     }
-}
-
-/// Why a text is not a fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FingerprintError {
-    /// It has neither 64 digits nor 64 digits and 31 colons.
-    WrongLength,
-    /// It has something else where a hexadecimal digit or a colon should be.
-    NotHexadecimal,
 }
 
 impl fmt::Display for FingerprintError {

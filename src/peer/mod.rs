@@ -1,8 +1,6 @@
 //! The peer certificate: decides whether a request came over mutual TLS from a client that may call at all.
 //! The first thing that every method rests on (the Hub's certificate, and which participants of its Trust Framework pass).
 
-mod hex;
-
 pub mod fingerprint;
 pub mod forwarded;
 pub mod leaf;

@@ -9,15 +9,35 @@ use super::name::{AttributeType, DistinguishedName};
 pub const MAX_VALUE_BYTES: usize = 256;
 
 /// An unambiguous subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     organisation: String,
     organisational_unit: String,
     common_name: Option<String>,
 }
 
+/// Why a well-formed name is not a subject that can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectError {
+    /// It has no O, or several.
+    NotOneOrganisation,
+    /// It has no OU, or several.
+    NotOneOrganisationalUnit,
+    /// It has more than one CN.
+    SeveralCommonNames,
+    /// Its O, OU or CN is empty or only white space.
+    BlankValue,
+    /// Its O, OU or CN is longer than [`MAX_VALUE_BYTES`].
+    ValueTooLong,
+    /// Its O, OU or CN has a character that ends a line, controls a terminal or reorders text.
+    UnsafeCharacter,
+}
+
 impl Subject {
     /// Takes the O, OU and CN of a name, wherever in it they stand and however their types were written.
+    ///
+    /// # Errors
+    /// See [`SubjectError`].
     pub fn from_name(name: &DistinguishedName) -> Result<Self, SubjectError> {
         let organisation =
             only(name.values(AttributeType::Organisation)).ok().flatten().ok_or(SubjectError::NotOneOrganisation)?;
@@ -43,36 +63,22 @@ impl Subject {
     }
 
     /// `O`, which a token's `iss` must equal.
+    #[must_use]
     pub fn organisation(&self) -> &str {
         &self.organisation
     }
 
     /// `OU`, which a token's `sub` must equal, and which pins compare.
+    #[must_use]
     pub fn organisational_unit(&self) -> &str {
         &self.organisational_unit
     }
 
     /// `CN`. Whoever needs it refuses a subject without one.
+    #[must_use]
     pub fn common_name(&self) -> Option<&str> {
         self.common_name.as_deref()
     }
-}
-
-/// Why a well-formed name is not a subject that can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubjectError {
-    /// It has no O, or several.
-    NotOneOrganisation,
-    /// It has no OU, or several.
-    NotOneOrganisationalUnit,
-    /// It has more than one CN.
-    SeveralCommonNames,
-    /// Its O, OU or CN is empty or only white space.
-    BlankValue,
-    /// Its O, OU or CN is longer than [`MAX_VALUE_BYTES`].
-    ValueTooLong,
-    /// Its O, OU or CN has a character that ends a line, controls a terminal or reorders text.
-    UnsafeCharacter,
 }
 
 impl fmt::Display for SubjectError {

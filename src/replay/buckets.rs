@@ -16,7 +16,8 @@ use crate::shared_data::envelope::{self, Unusable};
 use crate::shared_data::{SharedData, Unavailable, Version, Written};
 use crate::time::UnixTime;
 
-use super::{FINGERPRINT_LENGTH, Fingerprint, ReplayError, TokenIdentity, check_not_forgotten, full};
+use super::error::{ReplayError, check_not_forgotten};
+use super::token::{FINGERPRINT_LENGTH, Fingerprint, TokenIdentity};
 
 /// The most tokens in one bucket: its value stays below 6.3 KiB, which is read, hashed, hashed again and written for each
 /// admission.
@@ -27,8 +28,8 @@ pub(super) const MAX_ENTRIES: usize = 256;
 /// capacity up to a million (tail of the binomial distribution, times the number of buckets).
 pub(super) const NOMINAL_ENTRIES: usize = 128;
 
-/// How often a bucket is looked for and written before its token is refused. Each conflict means that another worker got on
-/// with it; workers spend a few percent of their time here, so that losing 32 times in a row is no accident.
+/// How often a bucket is looked for and written before its token is refused. Each conflict means that another worker has
+/// written to it; workers spend a few percent of their time here, so that losing 32 times in a row is no accident.
 const MAX_ATTEMPTS: usize = 32;
 
 /// How many names a bucket has. Two buckets of a million-token memory share a 32-bit hash with odds of 0.7 %; that a third
@@ -64,7 +65,7 @@ impl Buckets {
     pub(super) fn new(capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
         let (count, limit) =
             if capacity <= MAX_ENTRIES { (1, capacity) } else { (capacity.div_ceil(NOMINAL_ENTRIES), MAX_ENTRIES) };
-        Self { count, limit, longest_life, latest: UnixTime::from_secs(0), shared }
+        Self { count, limit, longest_life, latest: UnixTime::EPOCH, shared }
     }
 
     pub(super) fn admit(
@@ -75,21 +76,21 @@ impl Buckets {
     ) -> Result<(), ReplayError> {
         self.latest = self.latest.max(now);
         for _ in 0..MAX_ATTEMPTS {
-            if self.permission(now, token, valid_until)? {
+            if self.try_to_admit(now, token, valid_until)? {
                 return Ok(());
             }
         }
         Err(ReplayError::Unavailable)
     }
 
-    /// Finds the token's bucket and writes the token there. Not done if the bucket has to be begun first, or if another
-    /// worker came between.
-    fn permission(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
+    /// Finds the token's bucket and writes the token there. `false` means to try again: the bucket had to be begun first, or
+    /// another worker wrote to it meanwhile.
+    fn try_to_admit(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
         let mut damaged = None;
         for alternative in 0..NAMES {
             let name = self.name(token, alternative);
             let Some(stored) = self.shared.read(&name)? else {
-                let forgotten = if alternative == 0 { UnixTime::from_secs(0) } else { self.all_that_live() };
+                let forgotten = if alternative == 0 { UnixTime::EPOCH } else { self.all_that_live() };
                 if damaged.is_none() {
                     self.begin(&name, None, forgotten)?;
                     return Ok(false);
@@ -163,7 +164,7 @@ impl<'v> Bucket<'v> {
         check_not_forgotten(now, valid_until, forgotten)?;
         if self.entries.iter().filter(lives).count() >= limit {
             let earliest = self.entries.iter().filter(lives).map(expiry).min();
-            return Err(full(now, earliest.unwrap_or(now)));
+            return Err(ReplayError::full(now, earliest.unwrap_or(now)));
         }
         let mut changed = Bucket { forgotten, entries: &[] }.encode(self.entries.len().saturating_add(1));
         self.entries.iter().filter(lives).for_each(|entry| changed.extend_from_slice(entry));
@@ -182,11 +183,11 @@ impl<'v> Bucket<'v> {
 }
 
 fn expiry(entry: &[u8; ENTRY_LENGTH]) -> UnixTime {
-    entry.last_chunk().map_or(UnixTime::from_secs(0), |bytes| time(*bytes))
+    entry.last_chunk().map_or(UnixTime::EPOCH, |bytes| time(*bytes))
 }
 
 fn time(bytes: [u8; EXPIRY_LENGTH]) -> UnixTime {
-    UnixTime::from_secs(0).after(Duration::from_millis(u64::from_be_bytes(bytes)))
+    UnixTime::from_millis(u64::from_be_bytes(bytes))
 }
 
 impl From<Unavailable> for ReplayError {

@@ -17,65 +17,25 @@
 //! - a host that says a write was done and keeps the old value. One that never keeps anything is noticed.
 
 mod buckets;
-#[cfg(test)]
-mod tests;
+mod error;
+mod token;
 mod worker;
+
+pub use error::ReplayError;
+pub use token::TokenIdentity;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use crate::config::ReplayScope;
 use crate::shared_data::SharedData;
 use crate::time::UnixTime;
 use buckets::Buckets;
 use worker::WorkerMemory;
 
-/// How much of the SHA-256 of a token's identity is remembered, in bytes. An accident is as likely as a repeated UUID, and
-/// would refuse a token, never admit one.
-const FINGERPRINT_LENGTH: usize = 16;
-
-/// Between which presentations of a token a replay is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayScope {
-    /// Those to one worker, in its own memory. A token can be used once with each worker.
-    Worker,
-    /// Those to all workers of a gateway that share data.
-    Gateway,
-}
-
 /// Remembers the tokens that were let in.
 #[derive(Debug)]
 pub struct ReplayGuard(Memory);
-
-/// What makes two tokens the same: `iss`, `sub` and `jti`, as a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenIdentity {
-    fingerprint: Fingerprint,
-    /// A part of the digest that is not in the fingerprint.
-    place: u64,
-}
-
-/// Why a token is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayError {
-    /// It was let in before.
-    Replayed,
-    /// As many tokens as fit are remembered, and each could still be replayed.
-    Full {
-        /// When the first of them ends.
-        retry_after: Duration,
-    },
-    /// Tokens that end as late as this one may have been forgotten: a shared value was damaged, or the clock set back.
-    Forgotten {
-        /// When all of them have ended. A token that ends later than that is let in even before.
-        retry_after: Duration,
-    },
-    /// The gateway's shared data does not answer, takes no value, or is changed by others again and again.
-    Unavailable,
-}
-
-type Fingerprint = [u8; FINGERPRINT_LENGTH];
 
 #[derive(Debug)]
 enum Memory {
@@ -109,33 +69,5 @@ impl ReplayGuard {
     }
 }
 
-impl TokenIdentity {
-    /// From the claims `iss`, `sub` and `jti`.
-    #[must_use]
-    pub fn new(issuer: &str, subject: &str, token_id: &str) -> Self {
-        let mut hash = Sha256::new();
-        for part in [issuer, subject, token_id] {
-            // The length keeps ("a", "bc") apart from ("ab", "c").
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part);
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        let (fingerprint, rest) = digest.split_first_chunk().unwrap_or((&[0; FINGERPRINT_LENGTH], &[]));
-        let place = rest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self { fingerprint: *fingerprint, place }
-    }
-}
-
-/// The judgement on a token that is not remembered, from the latest expiry that was dropped.
-fn check_not_forgotten(now: UnixTime, valid_until: UnixTime, forgotten: UnixTime) -> Result<(), ReplayError> {
-    // What has ended already cannot be remembered. Claims are checked before, so that this is only a second lock.
-    if valid_until <= forgotten || valid_until < now {
-        return Err(ReplayError::Forgotten { retry_after: now.until(forgotten) });
-    }
-    Ok(())
-}
-
-/// The rejection when all room is taken until after `earliest`.
-fn full(now: UnixTime, earliest: UnixTime) -> ReplayError {
-    ReplayError::Full { retry_after: now.until(earliest.after(Duration::from_millis(1))) }
-}
+#[cfg(test)]
+mod tests;

@@ -6,18 +6,19 @@ use std::collections::BinaryHeap;
 use crate::digest_map::DigestMap;
 use crate::time::UnixTime;
 
-use super::{Fingerprint, ReplayError, check_not_forgotten, full};
+use super::error::{ReplayError, check_not_forgotten};
+use super::token::Fingerprint;
 
 /// How many expired tokens one admission drops. More than one, so that a backlog shrinks; few, so that no request pays for
 /// a hundred thousand others.
 const MAX_DROPPED_AT_ONCE: usize = 16;
 
-/// At most `capacity` tokens; among them, until somebody needs the room, some that have expired.
+/// At most `capacity` tokens. Some of them may have expired: each admission drops a few of those.
 #[derive(Debug)]
 pub(super) struct WorkerMemory {
     capacity: usize,
     expiries: DigestMap<Fingerprint, UnixTime>,
-    /// The same; what expires first is at the top. Among them what has expired and was admitted again since.
+    /// The same tokens, the one that expires first at the top. A token that expired and was admitted again is here twice.
     by_expiry: BinaryHeap<Reverse<(UnixTime, Fingerprint)>>,
     /// The latest expiry that was dropped.
     forgotten: UnixTime,
@@ -25,7 +26,7 @@ pub(super) struct WorkerMemory {
 
 impl WorkerMemory {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, expiries: DigestMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::from_secs(0) }
+        Self { capacity, expiries: DigestMap::new(), by_expiry: BinaryHeap::new(), forgotten: UnixTime::EPOCH }
     }
 
     pub(super) fn admit(
@@ -43,14 +44,14 @@ impl WorkerMemory {
         check_not_forgotten(now, valid_until, self.forgotten)?;
         if self.expiries.len() >= self.capacity {
             let earliest = self.by_expiry.peek().map_or(now, |Reverse((expiry, _))| *expiry);
-            return Err(full(now, earliest));
+            return Err(ReplayError::full(now, earliest));
         }
         self.expiries.insert(token, valid_until);
         self.by_expiry.push(Reverse((valid_until, token)));
         Ok(())
     }
 
-    /// Drops some of what has expired. If all room is taken afterwards, then by what lives.
+    /// Drops some of the tokens that have expired. If all room is taken afterwards, it is taken by tokens that live.
     fn drop_expired(&mut self, now: UnixTime) {
         for _ in 0..MAX_DROPPED_AT_ONCE {
             match self.by_expiry.peek() {

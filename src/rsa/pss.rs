@@ -4,7 +4,8 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::SALT_LENGTH;
+/// The length of the salt in bytes: that of the hash (RFC 7518 §3.5).
+pub(super) const SALT_LENGTH: usize = 32;
 
 const HASH_LENGTH: usize = 32;
 
@@ -12,7 +13,7 @@ const HASH_LENGTH: usize = 32;
 const TRAILER: u8 = 0xbc;
 
 /// Encodes the digest of a message for a modulus of so many bits (RFC 8017 §9.1.1): one byte less than the modulus if its
-/// bits are one more than a multiple of eight. `None` if there is no room, which no acceptable modulus is too short for.
+/// bits are one more than a multiple of eight. `None` if there is no room; in every acceptable modulus there is.
 pub(super) fn encode(digest: &[u8; 32], salt: &[u8; SALT_LENGTH], modulus_bits: usize) -> Option<Zeroizing<Vec<u8>>> {
     let bits = modulus_bits.checked_sub(1)?;
     let mut message = Zeroizing::new(vec![0; bits.div_ceil(8)]);

@@ -11,8 +11,10 @@ use rsa_arithmetic::{Kernel, PublicRing};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::encoding::{AlgorithmError, Block, check_algorithm};
+use super::algorithm::{AlgorithmError, check_algorithm};
 use super::pss;
+use crate::pem::Block;
+use crate::signature::SignatureMismatch;
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
 pub const MIN_MODULUS_BITS: usize = 2048;
@@ -50,10 +52,6 @@ pub enum RsaKeyError {
     /// The exponent is even, below 3 or above 2^33 − 1.
     Exponent,
 }
-
-/// The signature is not one of this key over this message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignatureMismatch;
 
 impl RsaPublicKey {
     /// From modulus and exponent, both big-endian.
@@ -200,6 +198,8 @@ impl fmt::Display for RsaKeyError {
     }
 }
 
+impl std::error::Error for RsaKeyError {}
+
 /// The bits of a big-endian number without its leading zeros.
 pub(super) fn bit_length(number: &[u8]) -> usize {
     let significant = without_leading_zeros(number);
@@ -221,7 +221,7 @@ fn is_odd(number: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rsa::SALT_LENGTH;
+    use crate::rsa::pss::SALT_LENGTH;
     use crate::testing::SigningKey;
     use aws_lc_rs::rsa::KeySize;
     use proptest::prelude::*;

@@ -13,7 +13,7 @@ const MAGIC: &[u8; 8] = b"haf-v1\r\n";
 
 const DIGEST_LENGTH: usize = 32;
 
-/// How often a change is tried. Each conflict means that another worker has got on.
+/// How often a change is tried. Each conflict means that another worker has written.
 const ATTEMPTS: usize = 32;
 
 /// Why a value cannot be used under a name.
@@ -23,6 +23,15 @@ pub enum Unusable {
     Damaged,
     /// It is whole, and belongs to another name.
     Foreign,
+}
+
+/// What to do with a value.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// Store this payload in its place.
+    Write(Vec<u8>, T),
+    /// Leave it as it is.
+    Leave(T),
 }
 
 /// The value to store under `key`.
@@ -40,18 +49,9 @@ pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
     if owner == key { Ok(payload) } else { Err(Unusable::Foreign) }
 }
 
-/// What to do with a value.
-#[derive(Debug)]
-pub enum Change<T> {
-    /// Store this payload in its place.
-    Write(Vec<u8>, T),
-    /// Leave it as it is.
-    Leave(T),
-}
-
-/// Changes the value under `key`: `change` is given the payload, if there is a whole one, and is asked again when
-/// another worker has written meanwhile. A damaged value counts as none. `None` when the gateway does not play along, the
-/// value belongs to another name, or other workers were always faster.
+/// Changes the value under `key`: `change` is given the payload, if there is a whole one, and is asked again when another
+/// worker has written meanwhile. A damaged value counts as none. `None` when the gateway does not answer or takes no value,
+/// the value belongs to another name, or other workers were faster every time.
 pub fn update<T>(data: &dyn SharedData, key: &str, mut change: impl FnMut(Option<&[u8]>) -> Change<T>) -> Option<T> {
     for _ in 0..ATTEMPTS {
         let stored = data.read(key).ok()?;

@@ -1,8 +1,9 @@
 //! The data that all workers of a gateway share, as far as the filter uses it: small values under names, changed by
 //! compare-and-swap.
 //!
-//! The gateway hands in an implementation of [`SharedData`]; nothing here knows whose. What is read back is never trusted:
-//! [`envelope`] tells a damaged value (a torn write) and a foreign one (a host that hashes names) from our own.
+//! The gateway hands in an implementation of [`SharedData`]; nothing here knows which gateway it is. What is read back is
+//! never trusted: [`envelope`] tells a damaged value (a torn write) and a foreign one (a host that hashes names) from our
+//! own.
 
 pub mod envelope;
 
@@ -13,14 +14,14 @@ pub trait SharedData: Debug {
     /// The value under `key`, if there is one.
     ///
     /// # Errors
-    /// [`Unavailable`] when the gateway does not say.
+    /// [`Unavailable`] when the gateway does not answer.
     fn read(&self, key: &str) -> Result<Option<Stored>, Unavailable>;
 
     /// Writes `value` under `key`, provided that nobody has written there since `seen` was read; with `None`, provided
     /// that there is still no value.
     ///
     /// # Errors
-    /// [`Unavailable`] when the gateway does not take it; nothing has changed then, as far as it can be known.
+    /// [`Unavailable`] when the gateway does not take it; nothing has changed then, as far as the filter can know.
     fn write(&self, key: &str, value: &[u8], seen: Option<Version>) -> Result<Written, Unavailable>;
 }
 

@@ -37,11 +37,11 @@ enum Host {
 
 impl Authority {
     /// A host known at build time.
-    pub(crate) fn of_known_host(host: &str) -> Authority {
-        Authority { host: Host::Name(host.to_owned()), port: None }
+    pub(crate) fn of_known_host(host: &str) -> Self {
+        Self { host: Host::Name(host.to_owned()), port: None }
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Authority, AuthorityFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, AuthorityFault> {
         if text.contains('@') {
             return Err(AuthorityFault::UserInfo);
         }
@@ -57,7 +57,7 @@ impl Authority {
             (name_or_v4(host).ok_or(AuthorityFault::Host)?, port)
         };
         let port = port.map(|digits| parse_port(digits).ok_or(AuthorityFault::Port)).transpose()?;
-        Ok(Authority { host, port })
+        Ok(Self { host, port })
     }
 
     /// Whether nobody but this machine can answer.
@@ -94,6 +94,14 @@ impl AuthorityFault {
     }
 }
 
+impl fmt::Display for AuthorityFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for AuthorityFault {}
+
 impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
@@ -106,9 +114,9 @@ impl fmt::Display for Authority {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Host::Name(name) => f.write_str(name),
-            Host::V4(address) => address.fmt(f),
-            Host::V6(address) => write!(f, "[{address}]"),
+            Self::Name(name) => f.write_str(name),
+            Self::V4(address) => address.fmt(f),
+            Self::V6(address) => write!(f, "[{address}]"),
         }
     }
 }

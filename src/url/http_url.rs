@@ -16,33 +16,37 @@ pub struct HttpUrl {
 pub enum Scheme {
     /// HTTP over TLS.
     Https,
-    /// Plaintext: to this machine only, but for a remote signer, where the operator is warned.
+    /// Plaintext: to this machine only. A remote signer may be elsewhere; the operator is warned then.
     Http,
 }
 
 impl HttpUrl {
     /// From parts that were checked. The path begins with a slash.
-    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> HttpUrl {
+    pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> Self {
         let authority = authority.to_string();
-        HttpUrl { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
+        Self { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
     }
 
     /// `https` or `http`.
+    #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// Host, and port when the configuration gives one: the `Host` of the request.
+    #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
     /// Path with query: the request target.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// The whole URL.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -50,21 +54,22 @@ impl HttpUrl {
 
 impl Scheme {
     /// As in a URL.
+    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
+            Self::Https => "https",
+            Self::Http => "http",
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Scheme> {
-        [Scheme::Https, Scheme::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Https, Self::Http].into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()))
     }
 
     pub(super) fn default_port(self) -> u16 {
         match self {
-            Scheme::Https => 443,
-            Scheme::Http => 80,
+            Self::Https => 443,
+            Self::Http => 80,
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Addresses of servers: what the configuration may name, and where callouts go (RFC 3986, narrower where parsers differ).
+//!
+//! The crate `url` follows WHATWG, which repairs what it reads: `https:\\127.1` becomes an address of this machine. An
+//! address that decides whose keys are believed has to be refused instead.
 
 mod authority;
 mod http_url;

@@ -28,7 +28,7 @@ pub(crate) enum OriginFault {
 }
 
 impl Origin {
-    pub(crate) fn parse(text: &str) -> Result<Origin, OriginFault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OriginFault> {
         let (scheme, rest) = text.split_once("://").ok_or(OriginFault::Scheme)?;
         let scheme = Scheme::parse(scheme).ok_or(OriginFault::Scheme)?;
         if rest.contains(['/', '?', '#']) {
@@ -39,7 +39,7 @@ impl Origin {
             AuthorityFault::Host => OriginFault::Host,
             AuthorityFault::Port => OriginFault::Port,
         })?;
-        Ok(Origin { scheme, authority })
+        Ok(Self { scheme, authority })
     }
 
     /// Whether others can read what is sent there.
@@ -69,6 +69,8 @@ impl fmt::Display for OriginFault {
         })
     }
 }
+
+impl std::error::Error for OriginFault {}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::callout::{CalloutPermission, Readiness, TokenDigest, Unavailable};
+use crate::callout::{CalloutPermission, Readiness, Unavailable};
 use crate::capabilities::Capabilities;
 use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding, Introspected};
 use crate::claims::verified::VerifiedTokens;
@@ -15,6 +15,7 @@ use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 use crate::url::HttpUrl;
 
 use super::bearer::{self, CredentialError};

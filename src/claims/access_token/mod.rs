@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::jose::{Algorithm, JwsError, UnverifiedToken, VerificationKey, base64url};
 use crate::json::{Object, Value};
 use crate::peer::Fingerprint;
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
 
+use super::claim::{self, Claim, Fault, InvalidClaim};
 use super::verified::VerifiedTokens;
-use super::{Claim, Fault, InvalidClaim};
 
 /// The member of `cnf` that binds a token to a certificate (RFC 8705 §3.1).
 const CERTIFICATE_THUMBPRINT: &str = "x5t#S256";
@@ -44,9 +44,9 @@ pub enum Introspected {
 /// What an access token must say.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessTokenRules<'a> {
-    /// `iss`, where it is known. It is mandatory then.
+    /// `iss`, where it is configured. It is mandatory then.
     pub issuer: Option<&'a str>,
-    /// `aud`, where it is known. It is mandatory then, and must name this one.
+    /// `aud`, where it is configured. It is mandatory then, and must name this one.
     pub audience: Option<&'a str>,
     /// The scopes of which each must be granted.
     pub scopes: &'a [String],
@@ -113,10 +113,10 @@ impl AccessTokenFacts {
     }
 
     fn read(members: &Object<'_>) -> Result<Self, InvalidClaim> {
-        let text = |claim: Claim| members.member(claim.name()).map(|value| super::text(value, claim)).transpose();
-        let time = |claim: Claim| members.member(claim.name()).map(|value| super::time(value, claim)).transpose();
-        let audiences = members.member(Claim::Audience.name()).map(super::audiences).transpose()?;
-        let token_id = members.member(Claim::TokenId.name()).map(super::token_id).transpose()?;
+        let text = |claim: Claim| members.member(claim.name()).map(|value| claim::text(value, claim)).transpose();
+        let time = |claim: Claim| members.member(claim.name()).map(|value| claim::time(value, claim)).transpose();
+        let audiences = members.member(Claim::Audience.name()).map(claim::audiences).transpose()?;
+        let token_id = members.member(Claim::TokenId.name()).map(claim::token_id).transpose()?;
         Ok(Self {
             issuer: text(Claim::Issuer)?.map(str::to_owned),
             audiences: audiences.map(|audiences| audiences.into_iter().map(str::to_owned).collect()),
@@ -146,8 +146,8 @@ impl Introspected {
 }
 
 impl AccessTokenRules<'_> {
-    /// Checks the claims of a JWT access token at the time `now`, all but its scopes: only who has a valid token learns
-    /// that it does not allow enough.
+    /// Checks the claims of a JWT access token at the time `now`, all but its scopes: that a token does not allow enough is
+    /// told only to a caller whose token is valid.
     ///
     /// # Errors
     /// See [`AccessTokenFault`]: the first check that failed.
@@ -198,13 +198,13 @@ impl AccessTokenRules<'_> {
             }
         }
         match facts.expiry {
-            Some(expiry) => super::check_not_passed(expiry, self.clock_skew, now)?,
+            Some(expiry) => claim::check_not_passed(expiry, self.clock_skew, now)?,
             None if self.needs_expiry => return Err(InvalidClaim(Claim::Expiry, Fault::Missing)),
             None => {}
         }
         for (start, claim) in [(facts.issued_at, Claim::IssuedAt), (facts.not_before, Claim::NotBefore)] {
             if let Some(start) = start {
-                super::check_reached(start, claim, self.clock_skew, now)?;
+                claim::check_reached(start, claim, self.clock_skew, now)?;
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl AccessTokenRules<'_> {
 }
 
 impl CheckedAccessToken<'_> {
-    /// Verifies the signature at the time `now`, which makes the claims true. It need not be calculated if it is `known`.
+    /// Verifies the signature at the time `now`, which makes the claims true. One that is `known` is not calculated again.
     ///
     /// # Errors
     /// [`SignatureMismatch`].
@@ -256,7 +256,7 @@ fn thumbprint(confirmation: &Value<'_>) -> Result<Option<[u8; 32]>, InvalidClaim
     let invalid = |fault| InvalidClaim(Claim::Confirmation, fault);
     let Value::Object(members) = confirmation else { return Err(invalid(Fault::WrongType)) };
     let Some(thumbprint) = members.member(CERTIFICATE_THUMBPRINT) else { return Ok(None) };
-    let text = super::text(thumbprint, Claim::Confirmation)?;
+    let text = claim::text(thumbprint, Claim::Confirmation)?;
     let bytes = base64url(text).and_then(|bytes| bytes.try_into().ok());
     bytes.map(Some).ok_or(invalid(Fault::OutOfRange))
 }
@@ -265,7 +265,7 @@ fn thumbprint(confirmation: &Value<'_>) -> Result<Option<[u8; 32]>, InvalidClaim
 /// filter could check.
 fn check_token_type(members: &Object<'_>) -> Result<(), InvalidClaim> {
     let Some(token_type) = members.member(Claim::TokenType.name()) else { return Ok(()) };
-    let is_bearer = super::text(token_type, Claim::TokenType)?.eq_ignore_ascii_case("bearer");
+    let is_bearer = claim::text(token_type, Claim::TokenType)?.eq_ignore_ascii_case("bearer");
     if is_bearer { Ok(()) } else { Err(InvalidClaim(Claim::TokenType, Fault::Mismatch)) }
 }
 

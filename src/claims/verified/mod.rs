@@ -1,20 +1,20 @@
 //! The tokens whose signature was verified a short while ago: the signature of the same token by the same key need not be
 //! calculated again.
 //!
-//! That is all that is remembered. Whether a signature is right follows from the token, the algorithm and the key, and
-//! never changes. Everything else does: the time, the caller's certificate, the request, and which keys are published. It
-//! is looked at for every request, before this is asked.
+//! Nothing else is remembered. Whether a signature is right follows from the token, the algorithm and the key, and never
+//! changes. The time, the caller's certificate, the request and the published keys do change, so they are checked for every
+//! request, before this cache is asked.
 
-use crate::callout::TokenDigest;
 use crate::jose::{Algorithm, Thumbprint, UnverifiedToken, VerificationKey};
-use crate::rsa::SignatureMismatch;
+use crate::signature::SignatureMismatch;
 use crate::time::UnixTime;
+use crate::token_digest::TokenDigest;
 
 /// How many places a token may take.
 const WAYS: usize = 8;
 
-/// Tokens whose signature is right. Their number is bounded, their memory is taken at once, and of the tokens themselves
-/// nothing is kept.
+/// Tokens whose signature is right. Their number is bounded, their memory is taken at once, and only digests of the tokens are
+/// kept.
 #[derive(Debug)]
 pub struct VerifiedTokens {
     places: Vec<Option<Verified>>,
@@ -74,7 +74,7 @@ impl VerifiedTokens {
         }
     }
 
-    /// Which places a token may take: its digest says it, so nothing is searched and nothing has to be kept in order.
+    /// Which places a token may take. Its digest decides, so nothing has to be searched or kept in order.
     fn group_of(&self, token: &TokenDigest) -> usize {
         let groups = u64::try_from(self.places.len().div_ceil(WAYS)).unwrap_or(u64::MAX);
         token.number().checked_rem(groups).and_then(|group| usize::try_from(group).ok()).unwrap_or(0)

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, faults, with, without};
-use crate::config::{Auth, JwtAuth, Replay};
-use crate::replay::ReplayScope;
+use crate::config::{Auth, JwtAuth, Replay, ReplayScope};
 
 fn jwt_auth(key: &str, value: Value) -> JwtAuth {
     let config = accepted(&with(&format!("/inbound/auth/jwt_auth/{key}"), value));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Config, Signer, VaultTransit};
+use crate::config::{Config, Signer, SignerUpstream, VaultTransit};
 use crate::testing::SigningKey;
 use crate::url::Scheme;
 
@@ -78,6 +78,25 @@ fn the_upstream_is_host_and_port_of_the_address_unless_it_is_named() {
     }
     let expected = ": expected a string of 1 to 255 visible ASCII characters, got a string with other characters";
     refused("upstream", json!("s3cret bao"), expected);
+}
+
+/// What is to be known of a signer without knowing which one it is.
+#[test]
+fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
+    let signer = |config: &Value| accepted(config).into_outbound().signing.signer;
+    let config = with("upstream", json!("bao"));
+    let remote = signer(&config);
+    assert!(remote.is_remote());
+    let path = "remote_signer.vault_transit.upstream";
+    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", scheme: Scheme::Https }));
+    assert_eq!(config.pointer(&format!("/outbound/{}", path.replace('.', "/"))), Some(&json!("bao")));
+    let plaintext = signer(&with("address", json!("http://localhost:8200")));
+    assert_eq!(
+        plaintext.upstream().map(|server| (server.upstream, server.scheme)),
+        Some(("localhost:8200", Scheme::Http))
+    );
+    let local = signer(&least_outbound());
+    assert_eq!((local.is_remote(), local.upstream()), (false, None));
 }
 
 #[test]

@@ -10,8 +10,9 @@ use crate::ecdsa::P256PublicKey;
 use crate::json::{self, Object, Value};
 use crate::rsa::RsaPublicKey;
 
-use super::compact::is_key_id;
-use super::{Algorithm, PublicKey, VerificationKey, base64url, to_base64url};
+use super::algorithm::Algorithm;
+use super::base64url::{base64url, to_base64url};
+use super::key::{PublicKey, VerificationKey, is_key_id};
 
 /// The largest key set that is read, in bytes. Trust Framework keys carry `x5c` and have 2 to 3 KB each.
 pub const MAX_SET_LENGTH: usize = 256 * 1024;
@@ -130,8 +131,8 @@ impl Claimed {
     /// A second claim leaves [`Claimed::Often`] behind, so that a third one cannot bring a key back.
     fn claim(&mut self, key: VerificationKey) {
         *self = match self {
-            Claimed::Never => Claimed::Once(key),
-            Claimed::Once(_) | Claimed::Often => Claimed::Often,
+            Self::Never => Self::Once(key),
+            Self::Once(_) | Self::Often => Self::Often,
         };
     }
 }

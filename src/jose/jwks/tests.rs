@@ -260,7 +260,7 @@ fn a_written_set_is_read_as_the_same_set() {
 
 #[test]
 fn the_largest_set_fits_into_its_own_bound_when_written() {
-    let id = |n: usize| format!("{n:0>3}{}", "\"".repeat(super::super::compact::MAX_KID_LENGTH - 3));
+    let id = |n: usize| format!("{n:0>3}{}", "\"".repeat(crate::jose::MAX_KID_LENGTH - 3));
     let modulus = b64(&[0xff; 512]);
     let keys: Vec<_> = (0..MAX_KEYS)
         .map(|n| json!({"kty": "RSA", "kid": id(n), "alg": "PS256", "n": modulus, "e": "Af____8"}))

@@ -13,15 +13,37 @@ use super::fingerprint::Fingerprint;
 pub const MAX_HEADER_BYTES: usize = 60 * 1024;
 
 /// The certificate that exactly one proxy says it saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedCertificate {
     subject: Vec<u8>,
     fingerprint: Option<Fingerprint>,
     certificate: Option<Vec<u8>>,
 }
 
+/// Why a forwarded header does not name exactly one certificate beyond doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedError {
+    /// It is longer than [`MAX_HEADER_BYTES`].
+    TooLong,
+    /// A comma outside the Subject: several proxies, several clients, or a value that looks like them.
+    SeveralElements,
+    /// Something is not `key=value`, or a value is not written as Envoy writes it.
+    InvalidPair,
+    /// Subject, Hash, Cert or Chain appears twice.
+    RepeatedKey,
+    /// Subject, Hash, Cert or Chain follows text that the peer may have chosen.
+    KeyAfterPeerText,
+    /// There is no Subject.
+    NoSubject,
+    /// Hash is not a SHA-256 fingerprint.
+    InvalidHash,
+}
+
 impl ForwardedCertificate {
     /// Reads the value of one header as exactly one element with one Subject.
+    ///
+    /// # Errors
+    /// See [`ForwardedError`].
     pub fn parse(header: &[u8]) -> Result<Self, ForwardedError> {
         if header.len() > MAX_HEADER_BYTES {
             return Err(ForwardedError::TooLong);
@@ -47,38 +69,22 @@ impl ForwardedCertificate {
     }
 
     /// The subject in RFC 2253 form, its escapes untouched; it may be empty, as a certificate's subject may.
+    #[must_use]
     pub fn subject(&self) -> &[u8] {
         &self.subject
     }
 
     /// SHA-256 of the certificate, if the proxy sent it.
+    #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
 
     /// The certificate in PEM, percent-encoded, if the proxy sent it: text of that alphabet, and not looked at further.
+    #[must_use]
     pub fn certificate(&self) -> Option<&[u8]> {
         self.certificate.as_deref()
     }
-}
-
-/// Why a forwarded header does not name exactly one certificate beyond doubt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardedError {
-    /// It is longer than [`MAX_HEADER_BYTES`].
-    TooLong,
-    /// A comma outside the Subject: several proxies, several clients, or a value that looks like them.
-    SeveralElements,
-    /// Something is not `key=value`, or a value is not written as Envoy writes it.
-    InvalidPair,
-    /// Subject, Hash, Cert or Chain appears twice.
-    RepeatedKey,
-    /// Subject, Hash, Cert or Chain follows text that the peer may have chosen.
-    KeyAfterPeerText,
-    /// There is no Subject.
-    NoSubject,
-    /// Hash is not a SHA-256 fingerprint.
-    InvalidHash,
 }
 
 impl fmt::Display for ForwardedError {

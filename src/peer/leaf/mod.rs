@@ -5,33 +5,46 @@ mod print;
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use der::Tag;
+use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprint;
-use super::hex;
 use crate::der::{Elements, context};
-
-/// The longest PEM that is read, in bytes. A leaf with an RSA key of 4096 bits and many extensions has about 4 KiB.
-pub const MAX_PEM_BYTES: usize = 16 * 1024;
+use crate::hex;
+use crate::pem::{self, Block, MAX_PEM_BYTES};
 
 /// The longest PEM in which the first certificate is looked for, in bytes: a leaf and three CAs, with text between them.
 pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
+/// The label of a certificate's PEM.
+const LABEL: &str = "CERTIFICATE";
 
 /// A certificate that was read, and not verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafCertificate {
     fingerprint: Fingerprint,
     issuer: String,
     subject: String,
 }
 
+/// Why a text is not one certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeafError {
+    /// It is longer than certificates are.
+    TooLong,
+    /// A `%` is not followed by two hexadecimal digits.
+    NotUrlEncoded,
+    /// It is not the PEM of exactly one certificate.
+    NotPem,
+    /// What the PEM holds is not a certificate in DER.
+    NotACertificate,
+}
+
 impl LeafCertificate {
     /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
     pub fn from_url_encoded_pem(text: &[u8]) -> Result<Self, LeafError> {
         // Every octet may be written as three.
         if text.len() > MAX_PEM_BYTES * 3 {
@@ -41,49 +54,43 @@ impl LeafCertificate {
     }
 
     /// Reads PEM of exactly one certificate.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
         let der = der_of(pem)?;
         let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
         Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
     }
 
-    /// Reads the first certificate of a chain in PEM. RFC 7468 §2 allows any text around certificates.
+    /// Reads the first certificate of a chain in PEM, with any text around the certificates.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
     pub fn first_of_chain(pem: &str) -> Result<Self, LeafError> {
         if pem.len() > MAX_CHAIN_BYTES {
             return Err(LeafError::TooLong);
         }
-        let (_, from_begin) = pem.split_once(BEGIN).ok_or(LeafError::NotPem)?;
-        let (body, _) = from_begin.split_once(END).ok_or(LeafError::NotPem)?;
-        Self::from_pem(format!("{BEGIN}{body}{END}").as_bytes())
+        Self::from_pem(pem::first(pem, LABEL).ok_or(LeafError::NotPem)?.as_bytes())
     }
 
     /// SHA-256 of the certificate.
+    #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
     /// The name of its issuer.
+    #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Its own name.
+    #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
-}
-
-/// Why a text is not one certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeafError {
-    /// It is longer than [`MAX_PEM_BYTES`].
-    TooLong,
-    /// A `%` is not followed by two hexadecimal digits.
-    NotUrlEncoded,
-    /// It is not the PEM of exactly one certificate.
-    NotPem,
-    /// What the PEM holds is not a certificate in DER.
-    NotACertificate,
 }
 
 impl fmt::Display for LeafError {
@@ -100,6 +107,9 @@ impl fmt::Display for LeafError {
 impl std::error::Error for LeafError {}
 
 /// SHA-256 of the certificate in this PEM, of exactly one, which need not be read for that.
+///
+/// # Errors
+/// See [`LeafError`].
 pub fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
 }
@@ -126,15 +136,12 @@ fn names(der: &[u8]) -> Option<(String, String)> {
     Some((issuer, subject))
 }
 
-fn der_of(pem: &[u8]) -> Result<Vec<u8>, LeafError> {
+fn der_of(pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, LeafError> {
     if pem.len() > MAX_PEM_BYTES {
         return Err(LeafError::TooLong);
     }
-    let body = pem.trim_ascii().strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_suffix(END.as_bytes()));
-    // The boundaries of a second certificate would stand in here, and no base64 has a hyphen.
-    let body: Vec<u8> =
-        body.ok_or(LeafError::NotPem)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(body).map_err(|_| LeafError::NotPem)
+    let block = std::str::from_utf8(pem).ok().and_then(|pem| Block::find(pem).ok());
+    block.filter(|block| block.label == LABEL).and_then(|block| block.decode()).ok_or(LeafError::NotPem)
 }
 
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {

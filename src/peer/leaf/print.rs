@@ -7,6 +7,7 @@ use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
 
 use crate::der::Elements;
+use crate::hex;
 
 /// The types that OpenSSL and BoringSSL call by a name, as far as they occur in certificates.
 const TYPE_NAMES: [(ObjectIdentifier, &str); 20] = [
@@ -73,19 +74,15 @@ impl<'a> Attribute<'a> {
 
 fn push_attribute(text: &mut String, Attribute { oid, der, value }: &Attribute<'_>) {
     let known = TYPE_NAMES.iter().find(|(known, _)| known == oid).map(|(_, name)| *name);
-    match (known, decoded(*value)) {
-        (Some(name), Some(value)) => {
-            let _ = write!(text, "{name}=");
-            push_escaped(text, &value);
-        }
-        (known, _) => {
-            let _ = match known {
-                Some(name) => write!(text, "{name}=#"),
-                None => write!(text, "{oid}=#"),
-            };
-            for octet in *der {
-                let _ = write!(text, "{octet:02X}");
-            }
+    let _ = match known {
+        Some(name) => write!(text, "{name}="),
+        None => write!(text, "{oid}="),
+    };
+    match known.and_then(|_| decoded(*value)) {
+        Some(value) => push_escaped(text, &value),
+        None => {
+            text.push('#');
+            text.extend(der.iter().copied().flat_map(hex::upper));
         }
     }
 }
@@ -110,13 +107,16 @@ fn decoded(value: AnyRef<'_>) -> Option<String> {
 fn push_escaped(text: &mut String, value: &str) {
     let last = value.len().saturating_sub(1);
     for (position, octet) in value.bytes().enumerate() {
-        let _ = match octet {
-            b',' | b'+' | b'"' | b'\\' | b'<' | b'>' | b';' => write!(text, "\\{}", char::from(octet)),
-            b' ' if position == 0 || position == last => write!(text, "\\ "),
-            b'#' if position == 0 => write!(text, "\\#"),
-            b' '..=b'~' => write!(text, "{}", char::from(octet)),
-            _ => write!(text, "\\{octet:02X}"),
-        };
+        match octet {
+            b',' | b'+' | b'"' | b'\\' | b'<' | b'>' | b';' => text.extend(['\\', char::from(octet)]),
+            b' ' if position == 0 || position == last => text.push_str("\\ "),
+            b'#' if position == 0 => text.push_str("\\#"),
+            b' '..=b'~' => text.push(char::from(octet)),
+            _ => {
+                text.push('\\');
+                text.extend(hex::upper(octet));
+            }
+        }
     }
 }
 

@@ -160,11 +160,12 @@ proptest! {
     #[test]
     fn a_damaged_certificate_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
         let body: String = STRANGE.lines().filter(|line| !line.starts_with('-')).collect();
-        let mut der = super::STANDARD.decode(body).unwrap();
+        let mut der = STANDARD.decode(body).unwrap();
         let at = at.index(der.len());
         der[at] = byte;
-        let pem = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", super::STANDARD.encode(der));
+        let pem = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", STANDARD.encode(der));
         if let Ok(certificate) = read(&pem) {
             prop_assert!(certificate.issuer().is_ascii() && certificate.subject().is_ascii());
         }

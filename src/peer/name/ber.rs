@@ -11,7 +11,7 @@ const IA5_STRING: u8 = 0x16;
 const UNIVERSAL_STRING: u8 = 0x1c;
 const BMP_STRING: u8 = 0x1e;
 
-/// The text of one encoded string; nothing unless it is exactly one string, of a known type and right for that type.
+/// The text of one encoded string. `None` unless it is exactly one string, of a known type and valid for that type.
 pub(super) fn decode_string(encoded: &[u8]) -> Option<String> {
     let mut reader = SliceReader::new(encoded).ok()?;
     // The tag is read by hand because `der` does not know UniversalString.

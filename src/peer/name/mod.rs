@@ -1,11 +1,13 @@
 //! Reads the string form of a distinguished name: RFC 4514, and RFC 2253 where that is what hosts print (spaces around
 //! separators, `OID.`). Keeps O, OU and CN; every other attribute is read only so that nothing inside it can pose as one.
+//!
+//! Read by hand, because libraries read the form of one RFC, and gateways print a mixture.
 
 mod ber;
 
 use std::fmt;
 
-use super::hex;
+use crate::hex;
 
 /// Longest name that is read. Ten values of 64 Arabic letters (X.520's bound), each octet escaped to three, still fit.
 pub const MAX_NAME_BYTES: usize = 4096;
@@ -14,7 +16,7 @@ pub const MAX_NAME_BYTES: usize = 4096;
 pub const MAX_ATTRIBUTES: usize = 64;
 
 /// The attribute types that decide who a peer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeType {
     /// `O`, 2.5.4.10.
     Organisation,
@@ -38,9 +40,32 @@ const TYPE_NAMES: [(&str, AttributeType); 9] = [
 ];
 
 /// The attributes O, OU and CN of a well-formed name, in the order of its string form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistinguishedName {
     attributes: Vec<(AttributeType, String)>,
+}
+
+/// Why a text is not a distinguished name that can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameError {
+    /// There is no text.
+    Empty,
+    /// It is longer than [`MAX_NAME_BYTES`].
+    TooLong,
+    /// It has more attributes than [`MAX_ATTRIBUTES`].
+    TooManyAttributes,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// An attribute type is empty, or neither a short name nor a dotted OID, or no `=` follows it.
+    InvalidType,
+    /// A value contains `"`, `;`, `<`, `>` or NUL without an escape.
+    UnescapedSpecial,
+    /// A backslash is not followed by a special character or two hexadecimal digits.
+    InvalidEscape,
+    /// A `#` at the start of a value is not followed by whole hexadecimal octets and nothing else.
+    InvalidHexString,
+    /// The value of an O, OU or CN is not text.
+    UndecodableValue,
 }
 
 impl DistinguishedName {
@@ -48,6 +73,9 @@ impl DistinguishedName {
     ///
     /// A value that is no text (foreign BER, escaped octets that are not UTF-8) is passed over in the attributes that
     /// decide nothing, because where it ends is beyond doubt; in O, OU and CN it refuses the name.
+    ///
+    /// # Errors
+    /// See [`NameError`].
     pub fn parse(text: &[u8]) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -78,29 +106,6 @@ impl DistinguishedName {
     pub fn values(&self, attribute_type: AttributeType) -> impl Iterator<Item = &str> {
         self.attributes.iter().filter(move |(of, _)| *of == attribute_type).map(|(_, value)| value.as_str())
     }
-}
-
-/// Why a text is not a distinguished name that can be relied on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameError {
-    /// There is no text.
-    Empty,
-    /// It is longer than [`MAX_NAME_BYTES`].
-    TooLong,
-    /// It has more attributes than [`MAX_ATTRIBUTES`].
-    TooManyAttributes,
-    /// It is not UTF-8.
-    NotUtf8,
-    /// An attribute type is empty, or neither a short name nor a dotted OID, or no `=` follows it.
-    InvalidType,
-    /// A value contains `"`, `;`, `<`, `>` or NUL without an escape.
-    UnescapedSpecial,
-    /// A backslash is not followed by a special character or two hexadecimal digits.
-    InvalidEscape,
-    /// A `#` at the start of a value is not followed by whole hexadecimal octets and nothing else.
-    InvalidHexString,
-    /// The value of an O, OU or CN is not text.
-    UndecodableValue,
 }
 
 impl fmt::Display for NameError {

@@ -10,19 +10,22 @@
 //! - no signature leaves before it is verified with the public key: a single faulty one would factor the modulus.
 //! - all secret numbers are overwritten when they go.
 
+mod error;
 mod read;
-#[cfg(test)]
-mod tests;
+
+pub use error::PrivateKeyError;
 
 use std::fmt;
 use std::rc::Rc;
 
-use rsa_arithmetic::{Crt, Number};
+use rsa_arithmetic::Number;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::hedge::{Hedge, HedgeSecret};
-use super::{RsaPublicKey, SALT_LENGTH, pss};
+use super::hedge::Hedge;
+use super::pss::{self, SALT_LENGTH};
+use super::public::RsaPublicKey;
+use read::Pair;
 
 /// How often a blinding factor is drawn. At least every second is one, so that this many fail once in 2^64 signatures.
 const MAX_DRAWS: usize = 64;
@@ -33,48 +36,7 @@ const MAX_DRAWS: usize = 64;
 #[derive(Clone)]
 pub struct RsaPrivateKey(Rc<Pair>);
 
-struct Pair {
-    crt: Crt,
-    public: RsaPublicKey,
-    secret: HedgeSecret,
-}
-
-/// Why a text is not an acceptable RSA private key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrivateKeyError {
-    /// It is not PEM, or not PEM alone.
-    NotPem,
-    /// It has several PEM blocks.
-    SeveralBlocks,
-    /// The key is encrypted, and there is no password for it.
-    Encrypted,
-    /// It is a public key.
-    PublicKey,
-    /// It is a certificate.
-    Certificate,
-    /// It is PEM of something else, such as a key in OpenSSH's own format.
-    OtherFormat,
-    /// It is a key for another algorithm, such as ECDSA.
-    OtherAlgorithm,
-    /// It says that it is for signatures with other parameters than those of `PS256` (RFC 4055 §3.3).
-    Restricted,
-    /// The PEM does not hold what it says.
-    Malformed,
-    /// The modulus is the product of more than two primes.
-    MultiPrime,
-    /// The modulus has fewer than [`MIN_MODULUS_BITS`](super::MIN_MODULUS_BITS) bits.
-    TooSmall,
-    /// The modulus has more than [`MAX_MODULUS_BITS`](super::MAX_MODULUS_BITS) bits.
-    TooLarge,
-    /// The public exponent is even, below 3 or above 2^33 − 1.
-    Exponent,
-    /// A prime is longer than half of the modulus (FIPS 186-5 appendix A.1.1).
-    PrimeSize,
-    /// The numbers are not those of one key.
-    Inconsistent,
-}
-
-/// No signature came about. What was wrong with it is nobody's business: it would help whoever causes faults.
+/// No signature was made. Why is not said: it would help an attacker who causes faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SigningFault;
 
@@ -133,8 +95,8 @@ impl Pair {
         Ok(ring.power_times(&inverse, exponent, &message).to_be_bytes(self.public.bits().div_ceil(8)))
     }
 
-    /// A number below n, each as likely as the other. What was drawn and is not below n is thrown away, so that its number
-    /// tells nothing of the one that is taken.
+    /// A number below n, each as likely as any other. Numbers that are not below n are thrown away; how many they were tells
+    /// nothing of the one that is taken.
     fn blinding_factor(&self, generator: &mut Hedge) -> Result<Number, SigningFault> {
         let modulus = self.public.modulus();
         let above = modulus.len() * 8 - self.public.bits();
@@ -152,7 +114,7 @@ impl Pair {
     }
 }
 
-/// Whoever has a modulus and a public exponent in common has the private key in common.
+/// The modulus and the public exponent determine the private key.
 impl PartialEq for RsaPrivateKey {
     fn eq(&self, other: &Self) -> bool {
         self.0.public == other.0.public
@@ -167,24 +129,5 @@ impl fmt::Debug for RsaPrivateKey {
     }
 }
 
-impl fmt::Display for PrivateKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotPem => "a text that is not the PEM of one private key",
-            Self::SeveralBlocks => "more than one PEM block",
-            Self::Encrypted => "an encrypted key",
-            Self::PublicKey => "a public key",
-            Self::Certificate => "a certificate",
-            Self::OtherFormat => "PEM of another format than PKCS#8 and PKCS#1",
-            Self::OtherAlgorithm => "a key of another type than RSA",
-            Self::Restricted => "a key restricted to other signatures than PS256",
-            Self::Malformed => "PEM that does not hold what it says",
-            Self::MultiPrime => "a key with more than two primes",
-            Self::TooSmall => "a key of fewer than 2048 bits",
-            Self::TooLarge => "a key of more than 4096 bits",
-            Self::Exponent => "a key whose exponent is even, below 3 or above 2^33 - 1",
-            Self::PrimeSize => "a key with a prime of more than half its bits",
-            Self::Inconsistent => "a key whose numbers do not belong together",
-        })
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,18 @@ use der::Decode as _;
 use rsa_arithmetic::{Crt, Kernel};
 use zeroize::Zeroizing;
 
-use super::{Pair, PrivateKeyError};
-use crate::rsa::encoding::{AlgorithmError, Block, PemError, check_algorithm};
+use super::error::PrivateKeyError;
+use crate::pem::{Block, PemError};
+use crate::rsa::algorithm::{AlgorithmError, check_algorithm};
 use crate::rsa::hedge::HedgeSecret;
-use crate::rsa::public::bit_length;
-use crate::rsa::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};
+use crate::rsa::public::{MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey, bit_length};
+
+/// The numbers of a key pair.
+pub(super) struct Pair {
+    pub(super) crt: Crt,
+    pub(super) public: RsaPublicKey,
+    pub(super) secret: HedgeSecret,
+}
 
 /// The key pair in a text; not yet tried out.
 pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {

@@ -10,9 +10,11 @@ use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 use der::{Decode as _, Encode as _};
 use num_bigint::BigUint;
 use proptest::prelude::*;
+use rsa_arithmetic::Crt;
 use zeroize::ZeroizeOnDrop;
 
 use super::*;
+use crate::rsa::hedge::HedgeSecret;
 use crate::testing::{EcSigningKey, SigningKey, pem};
 
 const NONCE: [u8; 32] = [7; 32];

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::authority::{Authority, AuthorityFault};
 use super::http_url::{HttpUrl, Scheme};
+use crate::hex;
 
 /// The longest URL in bytes, filled in. The Trust Framework's have about 140; servers refuse request lines beyond 8
 /// KiB.
@@ -80,7 +81,8 @@ pub enum ExpandError {
 
 impl JwksLocation {
     /// The keystore of a Trust Framework environment.
-    pub fn of_environment(environment: Environment) -> JwksLocation {
+    #[must_use]
+    pub fn of_environment(environment: Environment) -> Self {
         let host = match environment {
             Environment::Sandbox => "keystore.sandbox.directory.openfinance.ae",
             Environment::Production => "keystore.directory.openfinance.ae",
@@ -88,14 +90,14 @@ impl JwksLocation {
         let literal = |text: &str| Piece::Literal(text.to_owned());
         let slash = || literal("/");
         let path = vec![slash(), Piece::OrganisationalUnit, slash(), Piece::CommonName, literal("/application.jwks")];
-        JwksLocation { scheme: Scheme::Https, authority: Authority::of_known_host(host), path }
+        Self { scheme: Scheme::Https, authority: Authority::of_known_host(host), path }
     }
 
     /// A URL that is the same for every caller.
     ///
     /// # Errors
     /// When the text is not an `https` URL (or `http` to this machine), or has a placeholder.
-    pub fn fixed(url: &str) -> Result<JwksLocation, JwksLocationError> {
+    pub fn fixed(url: &str) -> Result<Self, JwksLocationError> {
         let location = parse(url)?;
         let fixed = location.path.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         if fixed { Ok(location) } else { Err(JwksLocationError::PlaceholderInFixedUrl) }
@@ -105,18 +107,20 @@ impl JwksLocation {
     ///
     /// # Errors
     /// When the text is not an `https` URL (or `http` to this machine), or has no placeholder.
-    pub fn template(template: &str) -> Result<JwksLocation, JwksLocationError> {
+    pub fn template(template: &str) -> Result<Self, JwksLocationError> {
         let location = parse(template)?;
         let fixed = location.path.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         if fixed { Err(JwksLocationError::PlaceholderMissing) } else { Ok(location) }
     }
 
     /// How it is fetched.
+    #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// `host:port`: how Kong and APISIX name the host to call.
+    #[must_use]
     pub fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
     }
@@ -151,7 +155,7 @@ impl HttpUrl {
     ///
     /// # Errors
     /// See [`JwksLocation::fixed`].
-    pub fn parse(url: &str) -> Result<HttpUrl, JwksLocationError> {
+    pub fn parse(url: &str) -> Result<Self, JwksLocationError> {
         JwksLocation::fixed(url)?.expand("", None).map_err(JwksLocationError::Expansion)
     }
 }
@@ -159,24 +163,24 @@ impl HttpUrl {
 impl fmt::Display for JwksLocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JwksLocationError::NotHttps => "one with another scheme",
-            JwksLocationError::PlaintextBeyondLoopback => {
-                "one with http:// to a host that is not localhost, 127.0.0.0/8 or [::1]"
-            }
-            JwksLocationError::PlaceholderOutsidePath => "one with a placeholder outside path and query",
-            JwksLocationError::UserInfo => AuthorityFault::UserInfo.as_str(),
-            JwksLocationError::Host => AuthorityFault::Host.as_str(),
-            JwksLocationError::Port => AuthorityFault::Port.as_str(),
-            JwksLocationError::Fragment => "one with a fragment (#)",
-            JwksLocationError::Character => "one with characters that RFC 3986 does not allow",
-            JwksLocationError::UnknownPlaceholder => "one with braces around something else",
-            JwksLocationError::PlaceholderMissing => "one without: give it as \"url\"",
-            JwksLocationError::PlaceholderInFixedUrl => "one with: give it as \"url_template\"",
-            JwksLocationError::Expansion(ExpandError::TooLong) => "one that is too long",
-            JwksLocationError::Expansion(_) => "one with a path segment . or ..",
+            Self::NotHttps => "one with another scheme",
+            Self::PlaintextBeyondLoopback => "one with http:// to a host that is not localhost, 127.0.0.0/8 or [::1]",
+            Self::PlaceholderOutsidePath => "one with a placeholder outside path and query",
+            Self::UserInfo => AuthorityFault::UserInfo.as_str(),
+            Self::Host => AuthorityFault::Host.as_str(),
+            Self::Port => AuthorityFault::Port.as_str(),
+            Self::Fragment => "one with a fragment (#)",
+            Self::Character => "one with characters that RFC 3986 does not allow",
+            Self::UnknownPlaceholder => "one with braces around something else",
+            Self::PlaceholderMissing => "one without: give it as \"url\"",
+            Self::PlaceholderInFixedUrl => "one with: give it as \"url_template\"",
+            Self::Expansion(ExpandError::TooLong) => "one that is too long",
+            Self::Expansion(_) => "one with a path segment . or ..",
         })
     }
 }
+
+impl std::error::Error for JwksLocationError {}
 
 fn parse(text: &str) -> Result<JwksLocation, JwksLocationError> {
     let (scheme, rest) = text.split_once("://").ok_or(JwksLocationError::NotHttps)?;
@@ -244,7 +248,8 @@ fn push_encoded(path: &mut String, value: &str) -> Result<(), ExpandError> {
         if is_unreserved(byte) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            path.push('%');
+            path.extend(hex::upper(byte));
         }
     }
     Ok(())

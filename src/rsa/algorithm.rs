@@ -1,43 +1,17 @@
-//! How RSA keys are written: the textual encoding of RFC 7468 §2 (PEM), and the algorithm identifiers of RFC 8017
-//! appendix A.1 and RFC 4055 §1.2, §3.1.
+//! How the algorithm of an RSA key is named: the identifiers of RFC 8017 appendix A.1 and RFC 4055 §1.2, §3.1. Whole keys are
+//! read by the crate `rsa`; the parameters of RSASSA-PSS are read here, because its types for them are 14 KB of the module.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Tag, Tagged as _};
-use zeroize::Zeroizing;
 
 use crate::der::{Elements, context};
 
-use super::SALT_LENGTH;
-
-/// The longest PEM that is read, in bytes. A private key of 4096 bits has 3.3 KB, and one of 16,384 bits still fits, so
-/// that it is refused for its size.
-const MAX_PEM_BYTES: usize = 16 * 1024;
+use super::pss::SALT_LENGTH;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-
-const BEGIN: &str = "-----BEGIN ";
-const END: &str = "-----END ";
-const DASHES: &str = "-----";
-
-/// One PEM block: what it says it is, and the bytes in it, which are overwritten when they go.
-pub(super) struct Block<'p> {
-    pub(super) label: &'p str,
-    body: &'p str,
-}
-
-/// Why a text is not one PEM block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PemError {
-    /// It is none, something stands before or after it, or it is longer than any key.
-    NotPem,
-    /// There are several.
-    SeveralBlocks,
-}
 
 /// Why a key is not for `PS256`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,40 +20,6 @@ pub(super) enum AlgorithmError {
     Other,
     /// It is an RSA key for signatures with other parameters.
     Restricted,
-}
-
-impl<'p> Block<'p> {
-    /// Finds the one block that a text consists of. White space around it is left out.
-    pub(super) fn find(pem: &'p str) -> Result<Self, PemError> {
-        if pem.len() > MAX_PEM_BYTES {
-            return Err(PemError::NotPem);
-        }
-        if pem.matches(BEGIN).count() > 1 {
-            return Err(PemError::SeveralBlocks);
-        }
-        let find = || {
-            let (label, rest) = pem.trim_ascii().strip_prefix(BEGIN)?.split_once(DASHES)?;
-            let (body, end) = rest.rsplit_once(END)?;
-            (end.strip_suffix(DASHES)? == label).then_some(Self { label, body })
-        };
-        find().ok_or(PemError::NotPem)
-    }
-
-    /// Whether header fields say that it is encrypted (RFC 1421 §4.6.1.1), as OpenSSL does. No base64 has a hyphen.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.body.trim_ascii_start().starts_with("Proc-Type: 4,ENCRYPTED")
-    }
-
-    /// The bytes.
-    pub(super) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
-        // Both buffers have their full size from the start: one that grows leaves copies behind.
-        let mut base64 = Zeroizing::new(Vec::with_capacity(self.body.len()));
-        base64.extend(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut bytes = Zeroizing::new(vec![0; base64.len()]);
-        let length = STANDARD.decode_slice(&base64, &mut bytes).ok()?;
-        bytes.truncate(length);
-        Some(bytes)
-    }
 }
 
 /// Checks that a key of this algorithm with these parameters (RFC 5280 §4.1.1.2) may be used for `PS256`: plain RSA, or

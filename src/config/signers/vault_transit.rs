@@ -1,14 +1,15 @@
-//! The settings of the remote signer: the Transit engine of HashiCorp Vault or OpenBao, which holds the key and signs by HTTP
+//! The settings of Vault Transit, a remote signer: the Transit engine of HashiCorp Vault or OpenBao, which holds the key and signs by HTTP
 //! (spec §4). Its address may be `http://`, because Vault often listens beside the gateway; what that means is warned of.
 
 use std::time::Duration;
 
-use super::duration::DurationRange;
-use super::errors::ConfigErrors;
-use super::jwt_auth::UPSTREAM;
-use super::reader::{IntegerRange, Keys, Node, TextRule};
-use super::secret::{Secret, SecretSource};
-use super::signing::KEY_ID;
+use crate::config::callouts::read_upstream;
+use crate::config::duration::DurationRange;
+use crate::config::errors::ConfigErrors;
+use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
+use crate::config::secret::{Secret, SecretSource};
+use crate::config::text_rules::{KEY_ID, pem};
+use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
@@ -52,15 +53,10 @@ const TOKEN: TextRule = TextRule {
     allows: |character| character.is_ascii_graphic(),
 };
 
-/// The longest public key that is read has about 800 bytes.
-const PUBLIC_KEY: TextRule = TextRule {
-    expected: "an RSA public key of 2048 to 4096 bits in PEM",
-    max_bytes: 16 * 1024,
-    allows: |character| matches!(character, ' '..='~' | '\t' | '\r' | '\n'),
-};
+const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
 
 /// Vault counts from 1.
-const KEY_VERSION: IntegerRange = IntegerRange { min: 1, max: 1_000_000, default: 1 };
+const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
 
 /// A request of the bank waits this long, once or twice.
 const TIMEOUT: DurationRange =
@@ -95,19 +91,11 @@ pub struct VaultTransit {
 }
 
 impl VaultTransit {
-    pub(super) fn read(
-        node: &Node<'_>,
-        secrets: &mut SecretSource<'_>,
-        errors: &mut ConfigErrors,
-    ) -> Option<VaultTransit> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let origin = read_address(&object.member("address"), secrets, errors);
-        let upstream = object.member("upstream");
-        let upstream = if upstream.is_absent() {
-            origin.as_ref().map(Origin::host_and_port)
-        } else {
-            upstream.text(&UPSTREAM, errors).map(str::to_owned)
-        };
+        let host_and_port = origin.as_ref().map(Origin::host_and_port);
+        let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let namespace = object.member("namespace").optional(|node| node.text(&NAMESPACE, errors).map(str::to_owned));
         let mount = read_mount(&object.member("mount"), errors);
         let key = read_key(&object.member("key"), errors);
@@ -124,7 +112,7 @@ impl VaultTransit {
             let got = if deadline.is_absent() { "nothing, which means 5s" } else { "a shorter one" };
             return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
         }
-        Some(VaultTransit {
+        Some(Self {
             url: origin?.url(format!("/v1/{}/sign/{}/sha2-256", mount?, key?)),
             upstream: upstream?,
             namespace: namespace?,
@@ -175,7 +163,7 @@ fn is_segment(text: &str) -> bool {
 
 fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPublicKey> {
     let text = node.text(&PUBLIC_KEY, errors)?;
-    if text.contains("PRIVATE KEY-----") {
+    if has_private_key(text) {
         return node.refuse_text(PUBLIC_KEY.expected, "a text with a private key, which must not stand here", errors);
     }
     match RsaPublicKey::from_pem(text) {

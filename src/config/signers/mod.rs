@@ -1,0 +1,107 @@
+//! Who signs tokens: this filter, with `keys`, or a `remote_signer`, which holds the key itself and is asked for each signature.
+
+mod local;
+mod vault_transit;
+
+pub use local::LocalKey;
+pub use vault_transit::VaultTransit;
+
+use super::errors::ConfigErrors;
+use super::reader::{Keys, Node, Object};
+use super::secret::SecretSource;
+use crate::url::Scheme;
+
+/// The keys of `remote_signer`: those of [`REMOTE_SIGNERS`].
+const KEYS: Keys = Keys { supported: &["vault_transit"], refused: &[] };
+
+/// The remote signers: under which key each is configured, and how its settings are read. Another one is a file beside this
+/// one, a variant of [`Signer`] with its [upstream](Signer::upstream), and a line here and in [`KEYS`].
+const REMOTE_SIGNERS: [(&str, Read); 1] = [("vault_transit", |node, secrets, errors| {
+    VaultTransit::read(node, secrets, errors).map(|settings| Signer::VaultTransit(Box::new(settings)))
+})];
+
+/// Who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// This filter, with one of these keys: at least one, with different key ids and different times.
+    Local(Vec<LocalKey>),
+    /// The Transit engine of HashiCorp Vault or OpenBao.
+    VaultTransit(Box<VaultTransit>),
+}
+
+/// The server of a remote signer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignerUpstream<'a> {
+    /// The path of the setting, from the object on that has `remote_signer`.
+    pub path: &'static str,
+    /// What the gateway calls: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    pub upstream: &'a str,
+    /// How it is called.
+    pub scheme: Scheme,
+}
+
+type Read = fn(&Node<'_>, &mut SecretSource<'_>, &mut ConfigErrors) -> Option<Signer>;
+
+impl Signer {
+    /// Whether somebody else signs, so that a token has to wait for an answer.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.upstream().is_some()
+    }
+
+    /// The server that signs, if this filter does not.
+    #[must_use]
+    pub fn upstream(&self) -> Option<SignerUpstream<'_>> {
+        match self {
+            Self::Local(_) => None,
+            Self::VaultTransit(settings) => Some(SignerUpstream {
+                path: "remote_signer.vault_transit.upstream",
+                upstream: &settings.upstream,
+                scheme: settings.url.scheme(),
+            }),
+        }
+    }
+
+    /// Reads the one of `keys` and `remote_signer` that an object has.
+    pub(super) fn read(
+        node: &Node<'_>,
+        object: &Object<'_>,
+        secrets: &mut SecretSource<'_>,
+        errors: &mut ConfigErrors,
+    ) -> Option<Self> {
+        let (keys, remote) = (object.member("keys"), object.member("remote_signer"));
+        let local_signer = keys.optional(|node| local::read(node, secrets, errors));
+        let remote_signer = remote.optional(|node| read_remote(node, secrets, errors));
+        match (keys.is_absent(), remote.is_absent()) {
+            (false, true) => local_signer?.map(Self::Local),
+            (true, false) => remote_signer?,
+            (neither, _) => {
+                let got = if neither { "neither" } else { "both" };
+                node.refuse_text("\"keys\" or \"remote_signer\"", got, errors)
+            }
+        }
+    }
+}
+
+fn read_remote(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Signer> {
+    let object = node.object(&KEYS, errors)?;
+    object.exactly_one(errors);
+    let mut signer = None;
+    for (key, read) in REMOTE_SIGNERS {
+        let settings = object.member(key);
+        if !settings.is_absent() {
+            signer = signer.or(read(&settings, secrets, errors));
+        }
+    }
+    signer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_remote_signer_that_is_read_may_be_configured() {
+        assert_eq!(KEYS.supported, REMOTE_SIGNERS.map(|(key, _)| key));
+    }
+}
