@@ -17,7 +17,7 @@ use crate::config::{self, ForwardAuthorization};
 use crate::evidence::Evidence;
 use crate::health::HealthChecks;
 use crate::identity_headers::{self, Identity};
-use crate::peer::{PeerCertificate, PeerError, PeerFacts, PeerSource};
+use crate::peer::{PeerCertificate, PeerError, PeerFacts};
 use crate::provider;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::NonceInput;
@@ -80,11 +80,7 @@ impl Inbound {
             expected: LiteMap::new_vec(),
         });
         let method = AuthMethod::new(&config.auth, capabilities);
-        let forwarded_certificate = match &config.peer.source {
-            PeerSource::ForwardedHeader { name, .. } => Some(name.clone()),
-            // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
-            PeerSource::Connection => config.health_checks.as_ref().map(|_| "x-forwarded-client-cert".to_owned()),
-        };
+        let forwarded_certificate = config.peer.source.header(config.health_checks.is_some()).map(str::to_owned);
         let headers = ConfiguredHeaders { forwarded_certificate, api_key: method.own_header().map(str::to_owned) };
         let removed = match config.forward.authorization {
             // The method's own header too: whatever a caller proves itself with ends here.
