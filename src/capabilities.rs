@@ -3,18 +3,8 @@
 
 use std::rc::Rc;
 
+pub use crate::gateway::kinds::GatewayKind;
 use crate::shared_data::{NoSharedData, SharedData};
-
-/// The gateways that the filter knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GatewayKind {
-    /// Envoy, and what is built on it.
-    Envoy,
-    /// Kong 3.4 to 3.9.
-    Kong,
-    /// APISIX 3.
-    Apisix,
-}
 
 /// What a gateway can do.
 #[derive(Debug, Clone)]
@@ -41,39 +31,12 @@ pub struct Capabilities {
     pub names_upstreams: bool,
 }
 
-impl GatewayKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Envoy, Self::Kong, Self::Apisix];
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Envoy => "envoy",
-            Self::Kong => "kong",
-            Self::Apisix => "apisix",
-        }
-    }
-}
-
 impl Capabilities {
     /// What a gateway of this kind can do, when its workers share `data`, if anything, and it took a request
     /// for a tick or not.
     #[must_use]
     pub fn of(kind: GatewayKind, data: Option<Rc<dyn SharedData>>, has_timer: bool) -> Self {
-        let is_envoy = kind == GatewayKind::Envoy;
-        Self {
-            shares_data: data.is_some(),
-            data: data.unwrap_or_else(|| Rc::new(NoSharedData)),
-            has_timer,
-            wakes_others: is_envoy,
-            holds_responses: is_envoy,
-            replaces_responses: kind != GatewayKind::Apisix,
-            hides_requests: kind == GatewayKind::Kong,
-            // The buffers of the first one are about to be freed, and the next one would be sent from them.
-            repeats_unanswered_callouts: kind != GatewayKind::Kong,
-            names_upstreams: is_envoy,
-        }
+        kind.capabilities(data, has_timer)
     }
 
     /// The data for those that wait for what another worker does: without a timer they would never notice its end, nor

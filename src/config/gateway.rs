@@ -29,7 +29,7 @@ impl Gateway {
             return Some(Gateway::default());
         }
         let object = node.object(&KEYS, errors)?;
-        let kinds = GatewayKind::ALL.map(|kind| (kind.as_str(), kind));
+        let kinds = GatewayKind::ALL.map(|kind| (kind.name(), kind));
         let kind = object.member("kind").optional(|node| node.choice(&kinds, errors));
         let shared_data = object.member("shared_data").optional(|node| node.boolean(false, errors));
         Some(Gateway { kind: kind?, shared_data: shared_data? })

@@ -35,7 +35,7 @@ pub(crate) fn secret(name: &str) -> Option<String> {
 
 /// The name of a gateway's folder.
 pub(crate) fn folder(kind: GatewayKind) -> &'static str {
-    kind.as_str()
+    kind.name()
 }
 
 /// The filter's configuration, as text, on a service of Kong or on a route of APISIX.
