@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use super::totality::{path_of, pointers, samples};
 use super::{EXAMPLE, accepted, changed, environment, least, least_outbound, removed, with};
 use crate::capabilities::Capabilities;
-use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Config;
+use crate::gateway::kinds::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::shared_data::{NoSharedData, SharedData};
 
 /// A gateway of this kind, which has shared data when the configuration says so.
 fn capabilities(kind: GatewayKind, config: &Config) -> Capabilities {
     let data = config.gateway.uses_shared_data(kind).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
-    Capabilities::of(kind, data, kind != Apisix)
+    kind.capabilities(data, kind != Apisix)
 }
 
 /// What a gateway of this kind cannot do, a line each.
@@ -298,7 +298,7 @@ fn what_a_gateway_can_do_decides_and_not_its_name() {
     ];
     for config in asking.iter().map(accepted) {
         for kind in GatewayKind::ALL {
-            let mut able = Capabilities::of(kind, None, true);
+            let mut able = kind.capabilities(None, true);
             (able.shares_data, able.holds_responses, able.replaces_responses, able.names_upstreams) =
                 (true, true, true, true);
             assert_eq!(config.check(kind, &able), Ok(()), "{kind:?}");

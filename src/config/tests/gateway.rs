@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{accepted, faults, least, least_outbound, with};
-use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Gateway;
+use crate::gateway::kinds::GatewayKind::{self, Apisix, Envoy, Kong};
 
 fn read(settings: Value) -> Gateway {
     accepted(&with("/gateway", settings)).gateway

@@ -1,8 +1,8 @@
 //! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
 
 use super::*;
-use crate::capabilities::GatewayKind;
 use crate::config::{Secret, Signer};
+use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
 use crate::signing::nonce::Nonces;
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     fn within(kind: GatewayKind, settings: config::VaultTransit) -> Self {
-        Self(VaultTransit::new(settings, &Capabilities::of(kind, None, false)))
+        Self(VaultTransit::new(settings, &kind.capabilities(None, false)))
     }
 
     fn start(&mut self, millisecond: u64, request: RequestId) -> Callout {

@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
 use hub_auth_filter::config::{Config, ConfigErrors, Direction};
+use hub_auth_filter::gateway::kinds::GatewayKind;
 use hub_auth_filter::shared_data::{NoSharedData, SharedData};
 use serde_json::Value;
 use wasm_tests::artifact::Artifact;
@@ -90,7 +90,7 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
 /// Whether the gateway can do what the configuration asks of it.
 fn check(kind: GatewayKind, config: &Config) -> Result<(), ConfigErrors> {
     let shared = config.gateway.uses_shared_data(kind).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
-    config.check(kind, &Capabilities::of(kind, shared, false))
+    config.check(kind, &kind.capabilities(shared, false))
 }
 
 /// An upstream is a cluster's name on Envoy. Elsewhere it would take the place of the URL's host and port.
