@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-pub use crate::gateway::kinds::GatewayKind;
 use crate::shared_data::{NoSharedData, SharedData};
 
 /// What a gateway can do.
@@ -13,6 +12,8 @@ pub struct Capabilities {
     pub data: Rc<dyn SharedData>,
     /// Whether [`Capabilities::data`] is more than nothing.
     pub shares_data: bool,
+    /// Whether it could be.
+    pub data_sharing: DataSharing,
     /// Whether time is told to the filter regularly.
     pub has_timer: bool,
     /// Whether one event may decide on several requests. Where it may not, a request is decided only when it arrives and
@@ -29,16 +30,30 @@ pub struct Capabilities {
     /// Whether the upstream of a callout is a name that the gateway's configuration defines. Elsewhere it is an address:
     /// `host` or `host:port`.
     pub names_upstreams: bool,
+    /// What to say of a callout to an IP address over TLS, where none succeeds.
+    pub no_tls_to_addresses: Option<&'static str>,
+    /// What to say of a secret in the configuration itself, where configurations are logged as they are.
+    pub logs_secrets: Option<&'static str>,
+}
+
+/// Whether the workers of a gateway can share data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataSharing {
+    /// They do, unless the configuration says that they do not.
+    ByDefault,
+    /// They do where the configuration says so: the gateway cannot be asked whether it was set up for it.
+    OnRequest {
+        /// What the operator has to set up.
+        setup: &'static str,
+    },
+    /// They never do.
+    Never {
+        /// Why not.
+        reason: &'static str,
+    },
 }
 
 impl Capabilities {
-    /// What a gateway of this kind can do, when its workers share `data`, if anything, and it took a request
-    /// for a tick or not.
-    #[must_use]
-    pub fn of(kind: GatewayKind, data: Option<Rc<dyn SharedData>>, has_timer: bool) -> Self {
-        kind.capabilities(data, has_timer)
-    }
-
     /// The data for those that wait for what another worker does: without a timer they would never notice its end, nor
     /// could they be woken where nobody can, and get none.
     #[must_use]

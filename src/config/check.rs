@@ -5,7 +5,7 @@ use super::errors::ConfigErrors;
 use super::{
     Auth, Config, Direction, JwtAuth, Outbound, Replay, ResponseToken, Signer, TokenValidation, VerificationMode,
 };
-use crate::capabilities::{Capabilities, GatewayKind};
+use crate::capabilities::{Capabilities, DataSharing};
 use crate::replay::ReplayScope;
 use crate::url::{Authority, Scheme};
 
@@ -19,27 +19,27 @@ struct Callout<'a> {
 }
 
 impl Config {
-    /// Checks that a gateway of this kind, with these capabilities, can do all that is asked of it.
+    /// Checks that a gateway with these capabilities can do all that is asked of it.
     ///
     /// # Errors
     /// All that it cannot do at once, each with its path and what it can do instead.
-    pub fn check(&self, kind: GatewayKind, capabilities: &Capabilities) -> Result<(), ConfigErrors> {
+    pub fn check(&self, capabilities: &Capabilities) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
         if self.detects_replays_in_gateway() && !capabilities.shares_data {
-            let problem = match kind {
-                GatewayKind::Envoy => {
-                    "expected \"off\" or \"worker\", or \"gateway\": {\"shared_data\": true} beside \"inbound\", got \
-                     \"gateway\" without shared data"
-                }
-                GatewayKind::Kong => {
-                    "expected \"off\" or \"worker\", or shared data in Kong (nginx_wasm_shm_kv) and \
-                     \"gateway\": {\"shared_data\": true} beside \"inbound\", got \"gateway\" without shared data"
-                }
-                GatewayKind::Apisix => {
-                    "expected \"off\" or \"worker\", got \"gateway\": the workers of APISIX share nothing"
+            let once_set_up = |setup: &str| {
+                format!(
+                    "expected \"off\" or \"worker\", or {setup}\"gateway\": {{\"shared_data\": true}} beside \"inbound\", \
+                     got \"gateway\" without shared data"
+                )
+            };
+            let problem = match capabilities.data_sharing {
+                DataSharing::ByDefault => once_set_up(""),
+                DataSharing::OnRequest { setup } => once_set_up(&format!("{setup} and ")),
+                DataSharing::Never { reason } => {
+                    format!("expected \"off\" or \"worker\", got \"gateway\": {reason}")
                 }
             };
-            errors.add("inbound.auth.jwt_auth.replay_detection", problem.to_owned());
+            errors.add("inbound.auth.jwt_auth.replay_detection", problem);
         }
         if self.has_responses_signed_remotely() && !capabilities.holds_responses {
             let problem = "expected \"keys\" in its place, got a signer that must be asked: this gateway cannot hold a \
@@ -59,33 +59,28 @@ impl Config {
                 }
             }
         }
-        if self.gateway.shared_data == Some(true) && kind == GatewayKind::Apisix {
-            let problem = "expected false, got true: the workers of APISIX share nothing";
-            errors.add("gateway.shared_data", problem.to_owned());
+        if self.gateway.shared_data == Some(true)
+            && let DataSharing::Never { reason } = capabilities.data_sharing
+        {
+            errors.add("gateway.shared_data", format!("expected false, got true: {reason}"));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// What the operator should know of this configuration in a gateway of this kind, a line each, beyond
+    /// What the operator should know of this configuration in a gateway with these capabilities, a line each, beyond
     /// [`Config::warnings`].
     #[must_use]
-    pub fn warnings_for(&self, kind: GatewayKind) -> Vec<String> {
-        if kind != GatewayKind::Apisix {
-            return Vec::new();
-        }
+    pub fn warnings_for(&self, capabilities: &Capabilities) -> Vec<String> {
         let is_address = |upstream: &str| Authority::parse(upstream).is_ok_and(|authority| authority.is_address());
         let fails = |callout: &Callout<'_>| callout.scheme == Scheme::Https && is_address(callout.upstream);
-        let of_callout = |Callout { path, .. }| {
-            format!("{path}: APISIX calls no IP address with https://: each call will fail; give the name of the host")
-        };
-        let of_secret = |path: &String| {
-            format!(
-                "{path}: APISIX logs the route with this value, at level info and when it cannot load the plugin; give \
-                 {{\"env\": \"NAME\"}} instead"
-            )
-        };
-        let callouts = self.callouts().filter(fails).map(of_callout);
-        callouts.chain(self.inline_secrets.iter().map(of_secret)).collect()
+        let mut warnings = Vec::new();
+        if let Some(remark) = capabilities.no_tls_to_addresses {
+            warnings.extend(self.callouts().filter(fails).map(|callout| format!("{}: {remark}", callout.path)));
+        }
+        if let Some(remark) = capabilities.logs_secrets {
+            warnings.extend(self.inline_secrets.iter().map(|path| format!("{path}: {remark}")));
+        }
+        warnings
     }
 
     fn detects_replays_in_gateway(&self) -> bool {

@@ -54,7 +54,7 @@ impl Plugin {
             for warning in config.warnings() {
                 log::warn!("hub-auth-filter: {warning}");
             }
-            self.claimed_kind = config.gateway.kind;
+            self.claimed_kind = config.gateway.kind.and_then(GatewayKind::from_name);
             match (self.claimed_kind, found) {
                 (Some(claimed), Some(kind)) if claimed != kind => self.refuse_kind(claimed, kind),
                 (_, Some(kind)) => self.start(config, kind),
@@ -152,14 +152,17 @@ impl Plugin {
     fn start(&mut self, config: Config, kind: GatewayKind) {
         let adapter = kind.adapter();
         let has_timer = adapter.has_ticks() && abi::set_tick_period(TICK).is_ok();
-        let data: Option<Rc<dyn SharedData>> =
-            if config.gateway.uses_shared_data(kind) { Some(Rc::new(HostSharedData::of(adapter))) } else { None };
+        let data: Option<Rc<dyn SharedData>> = if config.gateway.uses_shared_data(kind.data_sharing()) {
+            Some(Rc::new(HostSharedData::of(adapter)))
+        } else {
+            None
+        };
         let capabilities = kind.capabilities(data, has_timer);
-        if let Err(errors) = config.check(kind, &capabilities) {
+        if let Err(errors) = config.check(&capabilities) {
             log_errors(&errors);
             return;
         }
-        for warning in config.warnings_for(kind) {
+        for warning in config.warnings_for(&capabilities) {
             log::warn!("hub-auth-filter: {warning}");
         }
         let mut direction = Direction::new(config.direction, &capabilities);
@@ -196,7 +199,7 @@ fn read_configuration(size: usize) -> Option<Config> {
         let value = |entry: &String| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned());
         environment.iter().find_map(value)
     };
-    Config::parse_with(&configuration, &variable).map_err(|errors| log_errors(&errors)).ok()
+    Config::parse_with(&configuration, &GatewayKind::known(), &variable).map_err(|errors| log_errors(&errors)).ok()
 }
 
 fn log_errors(errors: &ConfigErrors) {

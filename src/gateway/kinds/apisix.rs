@@ -1,13 +1,15 @@
 //! APISIX 3: OpenResty with wasm-nginx-module.
 
 use super::Description;
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, DataSharing};
+use crate::config::KnownGateway;
 
 pub(super) const APISIX: Description = Description {
-    name: "apisix",
+    known: KnownGateway { name: "apisix", hint: None },
     capabilities: |data, shares_data, has_timer| Capabilities {
         data,
         shares_data,
+        data_sharing: DataSharing::Never { reason: "the workers of APISIX share nothing" },
         has_timer,
         wakes_others: false,
         holds_responses: false,
@@ -15,6 +17,13 @@ pub(super) const APISIX: Description = Description {
         hides_requests: false,
         repeats_unanswered_callouts: true,
         names_upstreams: false,
+        no_tls_to_addresses: Some(
+            "APISIX calls no IP address with https://: each call will fail; give the name of the host",
+        ),
+        logs_secrets: Some(
+            "APISIX logs the route with this value, at level info and when it cannot load the plugin; give \
+             {\"env\": \"NAME\"} instead",
+        ),
     },
     #[cfg(all(target_family = "wasm", feature = "gateway"))]
     adapter: &adapter::Apisix,

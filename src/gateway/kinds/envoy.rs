@@ -1,13 +1,15 @@
 //! Envoy.
 
 use super::Description;
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, DataSharing};
+use crate::config::KnownGateway;
 
 pub(super) const ENVOY: Description = Description {
-    name: "envoy",
+    known: KnownGateway { name: "envoy", hint: Some("in Envoy a google.protobuf.StringValue") },
     capabilities: |data, shares_data, has_timer| Capabilities {
         data,
         shares_data,
+        data_sharing: DataSharing::ByDefault,
         has_timer,
         wakes_others: true,
         holds_responses: true,
@@ -15,6 +17,8 @@ pub(super) const ENVOY: Description = Description {
         hides_requests: false,
         repeats_unanswered_callouts: true,
         names_upstreams: true,
+        no_tls_to_addresses: None,
+        logs_secrets: None,
     },
     #[cfg(all(target_family = "wasm", feature = "gateway"))]
     adapter: &adapter::Envoy,

@@ -1,13 +1,16 @@
 //! Kong 3.4 to 3.9: nginx with ngx_wasm_module.
 
 use super::Description;
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, DataSharing};
+use crate::config::KnownGateway;
 
 pub(super) const KONG: Description = Description {
-    name: "kong",
+    known: KnownGateway { name: "kong", hint: None },
     capabilities: |data, shares_data, has_timer| Capabilities {
         data,
         shares_data,
+        // Without a memory zone it traps, and it cannot be asked whether it has one.
+        data_sharing: DataSharing::OnRequest { setup: "shared data in Kong (nginx_wasm_shm_kv)" },
         has_timer,
         wakes_others: false,
         holds_responses: false,
@@ -16,6 +19,8 @@ pub(super) const KONG: Description = Description {
         // The buffers of the first one are about to be freed, and the next one would be sent from them.
         repeats_unanswered_callouts: false,
         names_upstreams: false,
+        no_tls_to_addresses: None,
+        logs_secrets: None,
     },
     #[cfg(all(target_family = "wasm", feature = "gateway"))]
     adapter: &adapter::Kong,

@@ -9,7 +9,8 @@ mod nginx;
 
 use std::rc::Rc;
 
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, DataSharing};
+use crate::config::KnownGateway;
 #[cfg(all(target_family = "wasm", feature = "gateway"))]
 use crate::gateway::adapter::Adapter;
 use crate::shared_data::{NoSharedData, SharedData};
@@ -27,10 +28,11 @@ pub enum GatewayKind {
 
 /// What there is to know of a gateway. Each has one, in its own file.
 struct Description {
-    /// Its name in the configuration.
-    name: &'static str,
+    /// What one has to know of it to read a configuration.
+    known: KnownGateway,
     /// What it can do with this data, which its workers share or not, and with a timer or without.
     capabilities: fn(data: Rc<dyn SharedData>, shares_data: bool, has_timer: bool) -> Capabilities,
+    /// What translates for it.
     #[cfg(all(target_family = "wasm", feature = "gateway"))]
     adapter: &'static dyn Adapter,
 }
@@ -39,7 +41,7 @@ impl GatewayKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Envoy, Self::Kong, Self::Apisix];
 
-    const fn description(self) -> &'static Description {
+    fn description(self) -> &'static Description {
         match self {
             Self::Envoy => &envoy::ENVOY,
             Self::Kong => &kong::KONG,
@@ -49,14 +51,26 @@ impl GatewayKind {
 
     /// Its name in the configuration.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.description().name
+    pub fn name(self) -> &'static str {
+        self.description().known.name
     }
 
     /// The gateway of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What one has to know of all of them to read a configuration.
+    #[must_use]
+    pub fn known() -> [KnownGateway; Self::ALL.len()] {
+        Self::ALL.map(|kind| kind.description().known)
+    }
+
+    /// Whether the workers of such a gateway can share data.
+    #[must_use]
+    pub fn data_sharing(self) -> DataSharing {
+        self.capabilities(None, false).data_sharing
     }
 
     /// What such a gateway can do, when its workers share `data`, if anything, and it took a request for a tick or not.
@@ -84,3 +98,6 @@ impl GatewayKind {
         self.description().adapter
     }
 }
+
+#[cfg(test)]
+mod tests;
