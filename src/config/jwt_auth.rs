@@ -57,8 +57,8 @@ const REPLAY_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 1_000_000, def
 /// Each takes 80 bytes in each worker, from the start on.
 pub(super) const TOKEN_CACHE_CAPACITY: IntegerRange = IntegerRange { min: 1, max: 100_000, default: 1_000 };
 
-/// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
-/// gateway is known. The bound leaves room for the longest DNS name.
+/// A name that the gateway knows; where it knows none, `host` or `host:port`, to which [`super::Config::check`] holds it once
+/// the gateway is known. The bound leaves room for the longest DNS name.
 pub(super) const UPSTREAM: TextRule = TextRule {
     expected: "a string of 1 to 255 visible ASCII characters",
     max_bytes: 255,
@@ -70,7 +70,7 @@ pub(super) const UPSTREAM: TextRule = TextRule {
 pub struct JwtAuth {
     /// Where a caller's keys are.
     pub jwks: JwksLocation,
-    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    /// What the gateway calls to fetch them: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// How long a fetched key set is used.
     pub max_age: Duration,
