@@ -5,17 +5,6 @@ use std::rc::Rc;
 
 use crate::shared_data::{NoSharedData, SharedData};
 
-/// The gateways that the filter knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GatewayKind {
-    /// Envoy, and what is built on it.
-    Envoy,
-    /// Kong 3.4 to 3.9.
-    Kong,
-    /// APISIX 3.
-    Apisix,
-}
-
 /// Whom the gateway's callouts belong to, and with that who may wait for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CalloutOwner {
@@ -33,6 +22,8 @@ pub struct Capabilities {
     pub data: Rc<dyn SharedData>,
     /// Whether [`Capabilities::data`] is more than nothing.
     pub shares_data: bool,
+    /// Whether it could be.
+    pub data_sharing: DataSharing,
     /// Whether time is told to the filter regularly.
     pub has_timer: bool,
     /// Whom callouts belong to.
@@ -48,43 +39,30 @@ pub struct Capabilities {
     /// Whether the upstream of a callout is a name that the gateway's configuration defines. Elsewhere it is an address:
     /// `host` or `host:port`.
     pub names_upstreams: bool,
+    /// What to say of a callout to an IP address over TLS, where none succeeds.
+    pub no_tls_to_addresses: Option<&'static str>,
+    /// What to say of a secret in the configuration itself, where configurations are logged as they are.
+    pub logs_secrets: Option<&'static str>,
 }
 
-impl GatewayKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Envoy, Self::Kong, Self::Apisix];
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Envoy => "envoy",
-            Self::Kong => "kong",
-            Self::Apisix => "apisix",
-        }
-    }
+/// Whether the workers of a gateway can share data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataSharing {
+    /// They do, unless the configuration says that they do not.
+    ByDefault,
+    /// They do where the configuration says so: the gateway cannot be asked whether it was set up for it.
+    OnRequest {
+        /// What the operator has to set up.
+        setup: &'static str,
+    },
+    /// They never do.
+    Never {
+        /// Why not.
+        reason: &'static str,
+    },
 }
 
 impl Capabilities {
-    /// What a gateway of this kind can do, when its workers share `data`, if anything, and it took a request
-    /// for a tick or not.
-    #[must_use]
-    pub fn of(kind: GatewayKind, data: Option<Rc<dyn SharedData>>, has_timer: bool) -> Self {
-        let is_envoy = kind == GatewayKind::Envoy;
-        Self {
-            shares_data: data.is_some(),
-            data: data.unwrap_or_else(|| Rc::new(NoSharedData)),
-            has_timer,
-            callout_owner: if is_envoy { CalloutOwner::Plugin } else { CalloutOwner::Request },
-            holds_responses: is_envoy,
-            replaces_responses: kind != GatewayKind::Apisix,
-            hides_requests: kind == GatewayKind::Kong,
-            // The buffers of the first one are about to be freed, and the next one would be sent from them.
-            repeats_unanswered_callouts: kind != GatewayKind::Kong,
-            names_upstreams: is_envoy,
-        }
-    }
-
     /// The data for those that wait for what another worker does: without a timer they would never notice its end, nor
     /// could they be woken where nobody can, and get none.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Authenticates the UAE Open Finance API Hub to a bank, inside the API gateway that the bank already runs.
 //!
 //! Everything in this crate but `gateway` is deterministic: it takes bytes, facts and the time, and returns a decision.
-//! `gateway` alone speaks proxy-wasm, and is compiled for wasm only.
+//! `gateway` alone speaks proxy-wasm; all of it that does is compiled for wasm only.
 
 pub mod auth;
 pub mod callout;
@@ -13,6 +13,7 @@ mod digest_map;
 pub mod ecdsa;
 pub mod effects;
 pub mod evidence;
+pub mod gateway;
 pub mod header_map;
 pub mod header_value;
 pub mod health;
@@ -42,9 +43,6 @@ pub mod token_attacher;
 pub mod token_digest;
 pub mod url;
 pub mod verdict;
-
-#[cfg(all(target_family = "wasm", feature = "gateway"))]
-mod gateway;
 
 #[cfg(test)]
 mod testing;

@@ -16,11 +16,20 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::callout::CalloutReport;
+use crate::config::{Config, ConfigErrors};
 use crate::effects::Event;
+use crate::gateway::kinds::GatewayKind;
 use crate::reply::Rejection;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
 use crate::time::UnixTime;
 use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
+
+impl Config {
+    /// Reads a configuration that takes nothing from the environment.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
+        Self::parse_with(bytes, &GatewayKind::known(), &|_| None)
+    }
+}
 
 /// An RSA key that signs test tokens.
 pub(crate) struct SigningKey(KeyPair);

@@ -130,7 +130,7 @@ pub struct JwtValidation {
     pub algorithms: Vec<Algorithm>,
     /// Where the authorisation server's keys are.
     pub jwks: HttpUrl,
-    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    /// What the gateway calls to fetch them: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// How long a fetched key set is used.
     pub max_age: Duration,
@@ -147,7 +147,7 @@ pub struct JwtValidation {
 pub struct Introspection {
     /// Its introspection endpoint.
     pub url: HttpUrl,
-    /// What the gateway calls to reach it: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// As whom it is asked.
     pub client_id: String,
@@ -268,7 +268,7 @@ fn read_algorithms(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Vec<Alg
     node.list(&ALGORITHMS, errors, |item, errors| item.choice(&choices, errors))
 }
 
-/// A URL, and its server as `host:port`, which is how Kong and APISIX name it.
+/// A URL, and its server as `host:port`, for gateways that know no name for it.
 fn read_url(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<(HttpUrl, String)> {
     const EXPECTED: &str = "an https:// URL without braces";
     let parsed = JwksLocation::fixed(node.string(EXPECTED, errors)?).and_then(|location| {

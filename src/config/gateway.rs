@@ -3,33 +3,41 @@
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
-use crate::capabilities::GatewayKind;
+use crate::capabilities::DataSharing;
 
 const KEYS: Keys = Keys { supported: &["kind", "shared_data"], refused: &[] };
 
+/// A gateway, as far as one must be known to read a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownGateway {
+    /// What the configuration calls it.
+    pub name: &'static str,
+    /// How it is to be given JSON text, where that is easily missed, as words to put between brackets.
+    pub hint: Option<&'static str>,
+}
+
 /// What the configuration says of the gateway itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gateway {
-    /// Which gateway it is; found out if it is not said.
-    pub kind: Option<GatewayKind>,
+    /// Which gateway it is, by its name; found out if it is not said.
+    pub kind: Option<&'static str>,
     /// As configured; [`Gateway::uses_shared_data`] decides.
     pub shared_data: Option<bool>,
 }
 
 impl Gateway {
-    /// Whether to use shared data in a gateway of this kind: as configured, else in Envoy only. Kong traps when it has
-    /// none, and cannot be asked.
+    /// Whether to use shared data: as configured, else where the gateway has them by default.
     #[must_use]
-    pub fn uses_shared_data(&self, kind: GatewayKind) -> bool {
-        self.shared_data.unwrap_or(kind == GatewayKind::Envoy)
+    pub fn uses_shared_data(&self, sharing: DataSharing) -> bool {
+        self.shared_data.unwrap_or(sharing == DataSharing::ByDefault)
     }
 
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Gateway> {
+    pub(super) fn read(node: &Node<'_>, known: &[KnownGateway], errors: &mut ConfigErrors) -> Option<Gateway> {
         if node.is_absent() {
             return Some(Gateway::default());
         }
         let object = node.object(&KEYS, errors)?;
-        let kinds = GatewayKind::ALL.map(|kind| (kind.as_str(), kind));
+        let kinds: Vec<_> = known.iter().map(|gateway| (gateway.name, gateway.name)).collect();
         let kind = object.member("kind").optional(|node| node.choice(&kinds, errors));
         let shared_data = object.member("shared_data").optional(|node| node.boolean(false, errors));
         Some(Gateway { kind: kind?, shared_data: shared_data? })

@@ -50,7 +50,7 @@ const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_00
 pub struct JwtAuth {
     /// Where a caller's keys are.
     pub jwks: JwksLocation,
-    /// What the gateway calls to fetch them: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    /// What the gateway calls to fetch them: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// How long a fetched key set is used.
     pub max_age: Duration,

@@ -36,7 +36,7 @@ pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
 pub use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
 pub use errors::{ConfigError, ConfigErrors};
 pub use forward::{Forward, ForwardAuthorization};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, KnownGateway};
 pub use health_checks::HealthChecks;
 pub use inbound::{Auth, Inbound};
 pub use jwt_auth::{JwtAuth, Replay, ReplayScope};
@@ -82,23 +82,19 @@ pub enum Direction {
 }
 
 impl Config {
-    /// Reads the bytes that the gateway hands over as plugin configuration. No secret can be taken from the environment.
-    ///
-    /// # Errors
-    /// See [`Config::parse_with`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
-        Self::parse_with(bytes, &|_| None)
-    }
-
-    /// Reads the bytes that the gateway hands over as plugin configuration. `environment` has the secrets that the
-    /// configuration only names.
+    /// Reads the bytes that the gateway, one of those that are known, hands over as plugin configuration. `environment` has
+    /// the secrets that the configuration only names.
     ///
     /// # Errors
     /// All faults at once, each with its path. No fault repeats a value of the configuration, but for the name of an
     /// environment variable that is not set.
-    pub fn parse_with(bytes: &[u8], environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+    pub fn parse_with(
+        bytes: &[u8],
+        known: &[KnownGateway],
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        let mut tree = match read_tree(bytes) {
+        let mut tree = match read_tree(bytes, known) {
             Ok(tree) => tree,
             Err(problem) => {
                 Node::root(None).refuse(problem, &mut errors);
@@ -106,7 +102,7 @@ impl Config {
             }
         };
         let mut secrets = SecretSource::new(environment);
-        let read = Self::read(&Node::root(Some(&tree)), &mut secrets, &mut errors);
+        let read = Self::read(&Node::root(Some(&tree)), known, &mut secrets, &mut errors);
         // Secrets that the configuration has inline were copied out of it.
         tree.wipe();
         match read {
@@ -144,6 +140,7 @@ impl Config {
 
     fn read(
         node: &Node<'_>,
+        known: &[KnownGateway],
         secrets: &mut SecretSource<'_>,
         errors: &mut ConfigErrors,
     ) -> Option<(Direction, Gateway)> {
@@ -160,13 +157,13 @@ impl Config {
         } else {
             Outbound::read(&outbound, secrets, errors).map(|outbound| Direction::Outbound(Box::new(outbound)))
         };
-        let gateway = Gateway::read(&top.member("gateway"), errors);
+        let gateway = Gateway::read(&top.member("gateway"), known, errors);
         Some((inbound.or(outbound)?, gateway?))
     }
 }
 
 /// The steps before the configuration has paths: a fault here hides all others.
-fn read_tree(bytes: &[u8]) -> Result<Value<'_>, String> {
+fn read_tree<'b>(bytes: &'b [u8], known: &[KnownGateway]) -> Result<Value<'b>, String> {
     if bytes.len() > MAX_CONFIG_BYTES {
         return Err(format!("expected at most {MAX_CONFIG_BYTES} bytes, got {}", bytes.len()));
     }
@@ -181,9 +178,8 @@ fn read_tree(bytes: &[u8]) -> Result<Value<'_>, String> {
     // RFC 8259 §8.1 lets a parser ignore a byte order mark, which no editor shows.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_ascii().is_empty() {
-        return Err(
-            "no configuration: expected JSON text (in Envoy a google.protobuf.StringValue), got nothing".to_owned()
-        );
+        let hints: String = known.iter().filter_map(|gateway| gateway.hint).map(|hint| format!(" ({hint})")).collect();
+        return Err(format!("no configuration: expected JSON text{hints}, got nothing"));
     }
     Value::parse_noting_repetition(text.as_bytes()).map_err(|error| match error {
         JsonError::Syntax { line, column } => format!("expected JSON, got other text at line {line} column {column}"),

@@ -5,7 +5,7 @@ use super::errors::ConfigErrors;
 use super::header_name::HEADER;
 use super::reader::{Keys, ListRule, Node, Object, TextRule};
 use crate::identity_headers::is_reserved;
-use crate::peer::{Fingerprint, PeerRules, PeerSource};
+use crate::peer::{Fingerprint, PeerRules, PeerSource, forwarded};
 
 const KEYS: Keys =
     Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], refused: &[] };
@@ -102,7 +102,7 @@ fn read_forwarded_header(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<P
 
 fn read_header_name(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<String> {
     if node.is_absent() {
-        return Some("x-forwarded-client-cert".to_owned());
+        return Some(forwarded::HEADER.to_owned());
     }
     let name = node.text(&HEADER, errors)?.to_ascii_lowercase();
     // The caller writes the one, and the filter the others.

@@ -1,20 +1,42 @@
-//! What differs between gateways in how they name things, and in what they need before and after a verdict.
+//! What differs between gateways in how they are told apart, how they name things, and what they need before and after a
+//! verdict.
 
 use std::fmt::Debug;
 
-use crate::capabilities::GatewayKind;
 use crate::header_map;
 use crate::peer::PeerFacts;
 use crate::reply::{RejectReason, Reply};
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
 use super::abi::{self, Headers, HostError};
-use super::apisix::Apisix;
-use super::envoy::Envoy;
-use super::kong::Kong;
 
 /// One kind of gateway.
 pub(super) trait Adapter: Debug {
+    /// Whether the host is such a gateway, if that shows outside of requests.
+    fn is_found_at_start(&self) -> bool {
+        false
+    }
+
+    /// Whether the host is such a gateway, if that shows only in a request. Outside of one this must not be asked.
+    fn is_found_in_request(&self) -> bool {
+        false
+    }
+
+    /// Whether nothing passes where a plugin refuses its configuration. Elsewhere a plugin takes any, and refuses the requests.
+    fn stops_without_configuration(&self) -> bool {
+        false
+    }
+
+    /// Whether a plugin can have ticks. Elsewhere a tick could do nothing for requests, and would not end with the plugin.
+    fn has_ticks(&self) -> bool {
+        false
+    }
+
+    /// A version with which a write of shared data creates a value and never replaces one.
+    fn version_of_no_value(&self) -> u32 {
+        0
+    }
+
     /// What it says of the client certificate; nothing unless it has verified one on this connection.
     fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts;
 
@@ -108,24 +130,4 @@ pub(super) fn values(map: &[u8], name: &str) -> Vec<Vec<u8>> {
 pub(super) struct Guard {
     /// The scheme with which the gateway would have sent it upstream.
     pub(super) upstream_scheme: Vec<u8>,
-}
-
-/// The adapter for a kind of gateway.
-pub(super) fn of(kind: GatewayKind) -> &'static dyn Adapter {
-    match kind {
-        GatewayKind::Envoy => &Envoy,
-        GatewayKind::Kong => &Kong,
-        GatewayKind::Apisix => &Apisix,
-    }
-}
-
-/// Which of the gateways that are built on nginx this is, by the name under which it has a variable that every request has.
-/// To be asked in a request only: outside of one, Kong crashes.
-pub(super) fn nginx_kind() -> Option<GatewayKind> {
-    const ALWAYS_THERE: &str = "request_method";
-    if super::kong::variable(ALWAYS_THERE).is_some() {
-        Some(GatewayKind::Kong)
-    } else {
-        super::apisix::variable(ALWAYS_THERE).map(|_| GatewayKind::Apisix)
-    }
 }

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use crate::config;
 use crate::log_line::to_json;
-use crate::peer::forwarded::ForwardedCertificate;
 use crate::peer::name::MAX_NAME_BYTES;
-use crate::peer::{Fingerprint, LeafCertificate, PeerFacts, PeerSource};
+use crate::peer::{PeerFacts, PeerSource, PresentedCertificate};
 use crate::reply::{REALM, Reply};
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
@@ -53,26 +52,26 @@ impl HealthChecks {
         let is = |endpoint: &String| endpoint.as_bytes() == path;
         let host_name = host.and_then(host_name).unwrap_or_default();
         let reply = if is(&self.hello) {
-            let mtls_status = match Presented::by(facts, source) {
-                Some(_) => MtlsStatus::Established,
-                None => MtlsStatus::NotEstablished,
+            let mtls_status = match PresentedCertificate::by(source, facts) {
+                Ok(_) => MtlsStatus::Established,
+                Err(_) => MtlsStatus::NotEstablished,
             };
             ok(&Hello { connection_established: true, mtls_status, host_name })
         } else if is(&self.hello_mtls) {
-            match Presented::by(facts, source) {
-                Some(_) => ok(&Hello { connection_established: true, mtls_status: MtlsStatus::Established, host_name }),
-                None => unauthorised("There is no verified client certificate."),
+            match PresentedCertificate::by(source, facts) {
+                Ok(_) => ok(&Hello { connection_established: true, mtls_status: MtlsStatus::Established, host_name }),
+                Err(_) => unauthorised("There is no verified client certificate."),
             }
         } else if is(&self.echo_cert) {
-            match Presented::by(facts, source).map(|certificate| (certificate.subject(), certificate.issuer())) {
-                Some((Some(subject), issuer)) => ok(&EchoCert {
+            match PresentedCertificate::by(source, facts).map(|presented| ClientCertificate::shown(&presented)) {
+                Ok(Some(client_certificate)) => ok(&EchoCert {
                     connection_established: true,
                     mtls_status: MtlsStatus::Established,
                     host_name,
-                    client_certificate: ClientCertificate { subject, issuer: issuer.unwrap_or_default() },
+                    client_certificate,
                 }),
-                Some((None, _)) => unauthorised("The subject of the client certificate cannot be shown."),
-                None => unauthorised("There is no verified client certificate."),
+                Ok(None) => unauthorised("The subject of the client certificate cannot be shown."),
+                Err(_) => unauthorised("There is no verified client certificate."),
             }
         } else {
             return None;
@@ -105,6 +104,15 @@ struct ClientCertificate {
     issuer: String,
 }
 
+impl ClientCertificate {
+    /// What can be shown of a certificate: nothing without its subject. The issuer is empty where it cannot be known.
+    fn shown(certificate: &PresentedCertificate<'_>) -> Option<Self> {
+        let subject = printed_name(certificate.subject())?;
+        let issuer = certificate.leaf().and_then(|leaf| printed_name(leaf.issuer().as_bytes()));
+        Some(Self { subject, issuer: issuer.unwrap_or_default() })
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum MtlsStatus {
@@ -118,69 +126,7 @@ struct Error<'a> {
     error_message: &'a str,
 }
 
-/// A client certificate that was verified, whoever presented it: by the connection, or by a forwarded header that the
-/// configuration trusts as [`crate::peer::PeerCertificate::establish`] does.
-struct Presented<'f> {
-    facts: &'f PeerFacts,
-    forwarded: Option<ForwardedCertificate>,
-}
-
-impl<'f> Presented<'f> {
-    fn by(facts: &'f PeerFacts, source: &PeerSource) -> Option<Self> {
-        let forwarded = match source {
-            PeerSource::Connection => {
-                let has_certificate = facts.verified && facts.subject.is_some();
-                return has_certificate.then_some(Self { facts, forwarded: None });
-            }
-            PeerSource::ForwardedHeader { trust_plaintext_hop, .. } => {
-                if facts.verified || *trust_plaintext_hop {
-                    forwarded(facts)
-                } else {
-                    None
-                }
-            }
-        };
-        forwarded.map(|forwarded| Self { facts, forwarded: Some(forwarded) })
-    }
-
-    /// The subject as the gateway prints it, if it is text of a plausible length.
-    fn subject(&self) -> Option<String> {
-        let subject = match &self.forwarded {
-            Some(forwarded) => Some(forwarded.subject()),
-            None => self.facts.subject.as_deref(),
-        };
-        subject.and_then(printed_name)
-    }
-
-    /// The issuer, where the gateway hands the certificate on and nobody else can have written it.
-    fn issuer(&self) -> Option<String> {
-        let leaf = match &self.forwarded {
-            Some(forwarded) => {
-                let leaf = leaf_of(forwarded)?;
-                forwarded.fingerprint().is_none_or(|known| known == leaf.fingerprint()).then_some(leaf)?
-            }
-            None if self.facts.certificate.is_some() => {
-                LeafCertificate::from_pem(self.facts.certificate.as_deref()?).ok()?
-            }
-            None => {
-                // A header that the gateway did not write is the caller's: the connection must be of the same certificate.
-                let known = Fingerprint::parse(self.facts.fingerprint.as_deref()?).ok()?;
-                leaf_of(&forwarded(self.facts)?).filter(|leaf| leaf.fingerprint() == known)?
-            }
-        };
-        printed_name(leaf.issuer().as_bytes())
-    }
-}
-
-fn forwarded(facts: &PeerFacts) -> Option<ForwardedCertificate> {
-    let [header] = facts.forwarded.as_slice() else { return None };
-    ForwardedCertificate::parse(header).ok()
-}
-
-fn leaf_of(forwarded: &ForwardedCertificate) -> Option<LeafCertificate> {
-    LeafCertificate::from_url_encoded_pem(forwarded.certificate()?).ok()
-}
-
+/// A name as it was printed, if it is text of a plausible length.
 fn printed_name(name: &[u8]) -> Option<String> {
     let is_plausible = !name.is_empty() && name.len() <= MAX_NAME_BYTES;
     let is_printable = name.iter().all(|byte| matches!(byte, b' '..=b'~'));

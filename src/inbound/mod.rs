@@ -13,7 +13,7 @@ use crate::config::{self, ForwardAuthorization};
 use crate::effects::{CalloutOutcome, Effects, Event, Resumed, SHORT_TICK, TICK, TickOutcome};
 use crate::evidence::Evidence;
 use crate::health::HealthChecks;
-use crate::peer::{PeerCertificate, PeerError, PeerFacts, PeerSource};
+use crate::peer::{PeerCertificate, PeerError, PeerFacts};
 use crate::provider;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, NonceInput, RequestFacts, RequestId, ResponseFacts};
@@ -74,11 +74,7 @@ impl Inbound {
             .map(|config::ResponseToken { signing, header }| TokenAttacher::new(signing, header, capabilities));
         let authenticator = Authenticator::new(&config.auth, config.service_initiation.clone(), capabilities);
         let own_header = authenticator.own_header().map(str::to_owned);
-        let forwarded_certificate = match &config.peer.source {
-            PeerSource::ForwardedHeader { name, .. } => Some(name.clone()),
-            // Envoy alone writes it, and health checks repeat the issuer of the certificate in it.
-            PeerSource::Connection => config.health_checks.as_ref().map(|_| "x-forwarded-client-cert".to_owned()),
-        };
+        let forwarded_certificate = config.peer.source.header(config.health_checks.is_some()).map(str::to_owned);
         let remove = match config.forward.authorization {
             // The method's own header too: whatever a caller proves itself with ends here.
             ForwardAuthorization::Remove => {

@@ -5,22 +5,24 @@ pub mod fingerprint;
 pub mod forwarded;
 pub mod leaf;
 pub mod name;
+mod source;
 pub mod subject;
 
 use std::fmt;
 
 pub use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
+pub use source::{PeerSource, PresentedCertificate};
 pub use subject::Subject;
 
 use fingerprint::FingerprintError;
-use forwarded::{ForwardedCertificate, ForwardedError};
+use forwarded::ForwardedError;
 use leaf::LeafError;
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
 
 /// What the gateway learned about the TLS peer in this request. Nothing in it is trusted to be well-formed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerFacts {
     /// The gateway says that a client certificate was presented and verified on this connection.
     pub verified: bool,
@@ -35,7 +37,7 @@ pub struct PeerFacts {
 }
 
 /// Who may call, and where to learn who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRules {
     /// The OUs that may call. When there are any, the peer's must be among them.
     pub organisational_units: Vec<String>,
@@ -47,22 +49,8 @@ pub struct PeerRules {
     pub source: PeerSource,
 }
 
-/// Where the peer certificate is learned from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerSource {
-    /// The TLS connection of this request.
-    Connection,
-    /// A header of the proxy in front, in Envoy's `x-forwarded-client-cert` format.
-    ForwardedHeader {
-        /// The header, in lowercase.
-        name: String,
-        /// Believe the header although the connection that brought it is not mutual TLS itself.
-        trust_plaintext_hop: bool,
-    },
-}
-
 /// A client certificate that was verified, has an unambiguous subject, and is pinned or by configuration need not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
     subject: Subject,
     fingerprint: Option<Fingerprint>,
@@ -72,12 +60,9 @@ impl PeerCertificate {
     /// Applies the rules to the facts: first whether there is a verified certificate, then whether what is known of it
     /// makes sense, then whether it may call.
     pub fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
-        let certificate = match &rules.source {
-            PeerSource::Connection => Self::of_connection(facts)?,
-            PeerSource::ForwardedHeader { trust_plaintext_hop, .. } => {
-                Self::of_forwarded_header(facts, *trust_plaintext_hop)?
-            }
-        };
+        let presented = PresentedCertificate::by(&rules.source, facts)?;
+        let fingerprint = presented.fingerprint()?;
+        let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint };
         certificate.check_pins(rules)?;
         Ok(certificate)
     }
@@ -90,31 +75,6 @@ impl PeerCertificate {
     /// Its fingerprint, if the gateway told it.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
-    }
-
-    fn of_connection(facts: &PeerFacts) -> Result<Self, PeerError> {
-        // A gateway may show the subject of a certificate that it could not verify: presence alone says nothing.
-        let subject = facts.subject.as_deref().filter(|_| facts.verified).ok_or(PeerError::Missing)?;
-        let fingerprint = match (&facts.fingerprint, &facts.certificate) {
-            (Some(text), _) => Some(Fingerprint::parse(text).map_err(Malformed::Fingerprint)?),
-            (None, Some(pem)) => Some(leaf::fingerprint(pem).map_err(Malformed::Certificate)?),
-            (None, None) => None,
-        };
-        Ok(Self { subject: parse_subject(subject)?, fingerprint })
-    }
-
-    fn of_forwarded_header(facts: &PeerFacts, trust_plaintext_hop: bool) -> Result<Self, PeerError> {
-        if !facts.verified && !trust_plaintext_hop {
-            return Err(PeerError::Missing);
-        }
-        // The connection's own subject and fingerprint are the forwarding proxy's, and stay out of it.
-        let header = match facts.forwarded.as_slice() {
-            [] => return Err(PeerError::Missing),
-            [header] => header,
-            _ => return Err(Malformed::SeveralForwardedHeaders.into()),
-        };
-        let forwarded = ForwardedCertificate::parse(header).map_err(Malformed::Forwarded)?;
-        Ok(Self { subject: parse_subject(forwarded.subject())?, fingerprint: forwarded.fingerprint() })
     }
 
     fn check_pins(&self, rules: &PeerRules) -> Result<(), NotPinned> {
@@ -143,7 +103,7 @@ fn parse_subject(name: &[u8]) -> Result<Subject, Malformed> {
 }
 
 /// Why there is no peer certificate that may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerError {
     /// No client certificate was presented, or it was not verified.
     Missing,
@@ -154,7 +114,7 @@ pub enum PeerError {
 }
 
 /// What about a certificate makes no sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// The subject is not a distinguished name.
     Name(NameError),
@@ -171,7 +131,7 @@ pub enum Malformed {
 }
 
 /// Which pin a certificate does not meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotPinned {
     /// Its OU is not listed.
     OrganisationalUnit,

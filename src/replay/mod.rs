@@ -9,10 +9,10 @@
 //! what ends no later ([`ReplayError::Forgotten`]). While the clock only goes forward that never happens.
 //!
 //! What [`ReplayScope::Gateway`] cannot see:
-//! - other processes and hosts: shared data belongs to one process (Envoy) or one node (Kong);
+//! - other processes and hosts: shared data belongs to one process, or to one node;
 //! - the time before a restart, or before a reload that empties the shared data: a token admitted shortly before can be
 //!   used once more while it lives;
-//! - tokens that the gateway throws out of a memory zone which is too small (nginx evicts without a word);
+//! - tokens that the gateway throws out of a memory zone which is too small (some evict without a word);
 //! - another instance of the filter with another `replay_capacity`: it has buckets of its own;
 //! - a host that says a write was done and keeps the old value. One that never keeps anything is noticed.
 

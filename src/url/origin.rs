@@ -47,7 +47,7 @@ impl Origin {
         self.scheme == Scheme::Http && !self.authority.is_loopback()
     }
 
-    /// `host:port`: how Kong and APISIX name the host to call.
+    /// `host:port`: what a gateway calls that knows no name for the host.
     pub(crate) fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())
     }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::callout::{Callout, CalloutError};
 use crate::callout::{CalloutSubject, Wait};
-use crate::capabilities::GatewayKind;
 use crate::claims::{Claim, Fault};
 use crate::config::{Introspection, JwtValidation, Secret};
+use crate::gateway::kinds::GatewayKind;
 use crate::header_value::HeaderValue;
 use crate::peer::{Fingerprint, PeerCertificate, PeerFacts, PeerRules, PeerSource};
 use crate::testing::{EcSigningKey, SigningKey, b64, token};
@@ -99,7 +99,7 @@ struct Bench {
 
 impl Bench {
     fn new(settings: config::ClientCredentials) -> Self {
-        let method = ClientCredentials::new(settings, &Capabilities::of(GatewayKind::Envoy, None, false));
+        let method = ClientCredentials::new(settings, &GatewayKind::Envoy.capabilities(None, false));
         Self { method, certificate: certificate(Some(OURS)), evidence: Evidence::default() }
     }
 
@@ -468,7 +468,7 @@ fn neither_token_nor_secret_is_printed() {
 fn where_nobody_can_be_woken_each_request_makes_its_own_callout() {
     for validation in [jwt(&[Algorithm::Ps256]), opaque()] {
         for (gateway, own) in [(GatewayKind::Envoy, false), (GatewayKind::Kong, true), (GatewayKind::Apisix, true)] {
-            let capabilities = Capabilities::of(gateway, None, true);
+            let capabilities = gateway.capabilities(None, true);
             let mut bench = Bench::new(settings(validation.clone()));
             bench.method = ClientCredentials::new(settings(validation.clone()), &capabilities);
             let token = SigningKey::first().token(HEADER, &claims().to_string());

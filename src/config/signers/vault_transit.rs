@@ -72,7 +72,7 @@ const DEADLINE: DurationRange =
 pub struct VaultTransit {
     /// Where it signs: `…/v1/{mount}/sign/{key}/sha2-256`.
     pub url: HttpUrl,
-    /// What the gateway calls to reach it: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
+    /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// `X-Vault-Namespace`
     pub namespace: Option<String>,

@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 use super::totality::{path_of, pointers, samples};
 use super::{EXAMPLE, accepted, changed, environment, least, least_outbound, removed, with};
 use crate::capabilities::Capabilities;
-use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Config;
+use crate::gateway::kinds::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::shared_data::{NoSharedData, SharedData};
 
 /// A gateway of this kind, which has shared data when the configuration says so.
 fn capabilities(kind: GatewayKind, config: &Config) -> Capabilities {
-    let data = config.gateway.uses_shared_data(kind).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
-    Capabilities::of(kind, data, kind != Apisix)
+    let data =
+        config.gateway.uses_shared_data(kind.data_sharing()).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
+    kind.capabilities(data, kind != Apisix)
+}
+
+/// What is warned of in a gateway of this kind.
+fn warnings_in(config: &Config, kind: GatewayKind) -> Vec<String> {
+    config.warnings_for(&capabilities(kind, config))
 }
 
 /// What a gateway of this kind cannot do, a line each.
@@ -22,7 +28,7 @@ fn capabilities(kind: GatewayKind, config: &Config) -> Capabilities {
 fn unfit(config: &Value, kind: GatewayKind) -> String {
     let config = accepted(config);
     let faults =
-        config.check(kind, &capabilities(kind, &config)).map_or_else(|errors| errors.to_string(), |()| String::new());
+        config.check(&capabilities(kind, &config)).map_or_else(|errors| errors.to_string(), |()| String::new());
     assert!(!faults.contains("s3cret"), "{faults}");
     faults
 }
@@ -298,14 +304,14 @@ fn what_a_gateway_can_do_decides_and_not_its_name() {
     ];
     for config in asking.iter().map(accepted) {
         for kind in GatewayKind::ALL {
-            let mut able = Capabilities::of(kind, None, true);
+            let mut able = kind.capabilities(None, true);
             (able.shares_data, able.holds_responses, able.replaces_responses, able.names_upstreams) =
                 (true, true, true, true);
-            assert_eq!(config.check(kind, &able), Ok(()), "{kind:?}");
+            assert_eq!(config.check(&able), Ok(()), "{kind:?}");
             let mut unable = able;
             (unable.shares_data, unable.holds_responses, unable.replaces_responses, unable.names_upstreams) =
                 (false, false, false, false);
-            assert_eq!(config.check(kind, &unable).unwrap_err().iter().count(), 1, "{kind:?}");
+            assert_eq!(config.check(&unable).unwrap_err().iter().count(), 1, "{kind:?}");
         }
     }
 }
@@ -327,14 +333,14 @@ fn tls_to_an_address_is_warned_of_where_it_always_fails() {
             let config = accepted(&changed(config.clone(), &pointer, json!(upstream)));
             for kind in GatewayKind::ALL {
                 let expected = if warned && kind == Apisix { vec![warning.clone()] } else { vec![] };
-                assert_eq!(config.warnings_for(kind), expected, "{kind:?}: {upstream} at {pointer}");
+                assert_eq!(warnings_in(&config, kind), expected, "{kind:?}: {upstream} at {pointer}");
             }
         }
     }
     for (config, pointer, url) in callouts() {
         for (text, warnings) in [("https://127.0.0.1:8443", 1), ("http://127.0.0.1:8080", 0)] {
             let config = accepted(&changed(config.clone(), &url, json!(text)));
-            assert_eq!(config.warnings_for(Apisix).len(), warnings, "{text} at {pointer}");
+            assert_eq!(warnings_in(&config, Apisix).len(), warnings, "{text} at {pointer}");
         }
     }
 }
@@ -362,8 +368,8 @@ fn a_secret_that_apisix_would_log_is_warned_of_by_its_path() {
         );
         for kind in GatewayKind::ALL {
             let expected = if kind == Apisix { vec![warning.clone()] } else { vec![] };
-            assert_eq!(inline.warnings_for(kind), expected, "{kind:?}: {pointer}");
-            assert_eq!(accepted(&config).warnings_for(kind), [""; 0], "{kind:?}: {pointer}");
+            assert_eq!(warnings_in(&inline, kind), expected, "{kind:?}: {pointer}");
+            assert_eq!(warnings_in(&accepted(&config), kind), [""; 0], "{kind:?}: {pointer}");
         }
     }
 }

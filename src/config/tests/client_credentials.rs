@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::with;
 use crate::config::{Auth, ClientCredentials, Config, Introspection, JwtValidation, Secret, TokenValidation};
+use crate::gateway::kinds::GatewayKind;
 use crate::jose::Algorithm;
 
 /// The least for tokens that are JWTs.
@@ -49,7 +50,8 @@ fn environment(name: &str) -> Option<String> {
 #[track_caller]
 fn config(settings: &Value) -> Config {
     let config = with("/inbound/auth", json!({ "client_credentials": settings }));
-    Config::parse_with(config.to_string().as_bytes(), &environment).unwrap_or_else(|errors| panic!("{errors}"))
+    Config::parse_with(config.to_string().as_bytes(), &GatewayKind::known(), &environment)
+        .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 #[track_caller]
@@ -74,7 +76,8 @@ fn accepted_introspection(settings: &Value) -> Introspection {
 #[track_caller]
 fn faults(settings: &Value) -> String {
     let config = with("/inbound/auth", json!({ "client_credentials": settings }));
-    let errors = Config::parse_with(config.to_string().as_bytes(), &environment).expect_err("accepted");
+    let errors =
+        Config::parse_with(config.to_string().as_bytes(), &GatewayKind::known(), &environment).expect_err("accepted");
     let text = errors.to_string();
     assert!(!text.contains("s3cret"), "{text}");
     let short = |line: &str| line.strip_prefix("inbound.auth.client_credentials").unwrap_or(line).to_owned();
@@ -480,7 +483,7 @@ proptest! {
         let settings = changed(opaque(), "/introspection/client_secret", json!({ "env": "NAME" }));
         let config = with("/inbound/auth", json!({ "client_credentials": settings })).to_string();
         let environment = |name: &str| (name == "NAME").then(|| secret.clone());
-        match Config::parse_with(config.as_bytes(), &environment) {
+        match Config::parse_with(config.as_bytes(), &GatewayKind::known(), &environment) {
             Ok(config) => {
                 let Auth::ClientCredentials(settings) = config.into_inbound().auth else { panic!() };
                 let TokenValidation::Introspection(read) = settings.validation else { panic!() };

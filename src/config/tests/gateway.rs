@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{accepted, faults, least, least_outbound, with};
-use crate::capabilities::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::config::Gateway;
+use crate::gateway::kinds::GatewayKind::{self, Apisix, Envoy, Kong};
 
 fn read(settings: Value) -> Gateway {
     accepted(&with("/gateway", settings)).gateway
@@ -43,7 +43,8 @@ fn it_is_no_direction() {
 #[test]
 fn its_kind_is_that_of_a_gateway_that_is_known() {
     for (name, kind) in [("envoy", Envoy), ("kong", Kong), ("apisix", Apisix)] {
-        assert_eq!(read(json!({"kind": name})), Gateway { kind: Some(kind), shared_data: None });
+        assert_eq!(read(json!({"kind": name})), Gateway { kind: Some(name), shared_data: None });
+        assert_eq!(GatewayKind::from_name(name), Some(kind));
     }
     for (bad, got) in [(json!("Kong"), "another string"), (json!(null), "null"), (json!(["kong"]), "an array")] {
         refused(json!({"kind": bad}), &format!(".kind: expected \"envoy\", \"kong\" or \"apisix\", got {got}"));
@@ -81,8 +82,12 @@ fn shared_data_is_used_as_configured_else_in_envoy_only() {
     for (shared_data, users) in [(None, vec![Envoy]), (Some(true), vec![Envoy, Kong, Apisix]), (Some(false), vec![])] {
         // The kind that is configured is not the question: the caller has settled it.
         for kind in GatewayKind::ALL {
-            let gateway = Gateway { kind: Some(Kong), shared_data };
-            assert_eq!(gateway.uses_shared_data(kind), users.contains(&kind), "{shared_data:?} {kind:?}");
+            let gateway = Gateway { kind: Some(Kong.name()), shared_data };
+            assert_eq!(
+                gateway.uses_shared_data(kind.data_sharing()),
+                users.contains(&kind),
+                "{shared_data:?} {kind:?}"
+            );
         }
     }
 }

@@ -21,6 +21,7 @@ mod verify_responses;
 use serde_json::{Value, json};
 
 use super::{Config, ConfigErrors};
+use crate::gateway::kinds::GatewayKind;
 use crate::testing::SigningKey;
 
 /// The example of the design, with what is supported.
@@ -100,7 +101,7 @@ fn without(pointer: &str) -> Value {
 }
 
 fn parse(config: &Value) -> Result<Config, ConfigErrors> {
-    Config::parse_with(config.to_string().as_bytes(), &environment)
+    Config::parse_with(config.to_string().as_bytes(), &GatewayKind::known(), &environment)
 }
 
 #[track_caller]

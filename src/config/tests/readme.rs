@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::totality::samples;
 use super::{Config, changed, environment, least, least_outbound, removed};
+use crate::gateway::kinds::GatewayKind;
 
 const README: &str = include_str!("../../../README.md");
 
@@ -65,7 +66,7 @@ fn its_examples_are_accepted() {
             "INTROSPECTION_SECRET" => Some("secret".to_owned()),
             _ => environment(name),
         };
-        let config = Config::parse_with(example.to_string().as_bytes(), &variable);
+        let config = Config::parse_with(example.to_string().as_bytes(), &GatewayKind::known(), &variable);
         let config = config.unwrap_or_else(|errors| panic!("{errors}: {example}"));
         assert!(config.warnings().is_empty(), "{example}");
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
 use crate::config::{Config, Signer, SignerUpstream, VaultTransit};
+use crate::gateway::kinds::GatewayKind;
 use crate::testing::SigningKey;
 use crate::url::Scheme;
 
@@ -194,7 +195,9 @@ fn the_token_is_a_secret_of_visible_characters() {
         refused("token", json!({"value": text}), &format!(".value: {rule} {got}"));
         let config = with("token", json!({"env": "NAME"})).to_string();
         let environment = |name: &str| (name == "NAME").then(|| text.clone());
-        let faults = Config::parse_with(config.as_bytes(), &environment).expect_err("accepted").to_string();
+        let faults = Config::parse_with(config.as_bytes(), &GatewayKind::known(), &environment)
+            .expect_err("accepted")
+            .to_string();
         assert_eq!(faults, format!("outbound.remote_signer.vault_transit.token.env: {rule} {got} in NAME"));
     }
     assert_eq!(read(&with("token", json!({"value": "s".repeat(4096)}))).token.expose().len(), 4096);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, changed, environment, faults, least_outbound};
 use crate::config::{Config, LocalKey, Signer, Signing};
+use crate::gateway::kinds::GatewayKind;
 use crate::peer::leaf::tests::{LEAF, STRANGE};
 use crate::rsa::RsaPrivateKey;
 use crate::testing::SigningKey;
@@ -326,7 +327,8 @@ fn private_key_refused(pem: &str, got: &str) {
     refused(&inline, &format!(".keys[0].private_key.value: {PRIVATE_KEY} {got}"));
     let named = with("keys/0/private_key", json!({"env": "NAME"})).to_string();
     let environment = |name: &str| (name == "NAME").then(|| pem.to_owned());
-    let faults = Config::parse_with(named.as_bytes(), &environment).expect_err("accepted").to_string();
+    let faults =
+        Config::parse_with(named.as_bytes(), &GatewayKind::known(), &environment).expect_err("accepted").to_string();
     assert_eq!(faults, format!("outbound.keys[0].private_key.env: {PRIVATE_KEY} {got} in NAME"));
 }
 

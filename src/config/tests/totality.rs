@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{EXAMPLE, FINGERPRINT, environment, least_outbound, parse};
 use crate::config::Config;
+use crate::gateway::kinds::GatewayKind;
 use crate::peer::leaf::tests::LEAF;
 use crate::testing::SigningKey;
 
@@ -249,7 +250,7 @@ fn likely_json() -> impl Strategy<Value = Value> {
 }
 
 fn refusals_say_something(bytes: &[u8]) -> Result<(), TestCaseError> {
-    if let Err(errors) = Config::parse_with(bytes, &environment) {
+    if let Err(errors) = Config::parse_with(bytes, &GatewayKind::known(), &environment) {
         prop_assert!(errors.iter().count() > 0);
         prop_assert!(errors.iter().all(|error| !error.path().is_empty() && !error.problem().is_empty()));
         let lines = errors.iter().count() + usize::from(errors.omitted() > 0);

@@ -5,7 +5,7 @@ mod token_cache;
 
 use super::*;
 use crate::callout::Body;
-use crate::capabilities::GatewayKind;
+use crate::gateway::kinds::GatewayKind;
 use crate::peer::PeerFacts;
 use crate::request::ConfiguredHeaders;
 use crate::request_table::{LONGEST_WAIT, MAX_WAITING};
@@ -30,7 +30,7 @@ fn inbound_in(kind: GatewayKind, change: impl FnOnce(&mut Json)) -> Inbound {
     } });
     change(&mut config["inbound"]);
     let config = crate::config::Config::parse(config.to_string().as_bytes()).unwrap();
-    Inbound::new(config.into_inbound(), &Capabilities::of(kind, None, false))
+    Inbound::new(config.into_inbound(), &kind.capabilities(None, false))
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {

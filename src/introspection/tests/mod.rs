@@ -3,7 +3,7 @@
 mod per_request;
 
 use super::*;
-use crate::capabilities::GatewayKind;
+use crate::gateway::kinds::GatewayKind;
 use crate::url::HttpUrl;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -42,7 +42,7 @@ impl Bench {
 
     fn on(gateway: GatewayKind, policy: IntrospectionPolicy) -> Self {
         let url = HttpUrl::parse("https://as.example/introspect").unwrap();
-        let capabilities = Capabilities::of(gateway, None, true);
+        let capabilities = gateway.capabilities(None, true);
         Self(IntrospectionCache::new(Endpoint::new("as", url, "client", "s3cret"), policy, &capabilities))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::callout::REPORT_GRACE;
-use crate::capabilities::GatewayKind;
+use crate::gateway::kinds::GatewayKind;
 use crate::testing::{SharedMemory, SigningKey};
 use crate::url::JwksLocation;
 
@@ -24,11 +24,11 @@ fn policy() -> KeyPolicy {
 }
 
 fn unshared() -> KeyCache {
-    KeyCache::new(policy(), &Capabilities::of(GatewayKind::Envoy, None, true))
+    KeyCache::new(policy(), &GatewayKind::Envoy.capabilities(None, true))
 }
 
 fn sharing(policy: KeyPolicy, memory: &SharedMemory) -> KeyCache {
-    KeyCache::new(policy, &Capabilities::of(GatewayKind::Envoy, Some(Rc::new(memory.clone())), true))
+    KeyCache::new(policy, &GatewayKind::Envoy.capabilities(Some(Rc::new(memory.clone())), true))
 }
 
 fn at(seconds: u64) -> UnixTime {

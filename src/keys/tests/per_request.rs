@@ -16,7 +16,7 @@ fn alone() -> Bench {
 
 /// The same, with what its workers share.
 fn beside(memory: &SharedMemory) -> Bench {
-    Bench(KeyCache::new(policy(), &Capabilities::of(GatewayKind::Kong, Some(Rc::new(memory.clone())), true)))
+    Bench(KeyCache::new(policy(), &GatewayKind::Kong.capabilities(Some(Rc::new(memory.clone())), true)))
 }
 
 /// The same, with keys `a` and `b` fetched for `hub` at second 0.
@@ -450,7 +450,7 @@ fn time_alone_fetches_nothing_and_forgets_what_nobody_uses() {
 fn what_is_being_fetched_is_kept_no_longer_than_the_fetch_may_take() {
     let policy = KeyPolicy { max_age: Duration::from_secs(1), refetch_cooldown: Duration::ZERO, ..policy() };
     let timeout = Duration::from_secs(60);
-    let capabilities = Capabilities::of(GatewayKind::Apisix, None, false);
+    let capabilities = GatewayKind::Apisix.capabilities(None, false);
     let mut bench = Bench(KeyCache::new(KeyPolicy { timeout, ..policy }, &capabilities));
     bench.expect_fetch(0, "a");
     bench.0.due(at(65));

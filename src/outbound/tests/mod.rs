@@ -3,7 +3,7 @@ mod responses;
 
 use super::*;
 use crate::callout::Body;
-use crate::capabilities::GatewayKind;
+use crate::gateway::kinds::GatewayKind;
 use crate::jose::base64url;
 use crate::request::Correlation;
 use crate::request::NonceInput;
@@ -30,7 +30,7 @@ fn outbound_with(capabilities: &Capabilities, change: impl FnOnce(&mut Json)) ->
 }
 
 fn outbound(change: impl FnOnce(&mut Json)) -> Outbound {
-    outbound_with(&Capabilities::of(GatewayKind::Envoy, None, false), change)
+    outbound_with(&GatewayKind::Envoy.capabilities(None, false), change)
 }
 
 /// The settings of a direction that verifies responses.

@@ -6,7 +6,7 @@ use crate::callout::Wait;
 const OTHERS: [GatewayKind; 2] = [GatewayKind::Kong, GatewayKind::Apisix];
 
 fn outbound_in(kind: GatewayKind, change: impl FnOnce(&mut Json)) -> Outbound {
-    outbound_with(&Capabilities::of(kind, None, false), change)
+    outbound_with(&kind.capabilities(None, false), change)
 }
 
 fn resumed(outcome: &CalloutOutcome) -> Vec<(RequestId, &'static str)> {

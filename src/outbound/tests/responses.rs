@@ -1,7 +1,7 @@
 //! The Hub's tokens on responses (spec §1, *outbound response*), and what waits for the keys to verify them with.
 
 use super::*;
-use crate::capabilities::GatewayKind;
+use crate::gateway::kinds::GatewayKind;
 
 #[test]
 fn without_verification_responses_pass_and_time_means_nothing() {
@@ -126,7 +126,7 @@ fn a_response_with_a_key_that_is_not_there_either_is_not_verified() {
 #[test]
 fn where_the_gateway_can_not_hold_responses_an_unknown_key_is_one_at_once() {
     let mut outbound = outbound_with(
-        &Capabilities { holds_responses: false, ..Capabilities::of(GatewayKind::Envoy, None, false) },
+        &Capabilities { holds_responses: false, ..GatewayKind::Envoy.capabilities(None, false) },
         verifying("require"),
     );
     let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
@@ -231,7 +231,7 @@ fn any_of_the_banks_provider_ids_may_be_the_audience_of_a_response() {
 #[test]
 fn while_another_worker_fetches_time_is_looked_at_more_often() {
     let data = std::rc::Rc::new(crate::testing::SharedMemory::default());
-    let capabilities = Capabilities::of(GatewayKind::Envoy, Some(data), true);
+    let capabilities = GatewayKind::Envoy.capabilities(Some(data), true);
     let mut first = outbound_with(&capabilities, verifying("require"));
     let mut second = outbound_with(&capabilities, verifying("require"));
     let fetch = first.on_request(NOW, FIRST, facts()).callout().expect("a fetch");

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
-use crate::capabilities::GatewayKind;
 use crate::config;
 use crate::config::{Secret, Signer};
+use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
 use crate::signing::nonce::Nonces;
@@ -60,12 +60,12 @@ fn signed(token: &UnsignedToken) -> Vec<u8> {
 
 /// Asks Vault, as these settings want it, through Envoy.
 pub(super) fn vault() -> RemoteSigning {
-    RemoteSigning::new(Box::new(VaultTransit::new(settings())), &Capabilities::of(GatewayKind::Envoy, None, false))
+    RemoteSigning::new(Box::new(VaultTransit::new(settings())), &GatewayKind::Envoy.capabilities(None, false))
 }
 
 /// The signature on this signing input that a signer reads in this answer.
 pub(super) fn read_by(signer: VaultTransit, body: &[u8], signing_input: &str) -> Result<Vec<u8>, AnswerFault> {
-    let signing = RemoteSigning::new(Box::new(signer), &Capabilities::of(GatewayKind::Envoy, None, false));
+    let signing = RemoteSigning::new(Box::new(signer), &GatewayKind::Envoy.capabilities(None, false));
     signing.signature(body, &UnsignedToken::of_signing_input(signing_input))
 }
 
@@ -83,7 +83,7 @@ impl Bench {
 
     fn within(kind: GatewayKind, settings: config::VaultTransit) -> Self {
         let signer = Box::new(VaultTransit::new(settings));
-        Self(RemoteSigning::new(signer, &Capabilities::of(kind, None, false)), BTreeMap::new())
+        Self(RemoteSigning::new(signer, &kind.capabilities(None, false)), BTreeMap::new())
     }
 
     fn start(&mut self, millisecond: u64, request: RequestId) -> Callout {

@@ -119,7 +119,7 @@ impl JwksLocation {
         self.scheme
     }
 
-    /// `host:port`: how Kong and APISIX name the host to call.
+    /// `host:port`: what a gateway calls that knows no name for the host.
     #[must_use]
     pub fn host_and_port(&self) -> String {
         self.authority.with_port(self.scheme.default_port())

@@ -2,6 +2,7 @@
 //! place that they are for.
 
 use hub_auth_filter::config::Config;
+use hub_auth_filter::gateway::kinds::GatewayKind;
 use serde_json::Value;
 use wasm_tests::stage::envoy::Configuration;
 use wasm_tests::stage::pki::Pki;
@@ -33,7 +34,7 @@ fn accepts(configuration: &Value) {
         "BAO_TOKEN" => Some("a-token".to_owned()),
         _ => None,
     };
-    match Config::parse_with(configuration.to_string().as_bytes(), &secret) {
+    match Config::parse_with(configuration.to_string().as_bytes(), &GatewayKind::known(), &secret) {
         Ok(config) => assert_eq!(config.warnings(), [""; 0], "{configuration}"),
         Err(errors) => panic!("{errors}: {configuration}"),
     }

@@ -4,8 +4,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
-use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
+use hub_auth_filter::capabilities::Capabilities;
 use hub_auth_filter::config::{self, Secret, Signer};
+use hub_auth_filter::gateway::kinds::GatewayKind;
 use hub_auth_filter::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::rsa::RsaPublicKey;
 use hub_auth_filter::signing::nonce::Nonces;
@@ -46,7 +47,7 @@ fn settings(token: &str) -> config::VaultTransit {
 }
 
 fn envoy() -> Capabilities {
-    Capabilities::of(GatewayKind::Envoy, None, true)
+    GatewayKind::Envoy.capabilities(None, true)
 }
 
 fn url(path: &str) -> HttpUrl {

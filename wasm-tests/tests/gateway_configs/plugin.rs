@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use hub_auth_filter::capabilities::{Capabilities, GatewayKind};
 use hub_auth_filter::config::{Config, ConfigErrors, Direction};
+use hub_auth_filter::gateway::kinds::GatewayKind;
 use hub_auth_filter::shared_data::{NoSharedData, SharedData};
 use serde_json::Value;
 use wasm_tests::artifact::Artifact;
@@ -35,7 +35,7 @@ pub(crate) fn secret(name: &str) -> Option<String> {
 
 /// The name of a gateway's folder.
 pub(crate) fn folder(kind: GatewayKind) -> &'static str {
-    kind.as_str()
+    kind.name()
 }
 
 /// The filter's configuration, as text, on a service of Kong or on a route of APISIX.
@@ -79,18 +79,19 @@ fn accepted(kind: GatewayKind, text: &str) -> Direction {
         panic!("{kind:?}: {errors}: {text}");
     }
     assert_eq!(config.warnings(), [""; 0], "{text}");
-    assert_eq!(config.warnings_for(kind), [""; 0], "{kind:?}: {text}");
+    assert_eq!(config.warnings_for(&kind.capabilities(None, false)), [""; 0], "{kind:?}: {text}");
     config.direction
 }
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
-    Config::parse_with(text.as_bytes(), &secret)
+    Config::parse_with(text.as_bytes(), &GatewayKind::known(), &secret)
 }
 
 /// Whether the gateway can do what the configuration asks of it.
 fn check(kind: GatewayKind, config: &Config) -> Result<(), ConfigErrors> {
-    let shared = config.gateway.uses_shared_data(kind).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
-    config.check(kind, &Capabilities::of(kind, shared, false))
+    let shared =
+        config.gateway.uses_shared_data(kind.data_sharing()).then(|| Rc::new(NoSharedData) as Rc<dyn SharedData>);
+    config.check(&kind.capabilities(shared, false))
 }
 
 /// An upstream is a cluster's name on Envoy. Elsewhere it would take the place of the URL's host and port.

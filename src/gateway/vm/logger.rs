@@ -2,7 +2,7 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::abi;
+use crate::gateway::abi;
 
 /// The target of lines that are JSON objects.
 pub(super) const JSON_LINE: &str = "json";

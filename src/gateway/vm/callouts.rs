@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use crate::callout::{Answer, Request};
 use crate::spelling::Spellings;
 
-use super::abi::{self, HostError};
-use super::adapter::Adapter;
+use crate::gateway::abi::{self, HostError};
+use crate::gateway::adapter::Adapter;
 
 thread_local! {
     /// Of the whole VM, as connections are the whole worker's.

@@ -8,11 +8,11 @@ use crate::effects::{CalloutOutcome, Resumed, TickOutcome};
 use crate::request::{Correlation, RequestId};
 use crate::verdict::Verdict;
 
-use super::abi::{self, HostError};
-use super::adapter::{Guard, Occasion};
 use super::driver::{DispatchedCallout, Driver};
 use super::gate::{self, Flow, Gate};
 use super::{callouts, facts};
+use crate::gateway::abi::{self, HostError};
+use crate::gateway::adapter::{Guard, Occasion};
 
 /// See [`Driver`].
 #[derive(Debug)]

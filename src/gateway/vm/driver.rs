@@ -8,8 +8,8 @@ use crate::effects::TickOutcome;
 use crate::request::RequestId;
 use crate::verdict::Verdict;
 
-use super::adapter::Occasion;
 use super::gate::{Flow, Gate};
+use crate::gateway::adapter::Occasion;
 
 /// Makes callouts, and has carried out what their ends bring about.
 pub(super) trait Driver: Debug {

@@ -1,27 +1,21 @@
 //! The data that the workers of a gateway share.
 
-use crate::capabilities::GatewayKind;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
 
-use super::abi::{self, SharedDataError};
+use crate::gateway::abi::{self, SharedDataError};
+use crate::gateway::adapter::Adapter;
 
 /// Shared data of the host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HostSharedData {
-    /// A version with which a write creates a value and never replaces one.
+    /// See [`Adapter::version_of_no_value`].
     no_value: u32,
 }
 
 impl HostSharedData {
     /// As this kind of gateway has them.
-    pub(super) fn of(kind: GatewayKind) -> Self {
-        let no_value = match kind {
-            // Envoy compares versions only where there is a value, and counts up from 1; its own word for no version, 0,
-            // replaces any value.
-            GatewayKind::Envoy => u32::MAX,
-            GatewayKind::Kong | GatewayKind::Apisix => 0,
-        };
-        Self { no_value }
+    pub(super) fn of(adapter: &dyn Adapter) -> Self {
+        Self { no_value: adapter.version_of_no_value() }
     }
 }
 

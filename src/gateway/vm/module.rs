@@ -8,7 +8,9 @@ use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 
 use super::plugin::{self, Plugin};
-use super::{abi, facts, gate};
+use crate::gateway::abi;
+
+use super::{facts, gate};
 
 thread_local! {
     static MODULE: RefCell<Module> = RefCell::default();

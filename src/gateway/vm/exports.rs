@@ -5,7 +5,9 @@
 #![allow(unsafe_code, reason = "exports have fixed names")]
 
 use super::module::{Module, with_module};
-use super::{abi, gate, logger};
+use crate::gateway::abi;
+
+use super::{gate, logger};
 
 unsafe extern "C" {
     fn __wasm_call_ctors();
@@ -89,7 +91,7 @@ fn refuse() -> i32 {
 
 /// What is of no interest. A request is decided on by its headers alone: while it is held, none of these is called for it.
 mod ignored {
-    use super::abi::CONTINUE;
+    use crate::gateway::abi::CONTINUE;
 
     /// A part of a request's body.
     #[unsafe(no_mangle)]

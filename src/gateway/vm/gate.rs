@@ -5,10 +5,10 @@ use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{Correlation, RequestId};
 use crate::verdict::{Admission, AttachedToken, RequestVerdict, ResponseVerdict, Verdict};
 
-use super::abi::{self, Headers, HostError, Stream};
-use super::adapter::{self, Adapter, Occasion};
 use super::direction::Direction;
 use super::events::{self, Events};
+use crate::gateway::abi::{self, Headers, HostError, Stream};
+use crate::gateway::adapter::{self, Adapter, Occasion};
 
 /// Whether something goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,14 +10,16 @@ use crate::request::RequestId;
 use crate::time::UnixTime;
 use crate::verdict::{RequestVerdict, Verdict};
 
-use super::adapter::{Adapter, Occasion};
 use super::direction::Direction;
 use super::driver::Driver;
 use super::events::Events;
 use super::gate::{Flow, Gate};
 use super::plugin_callouts::PluginCallouts;
 use super::request_callouts::RequestCallouts;
-use super::{abi, facts};
+use crate::gateway::abi;
+use crate::gateway::adapter::{Adapter, Occasion};
+
+use super::facts;
 
 /// A plugin with a valid configuration in a gateway that is known.
 #[derive(Debug)]

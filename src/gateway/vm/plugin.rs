@@ -6,20 +6,20 @@ use std::rc::Rc;
 use litemap::LiteMap;
 use zeroize::Zeroizing;
 
-use crate::capabilities::{Capabilities, GatewayKind};
 use crate::config::{Config, ConfigErrors};
 use crate::effects::TICK;
 use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::shared_data::SharedData;
 
-use super::abi;
-use super::adapter::{self, Occasion};
 use super::direction::Direction;
 use super::facts;
 use super::gate;
 use super::running::Running;
 use super::shared_data::HostSharedData;
+use crate::gateway::abi;
+use crate::gateway::adapter::Occasion;
+use crate::gateway::kinds::GatewayKind;
 
 /// A plugin (root context).
 #[derive(Debug)]
@@ -49,23 +49,22 @@ impl Plugin {
     /// Takes the configuration, and logs every error in it. `false` if the gateway is to refuse it.
     pub(super) fn configure(&mut self, size: usize) -> bool {
         self.state = State::NotConfigured;
-        let is_envoy = abi::knows_contexts();
+        let found = GatewayKind::found_at_start();
         if let Some(config) = read_configuration(size) {
             for warning in config.warnings() {
                 log::warn!("{warning}");
             }
-            self.claimed_kind = config.gateway.kind;
-            match (config.gateway.kind, is_envoy) {
-                (Some(GatewayKind::Envoy) | None, true) => self.start(config, GatewayKind::Envoy),
-                (Some(claimed), true) => self.refuse_kind(claimed, GatewayKind::Envoy),
-                // Its timer would begin before it is known to be one.
-                (Some(GatewayKind::Envoy) | None, false) => self.state = State::InUnknownGateway(Box::new(config)),
-                (Some(claimed), false) => self.start(config, claimed),
+            self.claimed_kind = config.gateway.kind.and_then(GatewayKind::from_name);
+            match (self.claimed_kind, found) {
+                (Some(claimed), Some(kind)) if claimed != kind => self.refuse_kind(claimed, kind),
+                (_, Some(kind)) => self.start(config, kind),
+                (Some(claimed), None) if !claimed.adapter().has_ticks() => self.start(config, claimed),
+                // Its ticks would begin before it is known to have any.
+                (_, None) => self.state = State::InUnknownGateway(Box::new(config)),
             }
         }
-        // Envoy keeps the listener from starting, and lets nothing pass. In Kong requests pass a filter that refuses its
-        // configuration: there it takes any, and refuses the requests.
-        !is_envoy || !matches!(self.state, State::NotConfigured)
+        let stops = found.is_some_and(|kind| kind.adapter().stops_without_configuration());
+        !(stops && matches!(self.state, State::NotConfigured))
     }
 
     /// Decides on a request, or holds it.
@@ -119,7 +118,7 @@ impl Plugin {
     fn running(&mut self) -> Result<&mut Running, RejectReason> {
         let claimed = self.claimed_kind.take();
         if (claimed.is_some() || matches!(self.state, State::InUnknownGateway(_)))
-            && let Some(kind) = adapter::nginx_kind().or(claimed)
+            && let Some(kind) = GatewayKind::found_in_request().or(claimed)
         {
             if let Some(claimed) = claimed.filter(|claimed| *claimed != kind) {
                 self.refuse_kind(claimed, kind);
@@ -142,7 +141,7 @@ impl Plugin {
     /// Refuses everything from now on, because the configuration is for another kind of gateway.
     fn refuse_kind(&mut self, claimed: GatewayKind, kind: GatewayKind) {
         self.state = State::NotConfigured;
-        let (claimed, kind) = (claimed.as_str(), kind.as_str());
+        let (claimed, kind) = (claimed.name(), kind.name());
         log::error!(
             "configuration refused: gateway.kind: it says \"{claimed}\", but this is \"{kind}\"; \
              leave it out, and the filter finds out by itself"
@@ -151,24 +150,26 @@ impl Plugin {
 
     /// Begins to work in this kind of gateway, if that can do what the configuration asks of it.
     fn start(&mut self, config: Config, kind: GatewayKind) {
-        // Elsewhere a tick could do nothing for requests, and would not end with the plugin.
-        let has_timer = kind == GatewayKind::Envoy && abi::set_tick_period(TICK).is_ok();
-        let data: Option<Rc<dyn SharedData>> =
-            if config.gateway.uses_shared_data(kind) { Some(Rc::new(HostSharedData::of(kind))) } else { None };
-        let capabilities = Capabilities::of(kind, data, has_timer);
-        if let Err(errors) = config.check(kind, &capabilities) {
+        let adapter = kind.adapter();
+        let has_timer = adapter.has_ticks() && abi::set_tick_period(TICK).is_ok();
+        let data: Option<Rc<dyn SharedData>> = if config.gateway.uses_shared_data(kind.data_sharing()) {
+            Some(Rc::new(HostSharedData::of(adapter)))
+        } else {
+            None
+        };
+        let capabilities = kind.capabilities(data, has_timer);
+        if let Err(errors) = config.check(&capabilities) {
             log_errors(&errors);
             return;
         }
-        for warning in config.warnings_for(kind) {
+        for warning in config.warnings_for(&capabilities) {
             log::warn!("{warning}");
         }
         let mut direction = Direction::new(config.direction, &capabilities);
-        if kind == GatewayKind::Envoy && direction.tick_period().is_some() && !has_timer {
+        if adapter.has_ticks() && direction.tick_period().is_some() && !has_timer {
             log::warn!("the gateway has no timer: keys are fetched only when a request needs them");
         }
-        let mut running =
-            Running::new(self.context, adapter::of(kind), &capabilities, direction, has_timer.then_some(TICK));
+        let mut running = Running::new(self.context, adapter, &capabilities, direction, has_timer.then_some(TICK));
         if let Some(now) = abi::now() {
             running.start(now);
         }
@@ -176,12 +177,13 @@ impl Plugin {
     }
 }
 
-/// What to return for a response where nothing has decided on its request, and nothing can. Only in Kong it may be the
-/// backend's.
+/// What to return for a response where nothing has decided on its request, and nothing can. Only where requests may be hidden
+/// it may be the backend's.
 pub(super) fn response_without_decision(reason: RejectReason, announced: usize) -> i32 {
-    if adapter::nginx_kind() == Some(GatewayKind::Kong) {
+    let hides_requests = |kind: &GatewayKind| kind.capabilities(None, false).hides_requests;
+    if let Some(kind) = GatewayKind::found_in_request().filter(hides_requests) {
         let occasion = Occasion::Response { headers: announced };
-        let answer = |reply: &Reply, details: &str| adapter::of(GatewayKind::Kong).answer(reply, details, occasion);
+        let answer = |reply: &Reply, details: &str| kind.adapter().answer(reply, details, occasion);
         gate::reject(Rejection::bare(reason), answer);
     }
     abi::CONTINUE
@@ -197,7 +199,7 @@ fn read_configuration(size: usize) -> Option<Config> {
         let value = |entry: &String| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned());
         environment.iter().find_map(value)
     };
-    Config::parse_with(&configuration, &variable).map_err(|errors| log_errors(&errors)).ok()
+    Config::parse_with(&configuration, &GatewayKind::known(), &variable).map_err(|errors| log_errors(&errors)).ok()
 }
 
 fn log_errors(errors: &ConfigErrors) {

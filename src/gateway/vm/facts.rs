@@ -6,9 +6,9 @@ use crate::reply::RejectReason;
 use crate::request::NonceInput;
 use crate::request::{Correlation, RequestFacts, ResponseFacts};
 
-use super::abi;
-use super::adapter::Adapter;
 use super::direction::Direction;
+use crate::gateway::abi;
+use crate::gateway::adapter::Adapter;
 
 /// The facts of the request of the effective context. `announced` is how many headers the host says it has.
 pub(super) fn of_request(

@@ -4,10 +4,15 @@ use crate::peer::PeerFacts;
 use crate::reply::RejectReason;
 use crate::request::{ConfiguredHeaders, RequestFacts};
 
-use super::abi::{self, Headers};
+use crate::gateway::abi::{self, Headers};
 
 /// How a gateway tells the value of an nginx variable.
 type Variable = fn(&str) -> Option<Vec<u8>>;
+
+/// Whether variables can be asked for in this way: one that every request has. Outside of a request, Kong crashes.
+pub(super) fn has_variables(variable: Variable) -> bool {
+    variable("request_method").is_some()
+}
 
 /// What nginx says of the client certificate. Its subject can be read also when it is not trusted, or when the client did
 /// not prove that it has the key: only `SUCCESS` counts. `ssl_client_fingerprint` is SHA-1, so the certificate is read.

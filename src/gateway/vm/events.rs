@@ -6,9 +6,9 @@ use crate::callout::{CalloutKind, CalloutReport};
 use crate::effects::Event;
 use crate::reply::{ErrorCode, RejectionEvent};
 
-use super::abi;
 use super::logger::JSON_LINE;
 use super::metrics::Metrics;
+use crate::gateway::abi;
 
 /// Tells of events.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use crate::callout::CalloutKind;
 use crate::effects::Event;
 use crate::reply::ErrorCode;
 
-use super::abi;
+use crate::gateway::abi;
 
 /// The ids that the host gave the counters; those that it did not define are not there.
 #[derive(Debug, Default)]

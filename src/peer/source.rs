@@ -1,0 +1,135 @@
+//! Whose word on the client certificate counts: that of the connection, or that of the header of a proxy in front (spec §2.1).
+//! Nothing else decides it. Whether the certificate may call is another question, and health checks do not ask it.
+
+use super::forwarded::{self, ForwardedCertificate};
+use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts, leaf};
+
+/// Where the peer certificate is learned from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerSource {
+    /// The TLS connection of this request.
+    Connection,
+    /// A header of the proxy in front, in the format of [`forwarded`].
+    ForwardedHeader {
+        /// The header, in lowercase.
+        name: String,
+        /// Believe the header although the connection that brought it is not mutual TLS itself.
+        trust_plaintext_hop: bool,
+    },
+}
+
+/// A client certificate that was verified, by whoever is believed. Nothing in it need make sense, and it need not be one that
+/// may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedCertificate<'f>(Presented<'f>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Presented<'f> {
+    /// By the client, on this connection.
+    Directly { subject: &'f [u8], facts: &'f PeerFacts },
+    /// To the proxy in front. What the connection says of itself is about that proxy, and stays out of it.
+    ToProxy(ForwardedCertificate),
+}
+
+impl PeerSource {
+    /// The header of requests that says something of the certificate, in lowercase. `needs_issuer` if its issuer is to be
+    /// known as well.
+    #[must_use]
+    pub fn header(&self, needs_issuer: bool) -> Option<&str> {
+        match self {
+            Self::ForwardedHeader { name, .. } => Some(name),
+            // A gateway that tells neither the issuer nor the certificate may itself write the header, which has both.
+            Self::Connection => needs_issuer.then_some(forwarded::HEADER),
+        }
+    }
+}
+
+impl<'f> PresentedCertificate<'f> {
+    /// The certificate that counts by this source.
+    pub fn by(source: &PeerSource, facts: &'f PeerFacts) -> Result<Self, PeerError> {
+        match source {
+            PeerSource::Connection => {
+                // A gateway may show the subject of a certificate that it could not verify: presence alone says nothing.
+                let subject = facts.subject.as_deref().filter(|_| facts.verified).ok_or(PeerError::Missing)?;
+                Ok(Self(Presented::Directly { subject, facts }))
+            }
+            PeerSource::ForwardedHeader { trust_plaintext_hop, .. } => {
+                if !facts.verified && !trust_plaintext_hop {
+                    return Err(PeerError::Missing);
+                }
+                forwarded(facts).map(|forwarded| Self(Presented::ToProxy(forwarded)))
+            }
+        }
+    }
+
+    /// Its subject, as it was printed.
+    #[must_use]
+    pub fn subject(&self) -> &[u8] {
+        match &self.0 {
+            Presented::Directly { subject, .. } => subject,
+            Presented::ToProxy(forwarded) => forwarded.subject(),
+        }
+    }
+
+    /// Its fingerprint, if it is known.
+    pub fn fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
+        match &self.0 {
+            Presented::Directly { facts: PeerFacts { fingerprint: Some(text), .. }, .. } => {
+                Fingerprint::parse(text).map(Some).map_err(Malformed::Fingerprint)
+            }
+            Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
+                leaf::fingerprint(pem).map(Some).map_err(Malformed::Certificate)
+            }
+            Presented::Directly { .. } => Ok(None),
+            Presented::ToProxy(forwarded) => Ok(forwarded.fingerprint()),
+        }
+    }
+
+    /// The certificate itself, where it is handed on and nobody else can have written it.
+    #[must_use]
+    pub fn leaf(&self) -> Option<LeafCertificate> {
+        match &self.0 {
+            Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
+                LeafCertificate::from_pem(pem).ok()
+            }
+            Presented::Directly { facts, .. } => {
+                // A header that the gateway did not write is the caller's: the connection must be of the same certificate.
+                let known = Fingerprint::parse(facts.fingerprint.as_deref()?).ok()?;
+                leaf_of(&forwarded(facts).ok()?).filter(|leaf| leaf.fingerprint() == known)
+            }
+            Presented::ToProxy(forwarded) => leaf_of(forwarded)
+                .filter(|leaf| forwarded.fingerprint().is_none_or(|known| known == leaf.fingerprint())),
+        }
+    }
+}
+
+/// What the one header says.
+fn forwarded(facts: &PeerFacts) -> Result<ForwardedCertificate, PeerError> {
+    match facts.forwarded.as_slice() {
+        [] => Err(PeerError::Missing),
+        [header] => Ok(ForwardedCertificate::parse(header).map_err(Malformed::Forwarded)?),
+        _ => Err(Malformed::SeveralForwardedHeaders.into()),
+    }
+}
+
+fn leaf_of(forwarded: &ForwardedCertificate) -> Option<LeafCertificate> {
+    LeafCertificate::from_url_encoded_pem(forwarded.certificate()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_that_is_configured_is_noted_and_the_usual_one_only_for_an_issuer() {
+        let header = |name: &str| PeerSource::ForwardedHeader { name: name.to_owned(), trust_plaintext_hop: false };
+        for (source, needs_issuer, noted) in [
+            (header("x-client"), false, Some("x-client")),
+            (header("x-client"), true, Some("x-client")),
+            (PeerSource::Connection, false, None),
+            (PeerSource::Connection, true, Some("x-forwarded-client-cert")),
+        ] {
+            assert_eq!(source.header(needs_issuer), noted, "{source:?}");
+        }
+    }
+}
