@@ -1,11 +1,11 @@
 //! The arrival of a request at a worker: the gateway's own answers before the filter, requests that the filter does not
 //! see, and the context for those that it does.
 
-use super::callout::{CalloutOutcome, Response};
+use super::callout::{CalloutOutcome, Response, Timeouts};
 use super::exchange::{ExchangeState, Flow, Stage};
 use super::gateway::{Cut, Outcome};
 use super::machine::{Filter, Machine, size};
-use super::profile::{Facts, Isolation, Timeouts, TurnedAway};
+use super::profile::{Facts, Isolation, TurnedAway};
 use super::request::{Detour, Request};
 use super::vm::{Message, Stream};
 use super::world::Event;

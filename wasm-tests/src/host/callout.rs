@@ -2,7 +2,6 @@
 //! How a failure looks to the module is the profile's business; what happens on the network is said here.
 
 use super::headers::Headers;
-use super::profile::Timeouts;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -281,6 +280,15 @@ impl Answer {
             }
         }
     }
+}
+
+/// What the timeout of a callout limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeouts {
+    /// The whole call.
+    WholeCall,
+    /// Each wait for the network: a server that drips outlives it.
+    EachWait,
 }
 
 /// An HTTP response: `:status` and other headers, and a body.

@@ -1,11 +1,11 @@
 //! The way of a request through the filter, to the bank and back. It follows Envoy's filter manager, as far as one filter
 //! can tell, and what was seen with Envoy 1.40 where its source leaves doubts.
 
-use super::callout::{Act, CalloutOutcome, Response};
+use super::callout::{Act, CalloutOutcome, Response, Timeouts};
 use super::gateway::{Cut, Outcome};
 use super::headers::Headers;
 use super::machine::{Machine, size};
-use super::profile::{AfterTrap, Bodies, Forward, Isolation, Move, Returned, Timeouts};
+use super::profile::{AfterTrap, Bodies, Forward, Isolation, Move, Returned};
 use super::vm::{self, LocalReply, Message, Stream};
 use super::world::Event;
 use std::ops::RangeInclusive;

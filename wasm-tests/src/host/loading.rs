@@ -5,7 +5,8 @@
 use super::builder::Reason;
 use super::machine::{Filter, Machine, Worker, size};
 use super::profile::{AfterTrap, RootContexts, Unusable};
-use super::vm::{Context, Ending, Vm};
+use super::status::Ending;
+use super::vm::{Context, Vm};
 use std::time::Duration;
 
 impl Machine {

@@ -53,8 +53,7 @@ mod wire;
 mod world;
 
 pub use builder::{Builder, Reason, StartFailure};
-pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Upstream};
-pub use engine::Engine;
+pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Timeouts, Upstream};
 pub use fault::{Fault, FaultyCall, Garbage};
 pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
 pub use headers::Headers;
@@ -62,12 +61,12 @@ pub use module::Module;
 pub(crate) use module::newest;
 pub use moment::Moment;
 pub use profile::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
-    Profile, PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
-    Slice, Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move,
+    Owner, Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
+    Slice, Ticks, Tokens, TurnedAway, Unusable,
 };
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};
-pub use status::Status;
+pub use status::{Refused, Status};
 pub use vm::LocalReply;
 pub use world::Metric;

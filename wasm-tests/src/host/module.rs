@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use std::{fs, io};
 
-use super::engine::{Code, Engine};
+use super::engine::Code;
+use super::profile::Engine;
 use crate::artifact::Artifact;
 use wasmparser::{Parser, Payload};
 

@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::module::Module;
 use super::profile::Facts;
 use super::record::VmCall;
+use super::status::Ending;
 use super::world::World;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -152,15 +153,6 @@ pub struct LocalReply {
 pub(crate) struct Returned {
     pub(crate) value: u32,
     pub(crate) stopped: bool,
-}
-
-/// Why a call did not return.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// The module trapped.
-    Trap(String),
-    /// The worker died.
-    Crash(String),
 }
 
 impl Vm {

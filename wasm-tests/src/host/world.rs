@@ -5,9 +5,9 @@ use super::callout::{Answer, Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
 use super::headers::Headers;
 use super::moment::{Interruption, Side};
-use super::profile::{Profile, Refused, SharedStore};
+use super::profile::{Profile, SharedStore};
 use super::record::{HostCall, Level, Log, VmCall};
-use super::status::Status;
+use super::status::{Refused, Status};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
-use crate::host::profile::{PropertyQuery, Refused};
+use crate::host::profile::PropertyQuery;
 use crate::host::record::{Level, Log};
-use crate::host::status::{Answered, Status};
+use crate::host::status::{Answered, Refused, Status};
 use crate::host::vm::Action;
 use crate::host::world::{Event, Tick};
 use std::time::Duration;

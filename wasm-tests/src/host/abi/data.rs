@@ -3,8 +3,8 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
-use crate::host::profile::{Refused, Slice};
-use crate::host::status::{Answered, Status};
+use crate::host::profile::Slice;
+use crate::host::status::{Answered, Refused, Status};
 use crate::host::world::{Event, Queue};
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -3,8 +3,7 @@
 
 use super::Import;
 use crate::host::guest::{Args, Guest};
-use crate::host::profile::Refused;
-use crate::host::status::{Answered, Status};
+use crate::host::status::{Answered, Refused, Status};
 use crate::host::world::Metric;
 
 pub(super) const CALLS: &[Import] = &[

@@ -12,10 +12,10 @@ use super::engine::Caller;
 use super::fault::Effect;
 use super::guest::{Args, Guest};
 use super::moment::Side;
-use super::profile::{Profile, Refused};
+use super::profile::Profile;
 use super::record::HostCall;
-use super::status::{Answered, Errno, Refusal, Status};
-use super::vm::{Ending, Phase};
+use super::status::{Answered, Ending, Errno, Refusal, Refused, Status};
+use super::vm::Phase;
 
 /// A host call.
 pub(crate) struct Import {

@@ -3,7 +3,8 @@
 use super::{Called, Caller, Code, Instance};
 use crate::host::abi::Import;
 use crate::host::guest::Args;
-use crate::host::vm::{Ending, VmState};
+use crate::host::status::Ending;
+use crate::host::vm::VmState;
 use std::fmt;
 use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Extern, Func, FuncType, Linker, Module, Store, Trap, Val, ValType};

@@ -9,34 +9,11 @@ mod metered;
 mod watchdog;
 
 use super::abi::Import;
-use super::vm::{Ending, VmState};
-use std::fmt;
-
-/// What compiles and runs a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// The release of wasmtime that this package is built with. It counts fuel: a call that does not end is a trap, and what a call
-    /// costs is the same on every machine. It stands for V8, which Envoy has.
-    Metered,
-    /// wasmtime 0.38, in APISIX's wasm-nginx-module 0.7.
-    Wasmtime0_38,
-    /// wasmtime 14, in Kong 3.6.
-    Wasmtime14,
-    /// wasmtime 19, in Kong 3.7.
-    Wasmtime19,
-    /// wasmtime 26, in Kong 3.9.
-    Wasmtime26,
-}
+use super::profile::Engine;
+use super::status::Ending;
+use super::vm::VmState;
 
 impl Engine {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 5;
-
-    /// Whether it counts what calls cost, and ends those that cost more than they may.
-    pub fn counts_fuel(self) -> bool {
-        self == Engine::Metered
-    }
-
     /// Compiles a module in the binary format. The error is what the engine says against it.
     ///
     /// Panics with one sentence when the engine is not installed.
@@ -47,18 +24,6 @@ impl Engine {
                 library::compile(self, wasm)
             }
         }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Engine::Metered => "wasmtime with fuel",
-            Engine::Wasmtime0_38 => "wasmtime 0.38",
-            Engine::Wasmtime14 => "wasmtime 14",
-            Engine::Wasmtime19 => "wasmtime 19",
-            Engine::Wasmtime26 => "wasmtime 26",
-        })
     }
 }
 

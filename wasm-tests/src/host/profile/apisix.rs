@@ -38,16 +38,15 @@
 //! plugin that ran earlier); the second `on_configure` of a refused request, in its response phase.
 
 use super::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable, nginx,
 };
-use crate::host::callout::{Failure, Response};
-use crate::host::engine::Engine;
+use crate::host::callout::{Failure, Response, Timeouts};
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
-use crate::host::status::Status;
+use crate::host::status::{Refused, Status};
 use std::net::IpAddr;
 use std::time::Duration;
 

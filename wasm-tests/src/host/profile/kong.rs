@@ -48,16 +48,15 @@
 //! normalisation of `//` and `/../` in `:path`; Kong's exit of the whole worker after a trap in `on_configure` (the start fails).
 
 use super::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable, nginx,
 };
-use crate::host::callout::{CalloutOutcome, Failure, Response};
-use crate::host::engine::Engine;
+use crate::host::callout::{CalloutOutcome, Failure, Response, Timeouts};
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
-use crate::host::status::Status;
+use crate::host::status::{Refused, Status};
 use std::time::Duration;
 
 /// The most pairs that fit into the memory that the host asks the module for.

@@ -33,17 +33,16 @@ mod nginx;
 mod rules;
 
 pub use rules::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move,
+    Owner, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable,
 };
 
-use super::callout::{CalloutOutcome, Failure, Response};
-use super::engine::Engine;
+use super::callout::{CalloutOutcome, Failure, Response, Timeouts};
 use super::headers::Headers;
 use super::record::Level;
 use super::request::Request;
-use super::status::Status;
+use super::status::{Refused, Status};
 use std::time::Duration;
 
 /// One gateway's way of hosting modules. Take one and change a field to get a variant:
