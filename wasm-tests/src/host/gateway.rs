@@ -1,10 +1,10 @@
 //! What tests hold in their hands: a gateway with workers, and the exchanges that they send through it.
 
-use super::abi;
 use super::builder::Builder;
 use super::callout::{Answer, Callout, Response, Upstream};
 use super::fault::Fault;
 use super::headers::Headers;
+use super::host_call;
 use super::machine::Machine;
 use super::moment::{self, Moment};
 use super::profile::Profile;
@@ -37,7 +37,7 @@ impl Gateway {
 
     /// The names of all host calls of the ABI, proxy-wasm and WASI.
     pub fn host_calls() -> Vec<&'static str> {
-        abi::names()
+        host_call::NAMES.to_vec()
     }
 
     /// A worker, counted from 0.

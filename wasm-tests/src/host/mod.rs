@@ -38,6 +38,7 @@ mod fault;
 mod gateway;
 mod guest;
 mod headers;
+mod host_call;
 mod loading;
 mod machine;
 mod module;

@@ -3,7 +3,7 @@
 //!
 //! The machine is lent to the VM that is being called, so that a host call can run another worker before it returns.
 
-use super::abi;
+use super::host_call;
 use super::machine::Machine;
 use super::request::Request;
 
@@ -65,7 +65,7 @@ impl Moment {
     }
 
     fn new(host_call: &str, side: Side) -> Self {
-        Moment { call: abi::known(host_call), side, worker: None, subject: None, nth: 1 }
+        Moment { call: host_call::known(host_call), side, worker: None, subject: None, nth: 1 }
     }
 }
 
