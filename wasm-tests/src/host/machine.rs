@@ -11,6 +11,7 @@ use super::vm::{Action, Returned, Vm};
 use super::world::{Event, Tick, World};
 use super::{Failure, Status};
 use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -245,8 +246,10 @@ impl Machine {
         }
     }
 
-    /// Calls the module; `then` gets what it returned, `None` if it has no such export. Afterwards everything is done
-    /// that host calls have queued. After a trap `then` is not called.
+    /// Calls the module. Meanwhile the VM has the machine, so that a host call can run another worker before it returns.
+    ///
+    /// `then` gets what it returned, `None` if it has no such export. Afterwards everything is done that host calls have queued.
+    /// After a trap `then` is not called.
     pub(crate) fn call(
         &mut self,
         worker: usize,
@@ -258,9 +261,12 @@ impl Machine {
         let Some(mut vm) = self.workers[worker].vm.take() else { return };
         self.workers[worker].called = true;
         let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expected);
-        vm.state_mut().machine = Some(Box::new(std::mem::replace(self, absent)));
+        let lent = Rc::new(RefCell::new(mem::replace(self, absent)));
+        let machine = Rc::clone(&lent);
+        vm.state_mut().interrupt = Some(Box::new(move |interruption| machine.borrow_mut().interrupt(interruption)));
         let ended = vm.call(export, context, args);
-        *self = *vm.state_mut().machine.take().expect("what was lent comes back");
+        vm.state_mut().interrupt = None;
+        *self = Rc::into_inner(lent).expect("what was lent comes back").into_inner();
         self.workers[worker].called = false;
         self.workers[worker].vm = Some(vm);
         match ended {
@@ -271,6 +277,17 @@ impl Machine {
         while let Some(Some(action)) = self.with_vm(worker, |vm| vm.state_mut().actions.pop_front()) {
             self.act(worker, action);
         }
+    }
+
+    /// Sends the request of an interruption. It goes as far as it can without time passing.
+    fn interrupt(&mut self, interruption: usize) {
+        let (worker, request) = {
+            let waiting = &mut self.world.borrow_mut().interruptions[interruption];
+            (waiting.worker, waiting.request.take().expect("it strikes once"))
+        };
+        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and can not come between");
+        let exchange = self.begin(worker, request);
+        self.world.borrow_mut().interruptions[interruption].exchange = Some(exchange);
     }
 
     fn act(&mut self, worker: usize, action: Action) {

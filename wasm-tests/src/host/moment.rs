@@ -1,10 +1,7 @@
 //! Workers that come between: while one worker is in the middle of a host call, another gets a request. Real workers are
 //! threads; here one runs at a time, and a test says where it is interrupted.
-//!
-//! The machine is lent to the VM that is being called, so that a host call can run another worker before it returns.
 
 use super::host_call;
-use super::machine::Machine;
 use super::request::Request;
 
 /// A moment in the middle of a host call of some worker: by default the first such call of any other worker than the one
@@ -29,8 +26,9 @@ pub(crate) enum Side {
 pub(crate) struct Interruption {
     moment: Moment,
     seen: usize,
-    worker: usize,
-    request: Option<Request>,
+    /// The worker that is to get it.
+    pub(crate) worker: usize,
+    pub(crate) request: Option<Request>,
     /// The exchange that it became.
     pub(crate) exchange: Option<usize>,
 }
@@ -87,18 +85,5 @@ impl Interruption {
         }
         self.seen += 1;
         self.seen == *nth
-    }
-}
-
-impl Machine {
-    /// Sends the request of an interruption. It goes as far as it can without time passing.
-    pub(crate) fn interrupt(&mut self, interruption: usize) {
-        let (worker, request) = {
-            let waiting = &mut self.world.borrow_mut().interruptions[interruption];
-            (waiting.worker, waiting.request.take().expect("it strikes once"))
-        };
-        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and can not come between");
-        let exchange = self.begin(worker, request);
-        self.world.borrow_mut().interruptions[interruption].exchange = Some(exchange);
     }
 }

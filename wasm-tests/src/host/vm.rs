@@ -6,7 +6,6 @@ use super::callout::Response;
 use super::engine::{Called, Instance};
 use super::fault::Garbage;
 use super::headers::Headers;
-use super::machine::Machine;
 use super::module::Module;
 use super::profile::Facts;
 use super::record::VmCall;
@@ -64,11 +63,14 @@ pub(crate) struct VmState {
     pub(crate) ticks: BTreeMap<u32, (Duration, u64)>,
     /// Whether `proxy_done` is expected from the root context.
     pub(crate) done_pending: bool,
-    /// The machine, while the VM is being called: for other workers that come between.
-    pub(crate) machine: Option<Box<Machine>>,
+    /// Lets another worker come between, by the number of its interruption: while the VM is being called.
+    pub(crate) interrupt: Option<Interrupt>,
     /// What the running host call hands out instead of its value.
     pub(crate) garbage: Option<Garbage>,
 }
+
+/// Runs an interruption.
+pub(crate) type Interrupt = Box<dyn FnMut(usize)>;
 
 /// What the module may call at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,7 +184,7 @@ impl Vm {
             metrics: BTreeMap::new(),
             ticks: BTreeMap::new(),
             done_pending: false,
-            machine: None,
+            interrupt: None,
             garbage: None,
         };
         let instance = module.code(world.borrow().profile.engine).and_then(|code| {

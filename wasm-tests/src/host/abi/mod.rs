@@ -131,11 +131,11 @@ fn proxy_calls() -> impl Iterator<Item = &'static Import> {
 
 /// Runs the workers that are to come between here.
 fn interrupt(guest: &mut Guest<'_>, import: &Import, subject: Option<&str>, side: Side) {
-    // Without the machine the VM is not being called for anything yet.
-    let Some(mut machine) = guest.state_mut().machine.take() else { return };
+    // Without it the VM is not being called for anything yet.
+    let Some(mut interrupt) = guest.state_mut().interrupt.take() else { return };
     let due = guest.world_mut().interruptions(import.name, side, guest.state().worker, subject);
-    due.into_iter().for_each(|interruption| machine.interrupt(interruption));
-    guest.state_mut().machine = Some(machine);
+    due.into_iter().for_each(&mut interrupt);
+    guest.state_mut().interrupt = Some(interrupt);
 }
 
 fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
