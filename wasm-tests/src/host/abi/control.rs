@@ -1,7 +1,8 @@
 //! Logs, time, ticks, properties, contexts and streams. Follows `exports.cc` of proxy-wasm-cpp-host.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::profile::PropertyQuery;
 use crate::host::record::{Level, Log};
 use crate::host::status::{Answered, Refused, Status};

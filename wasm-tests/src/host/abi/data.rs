@@ -2,7 +2,8 @@
 //! `getBuffer` of Envoy's `context.cc`.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::profile::Slice;
 use crate::host::status::{Answered, Refused, Status};
 use crate::host::world::{Event, Queue};

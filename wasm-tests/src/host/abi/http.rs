@@ -3,7 +3,8 @@
 
 use super::Import;
 use crate::host::callout::{Act, Answer, Callout, CalloutOutcome, Response, Upstream};
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::{Dispatch, Owner, Reply, ReplyInResponse, SecondReply, Tokens};
 use crate::host::status::{Answered, Refusal, Refused, Status};

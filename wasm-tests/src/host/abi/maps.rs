@@ -2,7 +2,8 @@
 //! Follows `getConstMap`, `getMap` and their callers in Envoy's `context.cc`.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::Removal;
 use crate::host::status::{Answered, Status};

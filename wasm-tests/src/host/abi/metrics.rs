@@ -2,7 +2,8 @@
 //! id are the metric's type, and defining the same name twice gives another id for the same metric.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::status::{Answered, Refused, Status};
 use crate::host::world::Metric;
 

@@ -8,9 +8,9 @@ mod maps;
 mod metrics;
 mod wasi;
 
-use super::engine::Caller;
+use super::engine::{Args, Caller, HostFunction, Imports, Kind};
 use super::fault::Effect;
-use super::guest::{Args, Guest};
+use super::guest::Guest;
 use super::moment::Side;
 use super::profile::Profile;
 use super::record::HostCall;
@@ -52,20 +52,6 @@ impl Import {
         self
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Its parameters: whether each is an i64, not an i32.
-    pub(crate) fn params(&self) -> impl Iterator<Item = bool> {
-        self.params.chars().map(|kind| kind == 'l')
-    }
-
-    /// Whether it has a result, an i32.
-    pub(crate) fn returns(&self) -> bool {
-        wasi::returns(self.name)
-    }
-
     fn is_wasi(&self) -> bool {
         !self.name.starts_with("proxy_") && !RUNTIME.iter().any(|runtime| runtime.name == self.name)
     }
@@ -74,9 +60,22 @@ impl Import {
         let bytes = guest.bytes(args, self.subject?).ok()?;
         Some(String::from_utf8_lossy(&bytes).replace('\0', "."))
     }
+}
 
-    /// Answers a call of it; the error unwinds the module.
-    pub(crate) fn answer(&'static self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
+impl HostFunction for Import {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn params(&self) -> Vec<Kind> {
+        self.params.chars().map(|kind| if kind == 'l' { Kind::Long } else { Kind::Int }).collect()
+    }
+
+    fn has_result(&self) -> bool {
+        wasi::returns(self.name)
+    }
+
+    fn answer(&self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
         let mut guest = Guest::new(caller);
         if guest.state().phase > Phase::Running && !self.is_wasi() && guest.world().profile.silent_start {
             if guest.state().phase == Phase::Initializing {
@@ -113,7 +112,7 @@ const RUNTIME: &[Import] = &[
 
 /// The host functions that the profile's gateway has, of those that a module imports. Each has the name of the module that it
 /// is imported from before it.
-pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Vec<(String, &'static Import)> {
+pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Imports {
     let found = |module: &str, name: &str| {
         let rows: Vec<&Import> = match module {
             "env" => proxy_calls().chain(RUNTIME).collect(),
@@ -122,7 +121,10 @@ pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Vec<(
         };
         rows.into_iter().find(|import| import.name == name && !profile.missing.contains(&import.name))
     };
-    imports.into_iter().filter_map(|(module, name)| found(&module, &name).map(|import| (module, import))).collect()
+    imports
+        .into_iter()
+        .filter_map(|(module, name)| found(&module, &name).map(|import| (module, import as &dyn HostFunction)))
+        .collect()
 }
 
 fn proxy_calls() -> impl Iterator<Item = &'static Import> {

@@ -3,7 +3,8 @@
 
 use super::Import;
 use super::control::{nanoseconds, write_log};
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::record::Level;
 use crate::host::status::{Answered, Errno, Refusal};
 

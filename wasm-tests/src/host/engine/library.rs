@@ -10,9 +10,7 @@
 )]
 
 use super::watchdog::Watched;
-use super::{Called, Caller, Code, Engine, Instance};
-use crate::host::abi::Import;
-use crate::host::guest::Args;
+use super::{Args, Called, Caller, Code, Engine, HostFunction, Imports, Instance, Kind};
 use crate::host::status::Ending;
 use crate::host::vm::VmState;
 use libloading::Library;
@@ -260,17 +258,21 @@ impl Wasmtime {
     }
 
     /// The type of a host function; its owner deletes it.
-    fn signature(&self, import: &Import) -> *mut wasm_functype_t {
-        let kinds = |kinds: &mut dyn Iterator<Item = u8>| {
+    fn signature(&self, import: &dyn HostFunction) -> *mut wasm_functype_t {
+        let vector = |kinds: Vec<u8>| {
             // SAFETY: these are the numbers of value types.
-            let types: Vec<_> = kinds.map(|kind| unsafe { (self.api.wasm_valtype_new)(kind) }).collect();
+            let types: Vec<_> = kinds.into_iter().map(|kind| unsafe { (self.api.wasm_valtype_new)(kind) }).collect();
             let mut vector = Vector::empty();
             // SAFETY: so many pointers, each to a type that the vector owns from now on.
             unsafe { (self.api.wasm_valtype_vec_new)(&mut vector, types.len(), types.as_ptr()) };
             vector
         };
-        let mut params = kinds(&mut import.params().map(|is_long| if is_long { I64 } else { I32 }));
-        let mut results = kinds(&mut import.returns().then_some(I32).into_iter());
+        let number = |kind| match kind {
+            Kind::Int => I32,
+            Kind::Long => I64,
+        };
+        let mut params = vector(import.params().into_iter().map(number).collect());
+        let mut results = vector(import.has_result().then_some(I32).into_iter().collect());
         // SAFETY: both vectors become the function type's.
         unsafe { (self.api.wasm_functype_new)(&mut params, &mut results) }
     }
@@ -361,14 +363,14 @@ unsafe impl Sync for Compiled {}
 
 impl Compiled {
     /// A linker that defines these imports.
-    fn linker(&self, imports: &[(String, &'static Import)]) -> Result<Arc<Linker>, String> {
+    fn linker(&self, imports: &Imports) -> Result<Arc<Linker>, String> {
         let defined: Names = imports.iter().map(|(module, import)| (module.clone(), import.name())).collect();
         let mut linkers = self.linkers.lock().unwrap_or_else(PoisonError::into_inner);
         let linker = match linkers.entry(defined) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
                 let linker = Linker::new(self.library);
-                imports.iter().try_for_each(|(module, import)| linker.define(module, import))?;
+                imports.iter().try_for_each(|(module, import)| linker.define(module, *import))?;
                 unknown.insert(Arc::new(linker))
             }
         };
@@ -404,7 +406,7 @@ impl Code for Compiled {
         }
     }
 
-    fn instantiate(&self, state: VmState, imports: &[(String, &'static Import)]) -> Result<Box<dyn Instance>, String> {
+    fn instantiate(&self, state: VmState, imports: &Imports) -> Result<Box<dyn Instance>, String> {
         let Compiled { library, module, .. } = *self;
         let linker = self.linker(imports)?;
         let mut running = Running::new(library, state);
@@ -439,7 +441,7 @@ unsafe impl Sync for Linker {}
 /// What a host function is called with: which one it is.
 struct Environment {
     library: &'static Wasmtime,
-    import: &'static Import,
+    import: &'static dyn HostFunction,
 }
 
 impl Linker {
@@ -448,7 +450,7 @@ impl Linker {
         Linker { library, linker: unsafe { (library.api.wasmtime_linker_new)(library.engine) } }
     }
 
-    fn define(&self, module: &str, import: &'static Import) -> Result<(), String> {
+    fn define(&self, module: &str, import: &'static dyn HostFunction) -> Result<(), String> {
         let Linker { library, linker } = *self;
         let name = import.name();
         let environment = Box::into_raw(Box::new(Environment { library, import })).cast::<c_void>();

@@ -1,14 +1,13 @@
 //! The engines that run modules, behind one interface: the engine is part of a gateway's host, and one that compiles an
 //! instruction wrongly is a fault of that gateway like any other.
 //!
-//! An engine [compiles](Engine::compile) a module; the [`Code`] makes an [`Instance`] with the host's functions; these are handed
-//! a [`Caller`], which is the instance in the middle of the call. The state of the VM lives in the instance.
+//! An engine [compiles](Engine::compile) a module; the [`Code`] makes an [`Instance`] with [`HostFunction`]s; these are handed a
+//! [`Caller`], which is the instance in the middle of the call. The state of the VM lives in the instance.
 
 mod library;
 mod metered;
 mod watchdog;
 
-use super::abi::Import;
 use super::profile::Engine;
 use super::status::Ending;
 use super::vm::VmState;
@@ -32,9 +31,8 @@ pub(crate) trait Code: Send + Sync {
     /// What the module imports: a module and a name each.
     fn imports(&self) -> Vec<(String, String)>;
 
-    /// Makes an instance, which can call these host functions and no others; each has the name of the module that it is
-    /// imported from before it. The error says why it cannot be made.
-    fn instantiate(&self, state: VmState, imports: &[(String, &'static Import)]) -> Result<Box<dyn Instance>, String>;
+    /// Makes an instance, which can call these host functions and no others. The error says why it cannot be made.
+    fn instantiate(&self, state: VmState, imports: &Imports) -> Result<Box<dyn Instance>, String>;
 }
 
 /// An instance of a module.
@@ -59,6 +57,51 @@ pub(crate) struct Called {
     pub(crate) ended: Result<Option<u32>, Ending>,
     /// What it has cost, where that is counted.
     pub(crate) fuel: u64,
+}
+
+/// The host functions of a module, each with the name of the module that it is imported from before it.
+pub(crate) type Imports = Vec<(String, &'static dyn HostFunction)>;
+
+/// A function of the host that modules can call.
+pub(crate) trait HostFunction: Sync {
+    fn name(&self) -> &'static str;
+
+    fn params(&self) -> Vec<Kind>;
+
+    /// Whether it has a result, an `i32`.
+    fn has_result(&self) -> bool;
+
+    /// Answers a call of it; the error unwinds the module.
+    fn answer(&self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending>;
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An `i32`.
+    Int,
+    /// An `i64`.
+    Long,
+}
+
+/// The arguments of a host call.
+pub(crate) struct Args(Vec<u64>);
+
+impl Args {
+    /// The numbers of an engine; an `i32` is its unsigned form.
+    pub(crate) fn new(params: impl Iterator<Item = u64>) -> Self {
+        Args(params.collect())
+    }
+
+    /// The argument at this place, an `i32` in the signature.
+    pub(crate) fn int(&self, place: usize) -> u32 {
+        u32::try_from(self.0[place]).expect("an i32 parameter")
+    }
+
+    /// The argument at this place, an `i64` in the signature.
+    pub(crate) fn long(&self, place: usize) -> u64 {
+        self.0[place]
+    }
 }
 
 /// An instance in the middle of a call of a host function.
