@@ -5,7 +5,7 @@ use super::exchange::Stage;
 use super::gateway::{Cut, Outcome};
 use super::machine::{Filter, Machine};
 use super::profile::AfterTrap;
-use super::vm::{Context, Stream};
+use super::vm_state::{Context, Stream};
 
 /// How many of the last host calls the report of a trap shows.
 const CALLS_IN_REPORT: usize = 12;

@@ -7,7 +7,7 @@ use super::gateway::{Cut, Outcome};
 use super::machine::{Filter, Machine, size};
 use super::profile::{Facts, Isolation, TurnedAway};
 use super::request::{Detour, Request};
-use super::vm::{Message, Stream};
+use super::vm_state::{Message, Stream};
 use super::world::Event;
 
 impl Machine {

@@ -10,7 +10,7 @@ use super::moment::{self, Moment};
 use super::profile::Profile;
 use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
-use super::vm::LocalReply;
+use super::vm_state::LocalReply;
 use super::world::{Metric, World};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

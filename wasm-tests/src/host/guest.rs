@@ -3,7 +3,7 @@
 
 use super::engine::{Args, Caller};
 use super::status::{Answered, Status};
-use super::vm::{Phase, VmState};
+use super::vm_state::{Phase, VmState};
 use super::world::World;
 use std::cell::{Ref, RefMut};
 

@@ -6,7 +6,8 @@ use super::builder::Reason;
 use super::machine::{Filter, Machine, Worker, size};
 use super::profile::{AfterTrap, RootContexts, Unusable};
 use super::status::Ending;
-use super::vm::{Context, Vm};
+use super::vm::Vm;
+use super::vm_state::Context;
 use std::time::Duration;
 
 impl Machine {

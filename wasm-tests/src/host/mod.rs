@@ -50,6 +50,7 @@ mod replies;
 mod request;
 mod status;
 mod vm;
+mod vm_state;
 mod wire;
 mod world;
 
@@ -69,5 +70,5 @@ pub use profile::{
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};
 pub use status::{Refused, Status};
-pub use vm::LocalReply;
+pub use vm_state::LocalReply;
 pub use world::Metric;

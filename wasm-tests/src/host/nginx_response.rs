@@ -5,7 +5,7 @@ use super::callout::Response;
 use super::exchange::{ExchangeState, Stage};
 use super::gateway::Outcome;
 use super::machine::{Machine, size};
-use super::vm::Stream;
+use super::vm_state::Stream;
 use super::wire;
 
 /// How much of a response nginx reads at once: a page of memory, as its `proxy_buffers` are by default.

@@ -5,7 +5,7 @@ use super::callout::Response;
 use super::exchange::{ExchangeState, Stage};
 use super::machine::Machine;
 use super::profile::ReplyInResponse;
-use super::vm::{LocalReply, Message, Replacement};
+use super::vm_state::{LocalReply, Message, Replacement};
 
 impl Machine {
     pub(crate) fn reply(&mut self, exchange: usize, reply: LocalReply) {

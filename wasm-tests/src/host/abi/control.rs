@@ -6,7 +6,7 @@ use crate::host::guest::Guest;
 use crate::host::profile::PropertyQuery;
 use crate::host::record::{Level, Log};
 use crate::host::status::{Answered, Refused, Status};
-use crate::host::vm::Action;
+use crate::host::vm_state::Action;
 use crate::host::world::{Event, Tick};
 use std::time::Duration;
 

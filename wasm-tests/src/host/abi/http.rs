@@ -8,7 +8,7 @@ use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::{Dispatch, Owner, Reply, ReplyInResponse, SecondReply, Tokens};
 use crate::host::status::{Answered, Refusal, Refused, Status};
-use crate::host::vm::{Action, LocalReply};
+use crate::host::vm_state::{Action, LocalReply};
 use crate::host::world::Event;
 use std::collections::VecDeque;
 use std::time::Duration;

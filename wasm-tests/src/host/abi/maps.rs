@@ -7,7 +7,7 @@ use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::Removal;
 use crate::host::status::{Answered, Status};
-use crate::host::vm::Message;
+use crate::host::vm_state::Message;
 
 pub(super) const CALLS: &[Import] = &[
     Import::new("proxy_get_header_map_value", "iiiii", get).about(1),

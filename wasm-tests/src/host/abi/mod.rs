@@ -15,7 +15,7 @@ use super::moment::Side;
 use super::profile::Profile;
 use super::record::HostCall;
 use super::status::{Answered, Ending, Errno, Refusal, Refused, Status};
-use super::vm::Phase;
+use super::vm_state::Phase;
 
 /// A host call.
 pub(crate) struct Import {

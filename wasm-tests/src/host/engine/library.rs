@@ -12,7 +12,7 @@
 use super::watchdog::Watched;
 use super::{Args, Called, Caller, Code, Engine, HostFunction, Imports, Instance, Kind};
 use crate::host::status::Ending;
-use crate::host::vm::VmState;
+use crate::host::vm_state::VmState;
 use libloading::Library;
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::{Args, Called, Caller, Code, HostFunction, Imports, Instance, Kind};
 use crate::host::status::Ending;
-use crate::host::vm::VmState;
+use crate::host::vm_state::VmState;
 use std::fmt;
 use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Extern, Func, FuncType, Linker, Module, Store, Trap, Val, ValType};

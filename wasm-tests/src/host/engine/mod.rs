@@ -10,7 +10,7 @@ mod watchdog;
 
 use super::profile::Engine;
 use super::status::Ending;
-use super::vm::VmState;
+use super::vm_state::VmState;
 
 impl Engine {
     /// Compiles a module in the binary format. The error is what the engine says against it.
