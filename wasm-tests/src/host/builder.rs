@@ -3,10 +3,10 @@
 use super::callout::Upstream;
 use super::fault::Fault;
 use super::gateway::Gateway;
-use super::machine::{Expected, Machine};
 use super::module::Module;
 use super::profile::Profile;
 use super::record::{Level, Log};
+use super::simulator::{Expected, Reason, Simulator};
 use super::world::{Clock, Events, Settings, SharedData, World};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,8 +28,16 @@ pub struct Builder {
     expected: Expected,
 }
 
+impl Gateway {
+    /// Describes a gateway of this profile, with one worker.
+    #[expect(clippy::new_ret_no_self, reason = "a gateway exists only once it has started")]
+    pub fn new(profile: Profile) -> Builder {
+        Builder::new(profile)
+    }
+}
+
 impl Builder {
-    pub(crate) fn new(profile: Profile) -> Self {
+    fn new(profile: Profile) -> Self {
         let (log_level, shared_data) = (profile.log_level, SharedData::new(profile.shared_data));
         Builder {
             world: World {
@@ -162,14 +170,14 @@ impl Builder {
     /// Starts the gateway: each worker loads the module and configures it.
     pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
         let world = Rc::new(RefCell::new(self.world));
-        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expected);
+        let mut simulator = Simulator::new(module.clone(), Rc::clone(&world), self.expected);
         for _ in 0..self.workers {
-            if let Err(reason) = machine.add_worker() {
+            if let Err(reason) = simulator.add_worker() {
                 let logs = world.borrow().logs.clone();
                 return Err(StartFailure { reason, logs });
             }
         }
-        Ok(Gateway::of(machine))
+        Ok(Gateway::of(simulator))
     }
 }
 
@@ -180,21 +188,6 @@ pub struct StartFailure {
     pub reason: Reason,
     /// What the module had logged by then.
     pub logs: Vec<Log>,
-}
-
-/// The reason of a [`StartFailure`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The module is not one that this gateway can load.
-    CannotLoad(String),
-    /// `proxy_on_vm_start` returned false.
-    VmStartRefused,
-    /// `proxy_on_configure` returned false.
-    ConfigurationRefused,
-    /// The module trapped.
-    Trapped(String),
-    /// The worker died.
-    Crashed(String),
 }
 
 impl fmt::Display for StartFailure {

@@ -1,15 +1,14 @@
 //! What tests hold in their hands: a gateway with workers, and the exchanges that they send through it.
 
-use super::builder::Builder;
 use super::callout::{Answer, Callout, Response, Upstream};
+use super::exchange::Outcome;
 use super::fault::Fault;
 use super::headers::Headers;
 use super::host_call;
-use super::machine::Machine;
 use super::moment::{self, Moment};
-use super::profile::Profile;
 use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
+use super::simulator::Simulator;
 use super::vm_state::LocalReply;
 use super::world::{Metric, World};
 use std::cell::RefCell;
@@ -21,18 +20,12 @@ use std::time::Duration;
 /// A running gateway. Clones are the same gateway.
 #[derive(Clone)]
 pub struct Gateway {
-    machine: Rc<RefCell<Machine>>,
+    simulator: Rc<RefCell<Simulator>>,
 }
 
 impl Gateway {
-    /// Describes a gateway of this profile, with one worker.
-    #[expect(clippy::new_ret_no_self, reason = "a gateway exists only once it has started")]
-    pub fn new(profile: Profile) -> Builder {
-        Builder::new(profile)
-    }
-
-    pub(crate) fn of(machine: Machine) -> Self {
-        Gateway { machine: Rc::new(RefCell::new(machine)) }
+    pub(crate) fn of(simulator: Simulator) -> Self {
+        Gateway { simulator: Rc::new(RefCell::new(simulator)) }
     }
 
     /// The names of all host calls of the ABI, proxy-wasm and WASI.
@@ -42,7 +35,7 @@ impl Gateway {
 
     /// A worker, counted from 0.
     pub fn worker(&self, worker: usize) -> Worker {
-        assert!(worker < self.machine.borrow().workers.len(), "no worker {worker}");
+        assert!(worker < self.simulator.borrow().workers.len(), "no worker {worker}");
         Worker { gateway: self.clone(), worker }
     }
 
@@ -59,13 +52,13 @@ impl Gateway {
     /// Lets time pass: every answer and tick that falls due happens at its time, in order.
     pub fn advance(&self, by: Duration) {
         let until = self.world(|world| world.clock.monotonic) + by;
-        self.machine.borrow_mut().advance(until);
+        self.simulator.borrow_mut().advance(until);
     }
 
     /// Lets time pass until no callout and no answer of the bank is on its way. Ticks on the way happen.
     pub fn settle(&self) {
         while let Some(until) = self.world(|world| world.events.last_arrival()) {
-            self.machine.borrow_mut().advance(until);
+            self.simulator.borrow_mut().advance(until);
         }
     }
 
@@ -81,7 +74,7 @@ impl Gateway {
 
     /// How the bank's backend answers from now on. At first: 200, at once.
     pub fn bank(&self, answer: Answer) {
-        self.machine.borrow_mut().bank = answer;
+        self.simulator.borrow_mut().bank = answer;
     }
 
     /// Installs a fault. When several strike at one call, the latest does.
@@ -96,12 +89,12 @@ impl Gateway {
 
     /// Somebody writes to the gateway's configuration, whatever: APISIX makes new plugins for every route then.
     pub fn rewrite_configuration(&self) {
-        self.machine.borrow_mut().rebuild_roots();
+        self.simulator.borrow_mut().rebuild_roots();
     }
 
     /// Ends the root contexts, as when the listener is drained.
     pub fn stop(&self) {
-        self.machine.borrow_mut().stop();
+        self.simulator.borrow_mut().stop();
     }
 
     /// All log lines, from the start on.
@@ -142,23 +135,23 @@ impl Gateway {
         self.world(|world| world.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
     }
 
-    /// The reports of the traps so far: with [`Builder::expect_traps`], else the first one has failed the test.
+    /// The reports of the traps so far: with [`Builder::expect_traps`](super::Builder::expect_traps), else the first one has failed the test.
     pub fn traps(&self) -> Vec<String> {
-        self.machine.borrow().traps.clone()
+        self.simulator.borrow().traps.clone()
     }
 
-    /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`], else the first one has failed the test.
+    /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`](super::Builder::expect_crashes), else the first one has failed the test.
     pub fn crashes(&self) -> Vec<String> {
-        self.machine.borrow().crashes.clone()
+        self.simulator.borrow().crashes.clone()
     }
 
-    /// What clients could not read so far: with [`Builder::expect_broken_http`], else the first one has failed the test.
+    /// What clients could not read so far: with [`Builder::expect_broken_http`](super::Builder::expect_broken_http), else the first one has failed the test.
     pub fn broken_http(&self) -> Vec<String> {
-        self.machine.borrow().broken_http.clone()
+        self.simulator.borrow().broken_http.clone()
     }
 
     fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        act(&mut self.machine.borrow().world.borrow_mut())
+        act(&mut self.simulator.borrow().world.borrow_mut())
     }
 }
 
@@ -177,7 +170,7 @@ pub struct Worker {
 impl Worker {
     /// Sends a request. It has gone as far as it can without time passing when this returns.
     pub fn send(&self, request: Request) -> Exchange {
-        let index = self.gateway.machine.borrow_mut().begin(self.worker, request);
+        let index = self.gateway.simulator.borrow_mut().begin(self.worker, request);
         Exchange { gateway: self.gateway.clone(), index }
     }
 
@@ -193,7 +186,7 @@ impl Worker {
 
     /// The size of the module's memory in bytes, which never shrinks; 0 when there is no VM.
     pub fn memory(&self) -> usize {
-        self.gateway.machine.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
+        self.gateway.simulator.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
     }
 }
 
@@ -221,7 +214,7 @@ pub struct Exchange {
 impl Exchange {
     /// What has become of the request so far.
     pub fn outcome(&self) -> Outcome {
-        self.gateway.machine.borrow().exchanges[self.index].outcome.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].outcome.clone()
     }
 
     /// The headers with which the request has reached the bank, if it has.
@@ -234,7 +227,7 @@ impl Exchange {
 
     /// The body with which the request has reached the bank.
     pub fn upstream_body(&self) -> Vec<u8> {
-        self.gateway.machine.borrow().exchanges[self.index].body.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].body.clone()
     }
 
     /// The local reply that the client got instead of the bank's answer.
@@ -247,12 +240,12 @@ impl Exchange {
 
     /// What the client got, from the bank or from the gateway, once it is complete.
     pub fn response(&self) -> Option<Response> {
-        self.gateway.machine.borrow().exchanges[self.index].response.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].response.clone()
     }
 
     /// The client goes away.
     pub fn disconnect(&self) {
-        self.gateway.machine.borrow_mut().disconnect(self.index);
+        self.gateway.simulator.borrow_mut().disconnect(self.index);
     }
 
     /// The fuel of all calls for this request's context. A callout's callback belongs to the root context on Envoy: see
@@ -277,26 +270,4 @@ impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("outcome", &self.outcome()).finish_non_exhaustive()
     }
-}
-
-/// What has become of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It waits in the filter.
-    Pending,
-    /// It has reached the bank, with these headers. This stays so, whatever the client gets.
-    Upstream(Headers),
-    /// It has never reached the bank: the gateway answered.
-    Replied(LocalReply),
-    /// It has never reached the bank, and nobody answered.
-    Failed(Cut),
-}
-
-/// How a request ended without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The client went away.
-    ClientGone,
-    /// The gateway closed the stream.
-    Reset,
 }

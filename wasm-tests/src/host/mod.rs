@@ -28,8 +28,6 @@
 //! ```
 
 mod abi;
-mod aftermath;
-mod arrival;
 mod builder;
 mod callout;
 mod engine;
@@ -39,25 +37,22 @@ mod gateway;
 mod guest;
 mod headers;
 mod host_call;
-mod loading;
-mod machine;
 mod module;
 mod moment;
-mod nginx_response;
 mod profile;
 mod record;
-mod replies;
 mod request;
+mod simulator;
 mod status;
 mod vm;
 mod vm_state;
-mod wire;
 mod world;
 
-pub use builder::{Builder, Reason, StartFailure};
+pub use builder::{Builder, StartFailure};
 pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Timeouts, Upstream};
+pub use exchange::{Cut, Outcome};
 pub use fault::{Fault, FaultyCall, Garbage};
-pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
+pub use gateway::{Exchange, Gateway, Interruption, Worker};
 pub use headers::Headers;
 pub use module::Module;
 pub(crate) use module::newest;
@@ -69,6 +64,7 @@ pub use profile::{
 };
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};
+pub use simulator::Reason;
 pub use status::{Refused, Status};
 pub use vm_state::LocalReply;
 pub use world::Metric;

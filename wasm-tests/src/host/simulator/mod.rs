@@ -1,22 +1,35 @@
-//! The moving part: workers with their VMs, calls into them, and events in the order of time.
+//! What runs a gateway: workers with their VMs, calls into them, and events in the order of time.
+//!
+//! The files below hold the methods of [`Simulator`] by subject: how a worker [loads](loading) the module, how it
+//! [accepts](accept) a request, the [stages] that the request passes and how [replies] and
+//! [responses of nginx](nginx_response) end it, and what [crashes](crash) leave behind. They call each other: a request that
+//! traps is answered, an answer passes the filter, and the filter may trap.
 
-use super::callout::{Answer, CalloutOutcome, Response};
-use super::exchange::ExchangeState;
-use super::gateway::Cut;
-use super::headers::Headers;
-use super::module::Module;
-use super::profile::{AfterCallback, HalfAnswers, Owner};
-use super::status::Ending;
-use super::vm::{Returned, Vm};
-use super::vm_state::Action;
-use super::world::{Event, Tick, World};
-use super::{Failure, Status};
+mod accept;
+mod crash;
+mod loading;
+mod nginx_response;
+mod replies;
+mod stages;
+mod wire;
+
+pub use loading::Reason;
+
+use crate::host::callout::{Answer, CalloutOutcome, Failure, Response};
+use crate::host::exchange::{Cut, ExchangeState};
+use crate::host::headers::Headers;
+use crate::host::module::Module;
+use crate::host::profile::{AfterCallback, HalfAnswers, Owner};
+use crate::host::status::{Ending, Status};
+use crate::host::vm::{Returned, Vm};
+use crate::host::vm_state::Action;
+use crate::host::world::{Event, Tick, World};
 use std::cell::RefCell;
 use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub(crate) struct Machine {
+pub(crate) struct Simulator {
     pub(crate) module: Module,
     pub(crate) world: Rc<RefCell<World>>,
     pub(crate) workers: Vec<Worker>,
@@ -66,9 +79,9 @@ pub(crate) enum Filter {
     Refuses(u16),
 }
 
-impl Machine {
+impl Simulator {
     pub(crate) fn new(module: Module, world: Rc<RefCell<World>>, expected: Expected) -> Self {
-        Machine {
+        Simulator {
             module,
             world,
             workers: Vec::new(),
@@ -97,9 +110,9 @@ impl Machine {
     pub(crate) fn stop(&mut self) {
         for worker in 0..self.workers.len() {
             let root = self.workers[worker].root;
-            self.call(worker, "proxy_on_done", root, &[root], |machine, returned| {
+            self.call(worker, "proxy_on_done", root, &[root], |simulator, returned| {
                 let pending = returned.is_some_and(|returned| returned.value == 0);
-                machine.with_vm(worker, |vm| vm.state_mut().done_pending = pending);
+                simulator.with_vm(worker, |vm| vm.state_mut().done_pending = pending);
             });
             if self.with_vm(worker, |vm| vm.state().done_pending) == Some(false) {
                 self.end_root(worker);
@@ -171,9 +184,9 @@ impl Machine {
             if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
         });
         let args = [argument.unwrap_or(context), token, headers, body, 0];
-        self.call(worker, "proxy_on_http_call_response", context, &args, |machine, _| {
+        self.call(worker, "proxy_on_http_call_response", context, &args, |simulator, _| {
             // Envoy lets go of the response before it does what the module wanted.
-            machine.with_vm(worker, |vm| {
+            simulator.with_vm(worker, |vm| {
                 vm.state_mut().callout = None;
                 vm.state_mut().callout_buffers_in_use = false;
                 vm.state_mut().dead_connection = None;
@@ -247,24 +260,24 @@ impl Machine {
         }
     }
 
-    /// Calls the module. Meanwhile the VM has the machine, so that a host call can run another worker before it returns.
+    /// Calls the module. Meanwhile the VM has the simulator, so that a host call can run another worker before it returns.
     ///
     /// `then` gets what it returned, `None` if it has no such export. Afterwards everything is done that host calls have queued.
     /// After a trap `then` is not called.
-    pub(crate) fn call(
+    fn call(
         &mut self,
         worker: usize,
         export: &'static str,
         context: u32,
         args: &[u32],
-        then: impl FnOnce(&mut Machine, Option<Returned>),
+        then: impl FnOnce(&mut Simulator, Option<Returned>),
     ) {
         let Some(mut vm) = self.workers[worker].vm.take() else { return };
         self.workers[worker].called = true;
-        let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expected);
+        let absent = Simulator::new(self.module.clone(), Rc::clone(&self.world), self.expected);
         let lent = Rc::new(RefCell::new(mem::replace(self, absent)));
-        let machine = Rc::clone(&lent);
-        vm.state_mut().interrupt = Some(Box::new(move |interruption| machine.borrow_mut().interrupt(interruption)));
+        let simulator = Rc::clone(&lent);
+        vm.state_mut().interrupt = Some(Box::new(move |interruption| simulator.borrow_mut().interrupt(interruption)));
         let ended = vm.call(export, context, args);
         vm.state_mut().interrupt = None;
         *self = Rc::into_inner(lent).expect("what was lent comes back").into_inner();
@@ -292,8 +305,9 @@ impl Machine {
     }
 
     fn act(&mut self, worker: usize, action: Action) {
-        let exchange_of =
-            |machine: &mut Machine, context| machine.with_vm(worker, |vm| vm.state().exchange_of(context)).flatten();
+        let exchange_of = |simulator: &mut Simulator, context| {
+            simulator.with_vm(worker, |vm| vm.state().exchange_of(context)).flatten()
+        };
         match action {
             Action::ContinueRequest(context) => {
                 if let Some(exchange) = exchange_of(self, context) {
@@ -319,15 +333,15 @@ impl Machine {
         }
     }
 
-    pub(crate) fn worker_of(&self, id: u64) -> Option<usize> {
+    fn worker_of(&self, id: u64) -> Option<usize> {
         self.workers.iter().position(|worker| worker.vm.as_ref().is_some_and(|vm| vm.state().id == id))
     }
 
-    pub(crate) fn with_vm<T>(&mut self, worker: usize, act: impl FnOnce(&mut Vm) -> T) -> Option<T> {
+    fn with_vm<T>(&mut self, worker: usize, act: impl FnOnce(&mut Vm) -> T) -> Option<T> {
         self.workers[worker].vm.as_mut().map(act)
     }
 }
 
-pub(crate) fn size(length: usize) -> u32 {
+fn size(length: usize) -> u32 {
     u32::try_from(length).expect("a 32-bit length")
 }

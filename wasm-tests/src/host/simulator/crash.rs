@@ -1,18 +1,17 @@
 //! What traps and crashes leave behind, as the profile says: who is answered with what, who goes upstream unauthenticated,
 //! and which VM comes next. Unless a test expects them, they fail it.
 
-use super::exchange::Stage;
-use super::gateway::{Cut, Outcome};
-use super::machine::{Filter, Machine};
-use super::profile::AfterTrap;
-use super::vm_state::{Context, Stream};
+use super::{Filter, Simulator};
+use crate::host::exchange::{Cut, ExchangeState, Outcome, Stage};
+use crate::host::profile::AfterTrap;
+use crate::host::vm_state::{Context, Stream};
 
 /// How many of the last host calls the report of a trap shows.
 const CALLS_IN_REPORT: usize = 12;
 
-impl Machine {
+impl Simulator {
     /// The module has trapped in a call for a context.
-    pub(crate) fn trapped(&mut self, worker: usize, export: &str, context: u32, trap: &str) {
+    pub(super) fn trapped(&mut self, worker: usize, export: &str, context: u32, trap: &str) {
         let report = self.report(&format!(
             "the module trapped in {export} (worker {}, context {context}): {trap}",
             self.workers[worker].number
@@ -43,7 +42,7 @@ impl Machine {
     }
 
     /// The worker process dies: everything on its way is cut off, and the next request finds its successor.
-    pub(crate) fn crashed(&mut self, worker: usize, why: &str) {
+    pub(super) fn crashed(&mut self, worker: usize, why: &str) {
         let number = self.workers[worker].number;
         let report = self.report(&format!("worker {number} crashed: {why}"));
         assert!(self.expected.crashes, "{report}");
@@ -79,7 +78,7 @@ impl Machine {
     }
 
     /// Takes a worker's VM away, with its callouts and ticks; gives its id.
-    pub(crate) fn bury(&mut self, worker: usize) -> Option<u64> {
+    pub(super) fn bury(&mut self, worker: usize) -> Option<u64> {
         let gone = self.workers[worker].vm.take()?.state().id;
         self.world.borrow_mut().cancel_callouts(gone, None);
         Some(gone)
@@ -127,8 +126,8 @@ impl Machine {
     }
 
     /// A callout has ended whose VM is gone: the worker with the VM that gets the callback instead, if any.
-    pub(crate) fn called_back_too_late(&mut self, vm: u64, context: u32) -> Option<usize> {
-        let waits = |exchange: &super::exchange::ExchangeState| {
+    pub(super) fn called_back_too_late(&mut self, vm: u64, context: u32) -> Option<usize> {
+        let waits = |exchange: &ExchangeState| {
             (exchange.vm, exchange.context) == (vm, context)
                 && exchange.parked.is_some()
                 && exchange.stage < Stage::Bank
@@ -147,7 +146,7 @@ impl Machine {
     }
 
     /// Makes a context in the worker's VM for a request that has none there; false if there is no such VM.
-    pub(crate) fn revive(&mut self, exchange: usize) -> bool {
+    pub(super) fn revive(&mut self, exchange: usize) -> bool {
         let worker = self.exchanges[exchange].worker;
         self.reload_if_failed(worker);
         let configuration = self.exchanges[exchange].configuration.clone();

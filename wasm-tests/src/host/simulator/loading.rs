@@ -2,15 +2,29 @@
 //! loading again after a trap follows `maybeReloadHandleIfNeeded` in Envoy's `wasm.cc`, configuring on first use follows
 //! `apisix/wasm.lua`.
 
-use super::builder::Reason;
-use super::machine::{Filter, Machine, Worker, size};
-use super::profile::{AfterTrap, RootContexts, Unusable};
-use super::status::Ending;
-use super::vm::Vm;
-use super::vm_state::Context;
+use super::{Filter, Simulator, Worker, size};
+use crate::host::profile::{AfterTrap, RootContexts, Unusable};
+use crate::host::status::Ending;
+use crate::host::vm::Vm;
+use crate::host::vm_state::Context;
 use std::time::Duration;
 
-impl Machine {
+/// Why a gateway does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The module is not one that this gateway can load.
+    CannotLoad(String),
+    /// `proxy_on_vm_start` returned false.
+    VmStartRefused,
+    /// `proxy_on_configure` returned false.
+    ConfigurationRefused,
+    /// The module trapped.
+    Trapped(String),
+    /// The worker died.
+    Crashed(String),
+}
+
+impl Simulator {
     /// Adds a worker whose VM has been started and configured, as far as the gateway does that at its start.
     pub(crate) fn add_worker(&mut self) -> Result<(), Reason> {
         let worker = self.add_place(self.workers.len());
@@ -34,7 +48,7 @@ impl Machine {
     }
 
     /// A place for a VM of the worker with this number.
-    pub(crate) fn add_place(&mut self, number: usize) -> usize {
+    pub(super) fn add_place(&mut self, number: usize) -> usize {
         self.workers.push(Worker {
             vm: None,
             called: false,
@@ -49,7 +63,7 @@ impl Machine {
     }
 
     /// Gives a worker a fresh VM.
-    pub(crate) fn load(&mut self, worker: usize) -> Result<(), Reason> {
+    pub(super) fn load(&mut self, worker: usize) -> Result<(), Reason> {
         for required in ["proxy_abi_version_0_2_1", "memory"] {
             if !self.module.exports().iter().any(|export| export == required) {
                 return Err(Reason::CannotLoad(format!("the module does not export {required}")));
@@ -100,22 +114,22 @@ impl Machine {
                 context.configuration = configuration;
             }
         });
-        self.call(worker, "proxy_on_context_create", root, &[root, 0], |machine, _| {
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = false);
+        self.call(worker, "proxy_on_context_create", root, &[root, 0], |simulator, _| {
+            simulator.with_vm(worker, |vm| vm.state_mut().configuring = false);
         });
         let mut started = true;
-        self.call(worker, "proxy_on_vm_start", root, &[root, vm_configuration], |machine, returned| {
+        self.call(worker, "proxy_on_vm_start", root, &[root, vm_configuration], |simulator, returned| {
             started = returned.is_none_or(|returned| returned.value != 0);
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = true);
+            simulator.with_vm(worker, |vm| vm.state_mut().configuring = true);
         });
         if !started {
             self.workers[worker].vm = None;
             return Err(Reason::VmStartRefused);
         }
         let mut configured = true;
-        self.call(worker, "proxy_on_configure", root, &[root, length], |machine, returned| {
+        self.call(worker, "proxy_on_configure", root, &[root, length], |simulator, returned| {
             configured = returned.is_none_or(|returned| returned.value != 0);
-            machine.with_vm(worker, |vm| vm.state_mut().configuring = false);
+            simulator.with_vm(worker, |vm| vm.state_mut().configuring = false);
         });
         if !configured {
             self.workers[worker].vm = None;
@@ -128,7 +142,7 @@ impl Machine {
     }
 
     /// The root context for a configuration, made and configured if this is the first use; `None` if the module refuses.
-    pub(crate) fn root_for(&mut self, worker: usize, configuration: &[u8]) -> Option<u32> {
+    pub(super) fn root_for(&mut self, worker: usize, configuration: &[u8]) -> Option<u32> {
         if self.world.borrow().profile.root_contexts == RootContexts::AtStart {
             return Some(self.workers[worker].root);
         }
@@ -162,7 +176,7 @@ impl Machine {
     }
 
     /// Gives a worker a fresh VM if its VM is gone and this gateway makes a new one now.
-    pub(crate) fn reload_if_failed(&mut self, worker: usize) {
+    pub(super) fn reload_if_failed(&mut self, worker: usize) {
         let (after_trap, now) = {
             let world = self.world.borrow();
             (world.profile.after_trap, world.clock.monotonic)

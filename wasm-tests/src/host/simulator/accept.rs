@@ -1,16 +1,16 @@
 //! The arrival of a request at a worker: the gateway's own answers before the filter, requests that the filter does not
 //! see, and the context for those that it does.
 
-use super::callout::{CalloutOutcome, Response, Timeouts};
-use super::exchange::{ExchangeState, Flow, Stage};
-use super::gateway::{Cut, Outcome};
-use super::machine::{Filter, Machine, size};
-use super::profile::{Facts, Isolation, TurnedAway};
-use super::request::{Detour, Request};
-use super::vm_state::{Message, Stream};
-use super::world::Event;
+use super::{Filter, Simulator, size};
+use crate::host::callout::{CalloutOutcome, Response, Timeouts};
+use crate::host::exchange::{Cut, ExchangeState, Flow, Outcome, Stage};
+use crate::host::headers::Headers;
+use crate::host::profile::{Facts, Isolation, TurnedAway};
+use crate::host::request::{Detour, Request};
+use crate::host::vm_state::{Message, Stream};
+use crate::host::world::Event;
 
-impl Machine {
+impl Simulator {
     /// Lets a request arrive at a worker; its index is its name.
     pub(crate) fn begin(&mut self, worker: usize, request: Request) -> usize {
         let exchange = self.exchanges.len();
@@ -123,7 +123,7 @@ impl Machine {
             request_id: format!("00000000-0000-4000-8000-{number:012x}"),
             arrived: world.clock.wall,
         };
-        let mut headers = super::Headers::new();
+        let mut headers = Headers::new();
         for (name, value) in (world.profile.receive)(&request, &facts)?.iter() {
             headers.add(world.profile.joins, name, value);
         }
