@@ -3,6 +3,7 @@
 use super::callout::{Answer, Callout, Response, Upstream};
 use super::exchange::Outcome;
 use super::fault::Fault;
+use super::gateway_state::{GatewayState, Metric};
 use super::headers::Headers;
 use super::host_call;
 use super::moment::{self, Moment};
@@ -10,7 +11,6 @@ use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
 use super::simulator::Simulator;
 use super::vm_state::LocalReply;
-use super::world::{Metric, World};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,30 +46,30 @@ impl Gateway {
 
     /// The wall clock, since the Unix epoch.
     pub fn now(&self) -> Duration {
-        self.world(|world| world.clock.wall)
+        self.state(|state| state.clock.wall)
     }
 
     /// Lets time pass: every answer and tick that falls due happens at its time, in order.
     pub fn advance(&self, by: Duration) {
-        let until = self.world(|world| world.clock.monotonic) + by;
+        let until = self.state(|state| state.clock.monotonic) + by;
         self.simulator.borrow_mut().advance(until);
     }
 
     /// Lets time pass until no callout and no answer of the bank is on its way. Ticks on the way happen.
     pub fn settle(&self) {
-        while let Some(until) = self.world(|world| world.events.last_arrival()) {
+        while let Some(until) = self.state(|state| state.events.last_arrival()) {
             self.simulator.borrow_mut().advance(until);
         }
     }
 
     /// Sets the wall clock, forwards or back. No time passes.
     pub fn set_clock(&self, now: Duration) {
-        self.world(|world| world.clock.wall = now);
+        self.state(|state| state.clock.wall = now);
     }
 
     /// Puts a server behind the name of an upstream, in place of the one that was there.
     pub fn upstream(&self, name: impl Into<String>, upstream: Upstream) {
-        self.world(|world| world.upstreams.insert(name.into(), upstream));
+        self.state(|state| state.upstreams.insert(name.into(), upstream));
     }
 
     /// How the bank's backend answers from now on. At first: 200, at once.
@@ -79,12 +79,12 @@ impl Gateway {
 
     /// Installs a fault. When several strike at one call, the latest does.
     pub fn fault(&self, fault: Fault) {
-        self.world(|world| world.faults.push(fault));
+        self.state(|state| state.faults.push(fault));
     }
 
     /// Removes all faults.
     pub fn heal(&self) {
-        self.world(|world| world.faults.clear());
+        self.state(|state| state.faults.clear());
     }
 
     /// Somebody writes to the gateway's configuration, whatever: APISIX makes new plugins for every route then.
@@ -99,32 +99,32 @@ impl Gateway {
 
     /// All log lines, from the start on.
     pub fn logs(&self) -> Vec<Log> {
-        self.world(|world| world.logs.clone())
+        self.state(|state| state.logs.clone())
     }
 
     /// All callouts, from the start on.
     pub fn callouts(&self) -> Vec<Callout> {
-        self.world(|world| world.callouts.clone())
+        self.state(|state| state.callouts.clone())
     }
 
     /// All calls of the module to the host, from the start on.
     pub fn trace(&self) -> Vec<HostCall> {
-        self.world(|world| world.host_calls.clone())
+        self.state(|state| state.host_calls.clone())
     }
 
     /// All calls into the module, with their fuel, from the start on.
     pub fn vm_calls(&self) -> Vec<VmCall> {
-        self.world(|world| world.vm_calls.clone())
+        self.state(|state| state.vm_calls.clone())
     }
 
     /// The metrics by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
-        self.world(|world| world.metrics.clone())
+        self.state(|state| state.metrics.clone())
     }
 
     /// A counter's or gauge's value, summed over the workers; 0 when it has not been defined.
     pub fn metric(&self, name: &str) -> u64 {
-        match self.world(|world| world.metrics.get(name).cloned()) {
+        match self.state(|state| state.metrics.get(name).cloned()) {
             Some(Metric::Counter(value) | Metric::Gauge(value)) => value,
             Some(Metric::Histogram(_)) | None => 0,
         }
@@ -132,7 +132,7 @@ impl Gateway {
 
     /// A value in the shared data.
     pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        self.world(|world| world.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
+        self.state(|state| state.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
     }
 
     /// The reports of the traps so far: with [`Builder::expect_traps`](super::Builder::expect_traps), else the first one has failed the test.
@@ -150,14 +150,14 @@ impl Gateway {
         self.simulator.borrow().broken_http.clone()
     }
 
-    fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        act(&mut self.simulator.borrow().world.borrow_mut())
+    fn state<T>(&self, act: impl FnOnce(&mut GatewayState) -> T) -> T {
+        act(&mut self.simulator.borrow().gateway.borrow_mut())
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("profile", &self.world(|world| world.profile.name)).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("profile", &self.state(|state| state.profile.name)).finish_non_exhaustive()
     }
 }
 
@@ -177,9 +177,9 @@ impl Worker {
     /// Sends a request at a moment in the middle of another worker's host call: it has gone as far as it can without time
     /// passing before that call returns.
     pub fn send_at(&self, moment: Moment, request: Request) -> Interruption {
-        let index = self.gateway.world(|world| {
-            world.interruptions.push(moment::Interruption::new(moment, self.worker, request));
-            world.interruptions.len() - 1
+        let index = self.gateway.state(|state| {
+            state.interruptions.push(moment::Interruption::new(moment, self.worker, request));
+            state.interruptions.len() - 1
         });
         Interruption { gateway: self.gateway.clone(), index }
     }
@@ -199,7 +199,7 @@ pub struct Interruption {
 impl Interruption {
     /// The request, once its moment has come.
     pub fn exchange(&self) -> Option<Exchange> {
-        let index = self.gateway.world(|world| world.interruptions[self.index].exchange)?;
+        let index = self.gateway.state(|state| state.interruptions[self.index].exchange)?;
         Some(Exchange { gateway: self.gateway.clone(), index })
     }
 }
@@ -251,7 +251,7 @@ impl Exchange {
     /// The fuel of all calls for this request's context. A callout's callback belongs to the root context on Envoy: see
     /// [`Gateway::vm_calls`]. Panics when the [`Engine`](super::Engine) counts none.
     pub fn fuel(&self) -> u64 {
-        self.gateway.world(|world| world.profile.assert_counts_fuel());
+        self.gateway.state(|state| state.profile.assert_counts_fuel());
         self.vm_calls().iter().map(|call| call.fuel).sum()
     }
 

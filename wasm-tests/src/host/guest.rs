@@ -2,9 +2,9 @@
 //! the memory is a status, never a panic. Values go out through the module's own allocator, as the ABI demands.
 
 use super::engine::{Args, Caller};
+use super::gateway_state::GatewayState;
 use super::status::{Answered, Status};
 use super::vm_state::{Phase, VmState};
-use super::world::World;
 use std::cell::{Ref, RefMut};
 
 /// A module in the middle of a host call.
@@ -23,12 +23,12 @@ impl<'a> Guest<'a> {
         self.0.state_mut()
     }
 
-    pub(crate) fn world(&self) -> Ref<'_, World> {
-        self.0.state().world.borrow()
+    pub(crate) fn gateway(&self) -> Ref<'_, GatewayState> {
+        self.0.state().gateway.borrow()
     }
 
-    pub(crate) fn world_mut(&self) -> RefMut<'_, World> {
-        self.0.state().world.borrow_mut()
+    pub(crate) fn gateway_mut(&self) -> RefMut<'_, GatewayState> {
+        self.0.state().gateway.borrow_mut()
     }
 
     /// The bytes at a pointer and length which are the arguments at `place` and `place + 1`.

@@ -2,11 +2,11 @@
 
 use super::abi;
 use super::engine::{Called, Instance};
+use super::gateway_state::GatewayState;
 use super::module::Module;
 use super::record::VmCall;
 use super::status::Ending;
 use super::vm_state::{Phase, VmState};
-use super::world::World;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,10 +24,15 @@ pub(crate) struct Returned {
 
 impl Vm {
     /// Instantiates and initializes a module. The error is a sentence.
-    pub(crate) fn new(module: &Module, world: &Rc<RefCell<World>>, worker: usize, id: u64) -> Result<Vm, String> {
-        let state = VmState::new(Rc::clone(world), worker, id);
-        let instance = module.code(world.borrow().profile.engine).and_then(|code| {
-            let wanted = abi::wanted(code.imports(), &world.borrow().profile);
+    pub(crate) fn new(
+        module: &Module,
+        gateway: &Rc<RefCell<GatewayState>>,
+        worker: usize,
+        id: u64,
+    ) -> Result<Vm, String> {
+        let state = VmState::new(Rc::clone(gateway), worker, id);
+        let instance = module.code(gateway.borrow().profile.engine).and_then(|code| {
+            let wanted = abi::wanted(code.imports(), &gateway.borrow().profile);
             code.instantiate(state, &wanted)
         });
         Ok(Vm { instance: instance.map_err(|error| format!("the module cannot be loaded: {error}"))? })
@@ -46,7 +51,7 @@ impl Vm {
     }
 
     pub(crate) fn exports(&mut self, name: &str) -> bool {
-        self.instance.has(name) && self.state().world.borrow().settings.allows(name)
+        self.instance.has(name) && self.state().gateway.borrow().settings.allows(name)
     }
 
     /// Runs `_initialize` (or `_start`), and `main` after `_initialize`.
@@ -71,12 +76,12 @@ impl Vm {
         args: &[u32],
     ) -> Result<Option<Returned>, Ending> {
         if !self.instance.has(export) {
-            let is_unchecked = self.state().world.borrow().profile.unchecked_exports.contains(&export);
+            let is_unchecked = self.state().gateway.borrow().profile.unchecked_exports.contains(&export);
             let crash =
                 || Err(Ending::Crash(format!("the module does not export {export}, which is called all the same")));
             return if is_unchecked { crash() } else { Ok(None) };
         }
-        if export.starts_with("proxy_") && !self.state().world.borrow().settings.allows(export) {
+        if export.starts_with("proxy_") && !self.state().gateway.borrow().settings.allows(export) {
             return Ok(None);
         }
         let state = self.state_mut();
@@ -89,7 +94,7 @@ impl Vm {
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
         let record = VmCall { export, worker: state.worker, context, fuel, exchange };
-        state.world.borrow_mut().vm_calls.push(record);
+        state.gateway.borrow_mut().vm_calls.push(record);
         ended.map(|result| Some(Returned { value: result.unwrap_or(0), stopped }))
     }
 }

@@ -3,9 +3,9 @@
 
 use super::callout::Response;
 use super::fault::Garbage;
+use super::gateway_state::GatewayState;
 use super::headers::Headers;
 use super::profile::Facts;
-use super::world::World;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// What host calls of one VM see.
 pub(crate) struct VmState {
-    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) gateway: Rc<RefCell<GatewayState>>,
     pub(crate) id: u64,
     pub(crate) worker: usize,
     pub(crate) contexts: BTreeMap<u32, Context>,
@@ -142,9 +142,9 @@ pub struct LocalReply {
 
 impl VmState {
     /// Of a VM that has not been initialized.
-    pub(crate) fn new(world: Rc<RefCell<World>>, worker: usize, id: u64) -> Self {
+    pub(crate) fn new(gateway: Rc<RefCell<GatewayState>>, worker: usize, id: u64) -> Self {
         VmState {
-            world,
+            gateway,
             id,
             worker,
             contexts: BTreeMap::new(),

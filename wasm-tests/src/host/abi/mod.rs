@@ -77,7 +77,7 @@ impl HostFunction for Import {
 
     fn answer(&self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
         let mut guest = Guest::new(caller);
-        if guest.state().phase > Phase::Running && !self.is_wasi() && guest.world().profile.silent_start {
+        if guest.state().phase > Phase::Running && !self.is_wasi() && guest.gateway().profile.silent_start {
             if guest.state().phase == Phase::Initializing {
                 return Err(Ending::Crash(format!("{} called while the module initializes itself", self.name)));
             }
@@ -98,7 +98,7 @@ impl HostFunction for Import {
         let exchange = state.exchange_of(context);
         let record =
             HostCall { name: self.name, subject: subject.clone(), code, worker: state.worker, context, exchange };
-        guest.world_mut().host_calls.push(record);
+        guest.gateway_mut().host_calls.push(record);
         interrupt(&mut guest, self, subject.as_deref(), Side::After);
         Ok(code)
     }
@@ -135,23 +135,23 @@ fn proxy_calls() -> impl Iterator<Item = &'static Import> {
 fn interrupt(guest: &mut Guest<'_>, import: &Import, subject: Option<&str>, side: Side) {
     // Without it the VM is not being called for anything yet.
     let Some(mut interrupt) = guest.state_mut().interrupt.take() else { return };
-    let due = guest.world_mut().interruptions(import.name, side, guest.state().worker, subject);
+    let due = guest.gateway_mut().interruptions(import.name, side, guest.state().worker, subject);
     due.into_iter().for_each(&mut interrupt);
     guest.state_mut().interrupt = Some(interrupt);
 }
 
 fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
-    let effect = guest.world_mut().fault(import.name, subject);
+    let effect = guest.gateway_mut().fault(import.name, subject);
     match effect {
         Some(Effect::Returns(0) | Effect::Silent) => return Ok(()),
         Some(Effect::Returns(code)) => return Err(Refusal::Code(code)),
         Some(Effect::Garbage(garbage)) => guest.state_mut().garbage = Some(garbage),
         None => {}
     }
-    if !guest.world().settings.allows(import.name) {
+    if !guest.gateway().settings.allows(import.name) {
         return Err(if import.is_wasi() { Errno::NotCapable.into() } else { Status::InternalFailure.into() });
     }
-    let profile = guest.world().profile.clone();
+    let profile = guest.gateway().profile.clone();
     // The answer to a callout of the root context can be read.
     let outside = guest.state_mut().stream().is_none() && guest.state().callout.is_none();
     if outside && let Some(refused) = (profile.outside)(import.name) {

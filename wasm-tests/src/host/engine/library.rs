@@ -642,7 +642,7 @@ impl Instance for Running {
 
     fn call(&mut self, function: &str, args: &[u32]) -> Option<Called> {
         let handle = self.export(function, FUNCTION)?;
-        let patience = self.state().world.borrow().settings.patience;
+        let patience = self.state().gateway.borrow().settings.patience;
         let (thread, engine) = (thread::current(), self.library.of);
         let test = thread.name().unwrap_or("a test");
         let _watched =

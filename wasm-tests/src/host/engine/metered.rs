@@ -120,7 +120,7 @@ impl Caller for InCall<'_> {
 }
 
 fn limit(state: &VmState) -> u64 {
-    state.world.borrow().settings.fuel_limit
+    state.gateway.borrow().settings.fuel_limit
 }
 
 fn call(mut store: impl wasmtime::AsContextMut, function: Func, args: &[u32]) -> Result<Option<u32>, wasmtime::Error> {

@@ -18,7 +18,7 @@ impl Simulator {
         ));
         assert!(self.expected.traps, "{report}");
         self.traps.push(report);
-        let after_trap = self.world.borrow().profile.after_trap;
+        let after_trap = self.gateway.borrow().profile.after_trap;
         match after_trap {
             AfterTrap::Reload(_) | AfterTrap::Dead => {
                 let Some(failed) = self.bury(worker) else { return };
@@ -63,24 +63,24 @@ impl Simulator {
                 }
             }
         }
-        let world = &mut *self.world.borrow_mut();
-        world.events.forget_ticks(number);
-        world.tokens.remove(&number);
-        world.pseudo_headers.remove(&number);
+        let gateway = &mut *self.gateway.borrow_mut();
+        gateway.events.forget_ticks(number);
+        gateway.tokens.remove(&number);
+        gateway.pseudo_headers.remove(&number);
     }
 
     fn report(&self, what: &str) -> String {
-        let world = self.world.borrow();
-        let calls = &world.host_calls[world.host_calls.len().saturating_sub(CALLS_IN_REPORT)..];
+        let gateway = self.gateway.borrow();
+        let calls = &gateway.host_calls[gateway.host_calls.len().saturating_sub(CALLS_IN_REPORT)..];
         let calls: String = calls.iter().map(|call| format!("\n  {call}")).collect();
-        let logs: String = world.logs.iter().map(|log| format!("\n  {log}")).collect();
+        let logs: String = gateway.logs.iter().map(|log| format!("\n  {log}")).collect();
         format!("{what}\nlast host calls:{calls}\nlogs:{logs}")
     }
 
     /// Takes a worker's VM away, with its callouts and ticks; gives its id.
     pub(super) fn bury(&mut self, worker: usize) -> Option<u64> {
         let gone = self.workers[worker].vm.take()?.state().id;
-        self.world.borrow_mut().cancel_callouts(gone, None);
+        self.gateway.borrow_mut().cancel_callouts(gone, None);
         Some(gone)
     }
 
@@ -133,7 +133,7 @@ impl Simulator {
                 && exchange.stage < Stage::Bank
         };
         let exchange = self.exchanges.iter().position(waits)?;
-        let after_trap = self.world.borrow().profile.after_trap;
+        let after_trap = self.gateway.borrow().profile.after_trap;
         if after_trap == AfterTrap::Bricked {
             self.fail_stream(exchange, 503);
             return None;
@@ -169,7 +169,7 @@ impl Simulator {
         };
         let id = state.id;
         (self.exchanges[exchange].vm, self.exchanges[exchange].context) = (id, number);
-        for callout in &mut self.world.borrow_mut().callouts {
+        for callout in &mut self.gateway.borrow_mut().callouts {
             if callout.owner == (old, number) {
                 callout.owner.0 = id;
             }

@@ -31,7 +31,7 @@ impl Simulator {
         let consequence = match self.load(worker) {
             Ok(()) => return Ok(()),
             Err(reason) => {
-                let profile = &self.world.borrow().profile;
+                let profile = &self.gateway.borrow().profile;
                 match reason {
                     Reason::CannotLoad(_) => (profile.unloadable, reason),
                     Reason::VmStartRefused | Reason::ConfigurationRefused => (profile.refused, reason),
@@ -71,10 +71,10 @@ impl Simulator {
         }
         self.vms += 1;
         let number = self.workers[worker].number;
-        let mut vm = Vm::new(&self.module, &self.world, number, self.vms).map_err(Reason::CannotLoad)?;
+        let mut vm = Vm::new(&self.module, &self.gateway, number, self.vms).map_err(Reason::CannotLoad)?;
         let initialized = vm.initialize();
         let (at_start, vanishes) = {
-            let profile = &self.world.borrow().profile;
+            let profile = &self.gateway.borrow().profile;
             (profile.root_contexts == RootContexts::AtStart, profile.unloadable == Unusable::Unfiltered)
         };
         let place = &mut self.workers[worker];
@@ -86,7 +86,7 @@ impl Simulator {
         vm.state_mut().next_context = vm.state().next_context.max(place.next_context);
         place.vm = Some(vm);
         place.died = false;
-        place.loaded = self.world.borrow().clock.monotonic;
+        place.loaded = self.gateway.borrow().clock.monotonic;
         match initialized {
             Ok(()) => {}
             Err(Ending::Crash(why)) => {
@@ -105,7 +105,7 @@ impl Simulator {
     fn start_root(&mut self, worker: usize) -> Result<(), Reason> {
         let root = self.workers[worker].root;
         let (vm_configuration, configuration) = {
-            let settings = &self.world.borrow().settings;
+            let settings = &self.gateway.borrow().settings;
             (size(settings.vm_configuration.len()), settings.configuration.clone())
         };
         let length = size(configuration.len());
@@ -143,7 +143,7 @@ impl Simulator {
 
     /// The root context for a configuration, made and configured if this is the first use; `None` if the module refuses.
     pub(super) fn root_for(&mut self, worker: usize, configuration: &[u8]) -> Option<u32> {
-        if self.world.borrow().profile.root_contexts == RootContexts::AtStart {
+        if self.gateway.borrow().profile.root_contexts == RootContexts::AtStart {
             return Some(self.workers[worker].root);
         }
         let known = self.with_vm(worker, |vm| vm.state().roots.get(configuration).copied())?;
@@ -178,8 +178,8 @@ impl Simulator {
     /// Gives a worker a fresh VM if its VM is gone and this gateway makes a new one now.
     pub(super) fn reload_if_failed(&mut self, worker: usize) {
         let (after_trap, now) = {
-            let world = self.world.borrow();
-            (world.profile.after_trap, world.clock.monotonic)
+            let gateway = self.gateway.borrow();
+            (gateway.profile.after_trap, gateway.clock.monotonic)
         };
         let Worker { vm, loaded, died, filter, .. } = &mut self.workers[worker];
         let again = *died

@@ -17,13 +17,13 @@ pub use loading::Reason;
 
 use crate::host::callout::{Answer, CalloutOutcome, Failure, Response};
 use crate::host::exchange::{Cut, ExchangeState};
+use crate::host::gateway_state::{Event, GatewayState, Tick};
 use crate::host::headers::Headers;
 use crate::host::module::Module;
 use crate::host::profile::{AfterCallback, HalfAnswers, Owner};
 use crate::host::status::{Ending, Status};
 use crate::host::vm::{Returned, Vm};
 use crate::host::vm_state::Action;
-use crate::host::world::{Event, Tick, World};
 use std::cell::RefCell;
 use std::mem;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ use std::time::Duration;
 
 pub(crate) struct Simulator {
     pub(crate) module: Module,
-    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) gateway: Rc<RefCell<GatewayState>>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) exchanges: Vec<ExchangeState>,
     pub(crate) bank: Answer,
@@ -80,10 +80,10 @@ pub(crate) enum Filter {
 }
 
 impl Simulator {
-    pub(crate) fn new(module: Module, world: Rc<RefCell<World>>, expected: Expected) -> Self {
+    pub(crate) fn new(module: Module, gateway: Rc<RefCell<GatewayState>>, expected: Expected) -> Self {
         Simulator {
             module,
-            world,
+            gateway,
             workers: Vec::new(),
             exchanges: Vec::new(),
             bank: Answer::ok(""),
@@ -98,12 +98,12 @@ impl Simulator {
     /// Lets time pass, and everything happen that is due, in order.
     pub(crate) fn advance(&mut self, until: Duration) {
         loop {
-            let due = self.world.borrow_mut().events.due(until);
+            let due = self.gateway.borrow_mut().events.due(until);
             let Some((at, event)) = due else { break };
-            self.world.borrow_mut().clock.move_to(at);
+            self.gateway.borrow_mut().clock.move_to(at);
             self.happen(event);
         }
-        self.world.borrow_mut().clock.move_to(until);
+        self.gateway.borrow_mut().clock.move_to(until);
     }
 
     /// Ends the root contexts, as when the listener is drained.
@@ -142,7 +142,7 @@ impl Simulator {
 
     fn deliver_callout(&mut self, callout: usize, outcome: CalloutOutcome) {
         {
-            let callout = &mut self.world.borrow_mut().callouts[callout];
+            let callout = &mut self.gateway.borrow_mut().callouts[callout];
             if callout.outcome == CalloutOutcome::Cancelled {
                 return;
             }
@@ -150,12 +150,12 @@ impl Simulator {
         }
         let Some(worker) = self.receiver(callout) else { return };
         let ((vm, context), token, has_body, dead_connection) = {
-            let callout = &self.world.borrow().callouts[callout];
+            let callout = &self.gateway.borrow().callouts[callout];
             let dead_connection = callout.leaves_dead_connection.then(|| callout.upstream.clone());
             (callout.owner, callout.token, !callout.body.is_empty(), dead_connection)
         };
         let (response, readable) = self.shown(&outcome);
-        let profile = self.world.borrow().profile.clone();
+        let profile = self.gateway.borrow().profile.clone();
         let (headers, body) = response
             .as_ref()
             .map_or((0, 0), |response| (size((profile.answer_headers)(&response.headers)), size(response.body.len())));
@@ -201,22 +201,22 @@ impl Simulator {
 
     /// The worker whose VM gets the callback of a callout; if that VM is gone, what is left to do.
     fn receiver(&mut self, callout: usize) -> Option<usize> {
-        let (vm, context) = self.world.borrow().callouts[callout].owner;
+        let (vm, context) = self.gateway.borrow().callouts[callout].owner;
         self.worker_of(vm).or_else(|| self.called_back_too_late(vm, context))
     }
 
     /// What the module gets of a callout that has ended, and whether it can read the body.
     fn shown(&self, outcome: &CalloutOutcome) -> (Option<Response>, bool) {
-        let world = self.world.borrow();
+        let gateway = self.gateway.borrow();
         match outcome {
             CalloutOutcome::Answered(response) => (Some(response.clone()), true),
             CalloutOutcome::Failed(Failure::ResetInBody)
-                if world.profile.half_answers == HalfAnswers::FalselySucceed =>
+                if gateway.profile.half_answers == HalfAnswers::FalselySucceed =>
             {
                 let headers = [(":status", "200"), ("content-length", "64")].into_iter().collect();
                 (Some(Response { headers, body: vec![0; 64] }), false)
             }
-            CalloutOutcome::Failed(failure) => ((world.profile.failed)(*failure), true),
+            CalloutOutcome::Failed(failure) => ((gateway.profile.failed)(*failure), true),
             CalloutOutcome::InFlight | CalloutOutcome::Cancelled => (None, true),
         }
     }
@@ -233,7 +233,7 @@ impl Simulator {
         }
         self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
         match self.with_vm(worker, current).flatten() {
-            Some(period) => self.world.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
+            Some(period) => self.gateway.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
             // It has trapped: the timer of the process does not know.
             None if !self.workers[worker].died && self.worker_of(tick.vm).is_none() => self.plan_leaked(tick),
             None => {}
@@ -243,7 +243,7 @@ impl Simulator {
     /// A tick of a VM that is gone: where ticks leak, it goes on in the VM that the worker has now.
     fn leaked_tick(&mut self, tick: Tick) {
         let Tick { worker, .. } = tick;
-        if self.world.borrow().profile.ticks.leak {
+        if self.gateway.borrow().profile.ticks.leak {
             self.reload_if_failed(worker);
             let root = self.workers[worker].root;
             self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
@@ -254,9 +254,9 @@ impl Simulator {
     }
 
     fn plan_leaked(&mut self, tick: Tick) {
-        let world = &mut *self.world.borrow_mut();
-        if world.profile.ticks.leak {
-            world.plan(tick.period, Event::Tick(tick));
+        let gateway = &mut *self.gateway.borrow_mut();
+        if gateway.profile.ticks.leak {
+            gateway.plan(tick.period, Event::Tick(tick));
         }
     }
 
@@ -274,7 +274,7 @@ impl Simulator {
     ) {
         let Some(mut vm) = self.workers[worker].vm.take() else { return };
         self.workers[worker].called = true;
-        let absent = Simulator::new(self.module.clone(), Rc::clone(&self.world), self.expected);
+        let absent = Simulator::new(self.module.clone(), Rc::clone(&self.gateway), self.expected);
         let lent = Rc::new(RefCell::new(mem::replace(self, absent)));
         let simulator = Rc::clone(&lent);
         vm.state_mut().interrupt = Some(Box::new(move |interruption| simulator.borrow_mut().interrupt(interruption)));
@@ -296,12 +296,12 @@ impl Simulator {
     /// Sends the request of an interruption. It goes as far as it can without time passing.
     fn interrupt(&mut self, interruption: usize) {
         let (worker, request) = {
-            let waiting = &mut self.world.borrow_mut().interruptions[interruption];
+            let waiting = &mut self.gateway.borrow_mut().interruptions[interruption];
             (waiting.worker, waiting.request.take().expect("it strikes once"))
         };
         assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and can not come between");
         let exchange = self.begin(worker, request);
-        self.world.borrow_mut().interruptions[interruption].exchange = Some(exchange);
+        self.gateway.borrow_mut().interruptions[interruption].exchange = Some(exchange);
     }
 
     fn act(&mut self, worker: usize, action: Action) {

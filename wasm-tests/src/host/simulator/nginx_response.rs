@@ -58,7 +58,7 @@ impl Simulator {
 
     /// What a client reads of a response, where the gateway writes HTTP itself.
     pub(super) fn as_the_client_reads_it(&mut self, exchange: usize, response: Response) -> Response {
-        if !self.world.borrow().profile.writes_http || response.headers.get(":status").is_none() {
+        if !self.gateway.borrow().profile.writes_http || response.headers.get(":status").is_none() {
             return response;
         }
         let state = &mut self.exchanges[exchange];

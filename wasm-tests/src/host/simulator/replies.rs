@@ -14,11 +14,11 @@ impl Simulator {
             state.prepared.get_or_insert(reply);
             return;
         }
-        if self.world.borrow().profile.callout_before_reply && self.pending(exchange) > 0 {
+        if self.gateway.borrow().profile.callout_before_reply && self.pending(exchange) > 0 {
             return;
         }
         let ExchangeState { vm, context, .. } = self.exchanges[exchange];
-        self.world.borrow_mut().cancel_callouts(vm, Some(context));
+        self.gateway.borrow_mut().cancel_callouts(vm, Some(context));
         let response = Response { headers: reply.headers, body: reply.body };
         let details = reply.details;
         match self.exchanges[exchange].stage {
@@ -35,7 +35,7 @@ impl Simulator {
 
     /// What is replaced of a response that is on its way already passes the filter no second time.
     fn reply_in_response(&mut self, exchange: usize, reply: Response, details: String) {
-        let kind = self.world.borrow().profile.reply_in_response;
+        let kind = self.gateway.borrow().profile.reply_in_response;
         let Response { headers, body: sent } = reply;
         match kind {
             ReplyInResponse::Replaces => self.exchanges[exchange].details = Some(details),

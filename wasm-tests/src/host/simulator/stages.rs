@@ -4,18 +4,18 @@
 use super::{Simulator, size};
 use crate::host::callout::{Act, CalloutOutcome, Response, Timeouts};
 use crate::host::exchange::{Cut, ExchangeState, Flow, Outcome, Stage};
+use crate::host::gateway_state::Event;
 use crate::host::headers::Headers;
 use crate::host::profile::{AfterTrap, Bodies, Forward, Isolation, Move, Returned};
 use crate::host::vm;
 use crate::host::vm_state::{LocalReply, Message, Stream};
-use crate::host::world::Event;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 impl Simulator {
     /// The client goes away.
     pub(crate) fn disconnect(&mut self, exchange: usize) {
-        if self.world.borrow().profile.notices_hang_ups_late && self.pending(exchange) > 0 {
+        if self.gateway.borrow().profile.notices_hang_ups_late && self.pending(exchange) > 0 {
             self.exchanges[exchange].hung_up = true;
         } else {
             self.cut(exchange, Cut::ClientGone);
@@ -72,7 +72,7 @@ impl Simulator {
     /// How many callouts of a request are in flight.
     pub(super) fn pending(&self, exchange: usize) -> usize {
         let ExchangeState { vm, context, .. } = self.exchanges[exchange];
-        self.world.borrow().pending(vm, context)
+        self.gateway.borrow().pending(vm, context)
     }
 
     pub(super) fn cut(&mut self, exchange: usize, cut: Cut) {
@@ -90,7 +90,7 @@ impl Simulator {
         if self.exchanges[exchange].stage != Stage::Bank {
             return;
         }
-        let failed = self.world.borrow().profile.bank_failed;
+        let failed = self.gateway.borrow().profile.bank_failed;
         let answer = self.bank.clone().after(Duration::ZERO).body_after(Duration::ZERO);
         match answer.within(None, Timeouts::WholeCall) {
             Some((_, CalloutOutcome::Answered(response))) => self.respond(exchange, response),
@@ -127,7 +127,7 @@ impl Simulator {
         let (action, replied) = returned.map_or((0, false), |returned| (returned.value, returned.stopped));
         let pending = self.pending(exchange) > 0;
         let (after_call, always) = {
-            let profile = &self.world.borrow().profile;
+            let profile = &self.gateway.borrow().profile;
             (profile.after_call, profile.response_always_goes)
         };
         if always && self.exchanges[exchange].stage > Stage::Bank {
@@ -145,7 +145,7 @@ impl Simulator {
         let state = &mut self.exchanges[exchange];
         state.flow = Flow::Goes;
         let stage = state.stage;
-        let keeps = self.world.borrow().profile.keeps_at_hand;
+        let keeps = self.gateway.borrow().profile.keeps_at_hand;
         self.with_stream(exchange, |stream| {
             let message = if stage < Stage::Bank { &mut stream.request } else { &mut stream.response };
             if !matches!(stage, Stage::RequestHeaders | Stage::ResponseHeaders) {
@@ -171,7 +171,7 @@ impl Simulator {
     /// What follows the headers: the body as this gateway shows it, whole if the headers have waited, or the way on.
     fn after_headers(&mut self, exchange: usize, waited: bool) {
         let request = self.exchanges[exchange].stage < Stage::Bank;
-        let bodies = self.world.borrow().profile.bodies;
+        let bodies = self.gateway.borrow().profile.bodies;
         let (request_body, response_body) = self.body_lengths(exchange);
         let length = if request { request_body } else { response_body };
         if bodies == Bodies::OfNginx && !request && !self.exchanges[exchange].unfiltered {
@@ -214,7 +214,7 @@ impl Simulator {
     }
 
     pub(super) fn go_upstream(&mut self, exchange: usize) {
-        let forward = self.world.borrow().profile.forward;
+        let forward = self.gateway.borrow().profile.forward;
         let sent = self.with_stream(exchange, |stream| {
             let Stream { facts, properties, request, .. } = stream;
             forward(&Forward { headers: &request.headers, facts, properties })
@@ -231,19 +231,19 @@ impl Simulator {
         match self.bank.act {
             Act::Never => {}
             _ if self.bank.delay.is_zero() => self.bank_answers(exchange),
-            _ => self.world.borrow_mut().plan(self.bank.delay, Event::Bank { exchange }),
+            _ => self.gateway.borrow_mut().plan(self.bank.delay, Event::Bank { exchange }),
         }
     }
 
     /// Sends a response, of the bank or of the gateway itself, through the filter to the client.
     pub(super) fn respond(&mut self, exchange: usize, response: Response) {
         let announced = {
-            let world = self.world.borrow();
-            if world.profile.after_trap == AfterTrap::Bricked && !self.lives(exchange) {
+            let gateway = self.gateway.borrow();
+            if gateway.profile.after_trap == AfterTrap::Bricked && !self.lives(exchange) {
                 let state = &mut self.exchanges[exchange];
                 state.unfiltered |= self.workers[state.worker].vm.is_none();
             }
-            world.profile.announced
+            gateway.profile.announced
         };
         if self.exchanges[exchange].unfiltered {
             return self.conclude(exchange, response);
@@ -297,7 +297,7 @@ impl Simulator {
             return;
         }
         let ExchangeState { worker, vm, context, .. } = self.exchanges[exchange];
-        let logs = self.world.borrow().profile.logs;
+        let logs = self.gateway.borrow().profile.logs;
         if logs {
             self.with_stream(exchange, |stream| stream.logging = true);
             self.call(worker, "proxy_on_log", context, &[context], |_, _| ());
@@ -306,7 +306,7 @@ impl Simulator {
         self.call(worker, "proxy_on_done", context, &[context], |_, _| ());
         self.call(worker, "proxy_on_delete", context, &[context], |_, _| ());
         let (reuses, isolation) = {
-            let profile = &self.world.borrow().profile;
+            let profile = &self.gateway.borrow().profile;
             (profile.reuses_contexts, profile.isolation)
         };
         self.with_vm(worker, |vm| {
@@ -315,7 +315,7 @@ impl Simulator {
                 vm.state_mut().free_contexts.entry(stream.root).or_default().push_back(context);
             }
         });
-        self.world.borrow_mut().cancel_callouts(vm, Some(context));
+        self.gateway.borrow_mut().cancel_callouts(vm, Some(context));
         if isolation == Isolation::Stream {
             self.workers[worker].vm = None;
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Everything that is not inside one VM.
-pub(crate) struct World {
+pub(crate) struct GatewayState {
     pub(crate) profile: Profile,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
@@ -77,7 +77,7 @@ pub(crate) struct Events {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A callout (its index in `World::callouts`) ends.
+    /// A callout (its index in `GatewayState::callouts`) ends.
     Callout { callout: usize, outcome: CalloutOutcome },
     /// A root context's tick.
     Tick(Tick),
@@ -193,7 +193,7 @@ pub enum Metric {
     Histogram(Vec<u64>),
 }
 
-impl World {
+impl GatewayState {
     /// Plans something `delay` from now.
     pub(crate) fn plan(&mut self, delay: Duration, event: Event) {
         self.events.plan(self.clock.monotonic.saturating_add(delay), event);
