@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::gateway_state::{GatewayState, Metric};
 use super::headers::Headers;
 use super::host_call;
-use super::moment::{self, Moment};
+use super::interleaving::{self, InterleavingPoint};
 use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
 use super::simulator::Simulator;
@@ -174,11 +174,11 @@ impl Worker {
         Exchange { gateway: self.gateway.clone(), index }
     }
 
-    /// Sends a request at a moment in the middle of another worker's host call: it has gone as far as it can without time
+    /// Sends a request at a point in the middle of another worker's host call: it has gone as far as it can without time
     /// passing before that call returns.
-    pub fn send_at(&self, moment: Moment, request: Request) -> Interruption {
+    pub fn send_at(&self, point: InterleavingPoint, request: Request) -> Interruption {
         let index = self.gateway.state(|state| {
-            state.interruptions.push(moment::Interruption::new(moment, self.worker, request));
+            state.interruptions.push(interleaving::Interruption::new(point, self.worker, request));
             state.interruptions.len() - 1
         });
         Interruption { gateway: self.gateway.clone(), index }
@@ -190,14 +190,14 @@ impl Worker {
     }
 }
 
-/// A request that waits for its moment.
+/// A request that waits until another worker reaches its point.
 pub struct Interruption {
     gateway: Gateway,
     index: usize,
 }
 
 impl Interruption {
-    /// The request, once its moment has come.
+    /// The request, once that point has been reached.
     pub fn exchange(&self) -> Option<Exchange> {
         let index = self.gateway.state(|state| state.interruptions[self.index].exchange)?;
         Some(Exchange { gateway: self.gateway.clone(), index })

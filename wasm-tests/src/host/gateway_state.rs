@@ -4,7 +4,7 @@
 use super::callout::{Answer, Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
 use super::headers::Headers;
-use super::moment::{Interruption, Side};
+use super::interleaving::{Interruption, Side};
 use super::profile::{Profile, SharedStore};
 use super::record::{HostCall, Level, Log, VmCall};
 use super::status::{Refused, Status};
@@ -224,7 +224,7 @@ impl GatewayState {
         self.faults.iter_mut().filter_map(|fault| fault.strikes(name, subject)).next_back()
     }
 
-    /// The interruptions whose moment this is.
+    /// The interruptions whose point is this side of this call.
     pub(crate) fn interruptions(&mut self, name: &str, side: Side, worker: usize, subject: Option<&str>) -> Vec<usize> {
         let interruptions = self.interruptions.iter_mut().enumerate();
         interruptions.filter_map(|(index, one)| one.strikes(name, side, worker, subject).then_some(index)).collect()

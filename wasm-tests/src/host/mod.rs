@@ -38,8 +38,8 @@ mod gateway_state;
 mod guest;
 mod headers;
 mod host_call;
+mod interleaving;
 mod module;
-mod moment;
 mod profile;
 mod record;
 mod request;
@@ -55,9 +55,9 @@ pub use fault::{Fault, FaultyCall, Garbage};
 pub use gateway::{Exchange, Gateway, Interruption, Worker};
 pub use gateway_state::Metric;
 pub use headers::Headers;
+pub use interleaving::InterleavingPoint;
 pub use module::Module;
 pub(crate) use module::newest;
-pub use moment::Moment;
 pub use profile::{
     AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move,
     Owner, Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,

@@ -11,7 +11,7 @@ mod wasi;
 use super::engine::{Args, Caller, HostFunction, Imports, Kind};
 use super::fault::Effect;
 use super::guest::Guest;
-use super::moment::Side;
+use super::interleaving::Side;
 use super::profile::Profile;
 use super::record::HostCall;
 use super::status::{Answered, Ending, Errno, Refusal, Refused, Status};

@@ -1,13 +1,13 @@
-//! Workers that come between: while one worker is in the middle of a host call, another gets a request. Real workers are
-//! threads; here one runs at a time, and a test says where it is interrupted.
+//! Interleaved workers: while one worker is in the middle of a host call, another gets a request. Real workers are threads; here
+//! one runs at a time, and a test says where it is interrupted.
 
 use super::host_call;
 use super::request::Request;
 
-/// A moment in the middle of a host call of some worker: by default the first such call of any other worker than the one
-/// that comes between, counted from when the moment was named.
+/// A point in the middle of a host call of some worker: by default the first such call of any other worker than the one
+/// that comes between, counted from when the request was left to wait for it.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct InterleavingPoint {
     call: &'static str,
     side: Side,
     worker: Option<usize>,
@@ -22,9 +22,9 @@ pub(crate) enum Side {
     After,
 }
 
-/// A request that waits for its moment.
+/// A request that waits until another worker reaches its point.
 pub(crate) struct Interruption {
-    moment: Moment,
+    point: InterleavingPoint,
     seen: usize,
     /// The worker that is to get it.
     pub(crate) worker: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Interruption {
     pub(crate) exchange: Option<usize>,
 }
 
-impl Moment {
+impl InterleavingPoint {
     /// Before the host call of this name has any effect. Panics when the ABI has no such call.
     pub fn before(host_call: &str) -> Self {
         Self::new(host_call, Side::Before)
@@ -63,18 +63,18 @@ impl Moment {
     }
 
     fn new(host_call: &str, side: Side) -> Self {
-        Moment { call: host_call::known(host_call), side, worker: None, subject: None, nth: 1 }
+        InterleavingPoint { call: host_call::known(host_call), side, worker: None, subject: None, nth: 1 }
     }
 }
 
 impl Interruption {
-    pub(crate) fn new(moment: Moment, worker: usize, request: Request) -> Self {
-        Interruption { moment, seen: 0, worker, request: Some(request), exchange: None }
+    pub(crate) fn new(point: InterleavingPoint, worker: usize, request: Request) -> Self {
+        Interruption { point, seen: 0, worker, request: Some(request), exchange: None }
     }
 
-    /// Whether this is the moment; counts the call.
+    /// Whether this side of this call is the point; counts the call.
     pub(crate) fn strikes(&mut self, call: &str, side: Side, worker: usize, subject: Option<&str>) -> bool {
-        let Moment { call: wanted, side: wanted_side, worker: of, subject: about, nth } = &self.moment;
+        let InterleavingPoint { call: wanted, side: wanted_side, worker: of, subject: about, nth } = &self.point;
         if call != *wanted
             || side != *wanted_side
             || worker == self.worker
