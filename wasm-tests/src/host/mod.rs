@@ -26,6 +26,22 @@
 //! assert_eq!(exchange.reply().unwrap().status, 401);
 //! assert_eq!(gateway.callouts().len(), 1);
 //! ```
+//!
+//! # Layers
+//!
+//! Read from top to bottom, and within a row from left to right, each module uses only those that come after it. A test holds the
+//! code to this table (see [`layers`](crate::layers)).
+//!
+//! | layer | modules | what they are |
+//! |---|---|---|
+//! | gateway | `builder` `gateway` | what tests describe, start, and hold in their hands |
+//! | simulator | `simulator` | workers, the way of requests through them, and events in the order of time |
+//! | requests | `exchange` | what becomes of a request |
+//! | module | `vm` `abi` `guest` | calls into the module, and how its calls to the host are answered |
+//! | engines | `module` `engine` | what compiles the module and runs it |
+//! | state | `vm_state` `gateway_state` | what lives in one VM, and what all workers share |
+//! | rules | `profile` `interleaving` `fault` | how a gateway behaves, and what a test changes in that |
+//! | values | `request` `callout` `record` `host_call` `status` `headers` | what all of these are about |
 
 mod abi;
 mod builder;

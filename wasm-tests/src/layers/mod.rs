@@ -120,6 +120,8 @@ pub fn violations(root: &Path, prefix: &str, order: &[String]) -> io::Result<Vec
         }
     }
     violations.extend(siblings.values().flat_map(|uses| circles(uses)));
+    // A line may name several things of the same module.
+    violations.dedup();
     Ok(violations)
 }
 
