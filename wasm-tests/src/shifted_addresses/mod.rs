@@ -28,7 +28,7 @@ use names::Names;
 use walk::Function;
 
 /// The list of accesses that are harmless, although the analysis cannot prove it. Its own comments explain it.
-pub const HARMLESS: &str = include_str!("../shifted-addresses.txt");
+pub const HARMLESS: &str = include_str!("../../shifted-addresses.txt");
 
 /// Where the number comes from that is shifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
