@@ -15,8 +15,6 @@
 
 mod names;
 mod operators;
-#[cfg(test)]
-mod tests;
 mod values;
 mod walk;
 
@@ -152,3 +150,6 @@ fn listed(list: &str, faults: &mut Vec<String>) -> BTreeMap<Key, usize> {
     }
     listed
 }
+
+#[cfg(test)]
+mod tests;
