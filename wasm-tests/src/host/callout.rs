@@ -137,7 +137,7 @@ impl Answer {
         Self::failed(Failure::Refused)
     }
 
-    /// The server's name can not be resolved.
+    /// The server's name cannot be resolved.
     pub fn unresolved() -> Self {
         Self::failed(Failure::Unresolved)
     }

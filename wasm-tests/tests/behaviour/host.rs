@@ -37,7 +37,7 @@ pub struct Host {
     pub times_whole_callouts: bool,
     /// Whether an answer that broke in its body is reported as a success, so that only reading it fails.
     pub half_answers_look_whole: bool,
-    /// Whether the gateway itself answers a callout, with 503 or 504, when the server can not be reached or says nothing.
+    /// Whether the gateway itself answers a callout, with 503 or 504, when the server cannot be reached or says nothing.
     /// Elsewhere such a callout ends without any answer.
     pub answers_for_servers: bool,
     /// Whether a request that waits can be kept from the bank beforehand, whatever becomes of the filter meanwhile.
@@ -56,7 +56,7 @@ pub struct Host {
     /// Whether the worker dies of a request that is held without a callout or a reply, as it must be where the host takes
     /// neither. Elsewhere such a request hangs until its client goes.
     pub dies_of_holding_in_vain: bool,
-    /// Whether the filter can hold a response. Elsewhere one that can not be replaced goes to the client.
+    /// Whether the filter can hold a response. Elsewhere one that cannot be replaced goes to the client.
     pub holds_responses: bool,
     /// Whether the filter can replace a response, at least its status and body.
     pub replaces_responses: bool,

@@ -1,4 +1,4 @@
-//! The shipped configurations of gateways that these tests can not start: every file can be read, what they hold is what the guides
+//! The shipped configurations of gateways that these tests cannot start: every file can be read, what they hold is what the guides
 //! rely on, each plugin configuration in them, and in the guides, is one that the filter accepts in that gateway, and in the test
 //! host, as that gateway, it does what it is for.
 

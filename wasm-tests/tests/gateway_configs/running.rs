@@ -230,7 +230,7 @@ fn changed(kind: GatewayKind, direction: &str, pointer: &str, value: Value) -> V
     whole
 }
 
-/// What is refused when the configuration is read, or for what the gateway can not do.
+/// What is refused when the configuration is read, or for what the gateway cannot do.
 fn mistakes() -> Vec<(Vec<GatewayKind>, &'static str, &'static str, Value, &'static str)> {
     let signer = |whole: Value| {
         let mut signing = whole["outbound"].clone();

@@ -138,7 +138,7 @@ fn a_worker_in_the_middle_of_a_call_can_not_come_between() {
     gateway.worker(0).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(1), writing("y"));
     let sent = catch_unwind(AssertUnwindSafe(|| drop(gateway.worker(0).send(writing("z")))));
     let why = *sent.unwrap_err().downcast::<String>().unwrap();
-    assert_eq!(why, "worker 0 is in the middle of a call and can not come between");
+    assert_eq!(why, "worker 0 is in the middle of a call and cannot come between");
 }
 
 #[test]

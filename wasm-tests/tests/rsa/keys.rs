@@ -1,5 +1,5 @@
 //! Keys of any size with any public exponent, made at once: their moduli are products of many small primes. That is no key
-//! to keep a secret with, but verification can not tell, and every size has valid signatures.
+//! to keep a secret with, but verification cannot tell, and every size has valid signatures.
 
 use num_bigint::BigUint;
 use sha2::{Digest as _, Sha256};

@@ -24,7 +24,7 @@
 //! | waking another stream | `proxy_set_effective_context` and `proxy_continue_stream` in [`Profile::silent`] |
 //! | what a local reply becomes | [`Profile::local_reply`], [`Profile::second_reply`], [`Profile::reply_in_response`] |
 //! | what a trap leaves behind | [`Profile::after_trap`] |
-//! | a module that can not be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
+//! | a module that cannot be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
 
 mod apisix;
 mod envoy;
@@ -169,7 +169,7 @@ pub struct Profile {
     pub reuses_contexts: bool,
     /// Which requests share a VM.
     pub isolation: Isolation,
-    /// What a module that can not be loaded leads to.
+    /// What a module that cannot be loaded leads to.
     pub unloadable: Unusable,
     /// What a module that refuses its configuration leads to.
     pub refused: Unusable,

@@ -217,7 +217,7 @@ pub enum Isolation {
     Stream,
 }
 
-/// What a module that can not be loaded, or refuses its configuration, leads to.
+/// What a module that cannot be loaded, or refuses its configuration, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// The gateway does not start.

@@ -299,7 +299,7 @@ impl Simulator {
             let waiting = &mut self.gateway.borrow_mut().interruptions[interruption];
             (waiting.worker, waiting.request.take().expect("it strikes once"))
         };
-        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and can not come between");
+        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and cannot come between");
         let exchange = self.begin(worker, request);
         self.gateway.borrow_mut().interruptions[interruption].exchange = Some(exchange);
     }

@@ -1,4 +1,4 @@
-//! Kong: requests that a trap would let go upstream unauthenticated and the guard against it, headers that can not be removed,
+//! Kong: requests that a trap would let go upstream unauthenticated and the guard against it, headers that cannot be removed,
 //! a request phase that is skipped, and shared data behind a switch.
 
 use serde_json::{Value, json};

@@ -272,7 +272,7 @@ fn a_callout_in_on_configure_traps_and_the_worker_exits() {
         r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (drop (call $fetch)) (i32.const 1))"#,
     );
     let failure = kong().expect_traps().start(&module).unwrap_err();
-    assert!(failure.to_string().contains("can not send HTTP dispatch during proxy_on_configure"), "{failure}");
+    assert!(failure.to_string().contains("cannot send HTTP dispatch during proxy_on_configure"), "{failure}");
 }
 
 #[test]
