@@ -1,5 +1,5 @@
 //! Scripted servers for the module's HTTP callouts, and the record of every callout.
-//! How a failure looks to the module is the profile's business; what happens on the network is said here.
+//! This is about what happens on the network; how a failure looks to the module is up to the profile.
 
 use super::headers::Headers;
 use std::collections::BTreeMap;
@@ -341,6 +341,6 @@ pub enum CalloutOutcome {
     Answered(Response),
     /// It failed; the profile says how the module learns of it.
     Failed(Failure),
-    /// Nobody waits any more: the context or the VM that dispatched it is gone.
+    /// The context or the VM that dispatched it is gone, and nothing waits for it any more.
     Cancelled,
 }

@@ -36,7 +36,7 @@ pub enum Garbage {
     Bytes(Vec<u8>),
 }
 
-/// A host call that shall go wrong; says how next.
+/// A host call that is to go wrong. Its methods say how.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultyCall(&'static str);
 

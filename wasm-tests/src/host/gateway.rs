@@ -1,4 +1,4 @@
-//! What tests hold in their hands: a gateway with workers, and the exchanges that they send through it.
+//! What tests work with: a running gateway, its workers, and the requests that they send through it.
 
 use super::callout::{Answer, Callout, Response, Upstream};
 use super::exchange::Outcome;
@@ -87,7 +87,7 @@ impl Gateway {
         self.state(|state| state.faults.clear());
     }
 
-    /// Somebody writes to the gateway's configuration, whatever: APISIX makes new plugins for every route then.
+    /// Something in the gateway's configuration changes: APISIX then makes new plugins for every route.
     pub fn rewrite_configuration(&self) {
         self.simulator.borrow_mut().rebuild_roots();
     }
@@ -135,17 +135,23 @@ impl Gateway {
         self.state(|state| state.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
     }
 
-    /// The reports of the traps so far: with [`Builder::expect_traps`](super::Builder::expect_traps), else the first one has failed the test.
+    /// The reports of the traps so far: with [`Builder::expect_traps`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_traps`]: super::Builder::expect_traps
     pub fn traps(&self) -> Vec<String> {
         self.simulator.borrow().traps.clone()
     }
 
-    /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`](super::Builder::expect_crashes), else the first one has failed the test.
+    /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_crashes`]: super::Builder::expect_crashes
     pub fn crashes(&self) -> Vec<String> {
         self.simulator.borrow().crashes.clone()
     }
 
-    /// What clients could not read so far: with [`Builder::expect_broken_http`](super::Builder::expect_broken_http), else the first one has failed the test.
+    /// What clients could not read so far: with [`Builder::expect_broken_http`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_broken_http`]: super::Builder::expect_broken_http
     pub fn broken_http(&self) -> Vec<String> {
         self.simulator.borrow().broken_http.clone()
     }

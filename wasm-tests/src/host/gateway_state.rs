@@ -22,7 +22,7 @@ pub(crate) struct GatewayState {
     pub(crate) metrics: BTreeMap<String, Metric>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) callouts: Vec<Callout>,
-    /// Answers that nobody has read, by upstream, and when they arrive.
+    /// Answers that no callout has read, by upstream, and when they arrive.
     pub(crate) unread_answers: BTreeMap<String, (Duration, Answer)>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) interruptions: Vec<Interruption>,
@@ -36,7 +36,7 @@ pub(crate) struct GatewayState {
     pub(crate) vm_calls: Vec<VmCall>,
 }
 
-/// What the builder said and nothing changes.
+/// What the builder has set. It stays as it is.
 pub(crate) struct Settings {
     pub(crate) configuration: Vec<u8>,
     pub(crate) vm_configuration: Vec<u8>,
@@ -55,7 +55,7 @@ impl Settings {
     }
 }
 
-/// Two clocks: the one on the wall, which may jump, and the one that only moves on.
+/// Two clocks: the wall clock, which may jump, and the monotonic clock.
 pub(crate) struct Clock {
     pub(crate) wall: Duration,
     pub(crate) monotonic: Duration,

@@ -1,7 +1,7 @@
-//! A proxy-wasm ABI 0.2.1 host on gateways' own engines: a whole gateway in one thread of a test, with time in the test's hands.
+//! A proxy-wasm ABI 0.2.1 host on gateways' own engines: a whole gateway in one thread of a test, which also sets the time.
 //!
 //! A [`Gateway`] of a [`Profile`] has workers, each with a VM of its own; [`Upstream`]s are scripted servers for callouts;
-//! an [`Exchange`] is a request and what becomes of it. Nothing happens behind the test's back: time stands still until
+//! an [`Exchange`] is a request and what becomes of it. Nothing happens by itself: time stands still until
 //! [`Gateway::advance`] or [`Gateway::settle`]. A trap of the module fails the test.
 //!
 //! ```no_run
@@ -34,7 +34,7 @@
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|
-//! | gateway | `builder` `gateway` | what tests describe, start, and hold in their hands |
+//! | gateway | `builder` `gateway` | what tests describe, start, and send requests to |
 //! | simulator | `simulator` | workers, the way of requests through them, and events in the order of time |
 //! | requests | `exchange` | what becomes of a request |
 //! | module | `vm` `abi` `guest` | calls into the module, and how its calls to the host are answered |

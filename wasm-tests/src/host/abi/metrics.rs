@@ -1,4 +1,4 @@
-//! Counters, gauges and histograms. Follows `defineMetric` and its kin in Envoy's `context.cc`: the lowest two bits of an
+//! Counters, gauges and histograms. Follows `defineMetric` and the functions beside it in Envoy's `context.cc`: the lowest two bits of an
 //! id are the metric's type, and defining the same name twice gives another id for the same metric.
 
 use super::Import;

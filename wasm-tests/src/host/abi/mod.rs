@@ -1,5 +1,5 @@
 //! The imports of the proxy-wasm ABI 0.2.1: one row a host call, and the one way in which all of them are answered.
-//! Order of judgement: the phase of the VM, deliberate faults, restricted capabilities, the profile, the call itself.
+//! What decides, in this order: the phase of the VM, deliberate faults, restricted capabilities, the profile, the call itself.
 
 mod control;
 mod data;
@@ -87,7 +87,7 @@ impl HostFunction for Import {
         let subject = self.subject(&mut guest, args);
         let context = guest.state().effective();
         interrupt(&mut guest, self, subject.as_deref(), Side::Before);
-        let ended = judge(self, &mut guest, args, subject.as_deref());
+        let ended = decide(self, &mut guest, args, subject.as_deref());
         let code = match ended {
             Ok(()) => 0,
             Err(Refusal::Code(code)) => code,
@@ -140,7 +140,7 @@ fn interrupt(guest: &mut Guest<'_>, import: &Import, subject: Option<&str>, side
     guest.state_mut().interrupt = Some(interrupt);
 }
 
-fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
+fn decide(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
     let effect = guest.gateway_mut().fault(import.name, subject);
     match effect {
         Some(Effect::Returns(0) | Effect::Silent) => return Ok(()),

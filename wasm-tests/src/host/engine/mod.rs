@@ -13,7 +13,7 @@ use super::status::Ending;
 use super::vm_state::VmState;
 
 impl Engine {
-    /// Compiles a module in the binary format. The error is what the engine says against it.
+    /// Compiles a module in the binary format. The error is why the engine rejects it.
     ///
     /// Panics with one sentence when the engine is not installed.
     pub(crate) fn compile(self, wasm: &[u8]) -> Result<Box<dyn Code>, String> {

@@ -1,7 +1,7 @@
 //! A profile is one gateway's way of hosting proxy-wasm modules, as data: everything in which gateways differ.
 //! The host asks it; the rest of the host is the ABI, which they share.
 //!
-//! | difference | its seat |
+//! | difference | field |
 //! |---|---|
 //! | what compiles and runs the module | [`Profile::engine`] |
 //! | names and encodings of properties | [`Profile::property`], [`Profile::set_property`], [`Profile::spelling`] |

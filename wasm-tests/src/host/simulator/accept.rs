@@ -1,5 +1,5 @@
-//! The arrival of a request at a worker: the gateway's own answers before the filter, requests that the filter does not
-//! see, and the context for those that it does.
+//! How a worker accepts a request: the gateway's own answers before the filter, requests that the filter does not see, and the
+//! context for those that it does.
 
 use super::{Filter, Simulator, size};
 use crate::host::callout::{CalloutOutcome, Response, Timeouts};
@@ -11,7 +11,7 @@ use crate::host::request::{Detour, Request};
 use crate::host::vm_state::{Message, Stream};
 
 impl Simulator {
-    /// Lets a request arrive at a worker; its index is its name.
+    /// Lets a request arrive at a worker; gives its index.
     pub(crate) fn begin(&mut self, worker: usize, request: Request) -> usize {
         let exchange = self.exchanges.len();
         let configuration =
@@ -88,7 +88,7 @@ impl Simulator {
         }
         let (count, end_of_stream) = announced(&stream.request.headers, stream.request.body.is_empty());
         self.exchanges[exchange].parked = Some(stream);
-        if !self.revive(exchange) {
+        if !self.give_context(exchange) {
             // It may have trapped already.
             if self.exchanges[exchange].stage == Stage::RequestHeaders {
                 self.exchanges[exchange].parked = None;

@@ -21,20 +21,20 @@ impl Simulator {
         let after_trap = self.gateway.borrow().profile.after_trap;
         match after_trap {
             AfterTrap::Reload(_) | AfterTrap::Dead => {
-                let Some(failed) = self.bury(worker) else { return };
+                let Some(failed) = self.remove_vm(worker) else { return };
                 self.fail_called(failed, context);
             }
             AfterTrap::FailOpen => {
-                let exchange = self.part_from_vm(worker, context);
+                let exchange = self.detach_requests(worker, context);
                 if let Some(exchange) = exchange {
                     self.fail_open(exchange, export);
                 }
             }
             AfterTrap::Bricked => {
-                let exchange = self.part_from_vm(worker, context);
+                let exchange = self.detach_requests(worker, context);
                 self.workers[worker].filter = Filter::Refuses(503);
                 if let Some(exchange) = exchange {
-                    self.brick(exchange);
+                    self.answer_for_bricked(exchange);
                 }
             }
             AfterTrap::Crash => self.crashed(worker, &format!("after a trap in {export}")),
@@ -50,7 +50,7 @@ impl Simulator {
         let places: Vec<usize> =
             (0..self.workers.len()).filter(|place| self.workers[*place].number == number).collect();
         for place in &places {
-            self.bury(*place);
+            self.remove_vm(*place);
             self.workers[*place].died = true;
             self.workers[*place].next_context = 1;
         }
@@ -78,14 +78,14 @@ impl Simulator {
     }
 
     /// Takes a worker's VM away, with its callouts and ticks; gives its id.
-    pub(super) fn bury(&mut self, worker: usize) -> Option<u64> {
+    pub(super) fn remove_vm(&mut self, worker: usize) -> Option<u64> {
         let gone = self.workers[worker].vm.take()?.state().id;
         self.gateway.borrow_mut().cancel_callouts(gone, None);
         Some(gone)
     }
 
     /// Takes a worker's VM away and keeps its requests, with their callouts; gives the one that the VM was called for.
-    fn part_from_vm(&mut self, worker: usize, context: u32) -> Option<usize> {
+    fn detach_requests(&mut self, worker: usize, context: u32) -> Option<usize> {
         let mut vm = self.workers[worker].vm.take()?;
         self.workers[worker].next_context = vm.state().next_context;
         let called = vm.state().exchange_of(context);
@@ -110,7 +110,7 @@ impl Simulator {
         }
     }
 
-    fn brick(&mut self, exchange: usize) {
+    fn answer_for_bricked(&mut self, exchange: usize) {
         self.exchanges[exchange].unfiltered = true;
         match self.exchanges[exchange].stage {
             Stage::Over | Stage::Bank => {}
@@ -138,7 +138,7 @@ impl Simulator {
             self.fail_stream(exchange, 503);
             return None;
         }
-        if self.revive(exchange) {
+        if self.give_context(exchange) {
             return Some(self.exchanges[exchange].worker);
         }
         self.release(vm, context);
@@ -146,7 +146,7 @@ impl Simulator {
     }
 
     /// Makes a context in the worker's VM for a request that has none there; false if there is no such VM.
-    pub(super) fn revive(&mut self, exchange: usize) -> bool {
+    pub(super) fn give_context(&mut self, exchange: usize) -> bool {
         let worker = self.exchanges[exchange].worker;
         self.reload_if_failed(worker);
         let configuration = self.exchanges[exchange].configuration.clone();
@@ -175,6 +175,6 @@ impl Simulator {
             }
         }
         self.call(worker, "proxy_on_context_create", number, &[number, root], |_, _| ());
-        self.lives(exchange)
+        self.has_its_vm(exchange)
     }
 }

@@ -91,12 +91,12 @@ impl Simulator {
             Ok(()) => {}
             Err(Ending::Crash(why)) => {
                 self.crashed(worker, &why);
-                return Err(self.last_fall());
+                return Err(self.last_failure());
             }
             Err(Ending::Trap(trap)) => {
                 self.trapped(worker, "_initialize", 0, &trap);
                 self.workers[worker].vm = None;
-                return Err(if vanishes { Reason::CannotLoad(trap) } else { self.last_fall() });
+                return Err(if vanishes { Reason::CannotLoad(trap) } else { self.last_failure() });
             }
         }
         if at_start { self.start_root(worker) } else { Ok(()) }
@@ -136,7 +136,7 @@ impl Simulator {
             return Err(Reason::ConfigurationRefused);
         }
         if self.workers[worker].vm.is_none() {
-            return Err(self.last_fall());
+            return Err(self.last_failure());
         }
         Ok(())
     }
@@ -167,8 +167,8 @@ impl Simulator {
         None
     }
 
-    /// Somebody writes to the gateway's configuration: where root contexts are made on first use, they are made anew, and
-    /// nobody tells the module of the old ones.
+    /// The gateway's configuration changes: where root contexts are made on first use, they are made anew, and the module is
+    /// not told that the old ones have gone.
     pub(crate) fn rebuild_roots(&mut self) {
         for worker in 0..self.workers.len() {
             self.with_vm(worker, |vm| vm.state_mut().roots.clear());
@@ -196,7 +196,7 @@ impl Simulator {
     }
 
     /// The trap or crash that has just happened.
-    fn last_fall(&self) -> Reason {
+    fn last_failure(&self) -> Reason {
         match (self.traps.last(), self.crashes.last()) {
             (Some(trap), None) => Reason::Trapped(trap.clone()),
             (_, Some(crash)) => Reason::Crashed(crash.clone()),

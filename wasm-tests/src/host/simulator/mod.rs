@@ -39,12 +39,12 @@ pub(crate) struct Simulator {
     /// The reports of traps and crashes.
     pub(crate) traps: Vec<String>,
     pub(crate) crashes: Vec<String>,
-    /// What clients could not read.
+    /// The reports of responses that no strict client can read.
     pub(crate) broken_http: Vec<String>,
     pub(crate) vms: u64,
 }
 
-/// What happens in a test without failing it.
+/// What may happen in a test without failing it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Expected {
     pub(crate) traps: bool,
@@ -52,8 +52,8 @@ pub(crate) struct Expected {
     pub(crate) broken_http: bool,
 }
 
-/// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. Without a VM it has failed,
-/// unless its VM is being called.
+/// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. There is none while it is being
+/// called, and after it has failed.
 pub(crate) struct Worker {
     pub(crate) vm: Option<Vm>,
     pub(crate) called: bool,
@@ -123,7 +123,7 @@ impl Simulator {
     fn end_root(&mut self, worker: usize) {
         let root = self.workers[worker].root;
         self.call(worker, "proxy_on_delete", root, &[root], |_, _| ());
-        self.bury(worker);
+        self.remove_vm(worker);
     }
 
     fn happen(&mut self, event: Event) {
@@ -234,7 +234,7 @@ impl Simulator {
         self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
         match self.with_vm(worker, current).flatten() {
             Some(period) => self.gateway.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
-            // It has trapped: the timer of the process does not know.
+            // It has trapped, which does not stop the timer of the process.
             None if !self.workers[worker].died && self.worker_of(tick.vm).is_none() => self.plan_leaked(tick),
             None => {}
         }

@@ -33,7 +33,7 @@ impl Simulator {
         }
     }
 
-    /// What is replaced of a response that is on its way already passes the filter no second time.
+    /// Replaces parts of a response that is on its way already. They do not pass the filter a second time.
     fn reply_in_response(&mut self, exchange: usize, reply: Response, details: String) {
         let kind = self.gateway.borrow().profile.reply_in_response;
         let Response { headers, body: sent } = reply;

@@ -140,7 +140,7 @@ impl Simulator {
         }
     }
 
-    /// A stream that goes on takes its map and buffer out of the module's hands.
+    /// Lets a stream go on: its headers and its body are no longer at hand for the module.
     fn let_go(&mut self, exchange: usize) {
         let state = &mut self.exchanges[exchange];
         state.flow = Flow::Goes;
@@ -239,7 +239,7 @@ impl Simulator {
     pub(super) fn respond(&mut self, exchange: usize, response: Response) {
         let announced = {
             let gateway = self.gateway.borrow();
-            if gateway.profile.after_trap == AfterTrap::Bricked && !self.lives(exchange) {
+            if gateway.profile.after_trap == AfterTrap::Bricked && !self.has_its_vm(exchange) {
                 let state = &mut self.exchanges[exchange];
                 state.unfiltered |= self.workers[state.worker].vm.is_none();
             }
@@ -248,7 +248,7 @@ impl Simulator {
         if self.exchanges[exchange].unfiltered {
             return self.conclude(exchange, response);
         }
-        if !self.lives(exchange) && !self.revive(exchange) {
+        if !self.has_its_vm(exchange) && !self.give_context(exchange) {
             match self.exchanges[exchange].parked {
                 // The plugin has not been made for it, so that it passes as it is.
                 Some(_) => self.conclude(exchange, response),
@@ -293,7 +293,7 @@ impl Simulator {
 
     /// The last calls for a stream, in Envoy's order, and its end.
     fn finish(&mut self, exchange: usize) {
-        if !self.lives(exchange) {
+        if !self.has_its_vm(exchange) {
             return;
         }
         let ExchangeState { worker, vm, context, .. } = self.exchanges[exchange];
@@ -322,7 +322,7 @@ impl Simulator {
     }
 
     /// Whether the VM of this exchange is still there.
-    pub(super) fn lives(&self, exchange: usize) -> bool {
+    pub(super) fn has_its_vm(&self, exchange: usize) -> bool {
         let ExchangeState { worker, vm, .. } = self.exchanges[exchange];
         self.workers[worker].vm.as_ref().is_some_and(|alive| alive.state().id == vm)
     }
@@ -331,7 +331,7 @@ impl Simulator {
         if let Some(parked) = &mut self.exchanges[exchange].parked {
             return Some(act(parked));
         }
-        if !self.lives(exchange) {
+        if !self.has_its_vm(exchange) {
             return None;
         }
         let ExchangeState { worker, context, .. } = self.exchanges[exchange];

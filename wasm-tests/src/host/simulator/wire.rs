@@ -1,10 +1,10 @@
-//! A response as a client of nginx gets it: written byte for byte as the host would, and read by somebody who forgives nothing.
-//! What a lenient reader puts right is what makes real clients hang, or take the rest of a body for the next response.
+//! A response as a client of nginx gets it: written byte for byte as the host writes it, and read by a strict reader. Mistakes that a
+//! lenient reader would put right make real clients hang, or take the rest of a body for the next response.
 
 use crate::host::callout::Response;
 use crate::host::headers::Headers;
 
-/// The bytes of a response. `reason` stands in its status line as it is: where it should begin with the status, nobody adds it.
+/// The bytes of a response. `reason` is written into its status line as it is, even if it lacks the status.
 pub(super) fn write(response: &Response, reason: Option<&str>, is_bodiless: bool) -> Vec<u8> {
     let status = response.status();
     let line = reason.map_or_else(|| format!("{status} {}", phrase(status)), str::to_owned);
