@@ -3,11 +3,11 @@
 use super::callout::Upstream;
 use super::fault::Fault;
 use super::gateway::Gateway;
-use super::machine::{Expected, Machine};
+use super::gateway_state::{Clock, Events, GatewayState, Settings, SharedData};
 use super::module::Module;
 use super::profile::Profile;
 use super::record::{Level, Log};
-use super::world::{Clock, Events, Settings, SharedData, World};
+use super::simulator::{Expected, Reason, Simulator};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,16 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A gateway that has not been started yet.
 pub struct Builder {
-    world: World,
+    state: GatewayState,
     workers: usize,
     expected: Expected,
 }
 
+impl Gateway {
+    /// Describes a gateway of this profile, with one worker.
+    #[expect(clippy::new_ret_no_self, reason = "a gateway exists only once it has started")]
+    pub fn new(profile: Profile) -> Builder {
+        Builder::new(profile)
+    }
+}
+
 impl Builder {
-    pub(crate) fn new(profile: Profile) -> Self {
+    fn new(profile: Profile) -> Self {
         let (log_level, shared_data) = (profile.log_level, SharedData::new(profile.shared_data));
         Builder {
-            world: World {
+            state: GatewayState {
                 profile,
                 settings: Settings {
                     configuration: Vec::new(),
@@ -74,69 +82,69 @@ impl Builder {
 
     /// The plugin's configuration: text, or any bytes.
     pub fn configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.world.settings.configuration = configuration.as_ref().to_vec();
+        self.state.settings.configuration = configuration.as_ref().to_vec();
         self
     }
 
     /// The VM's configuration.
     pub fn vm_configuration(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.world.settings.vm_configuration = configuration.as_ref().to_vec();
+        self.state.settings.vm_configuration = configuration.as_ref().to_vec();
         self
     }
 
     /// An environment variable of the module.
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.world.settings.environment.push((name.into(), value.into()));
+        self.state.settings.environment.push((name.into(), value.into()));
         self
     }
 
     /// An upstream for callouts; also [`Gateway::upstream`].
     pub fn upstream(mut self, name: impl Into<String>, upstream: Upstream) -> Self {
-        self.world.upstreams.insert(name.into(), upstream);
+        self.state.upstreams.insert(name.into(), upstream);
         self
     }
 
     /// A fault from the start on; also [`Gateway::fault`].
     pub fn fault(mut self, fault: Fault) -> Self {
-        self.world.faults.push(fault);
+        self.state.faults.push(fault);
         self
     }
 
     /// The wall clock at the start, since the Unix epoch.
     pub fn start_at(mut self, now: Duration) -> Self {
-        self.world.clock.wall = now;
+        self.state.clock.wall = now;
         self
     }
 
     /// The lowest level that is logged. At first the profile's.
     pub fn log_level(mut self, level: Level) -> Self {
-        self.world.settings.log_level = level;
+        self.state.settings.log_level = level;
         self
     }
 
     /// The fuel of one call into the module, beyond which it traps. Panics when the [`Engine`](super::Engine) counts none.
     pub fn fuel_limit(mut self, fuel: u64) -> Self {
-        self.world.profile.assert_counts_fuel();
-        self.world.settings.fuel_limit = fuel;
+        self.state.profile.assert_counts_fuel();
+        self.state.settings.fuel_limit = fuel;
         self
     }
 
     /// How long one call into the module may take where the engine counts no fuel: when it takes longer, the test's process ends with
     /// a sentence. At first two minutes.
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.world.settings.patience = patience;
+        self.state.settings.patience = patience;
         self
     }
 
     /// The seed of WASI's random numbers.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.world.random = seed;
+        self.state.random = seed;
         self
     }
 
     /// Restricts imports and exports to these, as `capability_restriction_config` does.
     pub fn capabilities<S: Into<String>>(mut self, allowed: impl IntoIterator<Item = S>) -> Self {
-        self.world.settings.capabilities = Some(allowed.into_iter().map(Into::into).collect());
+        self.state.settings.capabilities = Some(allowed.into_iter().map(Into::into).collect());
         self
     }
 
@@ -161,15 +169,15 @@ impl Builder {
 
     /// Starts the gateway: each worker loads the module and configures it.
     pub fn start(self, module: &Module) -> Result<Gateway, StartFailure> {
-        let world = Rc::new(RefCell::new(self.world));
-        let mut machine = Machine::new(module.clone(), Rc::clone(&world), self.expected);
+        let state = Rc::new(RefCell::new(self.state));
+        let mut simulator = Simulator::new(module.clone(), Rc::clone(&state), self.expected);
         for _ in 0..self.workers {
-            if let Err(reason) = machine.add_worker() {
-                let logs = world.borrow().logs.clone();
+            if let Err(reason) = simulator.add_worker() {
+                let logs = state.borrow().logs.clone();
                 return Err(StartFailure { reason, logs });
             }
         }
-        Ok(Gateway::of(machine))
+        Ok(Gateway::of(simulator))
     }
 }
 
@@ -180,21 +188,6 @@ pub struct StartFailure {
     pub reason: Reason,
     /// What the module had logged by then.
     pub logs: Vec<Log>,
-}
-
-/// The reason of a [`StartFailure`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The module is not one that this gateway can load.
-    CannotLoad(String),
-    /// `proxy_on_vm_start` returned false.
-    VmStartRefused,
-    /// `proxy_on_configure` returned false.
-    ConfigurationRefused,
-    /// The module trapped.
-    Trapped(String),
-    /// The worker died.
-    Crashed(String),
 }
 
 impl fmt::Display for StartFailure {

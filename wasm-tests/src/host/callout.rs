@@ -1,8 +1,7 @@
 //! Scripted servers for the module's HTTP callouts, and the record of every callout.
-//! How a failure looks to the module is the profile's business; what happens on the network is said here.
+//! This is about what happens on the network; how a failure looks to the module is up to the profile.
 
 use super::headers::Headers;
-use super::profile::Timeouts;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -138,7 +137,7 @@ impl Answer {
         Self::failed(Failure::Refused)
     }
 
-    /// The server's name can not be resolved.
+    /// The server's name cannot be resolved.
     pub fn unresolved() -> Self {
         Self::failed(Failure::Unresolved)
     }
@@ -283,6 +282,15 @@ impl Answer {
     }
 }
 
+/// What the timeout of a callout limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeouts {
+    /// The whole call.
+    WholeCall,
+    /// Each wait for the network: a server that drips outlives it.
+    EachWait,
+}
+
 /// An HTTP response: `:status` and other headers, and a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -333,6 +341,6 @@ pub enum CalloutOutcome {
     Answered(Response),
     /// It failed; the profile says how the module learns of it.
     Failed(Failure),
-    /// Nobody waits any more: the context or the VM that dispatched it is gone.
+    /// The context or the VM that dispatched it is gone, and nothing waits for it any more.
     Cancelled,
 }

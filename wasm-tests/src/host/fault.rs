@@ -1,8 +1,8 @@
 //! Deliberate faults of the host: a call that returns a status, or OK and nothing, or OK and nonsense.
 //! They are for one rule: whatever a host does, the module never traps and never lets a request through by accident.
 
-use super::abi;
 use super::headers::Headers;
+use super::host_call;
 
 /// A fault in one host call. Build it with [`Fault::host_call`] and hand it to `Gateway::fault`.
 #[derive(Clone, Debug)]
@@ -36,14 +36,14 @@ pub enum Garbage {
     Bytes(Vec<u8>),
 }
 
-/// A host call that shall go wrong; says how next.
+/// A host call that is to go wrong. Its methods say how.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultyCall(&'static str);
 
 impl Fault {
     /// A fault in the host call of this name, proxy-wasm or WASI. Panics when the ABI has no such call.
     pub fn host_call(name: &str) -> FaultyCall {
-        FaultyCall(abi::known(name))
+        FaultyCall(host_call::known(name))
     }
 
     /// Only when the call is about this: a property (segments joined by `.`), header, key, metric or upstream.

@@ -1,17 +1,16 @@
-//! What tests hold in their hands: a gateway with workers, and the exchanges that they send through it.
+//! What tests work with: a running gateway, its workers, and the requests that they send through it.
 
-use super::abi;
-use super::builder::Builder;
 use super::callout::{Answer, Callout, Response, Upstream};
+use super::exchange::Outcome;
 use super::fault::Fault;
+use super::gateway_state::{GatewayState, Metric};
 use super::headers::Headers;
-use super::machine::Machine;
-use super::moment::{self, Moment};
-use super::profile::Profile;
+use super::host_call;
+use super::interleaving::{self, InterleavingPoint};
 use super::record::{HostCall, Log, VmCall};
 use super::request::Request;
-use super::vm::LocalReply;
-use super::world::{Metric, World};
+use super::simulator::Simulator;
+use super::vm_state::LocalReply;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,28 +20,22 @@ use std::time::Duration;
 /// A running gateway. Clones are the same gateway.
 #[derive(Clone)]
 pub struct Gateway {
-    machine: Rc<RefCell<Machine>>,
+    simulator: Rc<RefCell<Simulator>>,
 }
 
 impl Gateway {
-    /// Describes a gateway of this profile, with one worker.
-    #[expect(clippy::new_ret_no_self, reason = "a gateway exists only once it has started")]
-    pub fn new(profile: Profile) -> Builder {
-        Builder::new(profile)
-    }
-
-    pub(crate) fn of(machine: Machine) -> Self {
-        Gateway { machine: Rc::new(RefCell::new(machine)) }
+    pub(crate) fn of(simulator: Simulator) -> Self {
+        Gateway { simulator: Rc::new(RefCell::new(simulator)) }
     }
 
     /// The names of all host calls of the ABI, proxy-wasm and WASI.
     pub fn host_calls() -> Vec<&'static str> {
-        abi::names()
+        host_call::NAMES.to_vec()
     }
 
     /// A worker, counted from 0.
     pub fn worker(&self, worker: usize) -> Worker {
-        assert!(worker < self.machine.borrow().workers.len(), "no worker {worker}");
+        assert!(worker < self.simulator.borrow().workers.len(), "no worker {worker}");
         Worker { gateway: self.clone(), worker }
     }
 
@@ -53,85 +46,85 @@ impl Gateway {
 
     /// The wall clock, since the Unix epoch.
     pub fn now(&self) -> Duration {
-        self.world(|world| world.clock.wall)
+        self.state(|state| state.clock.wall)
     }
 
     /// Lets time pass: every answer and tick that falls due happens at its time, in order.
     pub fn advance(&self, by: Duration) {
-        let until = self.world(|world| world.clock.monotonic) + by;
-        self.machine.borrow_mut().advance(until);
+        let until = self.state(|state| state.clock.monotonic) + by;
+        self.simulator.borrow_mut().advance(until);
     }
 
     /// Lets time pass until no callout and no answer of the bank is on its way. Ticks on the way happen.
     pub fn settle(&self) {
-        while let Some(until) = self.world(|world| world.events.last_arrival()) {
-            self.machine.borrow_mut().advance(until);
+        while let Some(until) = self.state(|state| state.events.last_arrival()) {
+            self.simulator.borrow_mut().advance(until);
         }
     }
 
     /// Sets the wall clock, forwards or back. No time passes.
     pub fn set_clock(&self, now: Duration) {
-        self.world(|world| world.clock.wall = now);
+        self.state(|state| state.clock.wall = now);
     }
 
     /// Puts a server behind the name of an upstream, in place of the one that was there.
     pub fn upstream(&self, name: impl Into<String>, upstream: Upstream) {
-        self.world(|world| world.upstreams.insert(name.into(), upstream));
+        self.state(|state| state.upstreams.insert(name.into(), upstream));
     }
 
     /// How the bank's backend answers from now on. At first: 200, at once.
     pub fn bank(&self, answer: Answer) {
-        self.machine.borrow_mut().bank = answer;
+        self.simulator.borrow_mut().bank = answer;
     }
 
     /// Installs a fault. When several strike at one call, the latest does.
     pub fn fault(&self, fault: Fault) {
-        self.world(|world| world.faults.push(fault));
+        self.state(|state| state.faults.push(fault));
     }
 
     /// Removes all faults.
     pub fn heal(&self) {
-        self.world(|world| world.faults.clear());
+        self.state(|state| state.faults.clear());
     }
 
-    /// Somebody writes to the gateway's configuration, whatever: APISIX makes new plugins for every route then.
+    /// Something in the gateway's configuration changes: APISIX then makes new plugins for every route.
     pub fn rewrite_configuration(&self) {
-        self.machine.borrow_mut().rebuild_roots();
+        self.simulator.borrow_mut().rebuild_roots();
     }
 
     /// Ends the root contexts, as when the listener is drained.
     pub fn stop(&self) {
-        self.machine.borrow_mut().stop();
+        self.simulator.borrow_mut().stop();
     }
 
     /// All log lines, from the start on.
     pub fn logs(&self) -> Vec<Log> {
-        self.world(|world| world.logs.clone())
+        self.state(|state| state.logs.clone())
     }
 
     /// All callouts, from the start on.
     pub fn callouts(&self) -> Vec<Callout> {
-        self.world(|world| world.callouts.clone())
+        self.state(|state| state.callouts.clone())
     }
 
     /// All calls of the module to the host, from the start on.
     pub fn trace(&self) -> Vec<HostCall> {
-        self.world(|world| world.host_calls.clone())
+        self.state(|state| state.host_calls.clone())
     }
 
     /// All calls into the module, with their fuel, from the start on.
     pub fn vm_calls(&self) -> Vec<VmCall> {
-        self.world(|world| world.vm_calls.clone())
+        self.state(|state| state.vm_calls.clone())
     }
 
     /// The metrics by name.
     pub fn metrics(&self) -> BTreeMap<String, Metric> {
-        self.world(|world| world.metrics.clone())
+        self.state(|state| state.metrics.clone())
     }
 
     /// A counter's or gauge's value, summed over the workers; 0 when it has not been defined.
     pub fn metric(&self, name: &str) -> u64 {
-        match self.world(|world| world.metrics.get(name).cloned()) {
+        match self.state(|state| state.metrics.get(name).cloned()) {
             Some(Metric::Counter(value) | Metric::Gauge(value)) => value,
             Some(Metric::Histogram(_)) | None => 0,
         }
@@ -139,32 +132,38 @@ impl Gateway {
 
     /// A value in the shared data.
     pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        self.world(|world| world.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
+        self.state(|state| state.shared_data.get(key.as_ref()).ok().map(|(value, _)| value))
     }
 
     /// The reports of the traps so far: with [`Builder::expect_traps`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_traps`]: super::Builder::expect_traps
     pub fn traps(&self) -> Vec<String> {
-        self.machine.borrow().traps.clone()
+        self.simulator.borrow().traps.clone()
     }
 
     /// The reports of the workers' deaths so far: with [`Builder::expect_crashes`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_crashes`]: super::Builder::expect_crashes
     pub fn crashes(&self) -> Vec<String> {
-        self.machine.borrow().crashes.clone()
+        self.simulator.borrow().crashes.clone()
     }
 
     /// What clients could not read so far: with [`Builder::expect_broken_http`], else the first one has failed the test.
+    ///
+    /// [`Builder::expect_broken_http`]: super::Builder::expect_broken_http
     pub fn broken_http(&self) -> Vec<String> {
-        self.machine.borrow().broken_http.clone()
+        self.simulator.borrow().broken_http.clone()
     }
 
-    fn world<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
-        act(&mut self.machine.borrow().world.borrow_mut())
+    fn state<T>(&self, act: impl FnOnce(&mut GatewayState) -> T) -> T {
+        act(&mut self.simulator.borrow().gateway.borrow_mut())
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway").field("profile", &self.world(|world| world.profile.name)).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("profile", &self.state(|state| state.profile.name)).finish_non_exhaustive()
     }
 }
 
@@ -177,36 +176,36 @@ pub struct Worker {
 impl Worker {
     /// Sends a request. It has gone as far as it can without time passing when this returns.
     pub fn send(&self, request: Request) -> Exchange {
-        let index = self.gateway.machine.borrow_mut().begin(self.worker, request);
+        let index = self.gateway.simulator.borrow_mut().begin(self.worker, request);
         Exchange { gateway: self.gateway.clone(), index }
     }
 
-    /// Sends a request at a moment in the middle of another worker's host call: it has gone as far as it can without time
+    /// Sends a request at a point in the middle of another worker's host call: it has gone as far as it can without time
     /// passing before that call returns.
-    pub fn send_at(&self, moment: Moment, request: Request) -> Interruption {
-        let index = self.gateway.world(|world| {
-            world.interruptions.push(moment::Interruption::new(moment, self.worker, request));
-            world.interruptions.len() - 1
+    pub fn send_at(&self, point: InterleavingPoint, request: Request) -> Interruption {
+        let index = self.gateway.state(|state| {
+            state.interruptions.push(interleaving::Interruption::new(point, self.worker, request));
+            state.interruptions.len() - 1
         });
         Interruption { gateway: self.gateway.clone(), index }
     }
 
     /// The size of the module's memory in bytes, which never shrinks; 0 when there is no VM.
     pub fn memory(&self) -> usize {
-        self.gateway.machine.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
+        self.gateway.simulator.borrow_mut().workers[self.worker].vm.as_mut().map_or(0, |vm| vm.memory())
     }
 }
 
-/// A request that waits for its moment.
+/// A request that waits until another worker reaches its point.
 pub struct Interruption {
     gateway: Gateway,
     index: usize,
 }
 
 impl Interruption {
-    /// The request, once its moment has come.
+    /// The request, once that point has been reached.
     pub fn exchange(&self) -> Option<Exchange> {
-        let index = self.gateway.world(|world| world.interruptions[self.index].exchange)?;
+        let index = self.gateway.state(|state| state.interruptions[self.index].exchange)?;
         Some(Exchange { gateway: self.gateway.clone(), index })
     }
 }
@@ -221,7 +220,7 @@ pub struct Exchange {
 impl Exchange {
     /// What has become of the request so far.
     pub fn outcome(&self) -> Outcome {
-        self.gateway.machine.borrow().exchanges[self.index].outcome.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].outcome.clone()
     }
 
     /// The headers with which the request has reached the bank, if it has.
@@ -234,7 +233,7 @@ impl Exchange {
 
     /// The body with which the request has reached the bank.
     pub fn upstream_body(&self) -> Vec<u8> {
-        self.gateway.machine.borrow().exchanges[self.index].body.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].body.clone()
     }
 
     /// The local reply that the client got instead of the bank's answer.
@@ -247,18 +246,18 @@ impl Exchange {
 
     /// What the client got, from the bank or from the gateway, once it is complete.
     pub fn response(&self) -> Option<Response> {
-        self.gateway.machine.borrow().exchanges[self.index].response.clone()
+        self.gateway.simulator.borrow().exchanges[self.index].response.clone()
     }
 
     /// The client goes away.
     pub fn disconnect(&self) {
-        self.gateway.machine.borrow_mut().disconnect(self.index);
+        self.gateway.simulator.borrow_mut().disconnect(self.index);
     }
 
     /// The fuel of all calls for this request's context. A callout's callback belongs to the root context on Envoy: see
     /// [`Gateway::vm_calls`]. Panics when the [`Engine`](super::Engine) counts none.
     pub fn fuel(&self) -> u64 {
-        self.gateway.world(|world| world.profile.assert_counts_fuel());
+        self.gateway.state(|state| state.profile.assert_counts_fuel());
         self.vm_calls().iter().map(|call| call.fuel).sum()
     }
 
@@ -277,26 +276,4 @@ impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("outcome", &self.outcome()).finish_non_exhaustive()
     }
-}
-
-/// What has become of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It waits in the filter.
-    Pending,
-    /// It has reached the bank, with these headers. This stays so, whatever the client gets.
-    Upstream(Headers),
-    /// It has never reached the bank: the gateway answered.
-    Replied(LocalReply),
-    /// It has never reached the bank, and nobody answered.
-    Failed(Cut),
-}
-
-/// How a request ended without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// The client went away.
-    ClientGone,
-    /// The gateway closed the stream.
-    Reset,
 }

@@ -1,34 +1,14 @@
 //! The module's memory, as host calls see it. Every pointer comes from the module and may be anything: an access outside
 //! the memory is a status, never a panic. Values go out through the module's own allocator, as the ABI demands.
 
-use super::engine::Caller;
+use super::engine::{Args, Caller};
+use super::gateway_state::GatewayState;
 use super::status::{Answered, Status};
-use super::vm::{Phase, VmState};
-use super::world::World;
+use super::vm_state::{Phase, VmState};
 use std::cell::{Ref, RefMut};
 
 /// A module in the middle of a host call.
 pub(crate) struct Guest<'a>(&'a mut dyn Caller);
-
-/// The arguments of a host call.
-pub(crate) struct Args(Vec<u64>);
-
-impl Args {
-    /// The numbers of an engine; an `i32` is its unsigned form.
-    pub(crate) fn new(params: impl Iterator<Item = u64>) -> Self {
-        Args(params.collect())
-    }
-
-    /// The argument at this place, an `i32` in the signature.
-    pub(crate) fn int(&self, place: usize) -> u32 {
-        u32::try_from(self.0[place]).expect("an i32 parameter")
-    }
-
-    /// The argument at this place, an `i64` in the signature.
-    pub(crate) fn long(&self, place: usize) -> u64 {
-        self.0[place]
-    }
-}
 
 impl<'a> Guest<'a> {
     pub(crate) fn new(caller: &'a mut dyn Caller) -> Self {
@@ -43,12 +23,12 @@ impl<'a> Guest<'a> {
         self.0.state_mut()
     }
 
-    pub(crate) fn world(&self) -> Ref<'_, World> {
-        self.0.state().world.borrow()
+    pub(crate) fn gateway(&self) -> Ref<'_, GatewayState> {
+        self.0.state().gateway.borrow()
     }
 
-    pub(crate) fn world_mut(&self) -> RefMut<'_, World> {
-        self.0.state().world.borrow_mut()
+    pub(crate) fn gateway_mut(&self) -> RefMut<'_, GatewayState> {
+        self.0.state().gateway.borrow_mut()
     }
 
     /// The bytes at a pointer and length which are the arguments at `place` and `place + 1`.

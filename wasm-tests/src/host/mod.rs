@@ -1,7 +1,7 @@
-//! A proxy-wasm ABI 0.2.1 host on gateways' own engines: a whole gateway in one thread of a test, with time in the test's hands.
+//! A proxy-wasm ABI 0.2.1 host on gateways' own engines: a whole gateway in one thread of a test, which also sets the time.
 //!
 //! A [`Gateway`] of a [`Profile`] has workers, each with a VM of its own; [`Upstream`]s are scripted servers for callouts;
-//! an [`Exchange`] is a request and what becomes of it. Nothing happens behind the test's back: time stands still until
+//! an [`Exchange`] is a request and what becomes of it. Nothing happens by itself: time stands still until
 //! [`Gateway::advance`] or [`Gateway::settle`]. A trap of the module fails the test.
 //!
 //! ```no_run
@@ -26,48 +26,61 @@
 //! assert_eq!(exchange.reply().unwrap().status, 401);
 //! assert_eq!(gateway.callouts().len(), 1);
 //! ```
+//!
+//! # Layers
+//!
+//! Read from top to bottom, and within a row from left to right, each module uses only those that come after it. A test holds the
+//! code to this table (see [`layers`](crate::layers)).
+//!
+//! | layer | modules | what they are |
+//! |---|---|---|
+//! | gateway | `builder` `gateway` | what tests describe, start, and send requests to |
+//! | simulator | `simulator` | workers, the way of requests through them, and events in the order of time |
+//! | requests | `exchange` | what becomes of a request |
+//! | module | `vm` `abi` `guest` | calls into the module, and how its calls to the host are answered |
+//! | engines | `module` `engine` | what compiles the module and runs it |
+//! | state | `vm_state` `gateway_state` | what lives in one VM, and what all workers share |
+//! | rules | `profile` `interleaving` `fault` | how a gateway behaves, and what a test changes in that |
+//! | values | `request` `callout` `record` `host_call` `status` `headers` | what all of these are about |
 
 mod abi;
-mod aftermath;
-mod arrival;
 mod builder;
 mod callout;
 mod engine;
 mod exchange;
 mod fault;
 mod gateway;
+mod gateway_state;
 mod guest;
 mod headers;
-mod loading;
-mod machine;
+mod host_call;
+mod interleaving;
 mod module;
-mod moment;
-mod nginx_response;
 mod profile;
 mod record;
-mod replies;
 mod request;
+mod simulator;
 mod status;
 mod vm;
-mod wire;
-mod world;
+mod vm_state;
 
-pub use builder::{Builder, Reason, StartFailure};
-pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Upstream};
-pub use engine::Engine;
+pub use builder::{Builder, StartFailure};
+pub use callout::{Answer, Callout, CalloutOutcome, Failure, Response, Timeouts, Upstream};
+pub use exchange::{Cut, Outcome};
 pub use fault::{Fault, FaultyCall, Garbage};
-pub use gateway::{Cut, Exchange, Gateway, Interruption, Outcome, Worker};
+pub use gateway::{Exchange, Gateway, Interruption, Worker};
+pub use gateway_state::Metric;
 pub use headers::Headers;
+pub use interleaving::InterleavingPoint;
 pub use module::Module;
 pub(crate) use module::newest;
-pub use moment::Moment;
 pub use profile::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
-    Profile, PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
-    Slice, Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move,
+    Owner, Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
+    Slice, Ticks, Tokens, TurnedAway, Unusable,
 };
 pub use record::{HostCall, Level, Log, VmCall};
 pub use request::{Peer, Request};
-pub use status::Status;
-pub use vm::LocalReply;
-pub use world::Metric;
+pub use simulator::Reason;
+pub use status::{Refused, Status};
+pub use vm_state::LocalReply;

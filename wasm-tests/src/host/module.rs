@@ -1,12 +1,13 @@
 //! WebAssembly modules, compiled once for each engine: the release artifact of this workspace, or any bytes or text.
-//! A release artifact that is older than its sources is refused, so that no test passes on yesterday's code.
+//! A release artifact that is older than its sources is refused, so that no test passes with code from before the last change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 use std::{fs, io};
 
-use super::engine::{Code, Engine};
+use super::engine::Code;
+use super::profile::Engine;
 use crate::artifact::Artifact;
 use wasmparser::{Parser, Payload};
 
@@ -101,7 +102,7 @@ impl Module {
         self.0.source.len()
     }
 
-    /// The module as this engine has compiled it, once per process; the error is what it says against it.
+    /// The module as this engine has compiled it, once per process; the error is why the engine rejects it.
     pub(crate) fn code(&self, engine: Engine) -> Result<&dyn Code, String> {
         let Shared { wasm, codes, .. } = &*self.0;
         let code = codes[engine as usize].get_or_init(|| engine.compile(wasm));

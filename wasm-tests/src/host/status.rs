@@ -1,8 +1,5 @@
 //! The numbers that host calls return: the statuses of the proxy-wasm ABI 0.2.1 and the few WASI error numbers that
-//! proxy-wasm hosts use; and how a host call ends early.
-
-use super::profile::Refused;
-use super::vm::Ending;
+//! proxy-wasm hosts use; and how calls end that do not return one.
 
 /// A status of the proxy-wasm ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +51,34 @@ pub(crate) enum Errno {
     NotDirectory = 20,
     NotSupported = 58,
     NotCapable = 76,
+}
+
+/// How a host call ends when it does not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It returns this status to the module.
+    Status(Status),
+    /// It returns this status, and the gateway writes this line to its own log, with the level "alert".
+    Alert(Status, String),
+    /// The module traps.
+    Trap(String),
+    /// The whole worker process dies.
+    Crash(String),
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Refused::Status(status)
+    }
+}
+
+/// Why a call into the module did not return.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The module trapped.
+    Trap(String),
+    /// The worker died.
+    Crash(String),
 }
 
 /// Why a host call did not succeed.

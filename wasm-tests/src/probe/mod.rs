@@ -91,8 +91,8 @@ impl Probe {
 
 /// A file, unless something in these folders is newer.
 fn read(path: &Path, sources: &[PathBuf]) -> Result<Vec<u8>, String> {
-    let unknown = |error: std::io::Error| format!("can not be compared with its sources ({error})");
-    let module = fs::read(path).map_err(|error| format!("can not be read ({error})"))?;
+    let unknown = |error: std::io::Error| format!("cannot be compared with its sources ({error})");
+    let module = fs::read(path).map_err(|error| format!("cannot be read ({error})"))?;
     let built = fs::metadata(path).and_then(|file| file.modified()).map_err(unknown)?;
     for folder in sources {
         if let Some((changed, file)) = newest(folder).map_err(unknown)?

@@ -19,7 +19,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts a module; where it must not fuse, for a processor that can not.
+    /// Starts a module; where it must not fuse, for a processor that cannot.
     pub(super) fn start(module: &[u8], may_fuse: bool) -> Self {
         Self::load(module, may_fuse).unwrap_or_else(|error| panic!("wasmtime does not take the probe: {error:?}"))
     }

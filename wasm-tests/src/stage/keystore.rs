@@ -21,7 +21,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use super::pki::{Identity, Subject};
+use super::pki::Identity;
+use super::subject::Subject;
 
 /// How the keystore answers.
 #[derive(Clone, Debug, PartialEq, Eq)]

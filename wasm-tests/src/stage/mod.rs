@@ -18,6 +18,7 @@ pub mod keystore;
 pub mod openbao;
 mod outbound;
 pub mod pki;
+pub mod subject;
 pub mod tokens;
 
 pub use inbound::{Setup, Stage};

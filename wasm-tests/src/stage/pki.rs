@@ -1,8 +1,6 @@
 //! A throw-away copy of the Trust Framework's PKI: a root, an issuing CA, the certificates C4, Sig3 and the Hub's server
 //! certificate, the bank's S4, C3 and Sig4, those of a TPP and of another bank, a public CA for the keystore, and strangers
 //! that none of them vouches for.
-//!
-//! Subjects have the shape that the standard prescribes (*API Hub Connectivity & Certificates*): C, O, OU, CN.
 
 use std::sync::OnceLock;
 
@@ -10,11 +8,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::subject::Subject;
 use super::tokens::SigningKey;
 
 /// The Hub's organisation id: the one that `gateway-configs/envoy/inbound.yaml` pins.
@@ -37,38 +36,6 @@ pub const KEYSTORE_NAME: &str = "keystore.sandbox.directory.openfinance.ae";
 pub const AUTHORISATION_SERVER_NAME: &str = "as.bank.example";
 /// The host name that `outbound.yaml` demands of the bank's OpenBao.
 pub const OPENBAO_NAME: &str = "bao.bank.internal";
-
-/// A subject as the Trust Framework writes it, `C=AE` left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// `O`
-    pub organisation: String,
-    /// `OU`
-    pub organisational_unit: String,
-    /// `CN`
-    pub common_name: String,
-}
-
-impl Subject {
-    /// A subject of these three.
-    #[must_use]
-    pub fn new(organisation: &str, organisational_unit: &str, common_name: &str) -> Self {
-        Self {
-            organisation: organisation.to_owned(),
-            organisational_unit: organisational_unit.to_owned(),
-            common_name: common_name.to_owned(),
-        }
-    }
-
-    fn distinguished_name(&self) -> DistinguishedName {
-        let mut name = DistinguishedName::new();
-        name.push(DnType::CountryName, DnValue::PrintableString("AE".try_into().expect("printable")));
-        name.push(DnType::OrganizationName, self.organisation.as_str());
-        name.push(DnType::OrganizationalUnitName, self.organisational_unit.as_str());
-        name.push(DnType::CommonName, self.common_name.as_str());
-        name
-    }
-}
 
 /// A certificate with its chain and key, as one TLS peer presents it.
 pub struct Identity {

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::pki::Subject;
+use super::subject::Subject;
 
 /// An RSA key that signs tokens, with its id and the certificates that the Trust Framework issued for it.
 pub struct SigningKey {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Garbage, Gateway, Module, Upstream};
-use wasm_tests::stage::pki::{Pki, Subject};
+use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, SigningKey, Token, jwks};
 
 use super::host::{MOST_FETCHES, every_gateway_of_lone_requests};

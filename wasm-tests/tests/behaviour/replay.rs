@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wasm_tests::host::{Answer, Exchange, Fault, Garbage, Gateway, Module, Moment, Request};
+use wasm_tests::host::{Answer, Exchange, Fault, Garbage, Gateway, InterleavingPoint, Module, Request};
 use wasm_tests::stage::tokens::{Signer, Token, jwks, with_broken_signature};
 
 use super::host::{MOST_FETCHES, every_gateway_with_shared_data};
@@ -203,15 +203,15 @@ fn room_is_shared_by_all_workers_with_gateway_and_not_with_worker(host: Host) {
 fn of_two_workers_that_meet_at_any_point_one_admits(host: Host) {
     for bucket_exists in [false, true] {
         for (call, nth) in [READ, WRITE].into_iter().flat_map(|call| [(call, 1), (call, 2)]) {
-            for moment in [Moment::before(call), Moment::after(call)] {
+            for point in [InterleavingPoint::before(call), InterleavingPoint::after(call)] {
                 let gateway = detecting(host, "gateway", 10, 2);
                 if bucket_exists {
                     assert_eq!(judge(&gateway, right(&gateway)), "admitted");
                 }
                 let token = fresh(&gateway);
-                let what = format!("{moment:?} {nth} {bucket_exists}");
-                let moment = moment.only_for(BUCKET_OF_TEN).of_worker(0).nth(nth);
-                let between = gateway.worker(1).send_at(moment, with(&token));
+                let what = format!("{point:?} {nth} {bucket_exists}");
+                let point = point.only_for(BUCKET_OF_TEN).of_worker(0).nth(nth);
+                let between = gateway.worker(1).send_at(point, with(&token));
                 let interrupted = gateway.worker(0).send(with(&token));
                 let Some(between) = between.exchange() else {
                     assert!(bucket_exists && nth == 2, "{what}: this call was not made");
@@ -231,7 +231,7 @@ fn of_two_workers_that_meet_at_any_point_one_admits(host: Host) {
 fn of_three_workers_inside_each_other_one_admits(host: Host) {
     let gateway = detecting(host, "gateway", 10, 3);
     let token = fresh(&gateway);
-    let read = |worker| Moment::after(READ).only_for(BUCKET_OF_TEN).of_worker(worker);
+    let read = |worker| InterleavingPoint::after(READ).only_for(BUCKET_OF_TEN).of_worker(worker);
     let outer = gateway.worker(1).send_at(read(0), with(&token));
     let inner = gateway.worker(2).send_at(read(1), with(&token));
     let first = gateway.worker(0).send(with(&token));
@@ -243,7 +243,7 @@ fn of_three_workers_inside_each_other_one_admits(host: Host) {
 fn two_workers_that_meet_with_different_tokens_lose_none(host: Host) {
     let gateway = detecting(host, "gateway", 10, 2);
     let tokens = [fresh(&gateway), fresh(&gateway)];
-    let between = gateway.worker(1).send_at(Moment::before(WRITE).only_for(BUCKET_OF_TEN), with(&tokens[1]));
+    let between = gateway.worker(1).send_at(InterleavingPoint::before(WRITE).only_for(BUCKET_OF_TEN), with(&tokens[1]));
     let interrupted = gateway.worker(0).send(with(&tokens[0]));
     assert_eq!(admitted([&interrupted, &between.exchange().expect("it came")]), 2);
     for (worker, token) in [(0, &tokens[1]), (1, &tokens[0])] {

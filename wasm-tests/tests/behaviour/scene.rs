@@ -7,7 +7,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 pub use rstest_reuse::apply;
 use serde_json::{Value, json};
 use wasm_tests::host::{Answer, Exchange, Gateway, LocalReply, Outcome, Peer, Request, Upstream};
-use wasm_tests::stage::pki::{Identity, Party, Pki, Subject};
+use wasm_tests::stage::pki::{Identity, Party, Pki};
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, SigningKey, Token, jwks};
 
 pub use super::host::Host;

@@ -3,7 +3,8 @@
 use serde_json::json;
 use wasm_tests::stage::client::Request;
 use wasm_tests::stage::keystore::Fetch;
-use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, KEYSTORE_NAME, Subject};
+use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, KEYSTORE_NAME};
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, Token, jwks, now};
 use wasm_tests::stage::{PROVIDER_ID, Setup, signed_by, token_of};
 

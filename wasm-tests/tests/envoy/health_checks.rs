@@ -5,7 +5,8 @@ use hub_auth_filter::peer::LeafCertificate;
 use hub_auth_filter::peer::forwarded::ForwardedCertificate;
 use serde_json::{Value, json};
 use wasm_tests::stage::client::Request;
-use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, LISTENER_NAME, Subject};
+use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, LISTENER_NAME};
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, Token, jwks, now};
 use wasm_tests::stage::{PROVIDER_ID, Setup, signed_by};
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use wasm_tests::stage::client::{Reply, Request};
 use wasm_tests::stage::keystore::Behaviour;
-use wasm_tests::stage::pki::{HUB_UNIT, Subject};
+use wasm_tests::stage::pki::HUB_UNIT;
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, Token, jwks, now};
 use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rstest::rstest;
 use rstest_reuse::{apply, template};
 use wasm_tests::artifact::Artifact;
-use wasm_tests::host::{Engine, Gateway, Module, Moment, Profile, Reason, Request};
+use wasm_tests::host::{Engine, Gateway, InterleavingPoint, Module, Profile, Reason, Request};
 
 use super::fixture::{fixture, texts};
 
@@ -119,7 +119,7 @@ fn what_fails_inside_a_host_call_fails_the_test(engine: Engine) {
           (call $say {"here"}) (i32.const 0))"#,
     );
     let gateway = Gateway::new(on(engine)).workers(2).start(&module).unwrap();
-    gateway.worker(1).send_at(Moment::before("proxy_log"), Request::post("/").body("x"));
+    gateway.worker(1).send_at(InterleavingPoint::before("proxy_log"), Request::post("/").body("x"));
     gateway.worker(0).send(Request::get("/"));
 }
 

@@ -2,7 +2,7 @@
 
 use super::fixture::{envoy, fixture, texts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use wasm_tests::host::{Gateway, Interruption, Moment, Outcome, Request};
+use wasm_tests::host::{Gateway, InterleavingPoint, Interruption, Outcome, Request};
 
 /// Each request reads `key` and writes its header `x-value` there with the cas that it has read, or with one that nothing
 /// has; it logs the statuses of both. A request with a body traps after that.
@@ -47,10 +47,11 @@ fn came(interruption: &Interruption) -> bool {
 
 #[test]
 fn a_worker_that_writes_between_anothers_read_and_write_makes_its_cas_stale() {
-    for moment in [Moment::after("proxy_get_shared_data"), Moment::before("proxy_set_shared_data")] {
+    for point in [InterleavingPoint::after("proxy_get_shared_data"), InterleavingPoint::before("proxy_set_shared_data")]
+    {
         let gateway = workers(2);
-        let between = gateway.worker(1).send_at(moment, writing("between"));
-        assert!(between.exchange().is_none(), "its moment has not come");
+        let between = gateway.worker(1).send_at(point, writing("between"));
+        assert!(between.exchange().is_none(), "nobody has reached its point");
         let exchange = gateway.worker(0).send(writing("stale"));
         assert_eq!(value(&gateway), "between");
         assert!(came(&between) && exchange.upstream().is_some());
@@ -64,7 +65,7 @@ fn a_worker_that_writes_between_anothers_read_and_write_makes_its_cas_stale() {
 #[test]
 fn a_value_that_another_worker_creates_meanwhile_is_not_replaced_by_a_creation() {
     let gateway = envoy().workers(2).start(&fixture(SWAP)).unwrap();
-    gateway.worker(1).send_at(Moment::after("proxy_get_shared_data"), writing("between"));
+    gateway.worker(1).send_at(InterleavingPoint::after("proxy_get_shared_data"), writing("between"));
     gateway.worker(0).send(writing("late"));
     assert_eq!(texts(&gateway), ["1", "0", "1", "8"]);
     assert_eq!(value(&gateway), "between");
@@ -72,11 +73,12 @@ fn a_value_that_another_worker_creates_meanwhile_is_not_replaced_by_a_creation()
 
 #[test]
 fn before_the_read_and_after_the_write_nothing_is_stale() {
-    for (moment, last) in
-        [(Moment::before("proxy_get_shared_data"), "interrupted"), (Moment::after("proxy_set_shared_data"), "between")]
-    {
+    for (point, last) in [
+        (InterleavingPoint::before("proxy_get_shared_data"), "interrupted"),
+        (InterleavingPoint::after("proxy_set_shared_data"), "between"),
+    ] {
         let gateway = workers(2);
-        let between = gateway.worker(1).send_at(moment, writing("between"));
+        let between = gateway.worker(1).send_at(point, writing("between"));
         gateway.worker(0).send(writing("interrupted"));
         assert!(came(&between));
         assert_eq!(value(&gateway), last);
@@ -87,7 +89,7 @@ fn before_the_read_and_after_the_write_nothing_is_stale() {
 #[test]
 fn the_moment_is_in_the_nth_call_that_matches() {
     let gateway = workers(3);
-    let read = || Moment::after("proxy_get_shared_data");
+    let read = || InterleavingPoint::after("proxy_get_shared_data");
     let second_read = gateway.worker(2).send_at(read().nth(2), writing("a"));
     let of_worker_1 = gateway.worker(2).send_at(read().of_worker(1), writing("b"));
     let other_key = gateway.worker(2).send_at(read().only_for("other"), writing("c"));
@@ -110,7 +112,7 @@ fn the_moment_is_in_the_nth_call_that_matches() {
 fn several_workers_can_come_between_at_once_in_the_order_of_their_naming() {
     let gateway = workers(3);
     for (worker, value) in [(2, "a"), (1, "b")] {
-        gateway.worker(worker).send_at(Moment::after("proxy_get_shared_data").of_worker(0), writing(value));
+        gateway.worker(worker).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(0), writing(value));
     }
     gateway.worker(0).send(writing("stale"));
     let workers: Vec<_> = statuses(&gateway).into_iter().map(|(worker, _)| worker).collect();
@@ -121,8 +123,8 @@ fn several_workers_can_come_between_at_once_in_the_order_of_their_naming() {
 #[test]
 fn a_worker_that_comes_between_can_be_interrupted_itself() {
     let gateway = workers(3);
-    gateway.worker(1).send_at(Moment::after("proxy_get_shared_data").of_worker(0), writing("outer"));
-    gateway.worker(2).send_at(Moment::after("proxy_get_shared_data").of_worker(1), writing("inner"));
+    gateway.worker(1).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(0), writing("outer"));
+    gateway.worker(2).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(1), writing("inner"));
     gateway.worker(0).send(writing("stale"));
     assert_eq!(value(&gateway), "inner");
     let refused: Vec<_> = statuses(&gateway).into_iter().filter(|(_, status)| status == "8").collect();
@@ -132,8 +134,8 @@ fn a_worker_that_comes_between_can_be_interrupted_itself() {
 #[test]
 fn a_worker_in_the_middle_of_a_call_can_not_come_between() {
     let gateway = workers(2);
-    gateway.worker(1).send_at(Moment::after("proxy_get_shared_data").of_worker(0), writing("x"));
-    gateway.worker(0).send_at(Moment::after("proxy_get_shared_data").of_worker(1), writing("y"));
+    gateway.worker(1).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(0), writing("x"));
+    gateway.worker(0).send_at(InterleavingPoint::after("proxy_get_shared_data").of_worker(1), writing("y"));
     let sent = catch_unwind(AssertUnwindSafe(|| drop(gateway.worker(0).send(writing("z")))));
     let why = *sent.unwrap_err().downcast::<String>().unwrap();
     assert_eq!(why, "worker 0 is in the middle of a call and cannot come between");
@@ -142,8 +144,8 @@ fn a_worker_in_the_middle_of_a_call_can_not_come_between() {
 #[test]
 fn a_trap_of_the_worker_that_comes_between_is_its_own() {
     let gateway = envoy().workers(2).expect_traps().start(&fixture(SWAP)).unwrap();
-    let moment = Moment::before("proxy_set_shared_data");
-    let trapping = gateway.worker(1).send_at(moment, Request::post("/").header("x-value", "t").body("x"));
+    let point = InterleavingPoint::before("proxy_set_shared_data");
+    let trapping = gateway.worker(1).send_at(point, Request::post("/").header("x-value", "t").body("x"));
     let exchange = gateway.worker(0).send(writing("x"));
     assert!(matches!(trapping.exchange().unwrap().outcome(), Outcome::Replied(reply) if reply.status == 503));
     assert!(exchange.upstream().is_some());
@@ -154,5 +156,5 @@ fn a_trap_of_the_worker_that_comes_between_is_its_own() {
 #[test]
 #[should_panic(expected = "no host call proxy_get_shared_date")]
 fn a_misspelt_moment_is_an_error_of_the_test() {
-    Moment::after("proxy_get_shared_date");
+    InterleavingPoint::after("proxy_get_shared_date");
 }

@@ -9,6 +9,7 @@ mod faults;
 mod fixture;
 mod interleaving;
 mod kong;
+mod layers;
 mod requests;
 mod sdk;
 mod shared;

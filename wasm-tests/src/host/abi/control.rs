@@ -1,12 +1,13 @@
 //! Logs, time, ticks, properties, contexts and streams. Follows `exports.cc` of proxy-wasm-cpp-host.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
-use crate::host::profile::{PropertyQuery, Refused};
+use crate::host::engine::Args;
+use crate::host::gateway_state::{Event, Tick};
+use crate::host::guest::Guest;
+use crate::host::profile::PropertyQuery;
 use crate::host::record::{Level, Log};
-use crate::host::status::{Answered, Status};
-use crate::host::vm::Action;
-use crate::host::world::{Event, Tick};
+use crate::host::status::{Answered, Refused, Status};
+use crate::host::vm_state::Action;
 use std::time::Duration;
 
 pub(super) const CALLS: &[Import] = &[
@@ -33,21 +34,21 @@ fn log(guest: &mut Guest<'_>, args: &Args) -> Answered {
 
 /// Also what WASI's stdout and stderr end in.
 pub(super) fn write_log(guest: &Guest<'_>, level: Level, text: &[u8]) {
-    let mut world = guest.world_mut();
-    if level >= world.settings.log_level {
+    let mut gateway = guest.gateway_mut();
+    if level >= gateway.settings.log_level {
         let (bytes, text) = (text.to_vec(), String::from_utf8_lossy(text).into_owned());
-        let at = world.clock.wall;
-        world.logs.push(Log { at, worker: guest.state().worker, level, text, bytes });
+        let at = gateway.clock.wall;
+        gateway.logs.push(Log { at, worker: guest.state().worker, level, text, bytes });
     }
 }
 
 fn get_log_level(guest: &mut Guest<'_>, args: &Args) -> Answered {
-    let level = guest.world().settings.log_level as u32;
+    let level = guest.gateway().settings.log_level as u32;
     guest.write_u32(args.int(0), level)
 }
 
 fn get_current_time(guest: &mut Guest<'_>, args: &Args) -> Answered {
-    let now = nanoseconds(guest.world().clock.wall);
+    let now = nanoseconds(guest.gateway().clock.wall);
     guest.write_u64(args.int(0), now)
 }
 
@@ -57,7 +58,7 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
 
 fn set_tick_period(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let period = Duration::from_millis(args.int(0).into());
-    let once = guest.world().profile.ticks.once;
+    let once = guest.gateway().profile.ticks.once;
     let state = guest.state_mut();
     let root = state.root();
     if once && state.stream().is_some() {
@@ -71,7 +72,7 @@ fn set_tick_period(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let (vm, worker) = (state.id, state.worker);
     state.ticks.insert(root, (period, generation));
     if !period.is_zero() {
-        guest.world_mut().plan(period, Event::Tick(Tick { vm, worker, root, generation, period }));
+        guest.gateway_mut().plan(period, Event::Tick(Tick { vm, worker, root, generation, period }));
     }
     Ok(())
 }
@@ -83,7 +84,7 @@ fn get_property(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn property(guest: &mut Guest<'_>, path: &[u8]) -> Answered<Vec<u8>> {
-    let (read, spelling) = (guest.world().profile.property, guest.world().profile.spelling);
+    let (read, spelling) = (guest.gateway().profile.property, guest.gateway().profile.spelling);
     let path = spelling(path);
     if let Some(stream) = guest.state_mut().stream() {
         if let Some(overridden) = stream.facts.peer.overridden(&path, spelling) {
@@ -119,7 +120,7 @@ fn ask<T>(guest: &mut Guest<'_>, path: &[u8], question: fn(&PropertyQuery<'_>) -
 
 fn set_property(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let (path, value) = (guest.bytes(args, 0)?, guest.bytes(args, 2)?);
-    let (may, spelling) = (guest.world().profile.set_property, guest.world().profile.spelling);
+    let (may, spelling) = (guest.gateway().profile.set_property, guest.gateway().profile.spelling);
     let path = spelling(&path);
     ask(guest, &path, may)?;
     let stream = guest.state_mut().stream().ok_or(Status::NotFound)?;

@@ -2,10 +2,11 @@
 //! `getBuffer` of Envoy's `context.cc`.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
-use crate::host::profile::{Refused, Slice};
-use crate::host::status::{Answered, Status};
-use crate::host::world::{Event, Queue};
+use crate::host::engine::Args;
+use crate::host::gateway_state::{Event, Queue};
+use crate::host::guest::Guest;
+use crate::host::profile::Slice;
+use crate::host::status::{Answered, Refused, Status};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const CALL_DATA: u32 = 8;
 fn get_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let buffer = buffer(guest, args.int(0))?;
     let (start, length) = (args.int(1) as usize, args.int(2) as usize);
-    let slice = guest.world().profile.slice;
+    let slice = guest.gateway().profile.slice;
     let configuration = args.int(0) == PLUGIN_CONFIGURATION;
     match slice(Slice { buffer: &buffer, start, length, configuration })? {
         Some(value) => guest.hand_out(value, args, 3),
@@ -59,7 +60,7 @@ fn buffer(guest: &mut Guest<'_>, kind: u32) -> Answered<Vec<u8>> {
         // The two directions of a TCP connection, a gRPC message, and the data of other calls: always empty here.
         2 | 3 | 5 | CALL_DATA => Ok(Vec::new()),
         CALLOUT_BODY => {
-            let outside = guest.world().profile.callout_body_outside.clone();
+            let outside = guest.gateway().profile.callout_body_outside.clone();
             let state = guest.state();
             match &state.callout {
                 Some(_) if !state.callout_body_readable => Err(Status::BadArgument.into()),
@@ -68,9 +69,9 @@ fn buffer(guest: &mut Guest<'_>, kind: u32) -> Answered<Vec<u8>> {
                 None => Err(outside.into()),
             }
         }
-        VM_CONFIGURATION => Ok(guest.world().settings.vm_configuration.clone()),
+        VM_CONFIGURATION => Ok(guest.gateway().settings.vm_configuration.clone()),
         PLUGIN_CONFIGURATION => {
-            let at_hand = guest.state().configuring || guest.world().profile.keeps_at_hand;
+            let at_hand = guest.state().configuring || guest.gateway().profile.keeps_at_hand;
             let state = guest.state();
             let root = state.contexts.get(&state.root()).filter(|_| at_hand);
             Ok(root.map(|root| root.configuration.clone()).ok_or(Status::NotFound)?)
@@ -87,7 +88,7 @@ fn set_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
     }
     let (start, length) = (args.int(1) as usize, args.int(2) as usize);
     let data = guest.bytes(args, 3)?;
-    if kind == RESPONSE_BODY && guest.world().profile.rewriting_kills {
+    if kind == RESPONSE_BODY && guest.gateway().profile.rewriting_kills {
         return Err(Refused::Crash("links of nginx's chains were freed with a response's body".to_owned()).into());
     }
     let stream = guest.state_mut().stream().ok_or(Status::BadArgument)?;
@@ -106,21 +107,21 @@ fn set_buffer_bytes(guest: &mut Guest<'_>, args: &Args) -> Answered {
 
 fn get_shared_data(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let key = guest.bytes(args, 0)?;
-    let (value, cas) = guest.world().shared_data.get(&key)?;
+    let (value, cas) = guest.gateway().shared_data.get(&key)?;
     guest.hand_out(&value, args, 2)?;
     guest.write_u32(args.int(4), cas)
 }
 
 fn set_shared_data(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let (key, value) = (guest.bytes(args, 0)?, guest.bytes(args, 2)?);
-    Ok(guest.world_mut().shared_data.set(&key, &value, args.int(4))?)
+    Ok(guest.gateway_mut().shared_data.set(&key, &value, args.int(4))?)
 }
 
 fn register_shared_queue(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let name = guest.bytes(args, 0)?;
     let (vm, root) = (guest.state().id, guest.state().root());
     let token = find_queue(guest, &name).unwrap_or_else(|| {
-        let queues = &mut guest.world_mut().queues;
+        let queues = &mut guest.gateway_mut().queues;
         queues.push(Queue { name, vm, root, entries: VecDeque::new() });
         u32::try_from(queues.len()).expect("few queues")
     });
@@ -136,22 +137,22 @@ fn resolve_shared_queue(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn find_queue(guest: &Guest<'_>, name: &[u8]) -> Option<u32> {
-    let place = guest.world().queues.iter().position(|queue| queue.name == name)?;
+    let place = guest.gateway().queues.iter().position(|queue| queue.name == name)?;
     u32::try_from(place + 1).ok()
 }
 
 fn enqueue_shared_queue(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let (token, entry) = (args.int(0), guest.bytes(args, 1)?);
-    let mut world = guest.world_mut();
-    let queue = queue(&mut world.queues, token)?;
+    let mut gateway = guest.gateway_mut();
+    let queue = queue(&mut gateway.queues, token)?;
     queue.entries.push_back(entry);
     let event = Event::Queue { vm: queue.vm, root: queue.root, token };
-    world.plan(Duration::ZERO, event);
+    gateway.plan(Duration::ZERO, event);
     Ok(())
 }
 
 fn dequeue_shared_queue(guest: &mut Guest<'_>, args: &Args) -> Answered {
-    let entry = queue(&mut guest.world_mut().queues, args.int(0))?.entries.pop_front();
+    let entry = queue(&mut guest.gateway_mut().queues, args.int(0))?.entries.pop_front();
     guest.hand_out(&entry.ok_or(Status::Empty)?, args, 1)
 }
 

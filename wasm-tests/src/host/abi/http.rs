@@ -3,12 +3,13 @@
 
 use super::Import;
 use crate::host::callout::{Act, Answer, Callout, CalloutOutcome, Response, Upstream};
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::gateway_state::Event;
+use crate::host::guest::Guest;
 use crate::host::headers::Headers;
-use crate::host::profile::{Dispatch, Owner, Refused, Reply, ReplyInResponse, SecondReply, Tokens};
-use crate::host::status::{Answered, Refusal, Status};
-use crate::host::vm::{Action, LocalReply};
-use crate::host::world::Event;
+use crate::host::profile::{Dispatch, Owner, Reply, ReplyInResponse, SecondReply, Tokens};
+use crate::host::status::{Answered, Refusal, Refused, Status};
+use crate::host::vm_state::{Action, LocalReply};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -45,14 +46,14 @@ fn dispatch(
     body: Vec<u8>,
     timeout: u32,
 ) -> Result<u32, Refusal> {
-    let profile = guest.world().profile.clone();
+    let profile = guest.gateway().profile.clone();
     let given = headers.clone();
     let headers = if profile.keeps_pseudo_headers { with_earlier_pseudo_headers(guest, &headers) } else { headers };
     let server = find_server(guest, &upstream, &headers);
     let state = guest.state_mut();
     let (vm, worker, during, of_stream) = (state.id, state.worker, state.during, state.stream().is_some());
     let context = if profile.owner == Owner::Root { state.root() } else { state.effective() };
-    let pending = guest.world().pending(vm, context);
+    let pending = guest.gateway().pending(vm, context);
     let known_upstream = server.is_some();
     let call = Dispatch { upstream: &upstream, known_upstream, headers: &headers, timeout, during, of_stream, pending };
     (profile.dispatch)(&call)?;
@@ -77,14 +78,14 @@ fn dispatch(
     }
     let token = next_token(guest, profile.tokens);
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-    let mut world = guest.world_mut();
-    let at = world.clock.wall;
-    let callout = world.callouts.len();
+    let mut gateway = guest.gateway_mut();
+    let at = gateway.clock.wall;
+    let callout = gateway.callouts.len();
     let outcome = CalloutOutcome::InFlight;
     let is_kept = profile.keeps_connections && headers.get("connection") != Some(b"close");
     let leaves_dead_connection = is_kept && answer.closes;
     let owner = (vm, context);
-    world.callouts.push(Callout {
+    gateway.callouts.push(Callout {
         at,
         worker,
         upstream,
@@ -97,7 +98,7 @@ fn dispatch(
         owner,
     });
     if let Some((delay, outcome)) = answer.within(timeout, profile.timeouts) {
-        world.plan(delay, Event::Callout { callout, outcome });
+        gateway.plan(delay, Event::Callout { callout, outcome });
     }
     Ok(token)
 }
@@ -105,25 +106,25 @@ fn dispatch(
 /// What a gateway gets for the answer over a connection that it keeps: an informational one counts as final, and while the real one
 /// is on its way, that is the answer to the next callout.
 fn mixed_up(guest: &mut Guest<'_>, upstream: &str, answer: Answer) -> Answer {
-    let world = &mut *guest.world_mut();
-    let now = world.clock.monotonic;
-    let unread = world.unread_answers.remove(upstream).filter(|(arrives, _)| *arrives > now);
+    let gateway = &mut *guest.gateway_mut();
+    let now = gateway.clock.monotonic;
+    let unread = gateway.unread_answers.remove(upstream).filter(|(arrives, _)| *arrives > now);
     let answer = match unread {
         Some((arrives, unread)) => unread.after(arrives - now),
         None => answer,
     };
     let Some((status, real)) = answer.informational() else { return answer };
-    world.unread_answers.insert(upstream.to_owned(), (now + answer.delay, real));
+    gateway.unread_answers.insert(upstream.to_owned(), (now + answer.delay, real));
     Answer::status(status)
 }
 
 /// The server of this name; a name without a port is also that of the scheme's own port.
 fn find_server(guest: &Guest<'_>, upstream: &str, headers: &Headers) -> Option<Upstream> {
-    let world = guest.world();
+    let gateway = guest.gateway();
     let port = if headers.get(":scheme") == Some(b"https") { 443 } else { 80 };
     let named = |name: &str| {
         let is = |(known, server): (&String, &Upstream)| known.eq_ignore_ascii_case(name).then(|| server.clone());
-        world.upstreams.iter().find_map(is)
+        gateway.upstreams.iter().find_map(is)
     };
     named(upstream).or_else(|| named(&format!("{upstream}:{port}")))
 }
@@ -137,8 +138,8 @@ fn next_token(guest: &mut Guest<'_>, tokens: Tokens) -> u32 {
         }
         Tokens::OfWorker => {
             let worker = state.worker;
-            let mut world = guest.world_mut();
-            let next = world.tokens.entry(worker).or_insert(0);
+            let mut gateway = guest.gateway_mut();
+            let next = gateway.tokens.entry(worker).or_insert(0);
             *next += 1;
             *next - 1
         }
@@ -150,8 +151,8 @@ const REMEMBERED: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":sc
 
 /// Fills in what is missing from the callouts that this worker has sent before.
 fn with_earlier_pseudo_headers(guest: &Guest<'_>, headers: &Headers) -> Headers {
-    let world = guest.world();
-    let earlier = world.pseudo_headers.get(&guest.state().worker);
+    let gateway = guest.gateway();
+    let earlier = gateway.pseudo_headers.get(&guest.state().worker);
     let mut filled = Headers::new();
     for (name, default) in REMEMBERED {
         let value = headers.get(name).or_else(|| earlier?.get(name));
@@ -164,8 +165,8 @@ fn with_earlier_pseudo_headers(guest: &Guest<'_>, headers: &Headers) -> Headers 
 
 fn remember_pseudo_headers(guest: &mut Guest<'_>, headers: &Headers) {
     let worker = guest.state().worker;
-    let mut world = guest.world_mut();
-    let earlier = world.pseudo_headers.entry(worker).or_default();
+    let mut gateway = guest.gateway_mut();
+    let earlier = gateway.pseudo_headers.entry(worker).or_default();
     for (name, _) in REMEMBERED {
         if let Some(value) = headers.get(name) {
             earlier.set(name, value);
@@ -178,7 +179,7 @@ fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let details = guest.bytes(args, 1)?;
     let body = guest.bytes(args, 3)?;
     let headers = Headers::parse(&guest.bytes(args, 5)?);
-    let profile = guest.world().profile.clone();
+    let profile = guest.gateway().profile.clone();
     let state = guest.state_mut();
     let context = state.effective();
     let in_response =

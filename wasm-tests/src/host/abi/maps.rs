@@ -2,11 +2,12 @@
 //! Follows `getConstMap`, `getMap` and their callers in Envoy's `context.cc`.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::Removal;
 use crate::host::status::{Answered, Status};
-use crate::host::vm::Message;
+use crate::host::vm_state::Message;
 
 pub(super) const CALLS: &[Import] = &[
     Import::new("proxy_get_header_map_value", "iiiii", get).about(1),
@@ -26,7 +27,7 @@ const LAST: u32 = 7;
 fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let name = guest.bytes(args, 1)?;
-    let (header, keeps) = (guest.world().profile.header, guest.world().profile.keeps_at_hand);
+    let (header, keeps) = (guest.gateway().profile.header, guest.gateway().profile.keeps_at_hand);
     let logging = guest.state_mut().stream().is_some_and(|stream| stream.logging);
     let absent = if logging || keeps { Status::NotFound } else { Status::BadArgument };
     let headers = readable(guest, map).ok_or(absent)?;
@@ -37,13 +38,13 @@ fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 /// A map that is not at hand reads as an empty one, or has a status.
 fn get_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
-    let all = guest.world().profile.map;
+    let all = guest.gateway().profile.map;
     let headers = match message(guest, map) {
         Some(Message { headers, hidden, .. }) => {
             let fields = headers.iter().enumerate();
             fields.filter(|(place, _)| !hidden.contains(place)).map(|(_, field)| field).collect()
         }
-        None => match (readable(guest, map).cloned(), guest.world().profile.absent_map) {
+        None => match (readable(guest, map).cloned(), guest.gateway().profile.absent_map) {
             (Some(headers), _) => headers,
             (None, Some(status)) => return Err(status.into()),
             (None, None) => Headers::new(),
@@ -63,7 +64,7 @@ fn get_size(guest: &mut Guest<'_>, args: &Args) -> Answered {
 fn add(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
-    let (joins, empty_removes) = (guest.world().profile.joins, guest.world().profile.empty_removes);
+    let (joins, empty_removes) = (guest.gateway().profile.joins, guest.gateway().profile.empty_removes);
     let headers = writable(guest, map)?;
     if empty_removes && value.is_empty() {
         headers.remove(&name);
@@ -76,8 +77,8 @@ fn add(guest: &mut Guest<'_>, args: &Args) -> Answered {
 fn replace(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let (name, value) = (guest.bytes(args, 1)?, guest.bytes(args, 3)?);
-    let (replace, removal) = (guest.world().profile.replace, guest.world().profile.removal);
-    let empty_removes = guest.world().profile.empty_removes;
+    let (replace, removal) = (guest.gateway().profile.replace, guest.gateway().profile.removal);
+    let empty_removes = guest.gateway().profile.empty_removes;
     let headers = writable(guest, map)?;
     if empty_removes && value.is_empty() {
         headers.remove(&name);
@@ -109,7 +110,7 @@ fn visible(message: &Message, name: &[u8]) -> Vec<usize> {
 fn remove(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let name = guest.bytes(args, 1)?;
-    let removal = guest.world().profile.removal;
+    let removal = guest.gateway().profile.removal;
     let headers = writable(guest, map)?;
     match (removal, map) {
         (Removal::Hides, REQUEST) => {
@@ -126,7 +127,7 @@ fn remove(guest: &mut Guest<'_>, args: &Args) -> Answered {
 fn set_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let map = known_map(args)?;
     let pairs = Headers::parse(&guest.bytes(args, 1)?);
-    let (joins, removal) = (guest.world().profile.joins, guest.world().profile.removal);
+    let (joins, removal) = (guest.gateway().profile.joins, guest.gateway().profile.removal);
     let headers = writable(guest, map)?;
     if (removal, map) == (Removal::Hides, REQUEST) {
         if let Some(message) = message(guest, map) {

@@ -1,11 +1,11 @@
-//! Counters, gauges and histograms. Follows `defineMetric` and its kin in Envoy's `context.cc`: the lowest two bits of an
+//! Counters, gauges and histograms. Follows `defineMetric` and the functions beside it in Envoy's `context.cc`: the lowest two bits of an
 //! id are the metric's type, and defining the same name twice gives another id for the same metric.
 
 use super::Import;
-use crate::host::guest::{Args, Guest};
-use crate::host::profile::Refused;
-use crate::host::status::{Answered, Status};
-use crate::host::world::Metric;
+use crate::host::engine::Args;
+use crate::host::gateway_state::Metric;
+use crate::host::guest::Guest;
+use crate::host::status::{Answered, Refused, Status};
 
 pub(super) const CALLS: &[Import] = &[
     Import::new("proxy_define_metric", "iiii", define).about(1),
@@ -16,7 +16,7 @@ pub(super) const CALLS: &[Import] = &[
 
 fn define(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let kind = args.int(0);
-    let longest = guest.world().profile.metrics.longest_name;
+    let longest = guest.gateway().profile.metrics.longest_name;
     let name = String::from_utf8_lossy(&guest.bytes(args, 1)?).into_owned();
     if longest.is_some_and(|longest| name.len() > longest) {
         return Err(Refused::Trap(format!("the metric's name is longer than {longest:?}")).into());
@@ -27,7 +27,7 @@ fn define(guest: &mut Guest<'_>, args: &Args) -> Answered {
         2 => Metric::Histogram(Vec::new()),
         _ => return Err(Status::BadArgument.into()),
     };
-    guest.world_mut().metrics.entry(name.clone()).or_insert(fresh);
+    guest.gateway_mut().metrics.entry(name.clone()).or_insert(fresh);
     let state = guest.state_mut();
     let id = state.metrics.keys().filter(|id| *id & 3 == kind).max().map_or(kind + 4, |last| last + 4);
     state.metrics.insert(id, name);
@@ -72,7 +72,7 @@ fn get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn with_metric(guest: &Guest<'_>, id: u32, act: impl FnOnce(&mut Metric) -> Result<(), Status>) -> Answered {
-    let faults_trap = guest.world().profile.metrics.faults_trap;
+    let faults_trap = guest.gateway().profile.metrics.faults_trap;
     let done = change(guest, id, act);
     if faults_trap && done.is_err() {
         return Err(Refused::Trap(format!("metric {id} is unknown or of another kind")).into());
@@ -85,6 +85,6 @@ fn change(guest: &Guest<'_>, id: u32, act: impl FnOnce(&mut Metric) -> Result<()
         return Err(Status::BadArgument);
     }
     let name = guest.state().metrics.get(&id).ok_or(Status::NotFound)?;
-    let mut world = guest.world_mut();
-    act(world.metrics.get_mut(name).ok_or(Status::NotFound)?)
+    let mut gateway = guest.gateway_mut();
+    act(gateway.metrics.get_mut(name).ok_or(Status::NotFound)?)
 }

@@ -1,5 +1,5 @@
 //! The imports of the proxy-wasm ABI 0.2.1: one row a host call, and the one way in which all of them are answered.
-//! Order of judgement: the phase of the VM, deliberate faults, restricted capabilities, the profile, the call itself.
+//! What decides, in this order: the phase of the VM, deliberate faults, restricted capabilities, the profile, the call itself.
 
 mod control;
 mod data;
@@ -8,14 +8,14 @@ mod maps;
 mod metrics;
 mod wasi;
 
-use super::engine::Caller;
+use super::engine::{Args, Caller, HostFunction, Imports, Kind};
 use super::fault::Effect;
-use super::guest::{Args, Guest};
-use super::moment::Side;
-use super::profile::{Profile, Refused};
+use super::guest::Guest;
+use super::interleaving::Side;
+use super::profile::Profile;
 use super::record::HostCall;
-use super::status::{Answered, Errno, Refusal, Status};
-use super::vm::{Ending, Phase};
+use super::status::{Answered, Ending, Errno, Refusal, Refused, Status};
+use super::vm_state::Phase;
 
 /// A host call.
 pub(crate) struct Import {
@@ -52,20 +52,6 @@ impl Import {
         self
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Its parameters: whether each is an i64, not an i32.
-    pub(crate) fn params(&self) -> impl Iterator<Item = bool> {
-        self.params.chars().map(|kind| kind == 'l')
-    }
-
-    /// Whether it has a result, an i32.
-    pub(crate) fn returns(&self) -> bool {
-        wasi::returns(self.name)
-    }
-
     fn is_wasi(&self) -> bool {
         !self.name.starts_with("proxy_") && !RUNTIME.iter().any(|runtime| runtime.name == self.name)
     }
@@ -74,11 +60,24 @@ impl Import {
         let bytes = guest.bytes(args, self.subject?).ok()?;
         Some(String::from_utf8_lossy(&bytes).replace('\0', "."))
     }
+}
 
-    /// Answers a call of it; the error unwinds the module.
-    pub(crate) fn answer(&'static self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
+impl HostFunction for Import {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn params(&self) -> Vec<Kind> {
+        self.params.chars().map(|kind| if kind == 'l' { Kind::Long } else { Kind::Int }).collect()
+    }
+
+    fn has_result(&self) -> bool {
+        wasi::returns(self.name)
+    }
+
+    fn answer(&self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending> {
         let mut guest = Guest::new(caller);
-        if guest.state().phase > Phase::Running && !self.is_wasi() && guest.world().profile.silent_start {
+        if guest.state().phase > Phase::Running && !self.is_wasi() && guest.gateway().profile.silent_start {
             if guest.state().phase == Phase::Initializing {
                 return Err(Ending::Crash(format!("{} called while the module initializes itself", self.name)));
             }
@@ -88,7 +87,7 @@ impl Import {
         let subject = self.subject(&mut guest, args);
         let context = guest.state().effective();
         interrupt(&mut guest, self, subject.as_deref(), Side::Before);
-        let ended = judge(self, &mut guest, args, subject.as_deref());
+        let ended = decide(self, &mut guest, args, subject.as_deref());
         let code = match ended {
             Ok(()) => 0,
             Err(Refusal::Code(code)) => code,
@@ -99,7 +98,7 @@ impl Import {
         let exchange = state.exchange_of(context);
         let record =
             HostCall { name: self.name, subject: subject.clone(), code, worker: state.worker, context, exchange };
-        guest.world_mut().host_calls.push(record);
+        guest.gateway_mut().host_calls.push(record);
         interrupt(&mut guest, self, subject.as_deref(), Side::After);
         Ok(code)
     }
@@ -111,19 +110,9 @@ const RUNTIME: &[Import] = &[
     Import::new("pthread_equal", "ii", |_, args| Err(Refusal::Code(u32::from(args.int(0) == args.int(1))))),
 ];
 
-/// The names of all host calls that a test can make fail.
-pub(crate) fn names() -> Vec<&'static str> {
-    proxy_calls().chain(wasi::CALLS).map(|import| import.name).collect()
-}
-
-/// The name of a host call as it stands in the table. Panics when the ABI has no such call.
-pub(crate) fn known(name: &str) -> &'static str {
-    names().into_iter().find(|known| *known == name).unwrap_or_else(|| panic!("the ABI has no host call {name}"))
-}
-
 /// The host functions that the profile's gateway has, of those that a module imports. Each has the name of the module that it
 /// is imported from before it.
-pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Vec<(String, &'static Import)> {
+pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Imports {
     let found = |module: &str, name: &str| {
         let rows: Vec<&Import> = match module {
             "env" => proxy_calls().chain(RUNTIME).collect(),
@@ -132,7 +121,10 @@ pub(crate) fn wanted(imports: Vec<(String, String)>, profile: &Profile) -> Vec<(
         };
         rows.into_iter().find(|import| import.name == name && !profile.missing.contains(&import.name))
     };
-    imports.into_iter().filter_map(|(module, name)| found(&module, &name).map(|import| (module, import))).collect()
+    imports
+        .into_iter()
+        .filter_map(|(module, name)| found(&module, &name).map(|import| (module, import as &dyn HostFunction)))
+        .collect()
 }
 
 fn proxy_calls() -> impl Iterator<Item = &'static Import> {
@@ -141,25 +133,25 @@ fn proxy_calls() -> impl Iterator<Item = &'static Import> {
 
 /// Runs the workers that are to come between here.
 fn interrupt(guest: &mut Guest<'_>, import: &Import, subject: Option<&str>, side: Side) {
-    // Without the machine the VM is not being called for anything yet.
-    let Some(mut machine) = guest.state_mut().machine.take() else { return };
-    let due = guest.world_mut().interruptions(import.name, side, guest.state().worker, subject);
-    due.into_iter().for_each(|interruption| machine.interrupt(interruption));
-    guest.state_mut().machine = Some(machine);
+    // Without it the VM is not being called for anything yet.
+    let Some(mut interrupt) = guest.state_mut().interrupt.take() else { return };
+    let due = guest.gateway_mut().interruptions(import.name, side, guest.state().worker, subject);
+    due.into_iter().for_each(&mut interrupt);
+    guest.state_mut().interrupt = Some(interrupt);
 }
 
-fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
-    let effect = guest.world_mut().fault(import.name, subject);
+fn decide(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&str>) -> Answered {
+    let effect = guest.gateway_mut().fault(import.name, subject);
     match effect {
         Some(Effect::Returns(0) | Effect::Silent) => return Ok(()),
         Some(Effect::Returns(code)) => return Err(Refusal::Code(code)),
         Some(Effect::Garbage(garbage)) => guest.state_mut().garbage = Some(garbage),
         None => {}
     }
-    if !guest.world().settings.allows(import.name) {
+    if !guest.gateway().settings.allows(import.name) {
         return Err(if import.is_wasi() { Errno::NotCapable.into() } else { Status::InternalFailure.into() });
     }
-    let profile = guest.world().profile.clone();
+    let profile = guest.gateway().profile.clone();
     // The answer to a callout of the root context can be read.
     let outside = guest.state_mut().stream().is_none() && guest.state().callout.is_none();
     if outside && let Some(refused) = (profile.outside)(import.name) {
@@ -182,6 +174,7 @@ fn judge(import: &Import, guest: &mut Guest<'_>, args: &Args, subject: Option<&s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::host_call;
     use crate::host::{Gateway, Module, Profile, Request, Upstream};
 
     /// A module that makes one host call with the same number for every argument, at its start, in a request, and when
@@ -242,10 +235,7 @@ mod tests {
 
     #[test]
     fn every_row_is_there_once() {
-        let mut names = names();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
+        let names: Vec<_> = proxy_calls().chain(wasi::CALLS).map(|import| import.name).collect();
+        assert_eq!(names, host_call::NAMES);
     }
 }

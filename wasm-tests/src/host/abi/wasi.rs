@@ -3,7 +3,8 @@
 
 use super::Import;
 use super::control::{nanoseconds, write_log};
-use crate::host::guest::{Args, Guest};
+use crate::host::engine::Args;
+use crate::host::guest::Guest;
 use crate::host::record::Level;
 use crate::host::status::{Answered, Errno, Refusal};
 
@@ -104,7 +105,7 @@ fn fd_fdstat_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn environ_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
-    let environment = guest.world().settings.environment.clone();
+    let environment = guest.gateway().settings.environment.clone();
     let (mut slot, mut pointer) = (args.int(0), args.int(1));
     for (name, value) in environment {
         let text = format!("{name}={value}\0");
@@ -117,11 +118,11 @@ fn environ_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 }
 
 fn environ_sizes_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
-    let world = guest.world();
-    let environment = &world.settings.environment;
+    let gateway = guest.gateway();
+    let environment = &gateway.settings.environment;
     let count = u32::try_from(environment.len()).map_err(|_| Errno::Fault)?;
     let size: usize = environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    drop(world);
+    drop(gateway);
     write_u32(guest, args.int(0), count)?;
     write_u32(guest, args.int(1), u32::try_from(size).map_err(|_| Errno::Fault)?)
 }
@@ -133,8 +134,8 @@ fn args_sizes_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
 
 fn clock_time_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
     let time = match args.int(0) {
-        0 => guest.world().clock.wall,
-        1 => guest.world().clock.monotonic,
+        0 => guest.gateway().clock.wall,
+        1 => guest.gateway().clock.monotonic,
         _ => return Err(Errno::NotSupported.into()),
     };
     write_u64(guest, args.int(2), nanoseconds(time))
@@ -151,7 +152,7 @@ fn random_get(guest: &mut Guest<'_>, args: &Args) -> Answered {
     if args.int(1) > RANDOM_LIMIT {
         return Err(Errno::Invalid.into());
     }
-    let bytes = guest.world_mut().random(args.int(1) as usize);
+    let bytes = guest.gateway_mut().random(args.int(1) as usize);
     write(guest, args.int(0), &bytes)
 }
 

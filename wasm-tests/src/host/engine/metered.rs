@@ -1,9 +1,8 @@
 //! The crate `wasmtime`, counting fuel.
 
-use super::{Called, Caller, Code, Instance};
-use crate::host::abi::Import;
-use crate::host::guest::Args;
-use crate::host::vm::{Ending, VmState};
+use super::{Args, Called, Caller, Code, HostFunction, Imports, Instance, Kind};
+use crate::host::status::Ending;
+use crate::host::vm_state::VmState;
 use std::fmt;
 use std::sync::OnceLock;
 use wasmtime::{Config, Engine, Extern, Func, FuncType, Linker, Module, Store, Trap, Val, ValType};
@@ -37,7 +36,7 @@ impl Code for Compiled {
         self.0.imports().map(|import| (import.module().to_owned(), import.name().to_owned())).collect()
     }
 
-    fn instantiate(&self, state: VmState, imports: &[(String, &'static Import)]) -> Result<Box<dyn Instance>, String> {
+    fn instantiate(&self, state: VmState, imports: &Imports) -> Result<Box<dyn Instance>, String> {
         let say = |error: wasmtime::Error| format!("{error:#}");
         let mut linker = Linker::new(engine());
         for &(ref module, import) in imports {
@@ -63,9 +62,12 @@ impl Code for Compiled {
     }
 }
 
-fn signature(import: &Import) -> FuncType {
-    let params = import.params().map(|is_long| if is_long { ValType::I64 } else { ValType::I32 });
-    let results = import.returns().then_some(ValType::I32);
+fn signature(import: &dyn HostFunction) -> FuncType {
+    let params = import.params().into_iter().map(|kind| match kind {
+        Kind::Int => ValType::I32,
+        Kind::Long => ValType::I64,
+    });
+    let results = import.has_result().then_some(ValType::I32);
     FuncType::new(engine(), params, results)
 }
 
@@ -118,7 +120,7 @@ impl Caller for InCall<'_> {
 }
 
 fn limit(state: &VmState) -> u64 {
-    state.world.borrow().settings.fuel_limit
+    state.gateway.borrow().settings.fuel_limit
 }
 
 fn call(mut store: impl wasmtime::AsContextMut, function: Func, args: &[u32]) -> Result<Option<u32>, wasmtime::Error> {

@@ -1,43 +1,19 @@
 //! The engines that run modules, behind one interface: the engine is part of a gateway's host, and one that compiles an
 //! instruction wrongly is a fault of that gateway like any other.
 //!
-//! An engine [compiles](Engine::compile) a module; the [`Code`] makes an [`Instance`] with the host's functions; these are handed
-//! a [`Caller`], which is the instance in the middle of the call. The state of the VM lives in the instance.
+//! An engine [compiles](Engine::compile) a module; the [`Code`] makes an [`Instance`] with [`HostFunction`]s; these are handed a
+//! [`Caller`], which is the instance in the middle of the call. The state of the VM lives in the instance.
 
 mod library;
 mod metered;
 mod watchdog;
 
-use super::abi::Import;
-use super::vm::{Ending, VmState};
-use std::fmt;
-
-/// What compiles and runs a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// The release of wasmtime that this package is built with. It counts fuel: a call that does not end is a trap, and what a call
-    /// costs is the same on every machine. It stands for V8, which Envoy has.
-    Metered,
-    /// wasmtime 0.38, in APISIX's wasm-nginx-module 0.7.
-    Wasmtime0_38,
-    /// wasmtime 14, in Kong 3.6.
-    Wasmtime14,
-    /// wasmtime 19, in Kong 3.7.
-    Wasmtime19,
-    /// wasmtime 26, in Kong 3.9.
-    Wasmtime26,
-}
+use super::profile::Engine;
+use super::status::Ending;
+use super::vm_state::VmState;
 
 impl Engine {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 5;
-
-    /// Whether it counts what calls cost, and ends those that cost more than they may.
-    pub fn counts_fuel(self) -> bool {
-        self == Engine::Metered
-    }
-
-    /// Compiles a module in the binary format. The error is what the engine says against it.
+    /// Compiles a module in the binary format. The error is why the engine rejects it.
     ///
     /// Panics with one sentence when the engine is not installed.
     pub(crate) fn compile(self, wasm: &[u8]) -> Result<Box<dyn Code>, String> {
@@ -50,26 +26,13 @@ impl Engine {
     }
 }
 
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Engine::Metered => "wasmtime with fuel",
-            Engine::Wasmtime0_38 => "wasmtime 0.38",
-            Engine::Wasmtime14 => "wasmtime 14",
-            Engine::Wasmtime19 => "wasmtime 19",
-            Engine::Wasmtime26 => "wasmtime 26",
-        })
-    }
-}
-
 /// A module that an engine has compiled.
 pub(crate) trait Code: Send + Sync {
     /// What the module imports: a module and a name each.
     fn imports(&self) -> Vec<(String, String)>;
 
-    /// Makes an instance, which can call these host functions and no others; each has the name of the module that it is
-    /// imported from before it. The error says why it cannot be made.
-    fn instantiate(&self, state: VmState, imports: &[(String, &'static Import)]) -> Result<Box<dyn Instance>, String>;
+    /// Makes an instance, which can call these host functions and no others. The error says why it cannot be made.
+    fn instantiate(&self, state: VmState, imports: &Imports) -> Result<Box<dyn Instance>, String>;
 }
 
 /// An instance of a module.
@@ -94,6 +57,51 @@ pub(crate) struct Called {
     pub(crate) ended: Result<Option<u32>, Ending>,
     /// What it has cost, where that is counted.
     pub(crate) fuel: u64,
+}
+
+/// The host functions of a module, each with the name of the module that it is imported from before it.
+pub(crate) type Imports = Vec<(String, &'static dyn HostFunction)>;
+
+/// A function of the host that modules can call.
+pub(crate) trait HostFunction: Sync {
+    fn name(&self) -> &'static str;
+
+    fn params(&self) -> Vec<Kind>;
+
+    /// Whether it has a result, an `i32`.
+    fn has_result(&self) -> bool;
+
+    /// Answers a call of it; the error unwinds the module.
+    fn answer(&self, caller: &mut dyn Caller, args: &Args) -> Result<u32, Ending>;
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An `i32`.
+    Int,
+    /// An `i64`.
+    Long,
+}
+
+/// The arguments of a host call.
+pub(crate) struct Args(Vec<u64>);
+
+impl Args {
+    /// The numbers of an engine; an `i32` is its unsigned form.
+    pub(crate) fn new(params: impl Iterator<Item = u64>) -> Self {
+        Args(params.collect())
+    }
+
+    /// The argument at this place, an `i32` in the signature.
+    pub(crate) fn int(&self, place: usize) -> u32 {
+        u32::try_from(self.0[place]).expect("an i32 parameter")
+    }
+
+    /// The argument at this place, an `i64` in the signature.
+    pub(crate) fn long(&self, place: usize) -> u64 {
+        self.0[place]
+    }
 }
 
 /// An instance in the middle of a call of a host function.

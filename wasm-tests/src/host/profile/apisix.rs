@@ -17,7 +17,7 @@
 //! | not implemented | `calls_that_are_not_implemented_say_so`, `metrics_have_no_effect` |
 //! | one VM, a root context per configuration on first use | `a_root_context_is_made_for_each_configuration_…` |
 //! | on_configure false: 503 each time | `a_refused_configuration_is_a_503_…` |
-//! | a module that can not be loaded: traffic passes | `a_module_that_can_not_be_loaded_lets_traffic_pass` |
+//! | a module that cannot be loaded: traffic passes | `a_module_that_can_not_be_loaded_lets_traffic_pass` |
 //! | two `Authorization`, first duplicate, `""`, removal | `two_authorization_headers_…`, `the_first_of_repeated_…`, `an_empty_value_removes_a_header` |
 //! | map of 100, by name all, no Host | `the_map_shows_the_first_100_headers_…`, `without_a_host_the_map_…` |
 //! | `num_headers` 0, `end_of_stream` true | `there_are_always_0_headers_and_the_stream_always_ends` |
@@ -31,23 +31,22 @@
 //! | traps brick the plugin or kill the worker | `a_trap_bricks_the_plugin_…`, `a_trap_may_kill_the_worker` |
 //! | replies | `a_reply_keeps_repeated_headers`, `a_reply_without_a_body_is_an_error_page_of_nginx`, `in_the_response_only_headers_…` |
 //!
-//! What a harness can not show: SNI, the verified name and trusted CAs of callouts (no bytes are sent: `Answer::tls_failure` is
+//! What a harness cannot show: SNI, the verified name and trusted CAs of callouts (no bytes are sent: `Answer::tls_failure` is
 //! a failed check); the heap that 128 headers corrupt (here the worker dies at once; really some time later); `conf` re-encoded from
 //! an object and `$env://` (`Builder::configuration` is what arrives); `skip_mtls_uri_regex` and SNI routing (`Peer::untrusted`
 //! and `Peer::plaintext` are what they let through); plugin priorities and phases (`Request::answered_before_the_filter` is a
 //! plugin that ran earlier); the second `on_configure` of a refused request, in its response phase.
 
 use super::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable, nginx,
 };
-use crate::host::callout::{Failure, Response};
-use crate::host::engine::Engine;
+use crate::host::callout::{Failure, Response, Timeouts};
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
-use crate::host::status::Status;
+use crate::host::status::{Refused, Status};
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -2,16 +2,15 @@
 //! It follows `source/extensions/common/wasm/context.cc` and the CEL attributes of Envoy, and what was seen running.
 
 use super::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, RootContexts, SecondReply, SharedStore, Ticks, Timeouts,
-    Tokens, TurnedAway, Unusable,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Removal, Reply, ReplyInResponse, RootContexts, SecondReply, SharedStore, Ticks, Tokens,
+    TurnedAway, Unusable,
 };
-use crate::host::callout::{Failure, Response};
-use crate::host::engine::Engine;
+use crate::host::callout::{Failure, Response, Timeouts};
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
-use crate::host::status::Status;
+use crate::host::status::{Refused, Status};
 use std::time::Duration;
 
 /// `plugin_name`, `plugin_root_id` and `plugin_vm_id`.

@@ -40,7 +40,7 @@
 //! Stricter than Kong: by Kong's source no filter is attached before the access phase of its plugins has ended, so that the answer of
 //! a plugin which ends a request there is not shown to the filter; here it is (`Request::answered_before_the_filter`).
 //!
-//! What a harness can not show: that `random_get` is not cryptographic (its bytes look alike; here they follow from a seed);
+//! What a harness cannot show: that `random_get` is not cryptographic (its bytes look alike; here they follow from a seed);
 //! torn values of shared data (one worker runs at a time) and their loss on a reload (there is none); `Connection: close`, SNI,
 //! chain depth and certificate checks of callouts (no bytes are sent: `Answer::tls_failure` is a failed check); DNS settings
 //! of the root context (`Answer::unresolved` is their effect); `ssl_client_s_dn_legacy` (a rule for filters); `kong.conf`, the
@@ -48,16 +48,15 @@
 //! normalisation of `//` and `/../` in `:path`; Kong's exit of the whole worker after a trap in `on_configure` (the start fails).
 
 use super::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner, Profile,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable, nginx,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
+    Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable, nginx,
 };
-use crate::host::callout::{CalloutOutcome, Failure, Response};
-use crate::host::engine::Engine;
+use crate::host::callout::{CalloutOutcome, Failure, Response, Timeouts};
 use crate::host::headers::Headers;
 use crate::host::record::Level;
 use crate::host::request::Request;
-use crate::host::status::Status;
+use crate::host::status::{Refused, Status};
 use std::time::Duration;
 
 /// The most pairs that fit into the memory that the host asks the module for.
@@ -355,7 +354,7 @@ fn local_reply(reply: &Reply<'_>) -> Given<Response> {
 fn dispatch(call: &Dispatch<'_>) -> Result<(), Refused> {
     let may = ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_tick", "proxy_on_http_call_response"];
     if !may.contains(&call.during) {
-        return Err(Refused::Trap(format!("can not send HTTP dispatch during {}", call.during)));
+        return Err(Refused::Trap(format!("cannot send HTTP dispatch during {}", call.during)));
     }
     let incomplete = [":method", ":path"].iter().any(|name| call.headers.get(name).is_none_or(<[u8]>::is_empty));
     if incomplete || !is_address(call.upstream) {

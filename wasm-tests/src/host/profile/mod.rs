@@ -1,7 +1,7 @@
 //! A profile is one gateway's way of hosting proxy-wasm modules, as data: everything in which gateways differ.
 //! The host asks it; the rest of the host is the ABI, which they share.
 //!
-//! | difference | its seat |
+//! | difference | field |
 //! |---|---|
 //! | what compiles and runs the module | [`Profile::engine`] |
 //! | names and encodings of properties | [`Profile::property`], [`Profile::set_property`], [`Profile::spelling`] |
@@ -24,7 +24,7 @@
 //! | waking another stream | `proxy_set_effective_context` and `proxy_continue_stream` in [`Profile::silent`] |
 //! | what a local reply becomes | [`Profile::local_reply`], [`Profile::second_reply`], [`Profile::reply_in_response`] |
 //! | what a trap leaves behind | [`Profile::after_trap`] |
-//! | a module that can not be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
+//! | a module that cannot be loaded, or refuses its configuration | [`Profile::unloadable`], [`Profile::refused`] |
 
 mod apisix;
 mod envoy;
@@ -33,17 +33,16 @@ mod nginx;
 mod rules;
 
 pub use rules::{
-    AfterCallback, AfterTrap, Bodies, Dispatch, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move, Owner,
-    PropertyQuery, Refused, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
-    Ticks, Timeouts, Tokens, TurnedAway, Unusable,
+    AfterCallback, AfterTrap, Bodies, Dispatch, Engine, Facts, Forward, Given, HalfAnswers, Isolation, Metrics, Move,
+    Owner, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore, Slice,
+    Ticks, Tokens, TurnedAway, Unusable,
 };
 
-use super::callout::{CalloutOutcome, Failure, Response};
-use super::engine::Engine;
+use super::callout::{CalloutOutcome, Failure, Response, Timeouts};
 use super::headers::Headers;
 use super::record::Level;
 use super::request::Request;
-use super::status::Status;
+use super::status::{Refused, Status};
 use std::time::Duration;
 
 /// One gateway's way of hosting modules. Take one and change a field to get a variant:
@@ -170,7 +169,7 @@ pub struct Profile {
     pub reuses_contexts: bool,
     /// Which requests share a VM.
     pub isolation: Isolation,
-    /// What a module that can not be loaded leads to.
+    /// What a module that cannot be loaded leads to.
     pub unloadable: Unusable,
     /// What a module that refuses its configuration leads to.
     pub refused: Unusable,

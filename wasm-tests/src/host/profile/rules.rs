@@ -2,26 +2,46 @@
 
 use crate::host::headers::Headers;
 use crate::host::request::Peer;
-use crate::host::status::Status;
+use crate::host::status::Refused;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-/// How a host call ends when it does not succeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// It returns this status to the module.
-    Status(Status),
-    /// It returns this status, and the gateway writes this line to its own log, with the level "alert".
-    Alert(Status, String),
-    /// The module traps.
-    Trap(String),
-    /// The whole worker process dies.
-    Crash(String),
+/// What compiles and runs a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The release of wasmtime that this package is built with. It counts fuel: a call that does not end is a trap, and what a call
+    /// costs is the same on every machine. It stands for V8, which Envoy has.
+    Metered,
+    /// wasmtime 0.38, in APISIX's wasm-nginx-module 0.7.
+    Wasmtime0_38,
+    /// wasmtime 14, in Kong 3.6.
+    Wasmtime14,
+    /// wasmtime 19, in Kong 3.7.
+    Wasmtime19,
+    /// wasmtime 26, in Kong 3.9.
+    Wasmtime26,
 }
 
-impl From<Status> for Refused {
-    fn from(status: Status) -> Self {
-        Refused::Status(status)
+impl Engine {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 5;
+
+    /// Whether it counts what calls cost, and ends those that cost more than they may.
+    pub fn counts_fuel(self) -> bool {
+        self == Engine::Metered
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Metered => "wasmtime with fuel",
+            Engine::Wasmtime0_38 => "wasmtime 0.38",
+            Engine::Wasmtime14 => "wasmtime 14",
+            Engine::Wasmtime19 => "wasmtime 19",
+            Engine::Wasmtime26 => "wasmtime 26",
+        })
     }
 }
 
@@ -99,15 +119,6 @@ pub enum ReplyInResponse {
     StatusAndFirstPart,
     /// Its headers are added to the response; its status and body are dropped.
     HeadersOnly,
-}
-
-/// What the timeout of a callout limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timeouts {
-    /// The whole call.
-    WholeCall,
-    /// Each wait for the network: a server that drips outlives it.
-    EachWait,
 }
 
 /// What a module gets of an answer whose connection broke in its body.
@@ -206,7 +217,7 @@ pub enum Isolation {
     Stream,
 }
 
-/// What a module that can not be loaded, or refuses its configuration, leads to.
+/// What a module that cannot be loaded, or refuses its configuration, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// The gateway does not start.

@@ -23,12 +23,12 @@ use super::keystore::Publications;
 use super::pki::{Identity, Pki};
 use super::tokens::now;
 
-mod judge;
+mod verifier;
 
-pub use judge::Accepted;
-use judge::{Caller, Judge};
+pub use verifier::Accepted;
+use verifier::{Caller, Verifier};
 
-/// A request that arrived, and what the Hub thought of it.
+/// A request that arrived, and whether the Hub accepts its token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The server name that the caller asked for in TLS.
@@ -58,7 +58,7 @@ type ResponseHeaders = Box<dyn Fn() -> Vec<(String, String)> + Send>;
 
 struct State {
     pki: &'static Pki,
-    judge: Judge,
+    verifier: Verifier,
     acceptor: Mutex<TlsAcceptor>,
     response_headers: Mutex<ResponseHeaders>,
     hangs_up: Mutex<bool>,
@@ -74,7 +74,7 @@ impl Hub {
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             pki,
-            judge: Judge::new(publications, PROVIDER_ID),
+            verifier: Verifier::new(publications, PROVIDER_ID),
             acceptor: Mutex::new(acceptor(pki, &pki.hub_server)),
             response_headers: Mutex::new(Box::new(Vec::new)),
             hangs_up: Mutex::default(),
@@ -182,7 +182,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, io::Error> {
     let request = Received::of(request).await;
-    let verdict = state.judge.judge(&caller, &request.values("authorization"), now());
+    let verdict = state.verifier.verify(&caller, &request.values("authorization"), now());
     let (status, body) = match &verdict {
         Err(reason) => (401, json!({"errorMessage": reason})),
         Ok(_) if request.method == "GET" && request.path == "/hello-mtls" => (200, hello(&caller, &request)),

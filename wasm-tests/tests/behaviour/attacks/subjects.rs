@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
-use wasm_tests::stage::pki::Subject;
+use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::jwks;
 
 use super::*;

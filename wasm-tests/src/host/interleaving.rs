@@ -1,16 +1,13 @@
-//! Workers that come between: while one worker is in the middle of a host call, another gets a request. Real workers are
-//! threads; here one runs at a time, and a test says where it is interrupted.
-//!
-//! The machine is lent to the VM that is being called, so that a host call can run another worker before it returns.
+//! Interleaved workers: while one worker is in the middle of a host call, another gets a request. Real workers are threads; here
+//! one runs at a time, and a test says where it is interrupted.
 
-use super::abi;
-use super::machine::Machine;
+use super::host_call;
 use super::request::Request;
 
-/// A moment in the middle of a host call of some worker: by default the first such call of any other worker than the one
-/// that comes between, counted from when the moment was named.
+/// A point in the middle of a host call of some worker: by default the first such call of any other worker than the one
+/// that comes between, counted from when the request was left to wait for it.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct InterleavingPoint {
     call: &'static str,
     side: Side,
     worker: Option<usize>,
@@ -25,17 +22,18 @@ pub(crate) enum Side {
     After,
 }
 
-/// A request that waits for its moment.
+/// A request that waits until another worker reaches its point.
 pub(crate) struct Interruption {
-    moment: Moment,
+    point: InterleavingPoint,
     seen: usize,
-    worker: usize,
-    request: Option<Request>,
+    /// The worker that is to get it.
+    pub(crate) worker: usize,
+    pub(crate) request: Option<Request>,
     /// The exchange that it became.
     pub(crate) exchange: Option<usize>,
 }
 
-impl Moment {
+impl InterleavingPoint {
     /// Before the host call of this name has any effect. Panics when the ABI has no such call.
     pub fn before(host_call: &str) -> Self {
         Self::new(host_call, Side::Before)
@@ -65,18 +63,18 @@ impl Moment {
     }
 
     fn new(host_call: &str, side: Side) -> Self {
-        Moment { call: abi::known(host_call), side, worker: None, subject: None, nth: 1 }
+        InterleavingPoint { call: host_call::known(host_call), side, worker: None, subject: None, nth: 1 }
     }
 }
 
 impl Interruption {
-    pub(crate) fn new(moment: Moment, worker: usize, request: Request) -> Self {
-        Interruption { moment, seen: 0, worker, request: Some(request), exchange: None }
+    pub(crate) fn new(point: InterleavingPoint, worker: usize, request: Request) -> Self {
+        Interruption { point, seen: 0, worker, request: Some(request), exchange: None }
     }
 
-    /// Whether this is the moment; counts the call.
+    /// Whether this side of this call is the point; counts the call.
     pub(crate) fn strikes(&mut self, call: &str, side: Side, worker: usize, subject: Option<&str>) -> bool {
-        let Moment { call: wanted, side: wanted_side, worker: of, subject: about, nth } = &self.moment;
+        let InterleavingPoint { call: wanted, side: wanted_side, worker: of, subject: about, nth } = &self.point;
         if call != *wanted
             || side != *wanted_side
             || worker == self.worker
@@ -87,18 +85,5 @@ impl Interruption {
         }
         self.seen += 1;
         self.seen == *nth
-    }
-}
-
-impl Machine {
-    /// Sends the request of an interruption. It goes as far as it can without time passing.
-    pub(crate) fn interrupt(&mut self, interruption: usize) {
-        let (worker, request) = {
-            let waiting = &mut self.world.borrow_mut().interruptions[interruption];
-            (waiting.worker, waiting.request.take().expect("it strikes once"))
-        };
-        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and can not come between");
-        let exchange = self.begin(worker, request);
-        self.world.borrow_mut().interruptions[interruption].exchange = Some(exchange);
     }
 }

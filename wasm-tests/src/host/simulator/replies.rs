@@ -1,24 +1,24 @@
 //! Answers that the gateway gives by itself: local replies of the module, and those for a filter that has failed or waited
 //! too long. It follows Envoy's filter manager; what becomes of a reply once the response is on its way is the profile's.
 
-use super::callout::Response;
-use super::exchange::{ExchangeState, Stage};
-use super::machine::Machine;
-use super::profile::ReplyInResponse;
-use super::vm::{LocalReply, Message, Replacement};
+use super::Simulator;
+use crate::host::callout::Response;
+use crate::host::exchange::{ExchangeState, Stage};
+use crate::host::profile::ReplyInResponse;
+use crate::host::vm_state::{LocalReply, Message, Replacement};
 
-impl Machine {
-    pub(crate) fn reply(&mut self, exchange: usize, reply: LocalReply) {
+impl Simulator {
+    pub(super) fn reply(&mut self, exchange: usize, reply: LocalReply) {
         let state = &mut self.exchanges[exchange];
         if state.called && state.stage < Stage::Bank {
             state.prepared.get_or_insert(reply);
             return;
         }
-        if self.world.borrow().profile.callout_before_reply && self.pending(exchange) > 0 {
+        if self.gateway.borrow().profile.callout_before_reply && self.pending(exchange) > 0 {
             return;
         }
         let ExchangeState { vm, context, .. } = self.exchanges[exchange];
-        self.world.borrow_mut().cancel_callouts(vm, Some(context));
+        self.gateway.borrow_mut().cancel_callouts(vm, Some(context));
         let response = Response { headers: reply.headers, body: reply.body };
         let details = reply.details;
         match self.exchanges[exchange].stage {
@@ -33,9 +33,9 @@ impl Machine {
         }
     }
 
-    /// What is replaced of a response that is on its way already passes the filter no second time.
+    /// Replaces parts of a response that is on its way already. They do not pass the filter a second time.
     fn reply_in_response(&mut self, exchange: usize, reply: Response, details: String) {
-        let kind = self.world.borrow().profile.reply_in_response;
+        let kind = self.gateway.borrow().profile.reply_in_response;
         let Response { headers, body: sent } = reply;
         match kind {
             ReplyInResponse::Replaces => self.exchanges[exchange].details = Some(details),
@@ -67,7 +67,7 @@ impl Machine {
     }
 
     /// Fails the request for which a VM was called when it trapped.
-    pub(crate) fn fail_called(&mut self, vm: u64, context: u32) {
+    pub(super) fn fail_called(&mut self, vm: u64, context: u32) {
         let hit = |state: &ExchangeState| (state.vm, state.context) == (vm, context) && state.stage != Stage::Over;
         if let Some(exchange) = self.exchanges.iter().position(hit) {
             self.fail_stream(exchange, 503);
@@ -75,14 +75,14 @@ impl Machine {
     }
 
     /// What the gateway answers for a filter that has failed.
-    pub(crate) fn fail_stream(&mut self, exchange: usize, status: u16) {
+    pub(super) fn fail_stream(&mut self, exchange: usize, status: u16) {
         let headers = [(":status", status.to_string())].into_iter().collect();
         self.exchanges[exchange].details = Some("wasm_fail_stream".to_owned());
         self.conclude(exchange, Response { headers, body: Vec::new() });
     }
 
     /// The client has waited too long.
-    pub(crate) fn time_out(&mut self, exchange: usize) {
+    pub(super) fn time_out(&mut self, exchange: usize) {
         if matches!(self.exchanges[exchange].stage, Stage::Bank | Stage::Over) {
             return;
         }

@@ -1,11 +1,11 @@
-//! A response as a client of nginx gets it: written byte for byte as the host would, and read by somebody who forgives nothing.
-//! What a lenient reader puts right is what makes real clients hang, or take the rest of a body for the next response.
+//! A response as a client of nginx gets it: written byte for byte as the host writes it, and read by a strict reader. Mistakes that a
+//! lenient reader would put right make real clients hang, or take the rest of a body for the next response.
 
-use super::callout::Response;
-use super::headers::Headers;
+use crate::host::callout::Response;
+use crate::host::headers::Headers;
 
-/// The bytes of a response. `reason` stands in its status line as it is: where it should begin with the status, nobody adds it.
-pub(crate) fn write(response: &Response, reason: Option<&str>, is_bodiless: bool) -> Vec<u8> {
+/// The bytes of a response. `reason` is written into its status line as it is, even if it lacks the status.
+pub(super) fn write(response: &Response, reason: Option<&str>, is_bodiless: bool) -> Vec<u8> {
     let status = response.status();
     let line = reason.map_or_else(|| format!("{status} {}", phrase(status)), str::to_owned);
     let mut bytes = format!("HTTP/1.1 {line}\r\n").into_bytes();
@@ -31,7 +31,7 @@ pub(crate) fn write(response: &Response, reason: Option<&str>, is_bodiless: bool
 
 /// Reads one response, which must be all that there is, unless it says that the connection ends with it (RFC 9112 §3 to §6,
 /// §9.6). The error is a sentence.
-pub(crate) fn read(bytes: &[u8], is_bodiless: bool) -> Result<Response, String> {
+pub(super) fn read(bytes: &[u8], is_bodiless: bool) -> Result<Response, String> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the head has no end")?;
     let (head, body) = (&bytes[..end], &bytes[end + 4..]);
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));

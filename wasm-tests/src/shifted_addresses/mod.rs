@@ -15,8 +15,6 @@
 
 mod names;
 mod operators;
-#[cfg(test)]
-mod tests;
 mod values;
 mod walk;
 
@@ -28,7 +26,7 @@ use names::Names;
 use walk::Function;
 
 /// The list of accesses that are harmless, although the analysis cannot prove it. Its own comments explain it.
-pub const HARMLESS: &str = include_str!("../shifted-addresses.txt");
+pub const HARMLESS: &str = include_str!("../../shifted-addresses.txt");
 
 /// Where the number comes from that is shifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,3 +150,6 @@ fn listed(list: &str, faults: &mut Vec<String>) -> BTreeMap<Key, usize> {
     }
     listed
 }
+
+#[cfg(test)]
+mod tests;

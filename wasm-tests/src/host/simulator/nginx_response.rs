@@ -1,23 +1,21 @@
 //! How nginx sends a response: its body in the parts that it has read, each shown to the module, and all of it as bytes that a
 //! client reads. It follows `ngx_http_wasm_filter_module.c` of ngx_wasm_module, and what was seen running.
 
-use super::callout::Response;
-use super::exchange::{ExchangeState, Stage};
-use super::gateway::Outcome;
-use super::machine::{Machine, size};
-use super::vm::Stream;
-use super::wire;
+use super::{Simulator, size, wire};
+use crate::host::callout::Response;
+use crate::host::exchange::{ExchangeState, Outcome, Stage};
+use crate::host::vm_state::Stream;
 
 /// How much of a response nginx reads at once: a page of memory, as its `proxy_buffers` are by default.
 const NGINX_BUFFER: usize = 4096;
 
-impl Machine {
+impl Simulator {
     /// Shows the module a response's body as nginx does: each part that has been read, and after them that it has ended. With
     /// a length, the host guesses that a part as long as the whole is the last one, and does not say when it has ended.
     ///
     /// What nginx answers itself, and a body of a server that is empty, come in one part that says that it is the last. If that
     /// is replaced by a part that does not say so, nginx waits for another one for ever.
-    pub(crate) fn parts_of_response(&mut self, exchange: usize) {
+    pub(super) fn parts_of_response(&mut self, exchange: usize) {
         let take_body = |stream: &mut Stream| std::mem::take(&mut stream.response.body);
         let Some(body) = self.with_stream(exchange, take_body) else { return };
         let length = self.exchanges[exchange].announced_length;
@@ -59,8 +57,8 @@ impl Machine {
     }
 
     /// What a client reads of a response, where the gateway writes HTTP itself.
-    pub(crate) fn as_the_client_reads_it(&mut self, exchange: usize, response: Response) -> Response {
-        if !self.world.borrow().profile.writes_http || response.headers.get(":status").is_none() {
+    pub(super) fn as_the_client_reads_it(&mut self, exchange: usize, response: Response) -> Response {
+        if !self.gateway.borrow().profile.writes_http || response.headers.get(":status").is_none() {
             return response;
         }
         let state = &mut self.exchanges[exchange];

@@ -1,21 +1,37 @@
-//! The moving part: workers with their VMs, calls into them, and events in the order of time.
+//! What runs a gateway: workers with their VMs, calls into them, and events in the order of time.
+//!
+//! The files below hold the methods of [`Simulator`] by subject: how a worker [loads](loading) the module, how it
+//! [accepts](accept) a request, the [stages] that the request passes and how [replies] and
+//! [responses of nginx](nginx_response) end it, and what [crashes](crash) leave behind. They call each other: a request that
+//! traps is answered, an answer passes the filter, and the filter may trap.
 
-use super::callout::{Answer, CalloutOutcome, Response};
-use super::exchange::ExchangeState;
-use super::gateway::Cut;
-use super::headers::Headers;
-use super::module::Module;
-use super::profile::{AfterCallback, HalfAnswers, Owner};
-use super::vm::{Action, Ending, Returned, Vm};
-use super::world::{Event, Tick, World};
-use super::{Failure, Status};
+mod accept;
+mod crash;
+mod loading;
+mod nginx_response;
+mod replies;
+mod stages;
+mod wire;
+
+pub use loading::Reason;
+
+use crate::host::callout::{Answer, CalloutOutcome, Failure, Response};
+use crate::host::exchange::{Cut, ExchangeState};
+use crate::host::gateway_state::{Event, GatewayState, Tick};
+use crate::host::headers::Headers;
+use crate::host::module::Module;
+use crate::host::profile::{AfterCallback, HalfAnswers, Owner};
+use crate::host::status::{Ending, Status};
+use crate::host::vm::{Returned, Vm};
+use crate::host::vm_state::Action;
 use std::cell::RefCell;
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub(crate) struct Machine {
+pub(crate) struct Simulator {
     pub(crate) module: Module,
-    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) gateway: Rc<RefCell<GatewayState>>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) exchanges: Vec<ExchangeState>,
     pub(crate) bank: Answer,
@@ -23,12 +39,12 @@ pub(crate) struct Machine {
     /// The reports of traps and crashes.
     pub(crate) traps: Vec<String>,
     pub(crate) crashes: Vec<String>,
-    /// What clients could not read.
+    /// The reports of responses that no strict client can read.
     pub(crate) broken_http: Vec<String>,
     pub(crate) vms: u64,
 }
 
-/// What happens in a test without failing it.
+/// What may happen in a test without failing it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Expected {
     pub(crate) traps: bool,
@@ -36,8 +52,8 @@ pub(crate) struct Expected {
     pub(crate) broken_http: bool,
 }
 
-/// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. Without a VM it has failed,
-/// unless its VM is being called.
+/// A place for a VM: a worker of the gateway, or one request of it that has a VM of its own. There is none while it is being
+/// called, and after it has failed.
 pub(crate) struct Worker {
     pub(crate) vm: Option<Vm>,
     pub(crate) called: bool,
@@ -63,11 +79,11 @@ pub(crate) enum Filter {
     Refuses(u16),
 }
 
-impl Machine {
-    pub(crate) fn new(module: Module, world: Rc<RefCell<World>>, expected: Expected) -> Self {
-        Machine {
+impl Simulator {
+    pub(crate) fn new(module: Module, gateway: Rc<RefCell<GatewayState>>, expected: Expected) -> Self {
+        Simulator {
             module,
-            world,
+            gateway,
             workers: Vec::new(),
             exchanges: Vec::new(),
             bank: Answer::ok(""),
@@ -82,21 +98,21 @@ impl Machine {
     /// Lets time pass, and everything happen that is due, in order.
     pub(crate) fn advance(&mut self, until: Duration) {
         loop {
-            let due = self.world.borrow_mut().events.due(until);
+            let due = self.gateway.borrow_mut().events.due(until);
             let Some((at, event)) = due else { break };
-            self.world.borrow_mut().clock.move_to(at);
+            self.gateway.borrow_mut().clock.move_to(at);
             self.happen(event);
         }
-        self.world.borrow_mut().clock.move_to(until);
+        self.gateway.borrow_mut().clock.move_to(until);
     }
 
     /// Ends the root contexts, as when the listener is drained.
     pub(crate) fn stop(&mut self) {
         for worker in 0..self.workers.len() {
             let root = self.workers[worker].root;
-            self.call(worker, "proxy_on_done", root, &[root], |machine, returned| {
+            self.call(worker, "proxy_on_done", root, &[root], |simulator, returned| {
                 let pending = returned.is_some_and(|returned| returned.value == 0);
-                machine.with_vm(worker, |vm| vm.state_mut().done_pending = pending);
+                simulator.with_vm(worker, |vm| vm.state_mut().done_pending = pending);
             });
             if self.with_vm(worker, |vm| vm.state().done_pending) == Some(false) {
                 self.end_root(worker);
@@ -107,7 +123,7 @@ impl Machine {
     fn end_root(&mut self, worker: usize) {
         let root = self.workers[worker].root;
         self.call(worker, "proxy_on_delete", root, &[root], |_, _| ());
-        self.bury(worker);
+        self.remove_vm(worker);
     }
 
     fn happen(&mut self, event: Event) {
@@ -126,7 +142,7 @@ impl Machine {
 
     fn deliver_callout(&mut self, callout: usize, outcome: CalloutOutcome) {
         {
-            let callout = &mut self.world.borrow_mut().callouts[callout];
+            let callout = &mut self.gateway.borrow_mut().callouts[callout];
             if callout.outcome == CalloutOutcome::Cancelled {
                 return;
             }
@@ -134,12 +150,12 @@ impl Machine {
         }
         let Some(worker) = self.receiver(callout) else { return };
         let ((vm, context), token, has_body, dead_connection) = {
-            let callout = &self.world.borrow().callouts[callout];
+            let callout = &self.gateway.borrow().callouts[callout];
             let dead_connection = callout.leaves_dead_connection.then(|| callout.upstream.clone());
             (callout.owner, callout.token, !callout.body.is_empty(), dead_connection)
         };
         let (response, readable) = self.shown(&outcome);
-        let profile = self.world.borrow().profile.clone();
+        let profile = self.gateway.borrow().profile.clone();
         let (headers, body) = response
             .as_ref()
             .map_or((0, 0), |response| (size((profile.answer_headers)(&response.headers)), size(response.body.len())));
@@ -168,9 +184,9 @@ impl Machine {
             if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
         });
         let args = [argument.unwrap_or(context), token, headers, body, 0];
-        self.call(worker, "proxy_on_http_call_response", context, &args, |machine, _| {
+        self.call(worker, "proxy_on_http_call_response", context, &args, |simulator, _| {
             // Envoy lets go of the response before it does what the module wanted.
-            machine.with_vm(worker, |vm| {
+            simulator.with_vm(worker, |vm| {
                 vm.state_mut().callout = None;
                 vm.state_mut().callout_buffers_in_use = false;
                 vm.state_mut().dead_connection = None;
@@ -185,22 +201,22 @@ impl Machine {
 
     /// The worker whose VM gets the callback of a callout; if that VM is gone, what is left to do.
     fn receiver(&mut self, callout: usize) -> Option<usize> {
-        let (vm, context) = self.world.borrow().callouts[callout].owner;
+        let (vm, context) = self.gateway.borrow().callouts[callout].owner;
         self.worker_of(vm).or_else(|| self.called_back_too_late(vm, context))
     }
 
     /// What the module gets of a callout that has ended, and whether it can read the body.
     fn shown(&self, outcome: &CalloutOutcome) -> (Option<Response>, bool) {
-        let world = self.world.borrow();
+        let gateway = self.gateway.borrow();
         match outcome {
             CalloutOutcome::Answered(response) => (Some(response.clone()), true),
             CalloutOutcome::Failed(Failure::ResetInBody)
-                if world.profile.half_answers == HalfAnswers::FalselySucceed =>
+                if gateway.profile.half_answers == HalfAnswers::FalselySucceed =>
             {
                 let headers = [(":status", "200"), ("content-length", "64")].into_iter().collect();
                 (Some(Response { headers, body: vec![0; 64] }), false)
             }
-            CalloutOutcome::Failed(failure) => ((world.profile.failed)(*failure), true),
+            CalloutOutcome::Failed(failure) => ((gateway.profile.failed)(*failure), true),
             CalloutOutcome::InFlight | CalloutOutcome::Cancelled => (None, true),
         }
     }
@@ -217,8 +233,8 @@ impl Machine {
         }
         self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
         match self.with_vm(worker, current).flatten() {
-            Some(period) => self.world.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
-            // It has trapped: the timer of the process does not know.
+            Some(period) => self.gateway.borrow_mut().plan(period, Event::Tick(Tick { period, ..tick })),
+            // It has trapped, which does not stop the timer of the process.
             None if !self.workers[worker].died && self.worker_of(tick.vm).is_none() => self.plan_leaked(tick),
             None => {}
         }
@@ -227,7 +243,7 @@ impl Machine {
     /// A tick of a VM that is gone: where ticks leak, it goes on in the VM that the worker has now.
     fn leaked_tick(&mut self, tick: Tick) {
         let Tick { worker, .. } = tick;
-        if self.world.borrow().profile.ticks.leak {
+        if self.gateway.borrow().profile.ticks.leak {
             self.reload_if_failed(worker);
             let root = self.workers[worker].root;
             self.call(worker, "proxy_on_tick", root, &[root], |_, _| ());
@@ -238,28 +254,33 @@ impl Machine {
     }
 
     fn plan_leaked(&mut self, tick: Tick) {
-        let world = &mut *self.world.borrow_mut();
-        if world.profile.ticks.leak {
-            world.plan(tick.period, Event::Tick(tick));
+        let gateway = &mut *self.gateway.borrow_mut();
+        if gateway.profile.ticks.leak {
+            gateway.plan(tick.period, Event::Tick(tick));
         }
     }
 
-    /// Calls the module; `then` gets what it returned, `None` if it has no such export. Afterwards everything is done
-    /// that host calls have queued. After a trap `then` is not called.
-    pub(crate) fn call(
+    /// Calls the module. Meanwhile the VM has the simulator, so that a host call can run another worker before it returns.
+    ///
+    /// `then` gets what it returned, `None` if it has no such export. Afterwards everything is done that host calls have queued.
+    /// After a trap `then` is not called.
+    fn call(
         &mut self,
         worker: usize,
         export: &'static str,
         context: u32,
         args: &[u32],
-        then: impl FnOnce(&mut Machine, Option<Returned>),
+        then: impl FnOnce(&mut Simulator, Option<Returned>),
     ) {
         let Some(mut vm) = self.workers[worker].vm.take() else { return };
         self.workers[worker].called = true;
-        let absent = Machine::new(self.module.clone(), Rc::clone(&self.world), self.expected);
-        vm.state_mut().machine = Some(Box::new(std::mem::replace(self, absent)));
+        let absent = Simulator::new(self.module.clone(), Rc::clone(&self.gateway), self.expected);
+        let lent = Rc::new(RefCell::new(mem::replace(self, absent)));
+        let simulator = Rc::clone(&lent);
+        vm.state_mut().interrupt = Some(Box::new(move |interruption| simulator.borrow_mut().interrupt(interruption)));
         let ended = vm.call(export, context, args);
-        *self = *vm.state_mut().machine.take().expect("what was lent comes back");
+        vm.state_mut().interrupt = None;
+        *self = Rc::into_inner(lent).expect("what was lent comes back").into_inner();
         self.workers[worker].called = false;
         self.workers[worker].vm = Some(vm);
         match ended {
@@ -272,9 +293,21 @@ impl Machine {
         }
     }
 
+    /// Sends the request of an interruption. It goes as far as it can without time passing.
+    fn interrupt(&mut self, interruption: usize) {
+        let (worker, request) = {
+            let waiting = &mut self.gateway.borrow_mut().interruptions[interruption];
+            (waiting.worker, waiting.request.take().expect("it strikes once"))
+        };
+        assert!(!self.workers[worker].called, "worker {worker} is in the middle of a call and cannot come between");
+        let exchange = self.begin(worker, request);
+        self.gateway.borrow_mut().interruptions[interruption].exchange = Some(exchange);
+    }
+
     fn act(&mut self, worker: usize, action: Action) {
-        let exchange_of =
-            |machine: &mut Machine, context| machine.with_vm(worker, |vm| vm.state().exchange_of(context)).flatten();
+        let exchange_of = |simulator: &mut Simulator, context| {
+            simulator.with_vm(worker, |vm| vm.state().exchange_of(context)).flatten()
+        };
         match action {
             Action::ContinueRequest(context) => {
                 if let Some(exchange) = exchange_of(self, context) {
@@ -300,15 +333,15 @@ impl Machine {
         }
     }
 
-    pub(crate) fn worker_of(&self, id: u64) -> Option<usize> {
+    fn worker_of(&self, id: u64) -> Option<usize> {
         self.workers.iter().position(|worker| worker.vm.as_ref().is_some_and(|vm| vm.state().id == id))
     }
 
-    pub(crate) fn with_vm<T>(&mut self, worker: usize, act: impl FnOnce(&mut Vm) -> T) -> Option<T> {
+    fn with_vm<T>(&mut self, worker: usize, act: impl FnOnce(&mut Vm) -> T) -> Option<T> {
         self.workers[worker].vm.as_mut().map(act)
     }
 }
 
-pub(crate) fn size(length: usize) -> u32 {
+fn size(length: usize) -> u32 {
     u32::try_from(length).expect("a 32-bit length")
 }

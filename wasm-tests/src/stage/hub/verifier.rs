@@ -1,4 +1,4 @@
-//! How the Hub judges the bank's tokens: all of spec §2.4 and §4, with libraries that the filter does not use, and against
+//! How the Hub verifies the bank's tokens: all of spec §2.4 and §4, with libraries that the filter does not use, and against
 //! the certificate that arrived on the same connection.
 
 use std::collections::BTreeSet;
@@ -56,28 +56,28 @@ impl Caller {
     }
 }
 
-/// Judges tokens, and remembers which it has seen.
-pub(super) struct Judge {
+/// Verifies tokens, and remembers which it has seen.
+pub(super) struct Verifier {
     publications: Publications,
     audience: &'static str,
     seen: Mutex<BTreeSet<String>>,
 }
 
-impl Judge {
+impl Verifier {
     /// With the keys that the keystore publishes, and the `aud` that tokens must have.
     pub(super) fn new(publications: Publications, audience: &'static str) -> Self {
         Self { publications, audience, seen: Mutex::default() }
     }
 
-    /// Judges the values of `Authorization` in a request of this caller; what is wrong, if it is.
-    pub(super) fn judge(&self, caller: &Caller, values: &[&[u8]], now: u64) -> Result<Accepted, String> {
+    /// Verifies the values of `Authorization` in a request of this caller; the error says what is wrong.
+    pub(super) fn verify(&self, caller: &Caller, values: &[&[u8]], now: u64) -> Result<Accepted, String> {
         let [value] = values else { return Err(format!("Authorization came {} times", values.len())) };
         let value = std::str::from_utf8(value).map_err(|_| "Authorization is no text")?;
         let token = value.strip_prefix("Bearer ").ok_or("the scheme is not Bearer")?;
         demand(token.len() <= MAX_BYTES, || "the token is too long".to_owned())?;
         let header = self.header(token)?;
-        let claims = self.verified_claims(caller, token, &header)?;
-        self.judge_claims(caller, &claims, now)?;
+        let claims = self.signed_claims(caller, token, &header)?;
+        self.verify_claims(caller, &claims, now)?;
         Ok(Accepted { token: token.to_owned(), header, claims })
     }
 
@@ -90,14 +90,14 @@ impl Judge {
         Ok(header)
     }
 
-    fn verified_claims(&self, caller: &Caller, token: &str, header: &Value) -> Result<Value, String> {
+    fn signed_claims(&self, caller: &Caller, token: &str, header: &Value) -> Result<Value, String> {
         let set = self.publications.of(&caller.organisational_unit, &caller.common_name);
         let set = set.ok_or("the keystore has no keys of this caller")?;
         let set: JwkSet = serde_json::from_value(set).map_err(|error| format!("JWKS: {error}"))?;
         let kid = header["kid"].as_str().unwrap_or_default();
         let key = set.find(kid).ok_or_else(|| format!("the kid {kid} is not published"))?;
         let key = DecodingKey::from_jwk(key).map_err(|error| format!("JWK: {error}"))?;
-        // The signature only: the claims are judged below, and not by the library's defaults.
+        // The signature only: the claims are verified below, and not by the library's defaults.
         let mut rules = Validation::new(Algorithm::PS256);
         rules.required_spec_claims.clear();
         (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false);
@@ -105,7 +105,7 @@ impl Judge {
         Ok(token.claims)
     }
 
-    fn judge_claims(&self, caller: &Caller, claims: &Value, now: u64) -> Result<(), String> {
+    fn verify_claims(&self, caller: &Caller, claims: &Value, now: u64) -> Result<(), String> {
         let wrong = |claim: &str| format!("the claim {claim} is {}", claims[claim]);
         let seconds = |claim: &str| claims[claim].as_u64().ok_or_else(|| wrong(claim));
         demand(claims["iss"] == caller.organisation.as_str(), || wrong("iss"))?;
@@ -159,25 +159,25 @@ mod tests {
     use super::super::super::tokens::{Signer, Token, jwks, now, uuid, with_broken_signature};
     use super::*;
 
-    /// Judges the token that is made of a right one with the bank's key, or whole values of `Authorization`.
-    struct Court {
-        judge: Judge,
+    /// A verifier, and the caller whose tokens it gets.
+    struct Setup {
+        verifier: Verifier,
         caller: Caller,
         _keystore: Keystore,
     }
 
-    impl Court {
+    impl Setup {
         async fn new() -> Self {
             let pki = Pki::shared();
             let keystore = Keystore::start(&pki.keystore).await;
             keystore.publish(&pki.bank.subject, jwks([&pki.bank.signing]));
-            let judge = Judge::new(keystore.publications(), PROVIDER_ID);
-            Self { judge, caller: Caller::of(&pki.bank.transport.chain[0]).expect("C3"), _keystore: keystore }
+            let verifier = Verifier::new(keystore.publications(), PROVIDER_ID);
+            Self { verifier, caller: Caller::of(&pki.bank.transport.chain[0]).expect("C3"), _keystore: keystore }
         }
 
-        fn judge(&self, values: &[&str]) -> Result<Accepted, String> {
+        fn verify(&self, values: &[&str]) -> Result<Accepted, String> {
             let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
-            self.judge.judge(&self.caller, &values, now())
+            self.verifier.verify(&self.caller, &values, now())
         }
     }
 
@@ -192,16 +192,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_token_is_accepted_once() {
-        let court = Court::new().await;
+        let setup = Setup::new().await;
         let token = right();
         let value = bearer(&token);
-        assert_eq!(court.judge(&[&value]).expect("accepted").claims, token.claims);
-        assert!(court.judge(&[&value]).expect_err("a second time").contains("used before"));
+        assert_eq!(setup.verify(&[&value]).expect("accepted").claims, token.claims);
+        assert!(setup.verify(&[&value]).expect_err("a second time").contains("used before"));
     }
 
     #[tokio::test]
     async fn everything_else_is_refused_for_its_own_reason() {
-        let court = Court::new().await;
+        let setup = Setup::new().await;
         let now = now();
         let claim = |name: &str, value: Value| bearer(&right().claim(name, value));
         let header = |name: &str, value: Value| bearer(&right().header(name, value));
@@ -237,16 +237,16 @@ mod tests {
         ];
         for (reason, values) in cases {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            let refusal = court.judge(&values).expect_err(reason);
+            let refusal = setup.verify(&values).expect_err(reason);
             assert!(refusal.contains(reason), "{reason}: {refusal}");
         }
     }
 
     #[tokio::test]
     async fn a_right_token_of_one_caller_is_wrong_for_another() {
-        let mut court = Court::new().await;
-        court.caller = Caller::of(&Pki::shared().other_bank.transport.chain[0]).expect("a certificate");
-        assert!(court.judge(&[&bearer(&right())]).expect_err("another").contains("no keys of this caller"));
+        let mut setup = Setup::new().await;
+        setup.caller = Caller::of(&Pki::shared().other_bank.transport.chain[0]).expect("a certificate");
+        assert!(setup.verify(&[&bearer(&right())]).expect_err("another").contains("no keys of this caller"));
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! The arrival of a request at a worker: the gateway's own answers before the filter, requests that the filter does not
-//! see, and the context for those that it does.
+//! How a worker accepts a request: the gateway's own answers before the filter, requests that the filter does not see, and the
+//! context for those that it does.
 
-use super::callout::{CalloutOutcome, Response};
-use super::exchange::{ExchangeState, Flow, Stage};
-use super::gateway::{Cut, Outcome};
-use super::machine::{Filter, Machine, size};
-use super::profile::{Facts, Isolation, Timeouts, TurnedAway};
-use super::request::{Detour, Request};
-use super::vm::{Message, Stream};
-use super::world::Event;
+use super::{Filter, Simulator, size};
+use crate::host::callout::{CalloutOutcome, Response, Timeouts};
+use crate::host::exchange::{Cut, ExchangeState, Flow, Outcome, Stage};
+use crate::host::gateway_state::Event;
+use crate::host::headers::Headers;
+use crate::host::profile::{Facts, Isolation, TurnedAway};
+use crate::host::request::{Detour, Request};
+use crate::host::vm_state::{Message, Stream};
 
-impl Machine {
-    /// Lets a request arrive at a worker; its index is its name.
+impl Simulator {
+    /// Lets a request arrive at a worker; gives its index.
     pub(crate) fn begin(&mut self, worker: usize, request: Request) -> usize {
         let exchange = self.exchanges.len();
         let configuration =
-            request.configuration.clone().unwrap_or_else(|| self.world.borrow().settings.configuration.clone());
+            request.configuration.clone().unwrap_or_else(|| self.gateway.borrow().settings.configuration.clone());
         self.exchanges.push(ExchangeState {
             outcome: Outcome::Pending,
             response: None,
@@ -49,8 +49,8 @@ impl Machine {
                 return exchange;
             }
         };
-        let idle_timeout = self.world.borrow().profile.idle_timeout;
-        self.world.borrow_mut().plan(idle_timeout, Event::Idle { exchange });
+        let idle_timeout = self.gateway.borrow().profile.idle_timeout;
+        self.gateway.borrow_mut().plan(idle_timeout, Event::Idle { exchange });
         self.admit(exchange, stream, detour);
         exchange
     }
@@ -67,7 +67,7 @@ impl Machine {
             Filter::Refuses(status) => return self.fail_stream(exchange, status),
         }
         let (isolation, announced) = {
-            let profile = &self.world.borrow().profile;
+            let profile = &self.gateway.borrow().profile;
             (profile.isolation, profile.announced)
         };
         if isolation == Isolation::Stream {
@@ -88,7 +88,7 @@ impl Machine {
         }
         let (count, end_of_stream) = announced(&stream.request.headers, stream.request.body.is_empty());
         self.exchanges[exchange].parked = Some(stream);
-        if !self.revive(exchange) {
+        if !self.give_context(exchange) {
             // It may have trapped already.
             if self.exchanges[exchange].stage == Stage::RequestHeaders {
                 self.exchanges[exchange].parked = None;
@@ -111,7 +111,7 @@ impl Machine {
 
     /// What the gateway makes of a request before any filter.
     fn stream(&self, exchange: usize, request: Request) -> Result<Stream, TurnedAway> {
-        let world = self.world.borrow();
+        let gateway = self.gateway.borrow();
         let number = u64::try_from(exchange).expect("a number") + 1;
         let facts = Facts {
             peer: request.peer.clone(),
@@ -121,11 +121,11 @@ impl Machine {
             body_size: request.body.len(),
             connection: number,
             request_id: format!("00000000-0000-4000-8000-{number:012x}"),
-            arrived: world.clock.wall,
+            arrived: gateway.clock.wall,
         };
-        let mut headers = super::Headers::new();
-        for (name, value) in (world.profile.receive)(&request, &facts)?.iter() {
-            headers.add(world.profile.joins, name, value);
+        let mut headers = Headers::new();
+        for (name, value) in (gateway.profile.receive)(&request, &facts)?.iter() {
+            headers.add(gateway.profile.joins, name, value);
         }
         Ok(Stream {
             exchange,

@@ -4,15 +4,15 @@
 use super::callout::{Answer, Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
 use super::headers::Headers;
-use super::moment::{Interruption, Side};
-use super::profile::{Profile, Refused, SharedStore};
+use super::interleaving::{Interruption, Side};
+use super::profile::{Profile, SharedStore};
 use super::record::{HostCall, Level, Log, VmCall};
-use super::status::Status;
+use super::status::{Refused, Status};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Everything that is not inside one VM.
-pub(crate) struct World {
+pub(crate) struct GatewayState {
     pub(crate) profile: Profile,
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) metrics: BTreeMap<String, Metric>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) callouts: Vec<Callout>,
-    /// Answers that nobody has read, by upstream, and when they arrive.
+    /// Answers that no callout has read, by upstream, and when they arrive.
     pub(crate) unread_answers: BTreeMap<String, (Duration, Answer)>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) interruptions: Vec<Interruption>,
@@ -36,7 +36,7 @@ pub(crate) struct World {
     pub(crate) vm_calls: Vec<VmCall>,
 }
 
-/// What the builder said and nothing changes.
+/// What the builder has set. It stays as it is.
 pub(crate) struct Settings {
     pub(crate) configuration: Vec<u8>,
     pub(crate) vm_configuration: Vec<u8>,
@@ -55,7 +55,7 @@ impl Settings {
     }
 }
 
-/// Two clocks: the one on the wall, which may jump, and the one that only moves on.
+/// Two clocks: the wall clock, which may jump, and the monotonic clock.
 pub(crate) struct Clock {
     pub(crate) wall: Duration,
     pub(crate) monotonic: Duration,
@@ -77,7 +77,7 @@ pub(crate) struct Events {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A callout (its index in `World::callouts`) ends.
+    /// A callout (its index in `GatewayState::callouts`) ends.
     Callout { callout: usize, outcome: CalloutOutcome },
     /// A root context's tick.
     Tick(Tick),
@@ -193,7 +193,7 @@ pub enum Metric {
     Histogram(Vec<u64>),
 }
 
-impl World {
+impl GatewayState {
     /// Plans something `delay` from now.
     pub(crate) fn plan(&mut self, delay: Duration, event: Event) {
         self.events.plan(self.clock.monotonic.saturating_add(delay), event);
@@ -224,7 +224,7 @@ impl World {
         self.faults.iter_mut().filter_map(|fault| fault.strikes(name, subject)).next_back()
     }
 
-    /// The interruptions whose moment this is.
+    /// The interruptions whose point is this side of this call.
     pub(crate) fn interruptions(&mut self, name: &str, side: Side, worker: usize, subject: Option<&str>) -> Vec<usize> {
         let interruptions = self.interruptions.iter_mut().enumerate();
         interruptions.filter_map(|(index, one)| one.strikes(name, side, worker, subject).then_some(index)).collect()
