@@ -1,8 +1,6 @@
 //! What depends on whom callouts belong to: how they are made, what their ends decide on, and how what was held goes on. There
 //! is one driver for each [owner](crate::capabilities::CalloutOwner).
 
-use std::fmt::Debug;
-
 use crate::callout::{Callout, CalloutId, CalloutSubject};
 use crate::effects::TickOutcome;
 use crate::request::RequestId;
@@ -12,7 +10,7 @@ use super::gate::{Flow, Gate};
 use crate::gateway::adapter::Occasion;
 
 /// Makes callouts, and has carried out what their ends bring about.
-pub(super) trait Driver: Debug {
+pub(super) trait Driver {
     /// Makes the callouts that follow from a request or a response. Its verdict, which may come from a callout that the host did
     /// not take, or `None` to hold it.
     fn follow(

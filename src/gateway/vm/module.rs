@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// The contexts of this VM.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Module {
     plugins: LiteMap<u32, Plugin>,
     requests: LiteMap<u32, u32>,

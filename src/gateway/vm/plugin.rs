@@ -22,7 +22,6 @@ use crate::gateway::adapter::Occasion;
 use crate::gateway::kinds::GatewayKind;
 
 /// A plugin (root context).
-#[derive(Debug)]
 pub(super) struct Plugin {
     context: u32,
     state: State,
@@ -32,7 +31,6 @@ pub(super) struct Plugin {
     refused: LiteMap<u32, ()>,
 }
 
-#[derive(Debug)]
 enum State {
     /// There is no valid configuration.
     NotConfigured,

@@ -22,7 +22,6 @@ use crate::gateway::adapter::{Adapter, Occasion};
 use super::facts;
 
 /// A plugin with a valid configuration in a gateway that is known.
-#[derive(Debug)]
 pub(super) struct Running {
     gate: Gate,
     driver: Box<dyn Driver>,

@@ -1,13 +1,12 @@
 //! What a remote signer has to say of itself; everything else is the same for all of them.
 
-use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::callout::Request;
 use crate::rsa::RsaPublicKey;
 
 /// One kind of remote signer: makes the request for a signature as `PS256` has it (RFC 7518 §3.5), and reads the answer.
-pub trait RemoteSigner: Debug {
+pub trait RemoteSigner {
     /// Its name in the audit trail.
     fn name(&self) -> &'static str;
 

@@ -429,7 +429,7 @@ fn a_callout_from_the_future_is_lost_because_the_clock_was_set_back() {
 fn the_signer_does_not_print_its_token() {
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
-    let printed = format!("{:?} {callout:?}", bench.0);
+    let printed = format!("{:?} {:?} {callout:?}", bench.0, VaultTransit::new(settings()));
     assert!(!printed.contains("s.secret"), "{printed}");
     assert!(printed.contains("[redacted]"), "{printed}");
 }
