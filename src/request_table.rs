@@ -90,7 +90,10 @@ impl<S: State> RequestTable<S> {
         // Of one that waits this long the gateway has not said that it is gone.
         let lasts = |awaited: &Awaited| now.since(awaited.since).is_some_and(|since| since <= LONGEST_WAIT);
         self.states.retain(|_, state| state.awaits().is_none_or(lasts));
-        self.waiting = self.states.values().filter(|state| state.awaits().is_some()).count();
+        self.waiting = 0;
+        for state in self.states.values() {
+            self.waiting = self.waiting.saturating_add(usize::from(state.awaits().is_some()));
+        }
         if self.has_room() { CalloutPermission::Allowed } else { CalloutPermission::Used }
     }
 
