@@ -22,3 +22,8 @@ fn modules_of_the_test_host_use_only_those_below_them() {
 fn parts_of_this_package_use_only_those_below_them() {
     assert_in_order("src/lib.rs", "crate");
 }
+
+#[test]
+fn modules_of_the_filter_use_only_those_below_them() {
+    assert_in_order("../src/lib.rs", "crate");
+}
