@@ -10,11 +10,11 @@ use p256::elliptic_curve::point::AffineCoordinates as _;
 use crate::signature::SignatureMismatch;
 
 /// The length of a coordinate in bytes (RFC 7518 §6.2.1.2).
-pub const COORDINATE_LENGTH: usize = 32;
+pub(crate) const COORDINATE_LENGTH: usize = 32;
 
 /// A point on P-256 that is not the neutral element.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct P256PublicKey {
+pub(crate) struct P256PublicKey {
     key: VerifyingKey,
     x: [u8; COORDINATE_LENGTH],
     y: [u8; COORDINATE_LENGTH],
@@ -22,7 +22,7 @@ pub struct P256PublicKey {
 
 /// Why two numbers are not a P-256 public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum P256KeyError {
+pub(crate) enum P256KeyError {
     /// A coordinate does not have exactly [`COORDINATE_LENGTH`] bytes.
     CoordinateLength,
     /// The curve has no such point.
@@ -34,7 +34,7 @@ impl P256PublicKey {
     ///
     /// # Errors
     /// See [`P256KeyError`].
-    pub fn new(x: &[u8], y: &[u8]) -> Result<Self, P256KeyError> {
+    pub(crate) fn new(x: &[u8], y: &[u8]) -> Result<Self, P256KeyError> {
         let coordinate = |bytes: &[u8]| bytes.try_into().map_err(|_| P256KeyError::CoordinateLength);
         let (x, y): ([u8; COORDINATE_LENGTH], [u8; COORDINATE_LENGTH]) = (coordinate(x)?, coordinate(y)?);
         let point =
@@ -47,20 +47,20 @@ impl P256PublicKey {
     ///
     /// # Errors
     /// [`SignatureMismatch`], for whatever reason the signature is not valid.
-    pub fn verify_es256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+    pub(crate) fn verify_es256(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
         let signature = Signature::from_slice(signature).map_err(|_| SignatureMismatch)?;
         self.key.verify(message, &signature).map_err(|_| SignatureMismatch)
     }
 
     /// The affine x coordinate, big-endian.
     #[must_use]
-    pub fn x(&self) -> &[u8; COORDINATE_LENGTH] {
+    pub(crate) fn x(&self) -> &[u8; COORDINATE_LENGTH] {
         &self.x
     }
 
     /// The affine y coordinate, big-endian.
     #[must_use]
-    pub fn y(&self) -> &[u8; COORDINATE_LENGTH] {
+    pub(crate) fn y(&self) -> &[u8; COORDINATE_LENGTH] {
         &self.y
     }
 }

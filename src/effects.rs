@@ -10,15 +10,15 @@ use crate::signing::SignatureRecord;
 use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 
 /// How often time is looked at: background fetches are not urgent.
-pub const TICK: Duration = Duration::from_secs(1);
+pub(crate) const TICK: Duration = Duration::from_secs(1);
 
 /// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
-pub const SHORT_TICK: Duration = Duration::from_millis(20);
+pub(crate) const SHORT_TICK: Duration = Duration::from_millis(20);
 
 /// What to do now about a request or a response.
 #[derive(Debug)]
 #[must_use]
-pub struct Effects<V> {
+pub(crate) struct Effects<V> {
     /// Callouts to make, whatever happens to it.
     pub callouts: Vec<Callout>,
     /// The verdict; `None` to hold it until a [`CalloutOutcome`] has one for it.
@@ -29,7 +29,7 @@ pub struct Effects<V> {
 
 /// Something that is counted, logged or audited. How, is for the gateway's side alone.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A request goes on.
     Admitted,
     /// A request was refused, or a response replaced.
@@ -48,7 +48,7 @@ pub enum Event {
 
 /// A verdict on a request or a response that was held.
 #[derive(Debug)]
-pub struct Resumed {
+pub(crate) struct Resumed {
     /// Which request.
     pub id: RequestId,
     /// What becomes of it or of its response.
@@ -58,7 +58,7 @@ pub struct Resumed {
 /// What the end of a callout brought about.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct CalloutOutcome {
+pub(crate) struct CalloutOutcome {
     /// The callout that has ended, after which no answer to it counts.
     pub ended: Option<(CalloutId, CalloutSubject)>,
     /// The callouts that follow from it.
@@ -72,7 +72,7 @@ pub struct CalloutOutcome {
 /// What time alone brought about.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct TickOutcome {
+pub(crate) struct TickOutcome {
     /// Callouts to make in the background.
     pub callouts: Vec<Callout>,
     /// What was given up, and what other workers have learned.
@@ -83,23 +83,23 @@ pub struct TickOutcome {
 
 impl<V> Effects<V> {
     /// A verdict at once.
-    pub fn verdict(verdict: V) -> Self {
+    pub(crate) fn verdict(verdict: V) -> Self {
         Self { callouts: Vec::new(), verdict: Some(verdict), events: Vec::new() }
     }
 
     /// Held, until a callout has ended. This one has to be made, if any.
-    pub fn hold(callout: Option<Callout>) -> Self {
+    pub(crate) fn hold(callout: Option<Callout>) -> Self {
         Self { callouts: callout.into_iter().collect(), verdict: None, events: Vec::new() }
     }
 
     /// The same with one more callout, if any.
-    pub fn and_callout(mut self, callout: Option<Callout>) -> Self {
+    pub(crate) fn and_callout(mut self, callout: Option<Callout>) -> Self {
         self.callouts.extend(callout);
         self
     }
 
     /// The same with one more event.
-    pub fn and_event(mut self, event: Event) -> Self {
+    pub(crate) fn and_event(mut self, event: Event) -> Self {
         self.events.push(event);
         self
     }
@@ -115,13 +115,13 @@ impl<V> Effects<V> {
 impl Resumed {
     /// A request.
     #[must_use]
-    pub fn request(id: RequestId, verdict: RequestVerdict) -> Self {
+    pub(crate) fn request(id: RequestId, verdict: RequestVerdict) -> Self {
         Self { id, verdict: Verdict::Request(verdict) }
     }
 
     /// A response.
     #[must_use]
-    pub fn response(id: RequestId, verdict: ResponseVerdict) -> Self {
+    pub(crate) fn response(id: RequestId, verdict: ResponseVerdict) -> Self {
         Self { id, verdict: Verdict::Response(verdict) }
     }
 }

@@ -2,7 +2,7 @@
 
 /// What became known of the caller on the way to a verdict, for the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The `OU` of the certificate.
     pub organisational_unit: Option<String>,
     /// The `kid` of the token.

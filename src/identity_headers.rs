@@ -9,23 +9,23 @@ use crate::peer::PeerCertificate;
 
 /// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or what stands
 /// there instead (`auth::UNVERIFIED_SERVICE_INITIATION`).
-pub const AUTH_METHOD: &str = "x-hub-auth-method";
+pub(crate) const AUTH_METHOD: &str = "x-hub-auth-method";
 
 /// The `O` of the caller's certificate, in UTF-8.
-pub const ORGANISATION: &str = "x-hub-client-organisation";
+pub(crate) const ORGANISATION: &str = "x-hub-client-organisation";
 
 /// The `OU` of the caller's certificate, in UTF-8.
-pub const ORGANISATIONAL_UNIT: &str = "x-hub-client-organisational-unit";
+pub(crate) const ORGANISATIONAL_UNIT: &str = "x-hub-client-organisational-unit";
 
 /// The id of the credential: the `jti` of the caller's token, or the id of its API key.
-pub const TOKEN_ID: &str = "x-hub-token-id";
+pub(crate) const TOKEN_ID: &str = "x-hub-token-id";
 
 /// All identity headers, in lower case.
-pub const IDENTITY_HEADERS: [&str; 4] = [AUTH_METHOD, ORGANISATION, ORGANISATIONAL_UNIT, TOKEN_ID];
+pub(crate) const IDENTITY_HEADERS: [&str; 4] = [AUTH_METHOD, ORGANISATION, ORGANISATIONAL_UNIT, TOKEN_ID];
 
 /// What the identity headers of one request say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     method: &'static str,
     certificate: Rc<PeerCertificate>,
     token_id: Option<String>,
@@ -34,12 +34,12 @@ pub struct Identity {
 impl Identity {
     /// Of a caller with this certificate, who was authenticated by this method.
     #[must_use]
-    pub fn new(method: &'static str, certificate: &Rc<PeerCertificate>, token_id: Option<String>) -> Self {
+    pub(crate) fn new(method: &'static str, certificate: &Rc<PeerCertificate>, token_id: Option<String>) -> Self {
         Self { method, certificate: Rc::clone(certificate), token_id }
     }
 
     /// The headers.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let subject = self.certificate.subject();
         let always = [
             (AUTH_METHOD, self.method),
@@ -53,7 +53,7 @@ impl Identity {
 /// Whether a backend could take this header name for an identity header: letters in either case, and anything that is
 /// neither letter nor digit for `-`.
 #[must_use]
-pub fn is_reserved(name: &[u8]) -> bool {
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
     let same = |byte: u8, reserved: u8| match reserved {
         b'-' => !byte.is_ascii_alphanumeric(),
         letter => byte.eq_ignore_ascii_case(&letter),

@@ -4,7 +4,7 @@ use crate::header_value::HeaderValue;
 
 /// Why it is not known which provider a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderError {
+pub(crate) enum ProviderError {
     /// The header is mandatory here and not there.
     Missing,
     /// It names nobody that is configured, or is not one plain value.
@@ -17,7 +17,7 @@ pub enum ProviderError {
 ///
 /// # Errors
 /// See [`ProviderError`].
-pub fn audiences<'c>(
+pub(crate) fn audiences<'c>(
     configured: &'c [String],
     header_is_mandatory: bool,
     provider_id: &[HeaderValue],

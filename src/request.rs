@@ -17,7 +17,7 @@ pub struct RequestId(pub u32);
 
 /// The facts of one request. Byte strings are as the gateway gave them: nothing in here is trusted to be well-formed.
 #[derive(Debug, Clone, Default)]
-pub struct RequestFacts {
+pub(crate) struct RequestFacts {
     /// The client certificate, as the gateway saw it.
     pub peer: PeerFacts,
     /// `:method`
@@ -44,7 +44,7 @@ pub struct RequestFacts {
 
 /// The facts of one response.
 #[derive(Debug, Clone, Default)]
-pub struct ResponseFacts {
+pub(crate) struct ResponseFacts {
     /// The values of the header that carries its token, where one is expected.
     pub token: Vec<HeaderValue>,
     /// What makes a token for it unique. Only where one will be signed.
@@ -77,7 +77,7 @@ pub struct Correlation {
 
 /// The headers that mean something only by configuration, in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfiguredHeaders {
+pub(crate) struct ConfiguredHeaders {
     /// The one that carries the client certificate.
     pub forwarded_certificate: Option<String>,
     /// The one that carries the API key, unless that is `authorization`.
@@ -87,7 +87,7 @@ pub struct ConfiguredHeaders {
 impl RequestFacts {
     /// Notes the headers of a request, a header map as the host hands it over, but for those that are to be skipped. How
     /// many it has, without those with a colon; `None` if it is no header map.
-    pub fn note_headers(
+    pub(crate) fn note_headers(
         &mut self,
         map: Vec<u8>,
         configured: &ConfiguredHeaders,
@@ -108,7 +108,7 @@ impl RequestFacts {
 
     /// The same facts, in buffers of their own: of what a request is not decided by, nothing is kept while it waits.
     #[must_use]
-    pub fn detached(mut self) -> Self {
+    pub(crate) fn detached(mut self) -> Self {
         let Self { method, path, host, authorization, api_key, provider_id, provider_id_alias, correlation, .. } =
             &mut self;
         let lists = [authorization, api_key, provider_id, provider_id_alias];
@@ -174,7 +174,7 @@ impl Correlation {
 
 impl ResponseFacts {
     /// Notes one value of the header that carries its token.
-    pub fn note_token(&mut self, value: &[u8]) {
+    pub(crate) fn note_token(&mut self, value: &[u8]) {
         keep(&mut self.token, &|| value.to_vec().into());
     }
 }

@@ -14,15 +14,15 @@ use crate::time::UnixTime;
 /// and a gateway may nest what it does for each refusal inside the one before: Envoy 1.40 with the shipped configuration
 /// bears 250 such levels and aborts the whole process at 300, when V8 finds its stack used up. Half of that leaves room for
 /// a longer filter chain.
-pub const MAX_WAITING: usize = 128;
+pub(crate) const MAX_WAITING: usize = 128;
 
 /// How long a request waits at the most, a server that drips and a signer's second try included. One that has waited longer
 /// has gone, whatever the gateway said.
-pub const LONGEST_WAIT: Duration = Duration::from_mins(10);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(10);
 
 /// The states of requests.
 #[derive(Debug)]
-pub struct RequestTable<S> {
+pub(crate) struct RequestTable<S> {
     states: LiteMap<RequestId, S>,
     /// How many of them wait.
     waiting: usize,
@@ -30,14 +30,14 @@ pub struct RequestTable<S> {
 }
 
 /// What the table has to know of a state.
-pub trait State {
+pub(crate) trait State {
     /// What the request waits for, if it waits for keys or for introspection.
     fn awaits(&self) -> Option<&Awaited>;
 }
 
 /// What a request waits for.
 #[derive(Debug)]
-pub struct Awaited {
+pub(crate) struct Awaited {
     subject: CalloutSubject,
     /// Its own callout, if it does not wait for another's.
     callout: Option<CalloutId>,
@@ -47,43 +47,43 @@ pub struct Awaited {
 impl<S: State> RequestTable<S> {
     /// An empty table, where callouts belong to this owner.
     #[must_use]
-    pub fn new(owner: CalloutOwner) -> Self {
+    pub(crate) fn new(owner: CalloutOwner) -> Self {
         Self { states: LiteMap::new_vec(), waiting: 0, owner }
     }
 
     /// Where a request is.
-    #[must_use]
-    pub fn get(&self, id: RequestId) -> Option<&S> {
+    #[cfg(test)]
+    pub(crate) fn get(&self, id: RequestId) -> Option<&S> {
         self.states.get(&id)
     }
 
     /// Notes where a request is now.
-    pub fn insert(&mut self, id: RequestId, state: S) {
+    pub(crate) fn insert(&mut self, id: RequestId, state: S) {
         let waits = state.awaits().is_some();
         let waited = self.states.insert(id, state).is_some_and(|before| before.awaits().is_some());
         self.waiting = self.waiting.saturating_add(usize::from(waits)).saturating_sub(usize::from(waited));
     }
 
     /// Forgets a request.
-    pub fn remove(&mut self, id: RequestId) -> Option<S> {
+    pub(crate) fn remove(&mut self, id: RequestId) -> Option<S> {
         let state = self.states.remove(&id)?;
         self.waiting = self.waiting.saturating_sub(usize::from(state.awaits().is_some()));
         Some(state)
     }
 
     /// Forgets a request if it is in such a state.
-    pub fn remove_if(&mut self, id: RequestId, condition: impl FnOnce(&S) -> bool) -> Option<S> {
+    pub(crate) fn remove_if(&mut self, id: RequestId, condition: impl FnOnce(&S) -> bool) -> Option<S> {
         if self.states.get(&id).is_some_and(condition) { self.remove(id) } else { None }
     }
 
     /// Whether one more may wait.
     #[must_use]
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.waiting < MAX_WAITING
     }
 
     /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
-    pub fn permission(&mut self, now: UnixTime) -> CalloutPermission {
+    pub(crate) fn permission(&mut self, now: UnixTime) -> CalloutPermission {
         if self.owner == CalloutOwner::Plugin || self.has_room() {
             return CalloutPermission::Allowed;
         }
@@ -100,7 +100,7 @@ impl<S: State> RequestTable<S> {
     /// The requests that have waited for this: all of them where callouts belong to the plugin, and the one whose own callout
     /// has ended where they belong to requests.
     #[must_use]
-    pub fn waited_for(&self, subject: &CalloutSubject, callout: Option<CalloutId>) -> Vec<RequestId> {
+    pub(crate) fn waited_for(&self, subject: &CalloutSubject, callout: Option<CalloutId>) -> Vec<RequestId> {
         let ends = |awaited: &Awaited| {
             awaited.subject == *subject && (self.owner == CalloutOwner::Plugin || awaited.callout == callout)
         };
@@ -111,7 +111,7 @@ impl<S: State> RequestTable<S> {
 impl Awaited {
     /// What a request waits for from now on.
     #[must_use]
-    pub fn new(wait: &Wait, now: UnixTime) -> Self {
+    pub(crate) fn new(wait: &Wait, now: UnixTime) -> Self {
         let callout = wait.callout.as_ref().map(|callout| callout.id);
         Self { subject: wait.subject.clone(), callout, since: now }
     }

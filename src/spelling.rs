@@ -24,7 +24,7 @@ const MOST_LETTERS: usize = 16;
 
 /// The servers that are spelt otherwise than they are configured, by upstream.
 #[derive(Debug, Default)]
-pub struct Spellings(LiteMap<String, Spelling>);
+pub(crate) struct Spellings(LiteMap<String, Spelling>);
 
 /// How the name of a server is spelt now.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +40,12 @@ struct Spelling {
 impl Spellings {
     /// None yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(LiteMap::new_vec())
     }
 
     /// Spells this upstream in another way from now on.
-    pub fn change(&mut self, now: UnixTime, upstream: &str) {
+    pub(crate) fn change(&mut self, now: UnixTime, upstream: &str) {
         if self.0.len() >= MOST_SERVERS {
             self.0.retain(|_, spelling| spelling.is_recent(now));
         }
@@ -58,7 +58,7 @@ impl Spellings {
     /// The upstream as it is spelt now. `None` if each of its spellings was used so lately that its connection may still be
     /// there, as the only one of an address always is.
     #[must_use]
-    pub fn spell<'u>(&self, now: UnixTime, upstream: &'u str) -> Option<Cow<'u, str>> {
+    pub(crate) fn spell<'u>(&self, now: UnixTime, upstream: &'u str) -> Option<Cow<'u, str>> {
         let Some(spelling) = self.0.get(upstream) else { return Some(Cow::Borrowed(upstream)) };
         let letters = upstream.bytes().filter(u8::is_ascii_alphabetic).count().min(MOST_LETTERS);
         if spelling.count >> letters > 0 && spelling.is_recent(now) {

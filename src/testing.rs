@@ -288,18 +288,18 @@ impl Decided for Box<Rejection> {
 
 /// The line of the audit trail, if a signature is among these events.
 pub(crate) fn signed_line(events: &[Event], now: UnixTime) -> Option<String> {
-    let lines = events.iter().filter_map(|event| match event {
+    let mut lines = events.iter().filter_map(|event| match event {
         Event::Signed(record) => Some(record.log_line(now)),
         _ => None,
     });
-    lines.last()
+    lines.next_back()
 }
 
 /// What came of a callout, if that is among these events.
 pub(crate) fn report(events: &[Event]) -> Option<&CalloutReport> {
-    let reports = events.iter().filter_map(|event| match event {
+    let mut reports = events.iter().filter_map(|event| match event {
         Event::CalloutEnded(report) => Some(report),
         _ => None,
     });
-    reports.last()
+    reports.next_back()
 }

@@ -16,7 +16,7 @@ use crate::verdict::AttachedToken;
 
 /// Signs tokens for one header of requests or of responses.
 #[derive(Debug)]
-pub struct TokenAttacher {
+pub(crate) struct TokenAttacher {
     issuer: TokenIssuer,
     header: Cow<'static, str>,
     owner: CalloutOwner,
@@ -24,7 +24,7 @@ pub struct TokenAttacher {
 
 /// Something that waits for its token. Whoever holds it gives it back with the end of its callout.
 #[derive(Debug)]
-pub struct AwaitedToken {
+pub(crate) struct AwaitedToken {
     pending: Box<PendingToken>,
     /// Whether its request has gone away meanwhile. A signature may come all the same, and is to be told of.
     is_cancelled: bool,
@@ -33,7 +33,7 @@ pub struct AwaitedToken {
 /// How far a token has come.
 #[derive(Debug)]
 #[must_use]
-pub enum Attachment {
+pub(crate) enum Attachment {
     /// It is there, and this is to be told.
     Attached(Box<AttachedToken>, Event),
     /// It waits for this callout.
@@ -47,19 +47,23 @@ pub enum Attachment {
 impl TokenAttacher {
     /// For this header, its name in lower case. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::Signing, header: impl Into<Cow<'static, str>>, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(
+        settings: config::Signing,
+        header: impl Into<Cow<'static, str>>,
+        capabilities: &Capabilities,
+    ) -> Self {
         let issuer = TokenIssuer::new(settings, capabilities);
         Self { issuer, header: header.into(), owner: capabilities.callout_owner }
     }
 
     /// Whether tokens wait for callouts.
     #[must_use]
-    pub fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.issuer.is_remote()
     }
 
     /// Signs a token on behalf of a request, or says which callout that takes.
-    pub fn attach(
+    pub(crate) fn attach(
         &mut self,
         now: UnixTime,
         id: RequestId,
@@ -79,7 +83,7 @@ impl TokenAttacher {
     ///
     /// # Errors
     /// What waits, if it is for another callout: this one was given up before and does not count any more.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         call: CalloutId,
@@ -109,7 +113,7 @@ impl TokenAttacher {
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenAttacher::finish`].
     /// None where callouts belong to requests: nobody could be woken.
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         match self.owner {
             CalloutOwner::Plugin => {
                 let timed_out = self.issuer.timed_out(now).into_iter();
@@ -121,7 +125,7 @@ impl TokenAttacher {
 
     /// Notes that a request has gone away that waited for its token. What is returned still waits, so that a signature that
     /// comes is told of. Where callouts belong to requests, the end of this one will not be told, and nothing waits.
-    pub fn cancel(&mut self, id: RequestId, awaited: AwaitedToken) -> Option<AwaitedToken> {
+    pub(crate) fn cancel(&mut self, id: RequestId, awaited: AwaitedToken) -> Option<AwaitedToken> {
         match self.owner {
             CalloutOwner::Plugin => Some(AwaitedToken { is_cancelled: true, ..awaited }),
             CalloutOwner::Request => {
@@ -132,7 +136,7 @@ impl TokenAttacher {
     }
 
     /// Forgets what the signer was asked for a request of which nothing is known any more.
-    pub fn forget(&mut self, id: RequestId) {
+    pub(crate) fn forget(&mut self, id: RequestId) {
         self.issuer.forget(id);
     }
 

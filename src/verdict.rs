@@ -17,7 +17,7 @@ use crate::signing::SignedToken;
 
 /// A decision on a request or on its response.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// On a request.
     Request(RequestVerdict),
     /// On a response.
@@ -26,7 +26,7 @@ pub enum Verdict {
 
 /// A decision on a request, final.
 #[derive(Debug)]
-pub enum RequestVerdict {
+pub(crate) enum RequestVerdict {
     /// It goes on, with these changes.
     Admit(Box<Admission>),
     /// It is answered here, because it must not go on.
@@ -37,7 +37,7 @@ pub enum RequestVerdict {
 
 /// A decision on a response, final.
 #[derive(Debug)]
-pub enum ResponseVerdict {
+pub(crate) enum ResponseVerdict {
     /// It goes on as it is.
     Pass,
     /// It goes on with a token of the bank.
@@ -50,7 +50,7 @@ pub enum ResponseVerdict {
 
 /// What changes in a request that goes on. Whoever has one has proved that it may: see the [module](self).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Admission {
+pub(crate) struct Admission {
     /// The headers to take away, which are the same for every request.
     remove: Option<Rc<[String]>>,
     identity: Option<Identity>,
@@ -59,7 +59,7 @@ pub struct Admission {
 
 /// What is done with the credential of a caller, and what the backend is told of it.
 #[derive(Debug, Clone)]
-pub struct Forwarding {
+pub(crate) struct Forwarding {
     /// The headers that a request goes on without, once a method has accepted it.
     pub remove: Option<Rc<[String]>>,
     /// Whether the backend is told who the caller is.
@@ -68,7 +68,7 @@ pub struct Forwarding {
 
 /// A header with a token of the bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttachedToken {
+pub(crate) struct AttachedToken {
     name: Cow<'static, str>,
     value: String,
     correlation: Correlation,
@@ -76,7 +76,7 @@ pub struct AttachedToken {
 
 impl Verdict {
     /// The rejection, if it is one, or a response goes on in spite of one.
-    pub fn rejection_mut(&mut self) -> Option<&mut Rejection> {
+    pub(crate) fn rejection_mut(&mut self) -> Option<&mut Rejection> {
         match self {
             Self::Request(RequestVerdict::Reject(rejection))
             | Self::Response(ResponseVerdict::Replace(rejection) | ResponseVerdict::Tolerate(rejection)) => {
@@ -89,7 +89,7 @@ impl Verdict {
 
     /// What ties it to the logs of others, as far as it says so.
     #[must_use]
-    pub fn correlation(&self) -> Correlation {
+    pub(crate) fn correlation(&self) -> Correlation {
         match self {
             Self::Request(RequestVerdict::Admit(admission)) => admission.correlation(),
             Self::Response(ResponseVerdict::Attach(token)) => token.correlation().clone(),
@@ -106,7 +106,7 @@ impl Admission {
     ///
     /// Where only the backend can check the token, it gets the token, and is told in any case that nobody has.
     #[must_use]
-    pub fn of_caller(proof: Authenticated, certificate: &Rc<PeerCertificate>, forwarding: &Forwarding) -> Self {
+    pub(crate) fn of_caller(proof: Authenticated, certificate: &Rc<PeerCertificate>, forwarding: &Forwarding) -> Self {
         let tells_identity = forwarding.identity_headers || proof.is_unverified();
         let remove = if proof.is_unverified() { None } else { forwarding.remove.clone() };
         let (method, credential_id) = proof.into_parts();
@@ -116,25 +116,25 @@ impl Admission {
 
     /// Of a request of the bank's own that carries a token.
     #[must_use]
-    pub fn with_token(token: AttachedToken) -> Self {
+    pub(crate) fn with_token(token: AttachedToken) -> Self {
         Self { remove: None, identity: None, token: Some(token) }
     }
 
     /// The headers to take away.
     #[must_use]
-    pub fn removed(&self) -> &[String] {
+    pub(crate) fn removed(&self) -> &[String] {
         self.remove.as_deref().unwrap_or_default()
     }
 
     /// The headers to set.
-    pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &str)> {
         let token = self.token.iter().map(AttachedToken::header);
         self.identity.iter().flat_map(Identity::headers).chain(token)
     }
 
     /// What ties the request to the logs of others, as far as it is known here.
     #[must_use]
-    pub fn correlation(&self) -> Correlation {
+    pub(crate) fn correlation(&self) -> Correlation {
         self.token.as_ref().map(|token| token.correlation.clone()).unwrap_or_default()
     }
 }
@@ -142,19 +142,19 @@ impl Admission {
 impl AttachedToken {
     /// This token in this header.
     #[must_use]
-    pub fn new(name: Cow<'static, str>, token: &SignedToken) -> Self {
+    pub(crate) fn new(name: Cow<'static, str>, token: &SignedToken) -> Self {
         Self { name, value: token.bearer(), correlation: token.record().correlation().clone() }
     }
 
     /// The header, its name in lower case.
     #[must_use]
-    pub fn header(&self) -> (&str, &str) {
+    pub(crate) fn header(&self) -> (&str, &str) {
         (&self.name, &self.value)
     }
 
     /// What ties the token to the logs of others.
     #[must_use]
-    pub fn correlation(&self) -> &Correlation {
+    pub(crate) fn correlation(&self) -> &Correlation {
         &self.correlation
     }
 }

@@ -4,7 +4,7 @@ use crate::header_value::HeaderValue;
 
 /// Why there is no bearer token to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CredentialError {
+pub(crate) enum CredentialError {
     /// No `Authorization` header.
     Missing,
     /// Several values, whether in several headers or joined by a comma.

@@ -5,7 +5,7 @@ use crate::peer::PeerCertificate;
 
 /// What a request brings that methods look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Credential<'a> {
+pub(crate) struct Credential<'a> {
     /// The peer certificate, which was verified and is pinned.
     pub certificate: &'a PeerCertificate,
     /// The values of `Authorization`.
@@ -18,7 +18,7 @@ pub struct Credential<'a> {
 
 /// A credential that a method has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The id of the credential, for the bank's backend: a token's `jti`, an API key's id.
     pub credential_id: Option<String>,
 }

@@ -6,7 +6,7 @@ use super::jwt_auth::JwtAuthError;
 
 /// Why a method does not accept a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthError {
+pub(crate) enum AuthError {
     /// The API key was not accepted.
     ApiKey(ApiKeyError),
     /// JWT Auth did not accept the token.

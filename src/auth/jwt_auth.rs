@@ -23,7 +23,7 @@ use super::credential::{Accepted, Credential};
 
 /// The method JWT Auth, with the keys that it knows.
 #[derive(Debug)]
-pub struct JwtAuth {
+pub(crate) struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
     verified: VerifiedTokens,
@@ -34,7 +34,7 @@ pub struct JwtAuth {
 
 /// A token that somebody presents, and who that ought to be.
 #[derive(Debug, Clone, Copy)]
-pub struct Presented<'a> {
+pub(crate) struct Presented<'a> {
     /// Whose `O` and `OU` the token must name.
     pub subject: &'a Subject,
     /// The values of the header that carries it.
@@ -45,7 +45,7 @@ pub struct Presented<'a> {
 
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwtAuthError {
+pub(crate) enum JwtAuthError {
     /// There is no bearer token.
     Credential(CredentialError),
     /// It is not a compact JWS.
@@ -69,7 +69,7 @@ pub enum JwtAuthError {
 
 /// What is wrong with a JOSE header (spec §2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeaderError {
+pub(crate) enum HeaderError {
     /// `alg` is not `PS256`.
     Algorithm,
     /// `typ` is not `JOSE`.
@@ -87,7 +87,7 @@ pub enum HeaderError {
 impl JwtAuth {
     /// The method with these settings and no keys yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::JwtAuth, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(settings: config::JwtAuth, capabilities: &Capabilities) -> Self {
         let policy = KeyPolicy {
             upstream: settings.upstream.clone(),
             algorithms: vec![Algorithm::Ps256],
@@ -104,7 +104,7 @@ impl JwtAuth {
     }
 
     /// The keys that are known.
-    pub fn keys(&mut self) -> &mut KeyCache {
+    pub(crate) fn keys(&mut self) -> &mut KeyCache {
         &mut self.keys
     }
 
@@ -112,7 +112,7 @@ impl JwtAuth {
     ///
     /// # Errors
     /// [`JwtAuthError::SubjectHasNoAddress`] and [`JwtAuthError::KeysUnavailable`].
-    pub fn prepare(
+    pub(crate) fn prepare(
         &mut self,
         now: UnixTime,
         subject: &Subject,
@@ -126,7 +126,7 @@ impl JwtAuth {
     ///
     /// # Errors
     /// See [`JwtAuthError`]: the first check that failed, cheapest first.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
@@ -142,7 +142,7 @@ impl JwtAuth {
     ///
     /// # Errors
     /// See [`JwtAuthError`]: the first check that failed, cheapest first.
-    pub fn verify(
+    pub(crate) fn verify(
         &mut self,
         now: UnixTime,
         presented: Presented<'_>,

@@ -15,11 +15,11 @@ use super::error::AuthError;
 use super::jwt_auth::JwtAuth;
 use super::service_initiation;
 
-pub use super::api_key::Notice;
+pub(crate) use super::api_key::Notice;
 
 /// The configured method, with what it has learned.
 #[derive(Debug)]
-pub enum AuthMethod {
+pub(crate) enum AuthMethod {
     /// Nothing beyond mutual TLS and pinning (spec §2.1).
     MtlsOnly,
     /// A shared secret (spec §2.2).
@@ -32,7 +32,7 @@ pub enum AuthMethod {
 
 /// What time alone brought about.
 #[derive(Debug, Default)]
-pub struct Due {
+pub(crate) struct Due {
     /// Callouts to make in the background.
     pub callouts: Vec<Callout>,
     /// Subjects on which another worker has learned what can be learned now.
@@ -42,7 +42,7 @@ pub struct Due {
 impl AuthMethod {
     /// The method that is configured. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(auth: &config::Auth, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(auth: &config::Auth, capabilities: &Capabilities) -> Self {
         match auth {
             config::Auth::MtlsOnly => Self::MtlsOnly,
             config::Auth::ApiKey(settings) => Self::ApiKey(Box::new(ApiKey::new(settings.clone()))),
@@ -55,7 +55,7 @@ impl AuthMethod {
 
     /// Its name in `x-hub-auth-method`.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::MtlsOnly => "mtls_only",
             Self::ApiKey(_) => "api_key",
@@ -68,7 +68,7 @@ impl AuthMethod {
     ///
     /// # Errors
     /// The first check that failed, cheapest first.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
@@ -96,7 +96,7 @@ impl AuthMethod {
 
     /// Whether a Bearer token is meant for this method, or might be: it is then not for others to check.
     #[must_use]
-    pub fn claims(&self, now: UnixTime, token: &str, credential: Credential<'_>) -> bool {
+    pub(crate) fn claims(&self, now: UnixTime, token: &str, credential: Credential<'_>) -> bool {
         service_initiation::is_jwt_auth_token(token)
             || match self {
                 Self::MtlsOnly | Self::JwtAuth(_) => false,
@@ -107,7 +107,7 @@ impl AuthMethod {
 
     /// The lower-case name of the header that carries the credential, unless that is `authorization`.
     #[must_use]
-    pub fn own_header(&self) -> Option<&str> {
+    pub(crate) fn own_header(&self) -> Option<&str> {
         match self {
             Self::ApiKey(method) => Some(method.header()).filter(|header| *header != "authorization"),
             Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => None,
@@ -115,7 +115,7 @@ impl AuthMethod {
     }
 
     /// What the log should be told now, if anything.
-    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+    pub(crate) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
         match self {
             Self::ApiKey(method) => method.notices(now),
             Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
@@ -123,7 +123,7 @@ impl AuthMethod {
     }
 
     /// Takes the end of a callout. `None` if it was given up before and does not count any more.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
@@ -141,7 +141,7 @@ impl AuthMethod {
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`AuthMethod::finish`].
-    pub fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         let keys = self.keys().map(|keys| keys.timed_out(now)).unwrap_or_default();
         let tokens = self.introspection().map(|cache| cache.timed_out(now)).unwrap_or_default();
         let keys = keys.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url)));
@@ -149,14 +149,14 @@ impl AuthMethod {
     }
 
     /// What time alone brings about.
-    pub fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
         let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
         Due { callouts: fetches, learned: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
     }
 
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
-    pub fn needs_fingerprint(&self) -> bool {
+    pub(crate) fn needs_fingerprint(&self) -> bool {
         match self {
             Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => false,
             Self::ClientCredentials(method) => method.needs_fingerprint(),
@@ -165,12 +165,12 @@ impl AuthMethod {
 
     /// Whether time alone ever brings anything about.
     #[must_use]
-    pub fn needs_ticks(&self) -> bool {
+    pub(crate) fn needs_ticks(&self) -> bool {
         !matches!(self, Self::MtlsOnly)
     }
 
     /// Whether requests may wait for what another worker learns.
-    pub fn awaits_others(&mut self) -> bool {
+    pub(crate) fn awaits_others(&mut self) -> bool {
         self.keys().is_some_and(|keys| keys.awaits_others())
     }
 

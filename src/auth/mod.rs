@@ -1,15 +1,15 @@
 //! The method of authentication that is configured (spec §2), behind one question: is the caller who its certificate says?
 //! Mutual TLS and pinning have been checked before.
 
-pub mod api_key;
+pub(crate) mod api_key;
 mod bearer;
-pub mod client_credentials;
+pub(crate) mod client_credentials;
 mod credential;
 mod error;
-pub mod jwt_auth;
+pub(crate) mod jwt_auth;
 mod method;
 mod proof;
-pub mod service_initiation;
+pub(crate) mod service_initiation;
 
 use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
@@ -17,21 +17,21 @@ use crate::config;
 use crate::evidence::Evidence;
 use crate::time::UnixTime;
 
-pub use api_key::{ApiKey, ApiKeyError};
-pub use bearer::CredentialError;
-pub use client_credentials::{AccessTokenError, ClientCredentials};
-pub use credential::{Accepted, Credential};
-pub use error::AuthError;
-pub use jwt_auth::{JwtAuth, JwtAuthError};
-pub use method::{AuthMethod, Due, Notice};
-pub use proof::{Authenticated, UNVERIFIED_SERVICE_INITIATION};
-pub use service_initiation::ServiceInitiation;
+pub(crate) use api_key::ApiKeyError;
+pub(crate) use bearer::CredentialError;
+pub(crate) use client_credentials::AccessTokenError;
+pub(crate) use credential::{Accepted, Credential};
+pub(crate) use error::AuthError;
+pub(crate) use jwt_auth::JwtAuthError;
+pub(crate) use method::{AuthMethod, Due, Notice};
+pub(crate) use proof::Authenticated;
+pub(crate) use service_initiation::ServiceInitiation;
 
 use service_initiation::{is_jwt_auth_token, is_opaque_token};
 
 /// Authenticates callers: by the method that is configured, or by the rule of service initiation.
 #[derive(Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     method: AuthMethod,
     service_initiation: Option<ServiceInitiation>,
 }
@@ -39,7 +39,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// With these settings, and nothing learned yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         auth: &config::Auth,
         service_initiation: Option<config::ServiceInitiation>,
         capabilities: &Capabilities,
@@ -52,7 +52,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// The first check that failed, cheapest first.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,
@@ -80,7 +80,7 @@ impl Authenticator {
     }
 
     /// Takes the end of a callout. `None` if it was given up before and does not count any more.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
@@ -91,40 +91,40 @@ impl Authenticator {
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Authenticator::finish`].
-    pub fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         self.method.timed_out(now)
     }
 
     /// What time alone brings about.
-    pub fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
         self.method.due(now)
     }
 
     /// What the log should be told now, if anything.
-    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+    pub(crate) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
         self.method.notices(now)
     }
 
     /// The lower-case name of the header that carries the credential, unless that is `authorization`.
     #[must_use]
-    pub fn own_header(&self) -> Option<&str> {
+    pub(crate) fn own_header(&self) -> Option<&str> {
         self.method.own_header()
     }
 
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
-    pub fn needs_fingerprint(&self) -> bool {
+    pub(crate) fn needs_fingerprint(&self) -> bool {
         self.method.needs_fingerprint()
     }
 
     /// Whether time alone ever brings anything about.
     #[must_use]
-    pub fn needs_ticks(&self) -> bool {
+    pub(crate) fn needs_ticks(&self) -> bool {
         self.method.needs_ticks()
     }
 
     /// Whether requests may wait for what another worker learns.
-    pub fn awaits_others(&mut self) -> bool {
+    pub(crate) fn awaits_others(&mut self) -> bool {
         self.method.awaits_others()
     }
 

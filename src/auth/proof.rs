@@ -2,7 +2,7 @@
 
 /// A caller is authenticated. Only a method of authentication and the rule of service initiation give one out.
 #[derive(Debug)]
-pub struct Authenticated {
+pub(crate) struct Authenticated {
     by: By,
 }
 
@@ -13,7 +13,7 @@ enum By {
 }
 
 /// Instead of a method, where a service initiation token was passed on that only the backend can check (spec §2.6).
-pub const UNVERIFIED_SERVICE_INITIATION: &str = "unverified_service_initiation";
+pub(crate) const UNVERIFIED_SERVICE_INITIATION: &str = "unverified_service_initiation";
 
 impl Authenticated {
     /// By the method with this name, as `x-hub-auth-method` has it. The id is that of the credential: a token's `jti`, an API
@@ -29,13 +29,13 @@ impl Authenticated {
 
     /// Whether the backend has to check a token.
     #[must_use]
-    pub fn is_unverified(&self) -> bool {
+    pub(crate) fn is_unverified(&self) -> bool {
         matches!(self.by, By::ServiceInitiation)
     }
 
     /// The value of `x-hub-auth-method`, and the id of the credential. The proof is used up.
     #[must_use]
-    pub fn into_parts(self) -> (&'static str, Option<String>) {
+    pub(crate) fn into_parts(self) -> (&'static str, Option<String>) {
         match self.by {
             By::Method { name, credential_id } => (name, credential_id),
             By::ServiceInitiation => (UNVERIFIED_SERVICE_INITIATION, None),

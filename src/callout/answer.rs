@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
-pub const MAX_ANSWER_LENGTH: usize = 256 * 1024;
+pub(crate) const MAX_ANSWER_LENGTH: usize = 256 * 1024;
 
 /// The answer to a callout, as the gateway gives it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

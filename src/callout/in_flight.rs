@@ -9,15 +9,15 @@ use crate::time::UnixTime;
 
 /// How long after its own timeout a callout that nobody reported on is given up. Gateways report timeouts by themselves;
 /// this is for the one that does not.
-pub const REPORT_GRACE: Duration = Duration::from_secs(5);
+pub(crate) const REPORT_GRACE: Duration = Duration::from_secs(5);
 
 /// Callouts in flight, the oldest first.
 #[derive(Debug)]
-pub struct CalloutsInFlight<S>(Vec<InFlight<S>>);
+pub(crate) struct CalloutsInFlight<S>(Vec<InFlight<S>>);
 
 /// A callout in flight.
 #[derive(Debug, Clone, Copy)]
-pub struct InFlight<S> {
+pub(crate) struct InFlight<S> {
     id: CalloutId,
     subject: S,
     since: UnixTime,
@@ -29,63 +29,63 @@ pub struct InFlight<S> {
 impl<S: Clone + PartialEq> CalloutsInFlight<S> {
     /// None.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Vec::new())
     }
 
     /// How many there are, those included that nobody has reported on in time.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// How many on a subject may still bring an answer.
     #[must_use]
-    pub fn awaited(&self, subject: &S, now: UnixTime) -> usize {
+    pub(crate) fn awaited(&self, subject: &S, now: UnixTime) -> usize {
         self.0.iter().filter(|callout| callout.subject == *subject && !callout.is_timed_out(now)).count()
     }
 
     /// One more, which begins now.
-    pub fn begin(&mut self, now: UnixTime, id: CalloutId, subject: S, timeout: Duration) {
+    pub(crate) fn begin(&mut self, now: UnixTime, id: CalloutId, subject: S, timeout: Duration) {
         self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
     }
 
     /// Takes out one that has ended.
-    pub fn take(&mut self, id: CalloutId, subject: &S) -> Option<InFlight<S>> {
+    pub(crate) fn take(&mut self, id: CalloutId, subject: &S) -> Option<InFlight<S>> {
         let position = self.0.iter().position(|callout| callout.id == id && callout.subject == *subject)?;
         Some(self.0.remove(position))
     }
 
     /// Those that nobody has reported on in time.
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, S)> {
+    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, S)> {
         let timed_out = self.0.iter().filter(|callout| callout.is_timed_out(now));
         timed_out.map(|callout| (callout.id, callout.subject.clone())).collect()
     }
 
     /// Takes out those that nobody has reported on in time.
-    pub fn take_timed_out(&mut self, now: UnixTime) -> Vec<InFlight<S>> {
+    pub(crate) fn take_timed_out(&mut self, now: UnixTime) -> Vec<InFlight<S>> {
         self.0.extract_if(.., |callout| callout.is_timed_out(now)).collect()
     }
 
     /// Gives up those that should have been reported on longer ago than this.
-    pub fn give_up_timed_out_since(&mut self, ago: Duration, now: UnixTime) {
+    pub(crate) fn give_up_timed_out_since(&mut self, ago: Duration, now: UnixTime) {
         self.0.retain(|callout| !callout.is_older(callout.patience().saturating_add(ago), now));
     }
 
     /// Gives up all on a subject.
-    pub fn give_up(&mut self, subject: &S) {
+    pub(crate) fn give_up(&mut self, subject: &S) {
         self.0.retain(|callout| callout.subject != *subject);
     }
 
     /// Notes that a callout has succeeded, for the others on its subject.
-    pub fn succeeded(&mut self, id: CalloutId, subject: &S) {
+    pub(crate) fn succeeded(&mut self, id: CalloutId, subject: &S) {
         for callout in self.0.iter_mut().filter(|callout| callout.subject == *subject) {
             callout.overtaken_by = callout.overtaken_by.max(Some(id));
         }
@@ -101,7 +101,7 @@ impl<S: Clone + PartialEq> Default for CalloutsInFlight<S> {
 impl<S> InFlight<S> {
     /// Which it is.
     #[must_use]
-    pub fn id(&self) -> CalloutId {
+    pub(crate) fn id(&self) -> CalloutId {
         self.id
     }
 
@@ -109,26 +109,26 @@ impl<S> InFlight<S> {
     ///
     /// # Errors
     /// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
-    pub fn in_time<T>(&self, answer: Result<T, CalloutError>, now: UnixTime) -> Result<T, CalloutError> {
+    pub(crate) fn in_time<T>(&self, answer: Result<T, CalloutError>, now: UnixTime) -> Result<T, CalloutError> {
         if is_late(self.since, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
     }
 
     /// When it is given up if nobody reports on it.
     #[must_use]
-    pub fn given_up_at(&self) -> UnixTime {
+    pub(crate) fn given_up_at(&self) -> UnixTime {
         self.since.after(self.patience())
     }
 
     /// Whether another callout on its subject has succeeded since it began. That it fails says nothing new then.
     #[must_use]
-    pub fn is_overtaken(&self) -> bool {
+    pub(crate) fn is_overtaken(&self) -> bool {
         self.overtaken_by.is_some()
     }
 
     /// Whether a callout on its subject that began later has succeeded. What this one brings is older, and might bring back
     /// what was revoked meanwhile.
     #[must_use]
-    pub fn is_outdated(&self) -> bool {
+    pub(crate) fn is_outdated(&self) -> bool {
         self.overtaken_by.is_some_and(|other| other > self.id)
     }
 
@@ -149,7 +149,7 @@ impl<S> InFlight<S> {
 
 /// How long a callout with this timeout is waited for.
 #[must_use]
-pub fn patience(timeout: Duration) -> Duration {
+pub(crate) fn patience(timeout: Duration) -> Duration {
     timeout.saturating_add(REPORT_GRACE)
 }
 

@@ -12,9 +12,11 @@ mod readiness;
 mod report;
 mod request;
 
-pub use answer::{Answer, Body, CalloutError, MAX_ANSWER_LENGTH};
-pub use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
-pub use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
-pub use readiness::{CalloutPermission, Readiness, Unavailable, Wait};
-pub use report::{CalloutKind, CalloutReport};
-pub use request::{Callout, CalloutId, CalloutIds, CalloutSubject, Request};
+pub(crate) use answer::MAX_ANSWER_LENGTH;
+pub use answer::{Answer, Body, CalloutError};
+pub(crate) use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
+pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
+pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable, Wait};
+pub(crate) use report::{CalloutKind, CalloutReport};
+pub use request::Callout;
+pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject, Request};

@@ -8,7 +8,7 @@ use super::request::{Callout, CalloutSubject};
 /// What is needed, or what must be waited for first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Readiness<T> {
+pub(crate) enum Readiness<T> {
     /// It is there.
     Ready(T),
     /// A callout comes first.
@@ -17,7 +17,7 @@ pub enum Readiness<T> {
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// What has to be known.
     pub subject: CalloutSubject,
     /// The callout to make, unless one is in flight, here or in another worker.
@@ -26,14 +26,14 @@ pub struct Wait {
 
 /// What is needed cannot be had now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unavailable {
+pub(crate) struct Unavailable {
     /// When to try again.
     pub retry_after: Duration,
 }
 
 /// Whether a request may still wait for a callout. It waits once: what it finds afterwards is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CalloutPermission {
+pub(crate) enum CalloutPermission {
     /// It may.
     Allowed,
     /// It has waited, or must not begin to.

@@ -4,7 +4,7 @@ use super::request::CalloutId;
 
 /// What came of a callout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CalloutReport {
+pub(crate) struct CalloutReport {
     /// Which callout it was.
     pub callout: CalloutId,
     /// What it was about.
@@ -17,7 +17,7 @@ pub struct CalloutReport {
 
 /// What callouts are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CalloutKind {
+pub(crate) enum CalloutKind {
     /// A key set.
     Keys,
     /// The state of an access token.

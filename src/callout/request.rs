@@ -53,7 +53,7 @@ pub struct Request {
 
 /// Numbers callouts.
 #[derive(Debug, Default)]
-pub struct CalloutIds(CalloutId);
+pub(crate) struct CalloutIds(CalloutId);
 
 impl CalloutIds {
     /// The one that was drawn last.
@@ -63,7 +63,7 @@ impl CalloutIds {
     }
 
     /// One that no earlier callout had.
-    pub fn draw(&mut self) -> CalloutId {
+    pub(crate) fn draw(&mut self) -> CalloutId {
         self.0 = self.0.next();
         self.0
     }

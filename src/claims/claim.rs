@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::time::UnixTime;
 
 /// The longest `jti`, in bytes. It becomes a request header for the bank and, with replay detection, a stored key.
-pub const MAX_JTI_LENGTH: usize = 256;
+pub(crate) const MAX_JTI_LENGTH: usize = 256;
 
 /// The latest NumericDate (RFC 7519 §2) that is believed, in seconds: the end of the year 9999. Later ones are mistakes
 /// such as milliseconds, or attempts to make sums overflow.
@@ -15,7 +15,7 @@ const MAX_NUMERIC_DATE: Duration = Duration::from_secs(253_402_300_799);
 
 /// A claim of a token, or what an introspection response says in its place (RFC 7662 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// `iss`
     Issuer,
     /// `sub`
@@ -44,7 +44,7 @@ pub(super) struct InvalidClaim(pub(super) Claim, pub(super) Fault);
 
 /// What is wrong with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is mandatory and not there.
     Missing,
     /// It has another JSON type.
@@ -65,7 +65,7 @@ pub enum Fault {
 impl Claim {
     /// The claim's name in the token.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Issuer => "iss",
             Self::Subject => "sub",

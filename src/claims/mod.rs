@@ -4,11 +4,13 @@
 //!
 //! Claims need no key, so they are looked at before the signature. Nothing of a token is used until both are right.
 
-pub mod access_token;
+pub(crate) mod access_token;
 mod claim;
-pub mod verified;
+pub(crate) mod verified;
 
-pub use claim::{Claim, Fault, MAX_JTI_LENGTH};
+#[cfg(test)]
+pub(crate) use claim::MAX_JTI_LENGTH;
+pub(crate) use claim::{Claim, Fault};
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,7 +36,7 @@ const NAMES: [&str; 7] = [
 
 /// What the claims of a token must say.
 #[derive(Debug)]
-pub struct ClaimRules<'a> {
+pub(crate) struct ClaimRules<'a> {
     /// `iss`: the `O` of the peer certificate.
     pub issuer: &'a str,
     /// `sub`: the `OU` of the peer certificate.
@@ -49,14 +51,14 @@ pub struct ClaimRules<'a> {
 
 /// A token whose claims are right for this caller and this moment. Its signature has not been verified.
 #[derive(Debug)]
-pub struct CheckedToken<'a> {
+pub(crate) struct CheckedToken<'a> {
     token: UnverifiedToken<'a>,
     claims: Claims<'a>,
 }
 
 /// The claims of a token that was checked and whose signature was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedClaims<'a>(Claims<'a>);
+pub(crate) struct AcceptedClaims<'a>(Claims<'a>);
 
 /// What later steps need to know of accepted claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,7 @@ struct Claims<'a> {
 
 /// Why claims are not right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimsError {
+pub(crate) enum ClaimsError {
     /// The payload is not a JSON object.
     Malformed(JwsError),
     /// A claim is not as it must be.
@@ -80,7 +82,7 @@ impl ClaimRules<'_> {
     ///
     /// # Errors
     /// See [`ClaimsError`]: the first claim that is wrong, in the order of the standard's table.
-    pub fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
+    pub(crate) fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
         let claims = self.check_claims(token.claims_named(&NAMES).map_err(ClaimsError::Malformed)?, now)?;
         Ok(CheckedToken { token, claims })
     }
@@ -120,7 +122,7 @@ impl<'a> CheckedToken<'a> {
     ///
     /// # Errors
     /// [`SignatureMismatch`].
-    pub fn verify_ps256(
+    pub(crate) fn verify_ps256(
         self,
         now: UnixTime,
         key: &VerificationKey,
@@ -134,19 +136,19 @@ impl<'a> CheckedToken<'a> {
 impl<'a> AcceptedClaims<'a> {
     /// `jti`: 1 to [`MAX_JTI_LENGTH`] bytes without control characters.
     #[must_use]
-    pub fn token_id(&self) -> &str {
+    pub(crate) fn token_id(&self) -> &str {
         &self.0.token_id
     }
 
     /// The same, out of the token.
     #[must_use]
-    pub fn into_token_id(self) -> Cow<'a, str> {
+    pub(crate) fn into_token_id(self) -> Cow<'a, str> {
         self.0.token_id
     }
 
     /// The last moment at which the token is accepted: `exp` and the clock skew.
     #[must_use]
-    pub fn valid_until(&self) -> UnixTime {
+    pub(crate) fn valid_until(&self) -> UnixTime {
         self.0.valid_until
     }
 }

@@ -23,7 +23,7 @@ const KEY_KEYS: Keys = Keys { supported: &["id", "sha256", "not_before", "expire
 const KNOWN_KEYS: ListRule = ListRule { of: "keys", min: 1, max: 16 };
 
 /// The longest `id`, in bytes. It stands in log lines and in a header for the bank.
-pub const MAX_KEY_ID_BYTES: usize = 64;
+pub(crate) const MAX_KEY_ID_BYTES: usize = 64;
 
 const ID: &str = "a string of 1 to 64 visible ASCII characters";
 
@@ -106,12 +106,6 @@ impl KeyId {
         let fits =
             !text.is_empty() && text.len() <= MAX_KEY_ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.to_owned()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

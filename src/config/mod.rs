@@ -32,21 +32,28 @@ mod time;
 mod token_cache;
 mod verify_responses;
 
-pub use api_key::{ApiKey, KeyDigest, KeyId, KnownKey, MAX_KEY_ID_BYTES};
-pub use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
-pub use errors::{ConfigError, ConfigErrors};
-pub use forward::{Forward, ForwardAuthorization};
-pub use gateway::{Gateway, KnownGateway};
-pub use health_checks::HealthChecks;
-pub use inbound::{Auth, Inbound};
-pub use jwt_auth::{JwtAuth, Replay, ReplayScope};
-pub use outbound::Outbound;
-pub use response_token::ResponseToken;
+#[cfg(test)]
+pub(crate) use api_key::KnownKey;
+pub(crate) use api_key::{ApiKey, KeyDigest, KeyId};
+pub(crate) use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
+pub use errors::ConfigErrors;
+#[cfg(test)]
+pub(crate) use forward::Forward;
+pub(crate) use forward::ForwardAuthorization;
+pub(crate) use gateway::{Gateway, KnownGateway};
+pub(crate) use health_checks::HealthChecks;
+pub(crate) use inbound::{Auth, Inbound};
+pub(crate) use jwt_auth::{JwtAuth, Replay, ReplayScope};
+pub(crate) use outbound::Outbound;
+pub(crate) use response_token::ResponseToken;
 pub use secret::Secret;
-pub use service_initiation::{AllowedRequest, ServiceInitiation};
-pub use signers::{LocalKey, Signer, SignerUpstream, VaultTransit};
+#[cfg(test)]
+pub(crate) use service_initiation::AllowedRequest;
+pub(crate) use service_initiation::ServiceInitiation;
+pub(crate) use signers::{LocalKey, SignerUpstream};
+pub use signers::{Signer, VaultTransit};
 pub use signing::Signing;
-pub use verify_responses::{VerificationMode, VerifyResponses};
+pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 
 use crate::json::{JsonError, MAX_DEPTH, MAX_MEMBERS, Value};
 use reader::{Keys, Node};
@@ -54,7 +61,7 @@ use secret::SecretSource;
 
 /// The longest configuration in bytes. The largest sensible one (64 providers, 64 pins) stays below 32 KiB; the bound
 /// keeps a file given by mistake from being read into a tree many times its size in every worker.
-pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
 const TOP: Keys = Keys { supported: &["inbound", "outbound", "gateway"], refused: &[] };
 

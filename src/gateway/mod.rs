@@ -4,7 +4,7 @@
 //! It does without the SDK's dispatcher and host calls: those panic when a host returns a status that they do not list,
 //! answers a callout twice, or refuses `proxy_set_effective_context`; and on some gateways a panic lets a request pass.
 
-pub mod kinds;
+pub(crate) mod kinds;
 
 #[cfg(all(target_family = "wasm", feature = "gateway"))]
 mod abi;

@@ -16,7 +16,7 @@ const MAX_HOST_BYTES: usize = 255;
 
 /// The three endpoints, under their base path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthChecks {
+pub(crate) struct HealthChecks {
     hello: String,
     hello_mtls: String,
     echo_cert: String,
@@ -25,7 +25,7 @@ pub struct HealthChecks {
 impl HealthChecks {
     /// The endpoints with these settings.
     #[must_use]
-    pub fn new(settings: &config::HealthChecks) -> Self {
+    pub(crate) fn new(settings: &config::HealthChecks) -> Self {
         let base = settings.base_path();
         Self {
             hello: format!("{base}/hello"),
@@ -37,7 +37,7 @@ impl HealthChecks {
     /// The answer, if the request is a health check; every other request is to be authenticated. `path` may have a query
     /// and is compared as it is: what another spelling stands for is for those to say who read it next.
     #[must_use]
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         method: &[u8],
         path: &[u8],

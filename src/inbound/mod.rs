@@ -24,7 +24,7 @@ use crate::verdict::{Admission, Forwarding, RequestVerdict, ResponseVerdict};
 
 /// The inbound direction: its configuration, what its method has learned, and where each request is.
 #[derive(Debug)]
-pub struct Inbound {
+pub(crate) struct Inbound {
     config: config::Inbound,
     authenticator: Authenticator,
     headers: ConfiguredHeaders,
@@ -67,7 +67,7 @@ impl State for InboundState {
 impl Inbound {
     /// The direction with this configuration and nothing known yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(mut config: config::Inbound, capabilities: &Capabilities) -> Self {
         let attacher = config
             .response_token
             .take()
@@ -100,20 +100,20 @@ impl Inbound {
 
     /// The headers that mean something by this configuration, beside those that always do.
     #[must_use]
-    pub fn configured_headers(&self) -> &ConfiguredHeaders {
+    pub(crate) fn configured_headers(&self) -> &ConfiguredHeaders {
         &self.headers
     }
 
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
-    pub fn needs_fingerprint(&self) -> bool {
+    pub(crate) fn needs_fingerprint(&self) -> bool {
         !self.config.peer.fingerprints.is_empty()
             || self.health_checks.is_some()
             || self.authenticator.needs_fingerprint()
     }
 
     /// How often [`Inbound::on_tick`] wants to be called from now on; `None` if never.
-    pub fn tick_period(&mut self) -> Option<Duration> {
+    pub(crate) fn tick_period(&mut self) -> Option<Duration> {
         let needs_ticks =
             self.authenticator.needs_ticks() || self.attacher.as_ref().is_some_and(TokenAttacher::is_remote);
         if self.authenticator.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
@@ -121,23 +121,23 @@ impl Inbound {
 
     /// Whether responses mean anything: because they are signed, or because they may answer requests that were never seen.
     #[must_use]
-    pub fn wants_responses(&self) -> bool {
+    pub(crate) fn wants_responses(&self) -> bool {
         self.signs_responses() || self.hides_requests
     }
 
     /// Whether responses are signed.
     #[must_use]
-    pub fn signs_responses(&self) -> bool {
+    pub(crate) fn signs_responses(&self) -> bool {
         self.attacher.is_some()
     }
 
     /// What the operator should know before the first request.
-    pub fn on_start(&mut self, now: UnixTime) -> Vec<Event> {
+    pub(crate) fn on_start(&mut self, now: UnixTime) -> Vec<Event> {
         self.notices(now)
     }
 
     /// Decides on a new request, or holds it.
-    pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    pub(crate) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let mut effects = self.request(now, id, facts);
         effects.events.extend(self.notices(now));
         effects
@@ -145,7 +145,7 @@ impl Inbound {
 
     /// Refuses a request, or replaces its response, for a reason that lies outside of this: its facts cannot be had, or the
     /// verdict on it could not be carried out. `correlation` is as much of it as is known.
-    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
+    pub(crate) fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
         self.on_request_end(id);
         self.note_answered(id);
         Box::new(Rejection::new(reason, Evidence::default(), correlation))
@@ -154,7 +154,12 @@ impl Inbound {
     /// Signs the response to a request that was let through. Others go on as they are: they are this filter's rejections, or
     /// answers of the gateway to strangers, for whom nothing is signed. Where the gateway may have sent a request on
     /// without showing it, the response to one that was not decided on is replaced: it may be the backend's.
-    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: &ResponseFacts) -> Effects<ResponseVerdict> {
+    pub(crate) fn on_response(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        facts: &ResponseFacts,
+    ) -> Effects<ResponseVerdict> {
         let verdict = match self.requests.remove_if(id, InboundState::has_gone_on) {
             Some(InboundState::Admitted(correlation)) => match &mut self.attacher {
                 Some(attacher) => {
@@ -174,7 +179,7 @@ impl Inbound {
 
     /// Decides on a response where the gateway has no clock: one that was to be signed is refused, and what has been refused
     /// already is left alone.
-    pub fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
+    pub(crate) fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
         match self.requests.remove_if(id, InboundState::has_gone_on) {
             Some(InboundState::Admitted(_)) if self.signs_responses() => {
                 self.not_verified(Box::new(Rejection::bare(RejectReason::Internal)))
@@ -185,13 +190,13 @@ impl Inbound {
     }
 
     /// Replaces a response for a reason that lies outside of this: see [`Inbound::on_fault`].
-    pub fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
+    pub(crate) fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
         let rejection = self.on_fault(id, RejectReason::Internal, correlation);
         self.not_verified(rejection)
     }
 
     /// Takes the answer to a callout and decides on every request that waited for it.
-    pub fn on_answer(
+    pub(crate) fn on_answer(
         &mut self,
         now: UnixTime,
         id: CalloutId,
@@ -202,12 +207,17 @@ impl Inbound {
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
+    pub(crate) fn on_not_dispatched(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+    ) -> CalloutOutcome {
         self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
     /// Forgets a request that has ended, or whose client has gone away.
-    pub fn on_request_end(&mut self, id: RequestId) {
+    pub(crate) fn on_request_end(&mut self, id: RequestId) {
         if let Some(InboundState::AwaitsSignature(awaited)) = self.requests.remove(id)
             && let Some(awaited) = self.attacher.as_mut().and_then(|attacher| attacher.cancel(id, awaited))
         {
@@ -216,7 +226,7 @@ impl Inbound {
     }
 
     /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
-    pub fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
         let mut timed_out = self.authenticator.timed_out(now);
         timed_out.extend(self.attacher.iter().flat_map(|attacher| attacher.timed_out(now)));
         let ends = timed_out.into_iter();

@@ -13,7 +13,7 @@ use crate::url::HttpUrl;
 
 /// Where to ask about tokens, and as whom. Holds a secret, which it does not print.
 #[derive(Clone)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     upstream: String,
     url: HttpUrl,
     authorization: String,
@@ -22,7 +22,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The endpoint at this address, for the client with this id and secret.
     #[must_use]
-    pub fn new(upstream: &str, url: HttpUrl, client_id: &str, client_secret: &str) -> Self {
+    pub(crate) fn new(upstream: &str, url: HttpUrl, client_id: &str, client_secret: &str) -> Self {
         let credentials = format!("{}:{}", form_encoded(client_id), form_encoded(client_secret));
         let authorization = format!("Basic {}", STANDARD.encode(credentials));
         Self { upstream: upstream.to_owned(), url, authorization }
@@ -30,13 +30,13 @@ impl Endpoint {
 
     /// Its address.
     #[must_use]
-    pub fn url(&self) -> &HttpUrl {
+    pub(crate) fn url(&self) -> &HttpUrl {
         &self.url
     }
 
     /// The request that asks about a token.
     #[must_use]
-    pub fn request(&self, token: &str, timeout: Duration) -> Request {
+    pub(crate) fn request(&self, token: &str, timeout: Duration) -> Request {
         Request {
             upstream: self.upstream.clone(),
             method: "POST",

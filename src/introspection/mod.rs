@@ -21,24 +21,24 @@ use crate::json::Value;
 use crate::time::UnixTime;
 use crate::token_digest::TokenDigest;
 
-pub use endpoint::Endpoint;
-pub use report::{IntrospectionError, IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};
+pub(crate) use endpoint::Endpoint;
+pub(crate) use report::{IntrospectionError, IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};
 
 use answers::Answers;
 
 /// The most calls that are in flight. Each holds a request; an authorisation server that has fallen 64 calls behind is
 /// not helped by more.
-pub const MAX_CALLS: usize = 64;
+pub(crate) const MAX_CALLS: usize = 64;
 
 /// The most calls that are in flight on one token, where callouts belong to requests.
-pub const MAX_CALLS_PER_TOKEN: usize = 4;
+pub(crate) const MAX_CALLS_PER_TOKEN: usize = 4;
 
 /// What is said where as many calls are in flight as may.
 const BUSY: Unavailable = Unavailable { retry_after: FIRST_BACKOFF };
 
 /// How answers are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct IntrospectionPolicy {
+pub(crate) struct IntrospectionPolicy {
     /// How long a call may take.
     pub timeout: Duration,
     /// How long the server's word on an active token counts, at the most.
@@ -51,7 +51,7 @@ pub struct IntrospectionPolicy {
 
 /// What is known of access tokens by the word of one server.
 #[derive(Debug)]
-pub struct IntrospectionCache {
+pub(crate) struct IntrospectionCache {
     endpoint: Endpoint,
     policy: IntrospectionPolicy,
     answers: Answers,
@@ -64,7 +64,7 @@ pub struct IntrospectionCache {
 impl IntrospectionCache {
     /// An empty cache. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(endpoint: Endpoint, policy: IntrospectionPolicy, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, policy: IntrospectionPolicy, capabilities: &Capabilities) -> Self {
         Self {
             endpoint,
             policy,
@@ -80,7 +80,7 @@ impl IntrospectionCache {
     ///
     /// # Errors
     /// [`Unavailable`] where nothing is known, and nothing can be asked now.
-    pub fn lookup(
+    pub(crate) fn lookup(
         &mut self,
         now: UnixTime,
         token: &str,
@@ -102,7 +102,7 @@ impl IntrospectionCache {
 
     /// Takes the answer to a call, or why there is none. `None` if the call was given up before and does not count any
     /// more.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         call: CalloutId,
@@ -138,7 +138,7 @@ impl IntrospectionCache {
     /// The calls that nobody reported on in time. Each counts as failed once it is given to
     /// [`IntrospectionCache::finish`]. None where callouts belong to requests: there they are given up when the next is made.
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
+    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
         match self.owner {
             CalloutOwner::Plugin => self.calls.timed_out(now),
             CalloutOwner::Request => Vec::new(),

@@ -8,11 +8,11 @@ use crate::claims::access_token::Introspected;
 use crate::url::HttpUrl;
 
 /// The longest response that is read, in bytes. Real ones have under 1 KiB, and thousands are kept.
-pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
+pub(crate) const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
 
 /// What the end of a call changed, for the log. Nothing in it tells which token it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntrospectionReport {
+pub(crate) struct IntrospectionReport {
     /// Which call it was.
     pub call: CalloutId,
     /// The server's address.
@@ -25,7 +25,7 @@ pub struct IntrospectionReport {
 
 /// What a server says of a token, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenState {
+pub(crate) enum TokenState {
     /// Active.
     Active,
     /// Not active.
@@ -36,7 +36,7 @@ pub enum TokenState {
 
 /// Why a call told nothing of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IntrospectionError {
+pub(crate) enum IntrospectionError {
     /// There is no complete answer with status 200.
     Callout(CalloutError),
     /// The response is longer than [`MAX_RESPONSE_LENGTH`].

@@ -13,11 +13,11 @@ use super::algorithm::Algorithm;
 use super::base64url::to_base64url;
 
 /// The longest `kid`, in bytes. Thumbprints have 43 characters; longer text would only fill logs.
-pub const MAX_KID_LENGTH: usize = 256;
+pub(crate) const MAX_KID_LENGTH: usize = 256;
 
 /// A public key that verifies signatures.
 #[derive(Debug)]
-pub struct VerificationKey {
+pub(crate) struct VerificationKey {
     public: PublicKey,
     restricted_to: Option<Algorithm>,
     /// Made when it is first needed.
@@ -26,11 +26,11 @@ pub struct VerificationKey {
 
 /// The SHA-256 of a public key (RFC 7638): two keys have the same one only if they are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thumbprint([u8; 32]);
+pub(crate) struct Thumbprint([u8; 32]);
 
 /// A public key of one of the supported types.
 #[derive(Debug)]
-pub enum PublicKey {
+pub(crate) enum PublicKey {
     /// `kty` RSA.
     Rsa(RsaPublicKey),
     /// `kty` EC with `crv` P-256.
@@ -40,31 +40,31 @@ pub enum PublicKey {
 impl VerificationKey {
     /// A key that verifies this algorithm alone.
     #[must_use]
-    pub fn restricted_to(self, algorithm: Algorithm) -> Self {
+    pub(crate) fn restricted_to(self, algorithm: Algorithm) -> Self {
         Self { restricted_to: Some(algorithm), ..self }
     }
 
     /// The only algorithm that it was published for, if its publisher named one.
     #[must_use]
-    pub fn restriction(&self) -> Option<Algorithm> {
+    pub(crate) fn restriction(&self) -> Option<Algorithm> {
         self.restricted_to
     }
 
     /// The key itself.
     #[must_use]
-    pub fn public(&self) -> &PublicKey {
+    pub(crate) fn public(&self) -> &PublicKey {
         &self.public
     }
 
     /// Its thumbprint, whatever it may verify.
     #[must_use]
-    pub fn thumbprint(&self) -> Thumbprint {
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
         *self.thumbprint.get_or_init(|| Thumbprint::of(&self.public))
     }
 
     /// Whether it may verify this algorithm.
     #[must_use]
-    pub fn may_verify(&self, algorithm: Algorithm) -> bool {
+    pub(crate) fn may_verify(&self, algorithm: Algorithm) -> bool {
         let fits = match self.public {
             PublicKey::Rsa(_) => matches!(algorithm, Algorithm::Ps256 | Algorithm::Rs256),
             PublicKey::P256(_) => algorithm == Algorithm::Es256,
@@ -76,7 +76,12 @@ impl VerificationKey {
     ///
     /// # Errors
     /// [`SignatureMismatch`], also for an algorithm that this key may not verify.
-    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
+    pub(crate) fn verify(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureMismatch> {
         if !self.may_verify(algorithm) {
             return Err(SignatureMismatch);
         }

@@ -5,14 +5,14 @@
 //! one refuses duplicate members, encodings that are not canonical, and keys that are not for signatures, before anything is
 //! decided on them. What `jwt-compact` lacks for that is in `docs/decisions.md`.
 
-pub mod algorithm;
+pub(crate) mod algorithm;
 mod base64url;
-pub mod compact;
-pub mod jwks;
-pub mod key;
+pub(crate) mod compact;
+pub(crate) mod jwks;
+pub(crate) mod key;
 
-pub use algorithm::Algorithm;
+pub(crate) use algorithm::Algorithm;
 pub(crate) use base64url::{base64url, to_base64url};
-pub use compact::{Header, JwsError, UnverifiedToken};
-pub use jwks::{JwksError, KeySet};
-pub use key::{MAX_KID_LENGTH, PublicKey, Thumbprint, VerificationKey};
+pub(crate) use compact::{Header, JwsError, UnverifiedToken};
+pub(crate) use jwks::{JwksError, KeySet};
+pub(crate) use key::{MAX_KID_LENGTH, Thumbprint, VerificationKey};

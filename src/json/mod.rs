@@ -8,7 +8,7 @@ mod members;
 mod reader;
 mod value;
 
-pub use items::raw_items;
-pub use members::members;
-pub use reader::{JsonError, MAX_DEPTH, MAX_MEMBERS};
-pub use value::{Object, Value};
+pub(crate) use items::raw_items;
+pub(crate) use members::members;
+pub(crate) use reader::{JsonError, MAX_DEPTH, MAX_MEMBERS};
+pub(crate) use value::{Object, Value};

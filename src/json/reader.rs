@@ -14,14 +14,14 @@ use super::value::{Object, Value};
 
 /// The deepest nesting of arrays and objects that is read. Tokens and keys need 3, configurations 7; a bound keeps
 /// the recursion far from the end of a VM's stack.
-pub const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 
 /// The most members that one object may have. It bounds the quadratic search for duplicates.
-pub const MAX_MEMBERS: usize = 128;
+pub(crate) const MAX_MEMBERS: usize = 128;
 
 /// Why bytes are not acceptable JSON. Lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonError {
+pub(crate) enum JsonError {
     /// Not JSON (RFC 8259), not UTF-8, a number out of range, or something follows the value.
     Syntax {
         /// The line of the first byte that does not fit.
@@ -47,7 +47,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// See [`JsonError`].
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         Self::read(bytes, Repetition::Refused)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// See [`JsonError`]; never [`JsonError::DuplicateMember`].
-    pub fn parse_noting_repetition(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(crate) fn parse_noting_repetition(bytes: &'a [u8]) -> Result<Self, JsonError> {
         Self::read(bytes, Repetition::Noted)
     }
 

@@ -6,7 +6,7 @@ use zeroize::Zeroize as _;
 
 /// A JSON value whose member names are unique.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -25,7 +25,7 @@ pub enum Value<'a> {
 
 /// The members of a JSON object in the order in which they were written, each name once.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Object<'a> {
+pub(crate) struct Object<'a> {
     pub(super) members: Vec<(Cow<'a, str>, Value<'a>)>,
     pub(super) repeated: Vec<Cow<'a, str>>,
 }
@@ -33,19 +33,19 @@ pub struct Object<'a> {
 impl<'a> Value<'a> {
     /// The text, if this is a string.
     #[must_use]
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         if let Value::Text(text) = self { Some(text) } else { None }
     }
 
     /// The text, if this is a string.
     #[must_use]
-    pub fn into_text(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
         if let Value::Text(text) = self { Some(text) } else { None }
     }
 
     /// Overwrites every text that this value owns: those whose escapes were resolved. The others are part of the input,
     /// for its owner to overwrite.
-    pub fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         match self {
             Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Fraction(_) => {}
             Value::Text(text) => wipe_text(text),
@@ -58,29 +58,29 @@ impl<'a> Value<'a> {
 impl<'a> Object<'a> {
     /// The member of this name.
     #[must_use]
-    pub fn member(&self, name: &str) -> Option<&Value<'a>> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Value<'a>> {
         self.members.iter().find(|(member, _)| member == name).map(|(_, value)| value)
     }
 
     /// The member of this name, if it is a string.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.member(name).and_then(Value::as_text)
     }
 
     /// Whether there is a member of this name, of whatever kind.
     #[must_use]
-    pub fn contains(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.member(name).is_some()
     }
 
     /// All members in the order in which they were written.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.members.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// The names that were given again, once for each time; see [`Value::parse_noting_repetition`].
-    pub fn repeated(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(AsRef::as_ref)
     }
 

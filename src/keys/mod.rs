@@ -27,8 +27,8 @@ use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
-pub use policy::KeyPolicy;
-pub use report::{FetchError, FetchReport};
+pub(crate) use policy::KeyPolicy;
+pub(crate) use report::{FetchError, FetchReport};
 
 use entry::Entry;
 use fetching::Wanted;
@@ -38,11 +38,11 @@ use shared::SharedKeys;
 
 /// The most key sets that are kept. With pinned organisational units there is one per Hub; the bound matters only where
 /// any participant of the Trust Framework may call.
-pub const MAX_SETS: usize = 64;
+pub(crate) const MAX_SETS: usize = 64;
 
 /// Key sets by the address that they came from.
 #[derive(Debug)]
-pub struct KeyCache {
+pub(crate) struct KeyCache {
     policy: KeyPolicy,
     entries: LiteMap<HttpUrl, Entry>,
     ids: CalloutIds,
@@ -52,7 +52,7 @@ pub struct KeyCache {
 
 /// What time alone brought about.
 #[derive(Debug, Default)]
-pub struct Due {
+pub(crate) struct Due {
     /// Fetches to make in the background.
     pub fetches: Vec<Callout>,
     /// The addresses whose fetch by another worker has ended.
@@ -62,7 +62,7 @@ pub struct Due {
 impl KeyCache {
     /// An empty cache, which shares what it learns with other workers where the gateway's `capabilities` allow it.
     #[must_use]
-    pub fn new(policy: KeyPolicy, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(policy: KeyPolicy, capabilities: &Capabilities) -> Self {
         let data = match capabilities.callout_owner {
             CalloutOwner::Plugin => capabilities.data_for_waiting(),
             CalloutOwner::Request => Rc::clone(&capabilities.data),
@@ -81,7 +81,7 @@ impl KeyCache {
     ///
     /// # Errors
     /// [`Unavailable`] where there are no valid keys, and none can be had now.
-    pub fn lookup(
+    pub(crate) fn lookup(
         &mut self,
         now: UnixTime,
         url: &HttpUrl,
@@ -101,7 +101,7 @@ impl KeyCache {
     ///
     /// # Errors
     /// [`Unavailable`] where there are none, and none can be had now.
-    pub fn prepare(
+    pub(crate) fn prepare(
         &mut self,
         now: UnixTime,
         url: &HttpUrl,
@@ -150,7 +150,7 @@ impl KeyCache {
     /// Takes the result of a fetch. `None` if it was given up before and does not count any more.
     ///
     /// An answer that is failed, unusable or late never replaces keys that are still valid.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         fetch: CalloutId,
@@ -193,7 +193,7 @@ impl KeyCache {
     /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
     /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
     /// it [awaits others](KeyCache::awaits_others). Where callouts belong to requests it only forgets.
-    pub fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
         match self.owner {
             CalloutOwner::Plugin => self.due_for_all(now),
             CalloutOwner::Request => {
@@ -206,7 +206,7 @@ impl KeyCache {
     /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`]. None
     /// where callouts belong to requests: there the next request that looks for keys notices.
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, HttpUrl)> {
+    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, HttpUrl)> {
         match self.owner {
             CalloutOwner::Plugin => {
                 let timed_out = |(url, entry): (&HttpUrl, &Entry)| Some((entry.timed_out(now)?, url.clone()));
@@ -218,7 +218,7 @@ impl KeyCache {
 
     /// Whether a fetch of another worker is awaited, which only [`KeyCache::due`] notices the end of.
     #[must_use]
-    pub fn awaits_others(&self) -> bool {
+    pub(crate) fn awaits_others(&self) -> bool {
         self.entries.values().any(Entry::is_fetched_elsewhere)
     }
 

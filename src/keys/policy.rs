@@ -7,7 +7,7 @@ use crate::jose::Algorithm;
 
 /// How keys are kept and fetched.
 #[derive(Debug, Clone)]
-pub struct KeyPolicy {
+pub(crate) struct KeyPolicy {
     /// The gateway's name for the server that has them.
     pub upstream: String,
     /// The algorithms that a key may be used with; other keys of a set are ignored.

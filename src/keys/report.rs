@@ -9,7 +9,7 @@ use crate::url::HttpUrl;
 
 /// What a result changed, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchReport {
+pub(crate) struct FetchReport {
     /// Which fetch it was.
     pub fetch: CalloutId,
     /// Where from.
@@ -24,7 +24,7 @@ pub struct FetchReport {
 
 /// Why a fetch gave no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// No answer that counts.
     Callout(CalloutError),
     /// Not a usable key set.

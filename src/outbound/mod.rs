@@ -25,7 +25,7 @@ use verification::Verification;
 
 /// The outbound direction: its signer, what it knows of the Hub's keys, and where each request is.
 #[derive(Debug)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     attacher: TokenAttacher,
     verification: Option<Verification>,
     requests: RequestTable<OutboundState>,
@@ -62,7 +62,7 @@ impl State for OutboundState {
 impl Outbound {
     /// The direction with this configuration and nothing known yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(config: config::Outbound, capabilities: &Capabilities) -> Self {
         let config::Outbound { signing, verify_responses } = config;
         Self {
             attacher: TokenAttacher::new(signing, "authorization", capabilities),
@@ -75,38 +75,43 @@ impl Outbound {
 
     /// The header that carries a response's token, if responses are verified.
     #[must_use]
-    pub fn response_header(&self) -> Option<&str> {
+    pub(crate) fn response_header(&self) -> Option<&str> {
         self.verification.as_ref().map(Verification::header)
     }
 
     /// How often [`Outbound::on_tick`] wants to be called from now on; `None` if never.
-    pub fn tick_period(&mut self) -> Option<Duration> {
+    pub(crate) fn tick_period(&mut self) -> Option<Duration> {
         let awaits_others = self.verification.as_mut().is_some_and(Verification::awaits_others);
         let needs_ticks = self.verification.is_some() || self.attacher.is_remote();
         if awaits_others { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
     /// Signs a new request, or holds it.
-    pub fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    pub(crate) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let permission = self.requests.permission(now);
         self.request(now, id, facts, permission)
     }
 
     /// Refuses a request, or replaces its response, for a reason that lies outside of this: its facts cannot be had, or the
     /// verdict on it could not be carried out. `correlation` is as much of it as is known.
-    pub fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
+    pub(crate) fn on_fault(&mut self, id: RequestId, reason: RejectReason, correlation: Correlation) -> Box<Rejection> {
         self.note_decided(id);
         Box::new(Rejection::new(reason, Evidence::default(), correlation))
     }
 
     /// Replaces a response for a reason that lies outside of this: see [`Outbound::on_fault`].
-    pub fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
+    pub(crate) fn on_response_fault(&mut self, id: RequestId, correlation: Correlation) -> ResponseVerdict {
         let rejection = self.on_fault(id, RejectReason::Internal, correlation);
         self.replacement(rejection)
     }
 
     /// Decides on a response, or holds it.
-    pub fn on_response(&mut self, now: UnixTime, id: RequestId, facts: ResponseFacts) -> Effects<ResponseVerdict> {
+    pub(crate) fn on_response(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        facts: ResponseFacts,
+    ) -> Effects<ResponseVerdict> {
         if self.verification.is_none() {
             return Effects::verdict(ResponseVerdict::Pass);
         }
@@ -124,7 +129,7 @@ impl Outbound {
 
     /// Decides on a response where the gateway has no clock: none can be verified, and what has been refused already is left
     /// alone.
-    pub fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
+    pub(crate) fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
         if self.verification.is_none() || matches!(self.forget(id), Some(OutboundState::Decided(_))) {
             return ResponseVerdict::Pass;
         }
@@ -132,7 +137,7 @@ impl Outbound {
     }
 
     /// Takes the answer to a callout and decides on everything that waited for it.
-    pub fn on_answer(
+    pub(crate) fn on_answer(
         &mut self,
         now: UnixTime,
         id: CalloutId,
@@ -143,17 +148,22 @@ impl Outbound {
     }
 
     /// Notes that a callout could not be made, and decides on everything that waited for it.
-    pub fn on_not_dispatched(&mut self, now: UnixTime, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
+    pub(crate) fn on_not_dispatched(
+        &mut self,
+        now: UnixTime,
+        id: CalloutId,
+        subject: &CalloutSubject,
+    ) -> CalloutOutcome {
         self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
     /// Forgets a request that has ended, or whose client has gone away.
-    pub fn on_request_end(&mut self, id: RequestId) {
+    pub(crate) fn on_request_end(&mut self, id: RequestId) {
         let _ = self.forget(id);
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
-    pub fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
         let mut timed_out = self.attacher.timed_out(now);
         timed_out.extend(self.verification.iter_mut().flat_map(|verification| verification.timed_out(now)));
         let ends = timed_out.into_iter();

@@ -1,19 +1,19 @@
 //! The peer certificate: decides whether a request came over mutual TLS from a client that may call at all.
 //! The first thing that every method rests on (the Hub's certificate, and which participants of its Trust Framework pass).
 
-pub mod fingerprint;
-pub mod forwarded;
-pub mod leaf;
-pub mod name;
+pub(crate) mod fingerprint;
+pub(crate) mod forwarded;
+pub(crate) mod leaf;
+pub(crate) mod name;
 mod source;
-pub mod subject;
+pub(crate) mod subject;
 
 use std::fmt;
 
-pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
-pub use source::{PeerSource, PresentedCertificate};
-pub use subject::Subject;
+pub(crate) use source::{PeerSource, PresentedCertificate};
+pub(crate) use subject::Subject;
 
 use fingerprint::FingerprintError;
 use forwarded::ForwardedError;
@@ -23,7 +23,7 @@ use subject::SubjectError;
 
 /// What the gateway learned about the TLS peer in this request. Nothing in it is trusted to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PeerFacts {
+pub(crate) struct PeerFacts {
     /// The gateway says that a client certificate was presented and verified on this connection.
     pub verified: bool,
     /// Its subject, in RFC 2253 form.
@@ -51,7 +51,7 @@ pub struct PeerRules {
 
 /// A client certificate that was verified, has an unambiguous subject, and is pinned or by configuration need not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerCertificate {
+pub(crate) struct PeerCertificate {
     subject: Subject,
     fingerprint: Option<Fingerprint>,
 }
@@ -59,7 +59,7 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// Applies the rules to the facts: first whether there is a verified certificate, then whether what is known of it
     /// makes sense, then whether it may call.
-    pub fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
+    pub(crate) fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
         let presented = PresentedCertificate::by(&rules.source, facts)?;
         let fingerprint = presented.fingerprint()?;
         let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint };
@@ -68,12 +68,12 @@ impl PeerCertificate {
     }
 
     /// Its subject.
-    pub fn subject(&self) -> &Subject {
+    pub(crate) fn subject(&self) -> &Subject {
         &self.subject
     }
 
     /// Its fingerprint, if the gateway told it.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
 
@@ -104,7 +104,7 @@ fn parse_subject(name: &[u8]) -> Result<Subject, Malformed> {
 
 /// Why there is no peer certificate that may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerError {
+pub(crate) enum PeerError {
     /// No client certificate was presented, or it was not verified.
     Missing,
     /// What is known of the certificate is ambiguous or makes no sense.
@@ -115,7 +115,7 @@ pub enum PeerError {
 
 /// What about a certificate makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// The subject is not a distinguished name.
     Name(NameError),
     /// The subject is ambiguous or unusable.
@@ -132,7 +132,7 @@ pub enum Malformed {
 
 /// Which pin a certificate does not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotPinned {
+pub(crate) enum NotPinned {
     /// Its OU is not listed.
     OrganisationalUnit,
     /// Its fingerprint is not listed.

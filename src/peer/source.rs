@@ -21,7 +21,7 @@ pub enum PeerSource {
 /// A client certificate that was verified, by whoever is believed. Nothing in it need make sense, and it need not be one that
 /// may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PresentedCertificate<'f>(Presented<'f>);
+pub(crate) struct PresentedCertificate<'f>(Presented<'f>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Presented<'f> {
@@ -46,7 +46,7 @@ impl PeerSource {
 
 impl<'f> PresentedCertificate<'f> {
     /// The certificate that counts by this source.
-    pub fn by(source: &PeerSource, facts: &'f PeerFacts) -> Result<Self, PeerError> {
+    pub(crate) fn by(source: &PeerSource, facts: &'f PeerFacts) -> Result<Self, PeerError> {
         match source {
             PeerSource::Connection => {
                 // A gateway may show the subject of a certificate that it could not verify: presence alone says nothing.
@@ -64,7 +64,7 @@ impl<'f> PresentedCertificate<'f> {
 
     /// Its subject, as it was printed.
     #[must_use]
-    pub fn subject(&self) -> &[u8] {
+    pub(crate) fn subject(&self) -> &[u8] {
         match &self.0 {
             Presented::Directly { subject, .. } => subject,
             Presented::ToProxy(forwarded) => forwarded.subject(),
@@ -72,7 +72,7 @@ impl<'f> PresentedCertificate<'f> {
     }
 
     /// Its fingerprint, if it is known.
-    pub fn fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
+    pub(crate) fn fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
         match &self.0 {
             Presented::Directly { facts: PeerFacts { fingerprint: Some(text), .. }, .. } => {
                 Fingerprint::parse(text).map(Some).map_err(Malformed::Fingerprint)
@@ -87,7 +87,7 @@ impl<'f> PresentedCertificate<'f> {
 
     /// The certificate itself, where it is handed on and nobody else can have written it.
     #[must_use]
-    pub fn leaf(&self) -> Option<LeafCertificate> {
+    pub(crate) fn leaf(&self) -> Option<LeafCertificate> {
         match &self.0 {
             Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
                 LeafCertificate::from_pem(pem).ok()

@@ -6,7 +6,7 @@ use std::fmt;
 use super::name::{AttributeType, DistinguishedName};
 
 /// Longest value that is used: 64 characters, X.520's upper bound for O, OU and CN, of four octets each at most.
-pub const MAX_VALUE_BYTES: usize = 256;
+pub(crate) const MAX_VALUE_BYTES: usize = 256;
 
 /// An unambiguous subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl std::error::Error for SubjectError {}
 ///
 /// # Errors
 /// [`SubjectError::BlankValue`], [`SubjectError::ValueTooLong`] or [`SubjectError::UnsafeCharacter`].
-pub fn check_value(value: &str) -> Result<(), SubjectError> {
+pub(crate) fn check_value(value: &str) -> Result<(), SubjectError> {
     if value.trim().is_empty() {
         return Err(SubjectError::BlankValue);
     }

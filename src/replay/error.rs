@@ -6,7 +6,7 @@ use crate::time::UnixTime;
 
 /// Why a token is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayError {
+pub(crate) enum ReplayError {
     /// It was let in before.
     Replayed,
     /// As many tokens as fit are remembered, and each could still be replayed.

@@ -21,8 +21,8 @@ mod error;
 mod token;
 mod worker;
 
-pub use error::ReplayError;
-pub use token::TokenIdentity;
+pub(crate) use error::ReplayError;
+pub(crate) use token::TokenIdentity;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use worker::WorkerMemory;
 
 /// Remembers the tokens that were let in.
 #[derive(Debug)]
-pub struct ReplayGuard(Memory);
+pub(crate) struct ReplayGuard(Memory);
 
 #[derive(Debug)]
 enum Memory {
@@ -47,7 +47,7 @@ impl ReplayGuard {
     /// A guard that remembers `capacity` tokens. None may be acceptable for longer than `longest_life` after its
     /// admission: the longest `exp` − `iat`, and the clock skew twice.
     #[must_use]
-    pub fn new(scope: ReplayScope, capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
+    pub(crate) fn new(scope: ReplayScope, capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
         Self(match scope {
             ReplayScope::Worker => Memory::Worker(WorkerMemory::new(capacity)),
             ReplayScope::Gateway => Memory::Gateway(Buckets::new(capacity, longest_life, shared)),
@@ -61,7 +61,12 @@ impl ReplayGuard {
     ///
     /// # Errors
     /// See [`ReplayError`]. The token is not let in then, and whether it is remembered does not matter.
-    pub fn admit(&mut self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<(), ReplayError> {
+    pub(crate) fn admit(
+        &mut self,
+        now: UnixTime,
+        token: &TokenIdentity,
+        valid_until: UnixTime,
+    ) -> Result<(), ReplayError> {
         match &mut self.0 {
             Memory::Worker(memory) => memory.admit(now, token.fingerprint, valid_until),
             Memory::Gateway(buckets) => buckets.admit(now, token, valid_until),

@@ -9,7 +9,7 @@ pub(super) const FINGERPRINT_LENGTH: usize = 16;
 
 /// What makes two tokens the same: `iss`, `sub` and `jti`, as a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenIdentity {
+pub(crate) struct TokenIdentity {
     pub(super) fingerprint: Fingerprint,
     /// A part of the digest that is not in the fingerprint.
     pub(super) place: u64,
@@ -21,7 +21,7 @@ pub(super) type Fingerprint = [u8; FINGERPRINT_LENGTH];
 impl TokenIdentity {
     /// From the claims `iss`, `sub` and `jti`.
     #[must_use]
-    pub fn new(issuer: &str, subject: &str, token_id: &str) -> Self {
+    pub(crate) fn new(issuer: &str, subject: &str, token_id: &str) -> Self {
         let mut hash = Sha256::new();
         for part in [issuer, subject, token_id] {
             // The length keeps ("a", "bc") apart from ("ab", "c").

@@ -30,7 +30,7 @@ pub(crate) const REALM: &str = "ozone-connect";
 
 /// Why a request is not let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RejectReason {
+pub(crate) enum RejectReason {
     /// No acceptable client certificate.
     Peer(PeerError),
     /// The request carries a header that only this filter may set.
@@ -93,7 +93,7 @@ pub enum ErrorCode {
 
 /// A request that is answered here, with all that is logged of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rejection {
+pub(crate) struct Rejection {
     reason: RejectReason,
     evidence: Evidence,
     correlation: Correlation,
@@ -101,7 +101,7 @@ pub struct Rejection {
 
 /// What was done about something that ought to be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RejectionEvent {
+pub(crate) enum RejectionEvent {
     /// It was refused.
     Refused,
     /// It was let through all the same, as the configuration wants it.
@@ -110,7 +110,7 @@ pub enum RejectionEvent {
 
 /// A complete HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The status: 200 for a health check, else 401, 403, 500, 502 or 503.
     pub status: u16,
     /// The headers, names in lower case.
@@ -195,7 +195,7 @@ impl ErrorCode {
 impl RejectReason {
     /// The error code that stands for it.
     #[must_use]
-    pub fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
             Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
@@ -256,7 +256,7 @@ impl RejectReason {
 
     /// What was wrong, for people. Plain ASCII without `"` and `\`, as `error_description` wants it (RFC 6750 §3).
     #[must_use]
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
             Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
@@ -299,31 +299,31 @@ impl Rejection {
 
     /// A rejection of which nothing but the reason is known.
     #[must_use]
-    pub fn bare(reason: RejectReason) -> Self {
+    pub(crate) fn bare(reason: RejectReason) -> Self {
         Self::new(reason, Evidence::default(), Correlation::default())
     }
 
     /// The error code.
     #[must_use]
-    pub fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         self.reason.code()
     }
 
     /// Notes the gateway's id of the request, unless it is known.
-    pub fn note_request_id(&mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) {
+    pub(crate) fn note_request_id(&mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) {
         let known = &mut self.correlation.request_id;
         *known = known.take().or_else(request_id);
     }
 
     /// Whether the memory of replay detection had no room left, which an operator should know of.
     #[must_use]
-    pub fn is_replay_memory_full(&self) -> bool {
+    pub(crate) fn is_replay_memory_full(&self) -> bool {
         matches!(self.reason, RejectReason::JwtAuth(JwtAuthError::Replay(ReplayError::Full { .. })))
     }
 
     /// The response for the caller.
     #[must_use]
-    pub fn reply(&self) -> Reply {
+    pub(crate) fn reply(&self) -> Reply {
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
         headers.extend(self.reason.challenge().map(|challenge| ("www-authenticate", challenge)));
@@ -334,7 +334,7 @@ impl Rejection {
 
     /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
     #[must_use]
-    pub fn log_line(&self, now: UnixTime, event: RejectionEvent) -> String {
+    pub(crate) fn log_line(&self, now: UnixTime, event: RejectionEvent) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,

@@ -11,5 +11,10 @@ mod private;
 mod pss;
 mod public;
 
-pub use private::{PrivateKeyError, RsaPrivateKey, SigningFault};
-pub use public::{MAX_MODULUS_BITS, MIN_MODULUS_BITS, RsaKeyError, RsaPublicKey};
+#[cfg(test)]
+pub(crate) use private::PrivateKeyError;
+pub use private::RsaPrivateKey;
+#[cfg(test)]
+pub(crate) use public::RsaKeyError;
+pub use public::RsaPublicKey;
+pub(crate) use public::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};

@@ -17,10 +17,10 @@ use crate::pem::Block;
 use crate::signature::SignatureMismatch;
 
 /// The smallest modulus that is accepted, in bits (RFC 7518 §3.5).
-pub const MIN_MODULUS_BITS: usize = 2048;
+pub(crate) const MIN_MODULUS_BITS: usize = 2048;
 
 /// The largest modulus that is accepted, in bits. The cost of a verification grows with its square.
-pub const MAX_MODULUS_BITS: usize = rsa_arithmetic::MAX_MODULUS_BITS;
+pub(crate) const MAX_MODULUS_BITS: usize = rsa_arithmetic::MAX_MODULUS_BITS;
 
 /// The DER of a DigestInfo with SHA-256, up to the digest (RFC 8017 §9.2, note 1).
 const SHA256_DIGEST_INFO: [u8; 19] =

@@ -18,7 +18,7 @@ const ATTEMPTS: usize = 32;
 
 /// Why a value cannot be used under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// It is not a whole value of this filter.
     Damaged,
     /// It is whole, and belongs to another name.
@@ -27,7 +27,7 @@ pub enum Unusable {
 
 /// What to do with a value.
 #[derive(Debug)]
-pub enum Change<T> {
+pub(crate) enum Change<T> {
     /// Store this payload in its place.
     Write(Vec<u8>, T),
     /// Leave it as it is.
@@ -36,7 +36,7 @@ pub enum Change<T> {
 
 /// The value to store under `key`.
 #[must_use]
-pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
     [MAGIC, digest(key, payload).as_slice(), &key_length(key), key.as_bytes(), payload].concat()
 }
 
@@ -44,7 +44,7 @@ pub fn seal(key: &str, payload: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// See [`Unusable`].
-pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
+pub(crate) fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
     let (owner, payload) = parts(value).ok_or(Unusable::Damaged)?;
     if owner == key { Ok(payload) } else { Err(Unusable::Foreign) }
 }
@@ -52,7 +52,11 @@ pub fn open<'v>(key: &str, value: &'v [u8]) -> Result<&'v [u8], Unusable> {
 /// Changes the value under `key`: `change` is given the payload, if there is a whole one, and is asked again when another
 /// worker has written meanwhile. A damaged value counts as none. `None` when the gateway does not answer or takes no value,
 /// the value belongs to another name, or other workers were faster every time.
-pub fn update<T>(data: &dyn SharedData, key: &str, mut change: impl FnMut(Option<&[u8]>) -> Change<T>) -> Option<T> {
+pub(crate) fn update<T>(
+    data: &dyn SharedData,
+    key: &str,
+    mut change: impl FnMut(Option<&[u8]>) -> Change<T>,
+) -> Option<T> {
     for _ in 0..ATTEMPTS {
         let stored = data.read(key).ok()?;
         let payload = match stored.as_ref().map(|stored| open(key, &stored.value)) {

@@ -5,7 +5,7 @@
 //! never trusted: [`envelope`] tells a damaged value (a torn write) and a foreign one (a host that hashes names) from our
 //! own.
 
-pub mod envelope;
+pub(crate) mod envelope;
 
 use std::fmt::Debug;
 

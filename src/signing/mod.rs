@@ -2,10 +2,10 @@
 //! signer, and every signature checked before it leaves.
 
 mod local;
-pub mod nonce;
+pub(crate) mod nonce;
 mod record;
-pub mod remote;
-pub mod token;
+pub(crate) mod remote;
+pub(crate) mod token;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::config;
 use crate::request::{Correlation, NonceInput, RequestId};
 use crate::time::UnixTime;
 
-pub use record::SignatureRecord;
-pub use remote::PendingToken;
+pub(crate) use record::SignatureRecord;
+pub(crate) use remote::PendingToken;
 
 use local::LocalKeys;
 use nonce::Nonces;
@@ -30,7 +30,7 @@ pub const MAX_PENDING: usize = 1024;
 
 /// Mints and signs tokens.
 #[derive(Debug)]
-pub struct TokenIssuer {
+pub(crate) struct TokenIssuer {
     settings: config::Signing,
     signer: Signer,
     nonces: Nonces,
@@ -45,7 +45,7 @@ enum Signer {
 /// How far a token has come.
 #[derive(Debug)]
 #[must_use]
-pub enum Progress {
+pub(crate) enum Progress {
     /// It is signed.
     Signed(SignedToken),
     /// The answer to this callout comes first.
@@ -55,14 +55,14 @@ pub enum Progress {
 /// A token whose signature was checked, and what the audit trail has to say of it: only what signs can make one. It does not
 /// print itself.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SignedToken {
+pub(crate) struct SignedToken {
     token: String,
     record: SignatureRecord,
 }
 
 /// Why there is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningError {
+pub(crate) enum SigningError {
     /// The activation of every key lies in the future.
     NoActiveKey,
     /// A local key did not sign, or its signature did not verify.
@@ -75,7 +75,7 @@ pub enum SigningError {
 
 /// The end of a callout to the remote signer.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// For the log.
     pub report: CalloutReport,
     /// The token, another callout, or why there is neither, with the ids of the request.
@@ -85,7 +85,7 @@ pub struct Finished {
 impl TokenIssuer {
     /// With these settings. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
         let remote = |signer| Signer::Remote(RemoteSigning::new(Box::new(signer), capabilities));
         let signer = match &settings.signer {
             config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
@@ -96,7 +96,7 @@ impl TokenIssuer {
 
     /// Whether signatures come by callout.
     #[must_use]
-    pub fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         matches!(self.signer, Signer::Remote(_))
     }
 
@@ -104,7 +104,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// See [`SigningError`].
-    pub fn sign(
+    pub(crate) fn sign(
         &mut self,
         now: UnixTime,
         request: RequestId,
@@ -137,7 +137,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// The token, if it waits for another callout: this one was given up before and does not count any more.
-    pub fn finish(
+    pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         call: CalloutId,
@@ -166,7 +166,7 @@ impl TokenIssuer {
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
+    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
         match &self.signer {
             Signer::Local(_) => Vec::new(),
             Signer::Remote(remote) => remote.timed_out(now),
@@ -174,7 +174,7 @@ impl TokenIssuer {
     }
 
     /// Forgets what was asked for a request.
-    pub fn forget(&mut self, request: RequestId) {
+    pub(crate) fn forget(&mut self, request: RequestId) {
         if let Signer::Remote(remote) = &mut self.signer {
             remote.forget(request);
         }
@@ -188,13 +188,13 @@ impl SignedToken {
 
     /// The value of the header that carries it: the token after `Bearer `.
     #[must_use]
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
     /// What the audit trail has to say of it.
     #[must_use]
-    pub fn record(&self) -> &SignatureRecord {
+    pub(crate) fn record(&self) -> &SignatureRecord {
         &self.record
     }
 }
@@ -208,7 +208,7 @@ impl fmt::Debug for SignedToken {
 impl SigningError {
     /// Whether the next try may go better, and when to make it.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoActiveKey | Self::Fault => None,
             Self::Remote(error) => error.is_unavailable().then_some(Duration::from_secs(1)),

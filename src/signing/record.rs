@@ -9,7 +9,7 @@ use crate::time::UnixTime;
 
 /// What is to be told of one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureRecord {
+pub(crate) struct SignatureRecord {
     key_id: String,
     token_id: String,
     audience: String,
@@ -25,13 +25,13 @@ impl SignatureRecord {
 
     /// The ids of its request.
     #[must_use]
-    pub fn correlation(&self) -> &Correlation {
+    pub(crate) fn correlation(&self) -> &Correlation {
         &self.correlation
     }
 
     /// The line: a JSON object.
     #[must_use]
-    pub fn log_line(&self, now: UnixTime) -> String {
+    pub(crate) fn log_line(&self, now: UnixTime) -> String {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,

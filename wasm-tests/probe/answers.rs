@@ -1,6 +1,6 @@
 //! Answers by the filter's own types: what they do here is what they do in the filter.
 
-use hub_auth_filter::rsa::{RsaPrivateKey, RsaPublicKey};
+use hub_auth_filter::facade::rsa::{RsaPrivateKey, RsaPublicKey};
 use rsa_arithmetic::{Kernel, PublicRing};
 
 use crate::question::{Answer, Bytes, KernelInUse, Padding, PowerOf, PublicKey, Question, SignedMessage, Verdict};

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 
-use hub_auth_filter::rsa::RsaPrivateKey;
+use hub_auth_filter::facade::rsa::RsaPrivateKey;
 use rsa::BoxedUint;
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::pss::{Signature, SigningKey, VerifyingKey};

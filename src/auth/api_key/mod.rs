@@ -18,7 +18,7 @@ use super::credential::Credential;
 const AUTHORIZATION: &str = "authorization";
 
 /// The longest header value that is looked at, in bytes. A key of 256 bits has 64 characters in hexadecimal.
-pub const MAX_VALUE_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_VALUE_BYTES: usize = 8 * 1024;
 
 /// How long before its end the last key is worth a warning: onboarding another takes weeks.
 const WARN_BEFORE_END: Duration = Duration::from_hours(30 * 24);
@@ -28,7 +28,7 @@ const WARN_AGAIN_AFTER: Duration = Duration::from_hours(24);
 
 /// Something to tell the operator that belongs to no rejection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// Good to know.
     Information(String),
     /// To be acted upon.
@@ -37,7 +37,7 @@ pub enum Notice {
 
 /// The method API key, with what it has told the log.
 #[derive(Debug)]
-pub struct ApiKey {
+pub(crate) struct ApiKey {
     settings: config::ApiKey,
     /// The keys that this worker has accepted, and whether the log was told.
     used: LiteMap<KeyId, Announced>,
@@ -49,7 +49,7 @@ struct Announced(bool);
 
 /// Why a key is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ApiKeyError {
+pub(crate) enum ApiKeyError {
     /// The header is not there.
     Missing,
     /// It has several values, whether in several headers or joined by a comma.
@@ -71,7 +71,7 @@ pub enum ApiKeyError {
 impl ApiKeyError {
     /// Which key was presented, where it is one that is configured: for the log, and for nobody who calls.
     #[must_use]
-    pub fn key_id(&self) -> Option<&KeyId> {
+    pub(crate) fn key_id(&self) -> Option<&KeyId> {
         match self {
             Self::NotYetValid(id) | Self::Expired(id) => Some(id),
             Self::Missing | Self::Several | Self::TooLong | Self::OtherScheme | Self::Empty | Self::Unknown => None,
@@ -82,26 +82,26 @@ impl ApiKeyError {
 impl ApiKey {
     /// The method with these settings.
     #[must_use]
-    pub fn new(settings: config::ApiKey) -> Self {
+    pub(crate) fn new(settings: config::ApiKey) -> Self {
         Self { settings, used: LiteMap::new_vec(), warned: None }
     }
 
     /// The lower-case name of the header that carries the key.
     #[must_use]
-    pub fn header(&self) -> &str {
+    pub(crate) fn header(&self) -> &str {
         &self.settings.header
     }
 
     /// The values of that header in a request.
     #[must_use]
-    pub fn values<'c>(&self, credential: Credential<'c>) -> &'c [HeaderValue] {
+    pub(crate) fn values<'c>(&self, credential: Credential<'c>) -> &'c [HeaderValue] {
         if self.header() == AUTHORIZATION { credential.authorization } else { credential.api_key }
     }
 
     /// Whether a request brings a key of this method, be it valid or not: in the method's own header anything, in
     /// `Authorization`, where other credentials may stand, one that is configured.
     #[must_use]
-    pub fn is_offered(&self, now: UnixTime, credential: Credential<'_>) -> bool {
+    pub(crate) fn is_offered(&self, now: UnixTime, credential: Credential<'_>) -> bool {
         if self.header() != AUTHORIZATION {
             return !credential.api_key.is_empty();
         }
@@ -115,7 +115,7 @@ impl ApiKey {
     ///
     /// # Errors
     /// See [`ApiKeyError`].
-    pub fn authenticate(&self, now: UnixTime, values: &[HeaderValue]) -> Result<&KeyId, ApiKeyError> {
+    pub(crate) fn authenticate(&self, now: UnixTime, values: &[HeaderValue]) -> Result<&KeyId, ApiKeyError> {
         let value = match values {
             [] => return Err(ApiKeyError::Missing),
             [value] => &**value,
@@ -146,14 +146,14 @@ impl ApiKey {
     }
 
     /// Notes that a key was accepted.
-    pub fn note_use(&mut self, id: &KeyId) {
+    pub(crate) fn note_use(&mut self, id: &KeyId) {
         if !self.used.contains_key(id) {
             self.used.insert(id.clone(), Announced(false));
         }
     }
 
     /// What the log should be told now: which keys this worker accepted for the first time, and that the last one ends.
-    pub fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+    pub(crate) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
         let mut notices = Vec::new();
         for (id, announced) in self.used.iter_mut() {
             if !std::mem::replace(&mut announced.0, true) {
@@ -167,7 +167,7 @@ impl ApiKey {
 
     /// A warning when the last key ends within 30 days, or has ended.
     #[must_use]
-    pub fn ending(&self, now: UnixTime) -> Option<String> {
+    pub(crate) fn ending(&self, now: UnixTime) -> Option<String> {
         let ends = self.settings.keys.iter().map(|key| Some((key.expires?, &key.id)));
         let (end, id) = ends.collect::<Option<Vec<_>>>()?.into_iter().max()?;
         let date = end.to_rfc3339();
@@ -181,7 +181,7 @@ impl ApiKey {
     }
 
     /// The same warning, unless it was given in the last 24 hours.
-    pub fn warning_due(&mut self, now: UnixTime) -> Option<String> {
+    pub(crate) fn warning_due(&mut self, now: UnixTime) -> Option<String> {
         let warning = self.ending(now)?;
         // A clock that was set back must not silence the warning until it has caught up.
         let is_due = self.warned.and_then(|then| now.since(then)).is_none_or(|ago| ago >= WARN_AGAIN_AFTER);

@@ -24,7 +24,7 @@ use super::service_initiation;
 
 /// The method client credentials, with what it has learned.
 #[derive(Debug)]
-pub struct ClientCredentials {
+pub(crate) struct ClientCredentials {
     settings: config::ClientCredentials,
     validator: Validator,
 }
@@ -47,7 +47,7 @@ struct JwtValidator {
 
 /// Why an access token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessTokenError {
+pub(crate) enum AccessTokenError {
     /// There is no bearer token.
     Credential(CredentialError),
     /// It is not a compact JWS, or too long to be looked at.
@@ -74,7 +74,7 @@ pub enum AccessTokenError {
 
 /// What is wrong with the JOSE header of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessTokenHeaderError {
+pub(crate) enum AccessTokenHeaderError {
     /// `alg` is not one that is accepted.
     Algorithm,
     /// `typ` says that it is something else.
@@ -90,7 +90,7 @@ pub enum AccessTokenHeaderError {
 impl ClientCredentials {
     /// The method with these settings and nothing learned yet. `capabilities` are the gateway's.
     #[must_use]
-    pub fn new(settings: config::ClientCredentials, capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(settings: config::ClientCredentials, capabilities: &Capabilities) -> Self {
         let validator = match &settings.validation {
             TokenValidation::Jwt(settings) => Validator::Jwt(JwtValidator::new(settings, capabilities)),
             TokenValidation::Introspection(settings) => {
@@ -101,7 +101,7 @@ impl ClientCredentials {
     }
 
     /// The keys that are known, where tokens are JWTs.
-    pub fn keys(&mut self) -> Option<&mut KeyCache> {
+    pub(crate) fn keys(&mut self) -> Option<&mut KeyCache> {
         match &mut self.validator {
             Validator::Jwt(validator) => Some(&mut validator.keys),
             Validator::Introspection(_) => None,
@@ -109,7 +109,7 @@ impl ClientCredentials {
     }
 
     /// What the authorisation server said of tokens, where it is asked.
-    pub fn introspection(&mut self) -> Option<&mut IntrospectionCache> {
+    pub(crate) fn introspection(&mut self) -> Option<&mut IntrospectionCache> {
         match &mut self.validator {
             Validator::Jwt(_) => None,
             Validator::Introspection(cache) => Some(cache),
@@ -118,13 +118,13 @@ impl ClientCredentials {
 
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
-    pub fn needs_fingerprint(&self) -> bool {
+    pub(crate) fn needs_fingerprint(&self) -> bool {
         self.settings.certificate_bound
     }
 
     /// Whether a token is meant for this method, or might be. Of opaque tokens only the server can tell.
     #[must_use]
-    pub fn claims(&self, token: &str) -> bool {
+    pub(crate) fn claims(&self, token: &str) -> bool {
         match &self.validator {
             Validator::Jwt(_) => {
                 self.settings.issuer.as_deref().is_none_or(|issuer| service_initiation::is_access_token(token, issuer))
@@ -137,7 +137,7 @@ impl ClientCredentials {
     ///
     /// # Errors
     /// See [`AccessTokenError`]: the first check that failed, cheapest first; a missing scope last.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         now: UnixTime,
         credential: Credential<'_>,

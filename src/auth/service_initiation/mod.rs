@@ -14,7 +14,7 @@ use crate::config;
 use crate::json::{JsonError, Object, Value};
 
 /// The longest opaque token, in bytes: as long as the tokens that are looked into.
-pub const MAX_OPAQUE_TOKEN_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_OPAQUE_TOKEN_BYTES: usize = 8 * 1024;
 
 /// base64url however somebody may have written it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -26,21 +26,21 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The requests that may bring such a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceInitiation {
+pub(crate) struct ServiceInitiation {
     settings: config::ServiceInitiation,
 }
 
 impl ServiceInitiation {
     /// The requests of these settings.
     #[must_use]
-    pub fn new(settings: config::ServiceInitiation) -> Self {
+    pub(crate) fn new(settings: config::ServiceInitiation) -> Self {
         Self { settings }
     }
 
     /// Whether a request with this method and path may bring a service initiation token. The path may have a query; what
     /// stands before it is compared as it is, and neither decoded nor normalised.
     #[must_use]
-    pub fn allows(&self, method: &[u8], path: &[u8]) -> bool {
+    pub(crate) fn allows(&self, method: &[u8], path: &[u8]) -> bool {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
         self.settings.allow.iter().any(|request| request.method.as_bytes() == method && request.path.as_bytes() == path)
     }
@@ -48,7 +48,7 @@ impl ServiceInitiation {
 
 /// Whether a Bearer value can be passed on unread: visible ASCII of at most [`MAX_OPAQUE_TOKEN_BYTES`].
 #[must_use]
-pub fn is_opaque_token(token: &str) -> bool {
+pub(crate) fn is_opaque_token(token: &str) -> bool {
     let bytes = token.as_bytes();
     !bytes.is_empty() && bytes.len() <= MAX_OPAQUE_TOKEN_BYTES && bytes.iter().all(u8::is_ascii_graphic)
 }
@@ -56,7 +56,7 @@ pub fn is_opaque_token(token: &str) -> bool {
 /// Whether a Bearer value is meant as a JWT Auth token, whatever is wrong with it: three parts, the first of which is an
 /// object with `typ` `JOSE`, or with `cty` `json` and `alg` `PS256`, in any case.
 #[must_use]
-pub fn is_jwt_auth_token(token: &str) -> bool {
+pub(crate) fn is_jwt_auth_token(token: &str) -> bool {
     let Some([header, ..]) = three_parts(token) else { return false };
     let json = decode(header);
     let header = Members::of(&json);
@@ -68,7 +68,7 @@ pub fn is_jwt_auth_token(token: &str) -> bool {
 /// Whether a Bearer value is meant as a JWT access token (RFC 9068 §2.1) of this issuer, whatever is wrong with it: three
 /// parts, with `typ` `at+jwt` or the issuer as `iss`.
 #[must_use]
-pub fn is_access_token(token: &str, issuer: &str) -> bool {
+pub(crate) fn is_access_token(token: &str, issuer: &str) -> bool {
     let Some([header, payload, _]) = three_parts(token) else { return false };
     let (header, payload) = (decode(header), decode(payload));
     Members::of(&header).may_be("typ", |typ| media_type(typ).eq_ignore_ascii_case("at+jwt"))

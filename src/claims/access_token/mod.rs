@@ -19,7 +19,7 @@ const CERTIFICATE_THUMBPRINT: &str = "x5t#S256";
 
 /// What an access token says, or its authorisation server says of it. Nobody has judged it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessTokenFacts {
+pub(crate) struct AccessTokenFacts {
     issuer: Option<String>,
     audiences: Option<Vec<String>>,
     expiry: Option<UnixTime>,
@@ -32,7 +32,7 @@ pub struct AccessTokenFacts {
 
 /// What an introspection response says (RFC 7662 §2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Introspected {
+pub(crate) enum Introspected {
     /// The token is active.
     Active(AccessTokenFacts),
     /// The token is expired, revoked, somebody else's or no token at all. The server does not say which.
@@ -43,7 +43,7 @@ pub enum Introspected {
 
 /// What an access token must say.
 #[derive(Debug, Clone, Copy)]
-pub struct AccessTokenRules<'a> {
+pub(crate) struct AccessTokenRules<'a> {
     /// `iss`, where it is configured. It is mandatory then.
     pub issuer: Option<&'a str>,
     /// `aud`, where it is configured. It is mandatory then, and must name this one.
@@ -60,7 +60,7 @@ pub struct AccessTokenRules<'a> {
 
 /// Which certificate a token must be bound to (RFC 8705 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
+pub(crate) enum Binding {
     /// None: whoever has the token may use it.
     NotRequired,
     /// The peer's, whose fingerprint is known if the gateway gives it.
@@ -69,14 +69,14 @@ pub enum Binding {
 
 /// A JWT access token whose claims are right but for its scopes. Its signature has not been verified.
 #[derive(Debug)]
-pub struct CheckedAccessToken<'a> {
+pub(crate) struct CheckedAccessToken<'a> {
     token: UnverifiedToken<'a>,
     facts: AccessTokenFacts,
 }
 
 /// Why an access token is not right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessTokenFault {
+pub(crate) enum AccessTokenFault {
     /// The payload is not a JSON object.
     Malformed(JwsError),
     /// A claim is not as it must be.
@@ -96,19 +96,19 @@ impl AccessTokenFacts {
     ///
     /// # Errors
     /// [`AccessTokenFault::Invalid`] for a claim of the wrong kind.
-    pub fn from_claims(members: &Object<'_>) -> Result<Self, AccessTokenFault> {
+    pub(crate) fn from_claims(members: &Object<'_>) -> Result<Self, AccessTokenFault> {
         Ok(Self::read(members)?)
     }
 
     /// `exp`: from when on the token does not count.
     #[must_use]
-    pub fn expiry(&self) -> Option<UnixTime> {
+    pub(crate) fn expiry(&self) -> Option<UnixTime> {
         self.expiry
     }
 
     /// `jti`, if there is one: 1 to [`super::MAX_JTI_LENGTH`] bytes without control characters.
     #[must_use]
-    pub fn token_id(&self) -> Option<&str> {
+    pub(crate) fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
     }
 
@@ -133,7 +133,7 @@ impl AccessTokenFacts {
 impl Introspected {
     /// Reads an introspection response. `None` if it does not say whether the token is active.
     #[must_use]
-    pub fn read(members: &Object<'_>) -> Option<Self> {
+    pub(crate) fn read(members: &Object<'_>) -> Option<Self> {
         match members.member("active")? {
             Value::Bool(false) => Some(Self::Inactive),
             Value::Bool(true) => {
@@ -151,7 +151,7 @@ impl AccessTokenRules<'_> {
     ///
     /// # Errors
     /// See [`AccessTokenFault`]: the first check that failed.
-    pub fn check_token<'t>(
+    pub(crate) fn check_token<'t>(
         &self,
         token: UnverifiedToken<'t>,
         now: UnixTime,
@@ -165,7 +165,7 @@ impl AccessTokenRules<'_> {
     ///
     /// # Errors
     /// See [`AccessTokenFault`]: the first check that failed.
-    pub fn check(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
+    pub(crate) fn check(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
         self.check_validity(facts, now)?;
         self.check_scopes(facts)
     }
@@ -174,7 +174,7 @@ impl AccessTokenRules<'_> {
     ///
     /// # Errors
     /// [`AccessTokenFault::ScopeMissing`].
-    pub fn check_scopes(&self, facts: &AccessTokenFacts) -> Result<(), AccessTokenFault> {
+    pub(crate) fn check_scopes(&self, facts: &AccessTokenFacts) -> Result<(), AccessTokenFault> {
         let granted = self.scopes.iter().all(|needed| facts.scopes.contains(needed));
         if granted { Ok(()) } else { Err(AccessTokenFault::ScopeMissing) }
     }
@@ -226,7 +226,7 @@ impl CheckedAccessToken<'_> {
     ///
     /// # Errors
     /// [`SignatureMismatch`].
-    pub fn verify(
+    pub(crate) fn verify(
         self,
         now: UnixTime,
         algorithm: Algorithm,

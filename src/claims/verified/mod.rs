@@ -16,7 +16,7 @@ const WAYS: usize = 8;
 /// Tokens whose signature is right. Their number is bounded, their memory is taken at once, and only digests of the tokens are
 /// kept.
 #[derive(Debug)]
-pub struct VerifiedTokens {
+pub(crate) struct VerifiedTokens {
     places: Vec<Option<Verified>>,
 }
 
@@ -32,7 +32,7 @@ struct Verified {
 impl VerifiedTokens {
     /// Room for so many tokens, all of it free. Without room every signature is calculated.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { places: vec![None; capacity] }
     }
 
@@ -40,7 +40,7 @@ impl VerifiedTokens {
     ///
     /// # Errors
     /// [`SignatureMismatch`], also for a key that may not verify this algorithm. Nothing is remembered then.
-    pub fn verify(
+    pub(crate) fn verify(
         &mut self,
         now: UnixTime,
         token: &UnverifiedToken<'_>,

@@ -42,7 +42,7 @@ fn key(name: &str, value: Value) -> Value {
 fn an_id_and_a_digest_make_a_key_that_is_the_whole_authorization_value_for_ever() {
     let ApiKey { keys, header, scheme } = api_key(json!({ "keys": [{ "id": "2026", "sha256": ABC }] }));
     assert_eq!((keys.len(), header.as_str(), scheme), (1, "authorization", None));
-    assert_eq!(keys[0].id.as_str(), "2026");
+    assert_eq!(keys[0].id.to_string(), "2026");
     assert_eq!(keys[0].digest, KeyDigest::of(b"abc"));
     assert_eq!((keys[0].not_before, keys[0].expires), (None, None));
 }
@@ -100,7 +100,7 @@ fn ids_and_digests_are_unique_each() {
 #[test]
 fn an_id_is_1_to_64_visible_ascii_characters() {
     for id in ["a", "!~", &"x".repeat(64)] {
-        assert_eq!(api_key(key("id", json!(id))).keys[0].id.as_str(), id);
+        assert_eq!(api_key(key("id", json!(id))).keys[0].id.to_string(), id);
     }
     let expected = ".keys[0].id: expected a string of 1 to 64 visible ASCII characters, got";
     for (id, got) in [

@@ -15,10 +15,10 @@ use super::base64url::{base64url, to_base64url};
 use super::key::{PublicKey, VerificationKey, is_key_id};
 
 /// The largest key set that is read, in bytes. Trust Framework keys carry `x5c` and have 2 to 3 KB each.
-pub const MAX_SET_LENGTH: usize = 256 * 1024;
+pub(crate) const MAX_SET_LENGTH: usize = 256 * 1024;
 
 /// The most keys that are kept of one set; the rest is ignored.
-pub const MAX_KEYS: usize = 64;
+pub(crate) const MAX_KEYS: usize = 64;
 
 /// The members that only a private key has (RFC 7518 §6.2.2, §6.3.2). A key that was published with one is not secret any
 /// more.
@@ -29,7 +29,7 @@ const P256_CURVE: &str = "P-256";
 
 /// Public keys that may verify an accepted algorithm; never empty.
 #[derive(Debug)]
-pub struct KeySet {
+pub(crate) struct KeySet {
     accepted: Vec<Algorithm>,
     keys: LiteMap<String, SameId>,
 }
@@ -53,7 +53,7 @@ enum Claimed {
 
 /// Why a body gives no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwksError {
+pub(crate) enum JwksError {
     /// Longer than [`MAX_SET_LENGTH`].
     TooLong,
     /// Not a JSON object with exactly one array `keys`.
@@ -69,7 +69,7 @@ impl KeySet {
     ///
     /// # Errors
     /// See [`JwksError`].
-    pub fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
+    pub(crate) fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
         if body.len() > MAX_SET_LENGTH {
             return Err(JwksError::TooLong);
         }
@@ -87,7 +87,7 @@ impl KeySet {
 
     /// The key of this id that may verify this algorithm. There is none for an algorithm that is not accepted.
     #[must_use]
-    pub fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
+    pub(crate) fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
         if !self.accepted.contains(&algorithm) {
             return None;
         }
@@ -96,14 +96,13 @@ impl KeySet {
 
     /// How many keys there are: 1 to [`MAX_KEYS`].
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.values().flat_map(SameId::iter).count()
     }
 
     /// The set as a JWK set of the members that matter here: [`KeySet::parse`] makes the same set of it.
     #[must_use]
-    pub fn to_jwks(&self) -> String {
+    pub(crate) fn to_jwks(&self) -> String {
         let keys = self.keys.iter().flat_map(|(key_id, keys)| keys.iter().map(|key| Jwk::of(key_id, key)));
         let set = JwkSet { keys: keys.collect() };
         // Strings always serialise; were that ever to change, an empty text is no set.

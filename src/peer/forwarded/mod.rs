@@ -10,10 +10,10 @@ use std::fmt;
 use super::fingerprint::Fingerprint;
 
 /// The header, unless the proxy in front was told to take another.
-pub const HEADER: &str = "x-forwarded-client-cert";
+pub(crate) const HEADER: &str = "x-forwarded-client-cert";
 
 /// Longest header that is read: Envoy's own default limit for all headers of a request is 60 KiB.
-pub const MAX_HEADER_BYTES: usize = 60 * 1024;
+pub(crate) const MAX_HEADER_BYTES: usize = 60 * 1024;
 
 /// The certificate that exactly one proxy says it saw.
 #[derive(Debug, Clone, PartialEq, Eq)]

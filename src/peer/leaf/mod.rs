@@ -14,7 +14,7 @@ use crate::hex;
 use crate::pem::{self, Block, MAX_PEM_BYTES};
 
 /// The longest PEM in which the first certificate is looked for, in bytes: a leaf and three CAs, with text between them.
-pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
 /// The label of a certificate's PEM.
 const LABEL: &str = "CERTIFICATE";
@@ -110,7 +110,7 @@ impl std::error::Error for LeafError {}
 ///
 /// # Errors
 /// See [`LeafError`].
-pub fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
+pub(crate) fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
 }
 

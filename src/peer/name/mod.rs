@@ -10,10 +10,10 @@ use std::fmt;
 use crate::hex;
 
 /// Longest name that is read. Ten values of 64 Arabic letters (X.520's bound), each octet escaped to three, still fit.
-pub const MAX_NAME_BYTES: usize = 4096;
+pub(crate) const MAX_NAME_BYTES: usize = 4096;
 
 /// Most attributes that are read. The Trust Framework's subjects have four, and the longest EV subjects about fifteen.
-pub const MAX_ATTRIBUTES: usize = 64;
+pub(crate) const MAX_ATTRIBUTES: usize = 64;
 
 /// The attribute types that decide who a peer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

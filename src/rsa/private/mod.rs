@@ -13,7 +13,7 @@
 mod error;
 mod read;
 
-pub use error::PrivateKeyError;
+pub(crate) use error::PrivateKeyError;
 
 use std::fmt;
 use std::rc::Rc;

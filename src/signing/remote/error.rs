@@ -5,7 +5,7 @@ use std::fmt;
 use crate::callout::CalloutError;
 
 /// The longest answer that is read, in bytes. With a key of 4096 bits real ones have about 1 KiB.
-pub const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
+pub(crate) const MAX_RESPONSE_LENGTH: usize = 16 * 1024;
 
 /// Why an answer is not the signature that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

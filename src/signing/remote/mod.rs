@@ -19,8 +19,9 @@ use crate::time::UnixTime;
 
 use super::token::UnsignedToken;
 
-pub use error::{AnswerFault, MAX_RESPONSE_LENGTH, RemoteError};
-pub use signer::{Limits, RemoteSigner};
+pub(crate) use error::MAX_RESPONSE_LENGTH;
+pub use error::{AnswerFault, RemoteError};
+pub(crate) use signer::RemoteSigner;
 pub use vault_transit::VaultTransit;
 
 /// The least time before the deadline in which a second try is made. A signature takes a few milliseconds and a new

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hub_auth_filter::reply::ErrorCode;
+use hub_auth_filter::facade::reply::ErrorCode;
 use serde_json::{Value, json};
 use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Module, Peer, Request, Upstream};
 use wasm_tests::stage::tokens::{Signer, with_broken_signature};

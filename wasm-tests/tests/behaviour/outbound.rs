@@ -293,5 +293,5 @@ fn a_signature_stays_within_its_fuel(host: Host) {
 }
 
 fn rfc3339(seconds: u64) -> String {
-    hub_auth_filter::time::UnixTime::from_secs(seconds).to_rfc3339()
+    hub_auth_filter::facade::time::UnixTime::from_secs(seconds).to_rfc3339()
 }

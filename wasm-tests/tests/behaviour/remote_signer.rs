@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hub_auth_filter::signing::MAX_PENDING;
+use hub_auth_filter::facade::signing::MAX_PENDING;
 use serde_json::{Value, json};
 use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Gateway, Level, Module, Outcome, Upstream};
 use wasm_tests::stage::pki::Pki;

@@ -1,8 +1,8 @@
 //! What the guides in `gateway-configs/envoy/` say of the configuration is true: the filter accepts their examples in the
 //! place that they are for.
 
-use hub_auth_filter::config::Config;
-use hub_auth_filter::gateway::kinds::GatewayKind;
+use hub_auth_filter::facade::config::Config;
+use hub_auth_filter::facade::gateway::GatewayKind;
 use serde_json::Value;
 use wasm_tests::stage::envoy::Configuration;
 use wasm_tests::stage::pki::Pki;

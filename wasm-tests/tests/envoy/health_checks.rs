@@ -1,8 +1,8 @@
 //! The health checks of spec §2.7 on a real Envoy: what it says about the connection and the certificate comes out as the
 //! standard wants it, the issuer included.
 
-use hub_auth_filter::peer::LeafCertificate;
-use hub_auth_filter::peer::forwarded::ForwardedCertificate;
+use hub_auth_filter::facade::peer::ForwardedCertificate;
+use hub_auth_filter::facade::peer::LeafCertificate;
 use serde_json::{Value, json};
 use wasm_tests::stage::client::Request;
 use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, LISTENER_NAME};

@@ -3,19 +3,19 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hub_auth_filter::callout::{Answer, Body, Callout, CalloutError};
-use hub_auth_filter::capabilities::Capabilities;
-use hub_auth_filter::config::{self, Secret, Signer};
-use hub_auth_filter::gateway::kinds::GatewayKind;
-use hub_auth_filter::request::{Correlation, NonceInput, RequestId};
-use hub_auth_filter::rsa::RsaPublicKey;
-use hub_auth_filter::signing::nonce::Nonces;
-use hub_auth_filter::signing::remote::{
+use hub_auth_filter::facade::callout::{Answer, Body, Callout, CalloutError};
+use hub_auth_filter::facade::capabilities::Capabilities;
+use hub_auth_filter::facade::config::{self, Secret, Signer};
+use hub_auth_filter::facade::gateway::GatewayKind;
+use hub_auth_filter::facade::request::{Correlation, NonceInput, RequestId};
+use hub_auth_filter::facade::rsa::RsaPublicKey;
+use hub_auth_filter::facade::signing::Nonces;
+use hub_auth_filter::facade::signing::UnsignedToken;
+use hub_auth_filter::facade::signing::{
     AnswerFault, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
 };
-use hub_auth_filter::signing::token::UnsignedToken;
-use hub_auth_filter::time::UnixTime;
-use hub_auth_filter::url::HttpUrl;
+use hub_auth_filter::facade::time::UnixTime;
+use hub_auth_filter::facade::url::HttpUrl;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hub_auth_filter::time::UnixTime;
+use hub_auth_filter::facade::time::UnixTime;
 use serde_json::Value;
 use tokio::time::sleep;
 use wasm_tests::stage::client::{Reply, Request};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hub_auth_filter::gateway::kinds::GatewayKind;
+use hub_auth_filter::facade::gateway::GatewayKind;
 use serde_json::{Value, json};
 
 use super::files::{by, compose, text, volumes, yaml};

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hub_auth_filter::gateway::kinds::GatewayKind;
+use hub_auth_filter::facade::gateway::GatewayKind;
 use serde_json::{Value, json};
 
 use super::files::text;

@@ -1,6 +1,6 @@
 //! `gateway-configs/kong/`: what its README says of the files is in them.
 
-use hub_auth_filter::gateway::kinds::GatewayKind;
+use hub_auth_filter::facade::gateway::GatewayKind;
 use serde_json::{Value, json};
 
 use super::files::{by, compose, settings, text, volumes, yaml};

@@ -3,9 +3,9 @@
 
 use std::rc::Rc;
 
-use hub_auth_filter::config::{Config, ConfigErrors, Direction};
-use hub_auth_filter::gateway::kinds::GatewayKind;
-use hub_auth_filter::shared_data::{NoSharedData, SharedData};
+use hub_auth_filter::facade::config::{Config, ConfigErrors, Direction};
+use hub_auth_filter::facade::gateway::GatewayKind;
+use hub_auth_filter::facade::shared_data::{NoSharedData, SharedData};
 use serde_json::Value;
 use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::pki::Pki;

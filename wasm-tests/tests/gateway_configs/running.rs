@@ -1,7 +1,7 @@
 //! The shipped configurations at work, each in the test host as the gateway that it is for: the right request passes, the wrong one
 //! does not, and what the guides say of mistakes and of other gateways' abilities is so.
 
-use hub_auth_filter::gateway::kinds::GatewayKind::{self, Apisix, Kong};
+use hub_auth_filter::facade::gateway::GatewayKind::{self, Apisix, Kong};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use wasm_tests::host::{
