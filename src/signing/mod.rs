@@ -21,7 +21,7 @@ pub(crate) use remote::PendingToken;
 
 use local::LocalKeys;
 use nonce::Nonces;
-use remote::{RemoteError, RemoteSigning, RemoteStep, VaultTransit};
+use remote::{RemoteError, RemoteSigning, RemoteStep};
 use token::UnsignedToken;
 
 /// The most tokens that wait for a remote signer in one worker. Each has a callout of its own; more than this means that
@@ -86,10 +86,9 @@ impl TokenIssuer {
     /// With these settings. `capabilities` are the gateway's.
     #[must_use]
     pub(crate) fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
-        let remote = |signer| Signer::Remote(RemoteSigning::new(Box::new(signer), capabilities));
-        let signer = match &settings.signer {
-            config::Signer::Local(keys) => Signer::Local(LocalKeys::new(keys.clone())),
-            config::Signer::VaultTransit(settings) => remote(VaultTransit::new((**settings).clone())),
+        let signer = match remote::signer(&settings.signer) {
+            Ok(signer) => Signer::Remote(RemoteSigning::new(signer, capabilities)),
+            Err(keys) => Signer::Local(LocalKeys::new(keys.to_vec())),
         };
         Self { settings, signer, nonces: Nonces::numbered(&*capabilities.data) }
     }

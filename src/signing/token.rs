@@ -93,7 +93,7 @@ impl UnsignedToken {
 }
 
 /// Whole seconds since 1970, rounded down: a token is never from the future. In 32 bits, which last until 2106, because serde_json
-/// writes those without a shift that the engine in APISIX miscompiles (`wasm-tests/src/shifted_addresses.rs`); after that every
+/// writes those without a shift that the engine in APISIX miscompiles (`wasm-tests/src/shifted_addresses/mod.rs`); after that every
 /// token has expired.
 fn seconds(time: UnixTime) -> u32 {
     u32::try_from(time.since(UnixTime::EPOCH).unwrap_or(Duration::ZERO).as_secs()).unwrap_or(u32::MAX)

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::callout::{Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
 use crate::capabilities::Capabilities;
+use crate::config::{self, LocalKey};
 use crate::request::{Correlation, RequestId};
 use crate::rsa::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};
 use crate::time::UnixTime;
@@ -75,6 +76,17 @@ pub enum RemoteStep {
         /// The ids of its request.
         correlation: Correlation,
     },
+}
+
+/// The remote signer that is configured. Another one is a file beside this one, and a line here.
+///
+/// # Errors
+/// The keys of this filter, where those sign.
+pub(super) fn signer(settings: &config::Signer) -> Result<Box<dyn RemoteSigner>, &[LocalKey]> {
+    match settings {
+        config::Signer::Local(keys) => Err(keys),
+        config::Signer::VaultTransit(settings) => Ok(Box::new(VaultTransit::new((**settings).clone()))),
+    }
 }
 
 impl RemoteSigning {

@@ -108,3 +108,30 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// What stands between back-ticks and is a path of this project's sources.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/") || word.starts_with("wasm-tests/"))
+}
+
+#[test]
+fn what_the_documents_name_exists() {
+    for name in ["README.md", "docs/architecture.md", "docs/decisions.md", "docs/gateways.md", "docs/benchmarks.md"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(name)).expect(name);
+        for path in paths(&text) {
+            assert!(Path::new(ROOT).join(path).exists(), "{name}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_change_touches_three_rooms_at_most() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/architecture.md")).expect("the document");
+    let (_, table) = text.split_once("| … | rooms |").expect("the table");
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 15, "{}", rows.len());
+    for row in rows {
+        let rooms = paths(row).count();
+        assert!((1..=3).contains(&rooms), "{row}");
+    }
+}
