@@ -106,7 +106,7 @@ impl RequestFacts {
         Some(count)
     }
 
-    /// The same facts, in buffers of their own: of what a request is not decided by, nothing is kept while it waits.
+    /// The same facts, in buffers of their own. While a request waits, the headers that decide nothing are not kept for it.
     #[must_use]
     pub(crate) fn detached(mut self) -> Self {
         let Self { method, path, host, authorization, api_key, provider_id, provider_id_alias, correlation, .. } =

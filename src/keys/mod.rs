@@ -19,19 +19,19 @@ use std::rc::Rc;
 use litemap::LiteMap;
 
 use crate::callout::{
-    Callout, CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, FIRST_BACKOFF, Readiness,
-    Unavailable, Wait,
+    CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, FIRST_BACKOFF, Readiness, Unavailable, Wait,
 };
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
+pub(crate) use for_all::Due;
 pub(crate) use policy::KeyPolicy;
 pub(crate) use report::{FetchError, FetchReport};
 
 use entry::Entry;
-use fetching::Wanted;
+use fetching::{Fetcher, Wanted};
 use for_all::ForAll;
 use per_request::PerRequest;
 use shared::SharedKeys;
@@ -48,15 +48,6 @@ pub(crate) struct KeyCache {
     ids: CalloutIds,
     shared: SharedKeys,
     owner: CalloutOwner,
-}
-
-/// What time alone brought about.
-#[derive(Debug, Default)]
-pub(crate) struct Due {
-    /// Fetches to make in the background.
-    pub fetches: Vec<Callout>,
-    /// The addresses whose fetch by another worker has ended.
-    pub ended_elsewhere: Vec<HttpUrl>,
 }
 
 impl KeyCache {
@@ -124,22 +115,27 @@ impl KeyCache {
             }
             self.entries.insert(url.clone(), Entry::new(now));
         }
-        self.entries.get_mut(url).ok_or(BUSY)?.used(now);
+        let entry = self.entries.get_mut(url).ok_or(BUSY)?;
+        entry.used(now);
         let wait = |callout| Ok(Readiness::Wait(Wait { subject: CalloutSubject::KeySet(url.clone()), callout }));
+        let mut fetcher = Fetcher { shared: &self.shared, ids: &mut self.ids, policy: &self.policy };
         match (permission, self.owner) {
             (CalloutPermission::Used, _) => {}
-            (CalloutPermission::Allowed, CalloutOwner::Plugin) => match self.obtain_for_all(now, url, wanted) {
-                ForAll::Nothing => {}
-                ForAll::Wait => return wait(None),
-                ForAll::Fetch(fetch) => return wait(Some(fetch)),
-            },
-            (CalloutPermission::Allowed, CalloutOwner::Request) => match self.obtain_per_request(now, url, wanted) {
-                PerRequest::Nothing => {}
-                PerRequest::Busy => return Err(BUSY),
-                PerRequest::Fetch(fetch) => return wait(Some(fetch)),
-            },
+            (CalloutPermission::Allowed, CalloutOwner::Plugin) => {
+                match for_all::obtain(&mut fetcher, entry, url, now, wanted) {
+                    ForAll::Nothing => {}
+                    ForAll::Wait => return wait(None),
+                    ForAll::Fetch(fetch) => return wait(Some(fetch)),
+                }
+            }
+            (CalloutPermission::Allowed, CalloutOwner::Request) => {
+                match per_request::obtain(&mut fetcher, entry, url, now, wanted) {
+                    PerRequest::Nothing => {}
+                    PerRequest::Busy => return Err(BUSY),
+                    PerRequest::Fetch(fetch) => return wait(Some(fetch)),
+                }
+            }
         }
-        let entry = self.entries.get(url).ok_or(BUSY)?;
         if entry.has_valid_keys(now, self.policy.max_age) {
             Ok(Readiness::Ready(()))
         } else {
@@ -195,9 +191,12 @@ impl KeyCache {
     /// it [awaits others](KeyCache::awaits_others). Where callouts belong to requests it only forgets.
     pub(crate) fn due(&mut self, now: UnixTime) -> Due {
         match self.owner {
-            CalloutOwner::Plugin => self.due_for_all(now),
+            CalloutOwner::Plugin => {
+                let mut fetcher = Fetcher { shared: &self.shared, ids: &mut self.ids, policy: &self.policy };
+                for_all::due(&mut fetcher, &mut self.entries, now)
+            }
             CalloutOwner::Request => {
-                self.forget_unused(now);
+                per_request::forget_unused(&self.policy, &mut self.entries, now);
                 Due::default()
             }
         }

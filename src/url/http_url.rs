@@ -1,10 +1,13 @@
 //! The URL of a callout (RFC 3986), in the parts that its request is made of.
 
+use std::cmp::Ordering;
+
 use super::authority::Authority;
 
 /// A checked URL to make a callout to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct HttpUrl {
+    /// All that follows is a part of it, so this alone is compared.
     text: String,
     scheme: Scheme,
     authority: String,
@@ -18,6 +21,26 @@ pub enum Scheme {
     Https,
     /// Plaintext: to this machine only. A remote signer may be elsewhere; the operator is warned then.
     Http,
+}
+
+impl PartialEq for HttpUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for HttpUrl {}
+
+impl PartialOrd for HttpUrl {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for HttpUrl {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
 }
 
 impl HttpUrl {
