@@ -1,5 +1,6 @@
 //! Key sets over time: when they are fetched, how long they last, and who waits for them.
 
+use hub_auth_filter::facade::callout::USER_AGENT;
 use serde_json::json;
 use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Garbage, Gateway, Module, Upstream};
 use wasm_tests::stage::pki::Pki;
@@ -43,6 +44,7 @@ fn the_address_and_the_bounds_of_a_fetch_come_from_certificate_and_configuration
         (":scheme", "https"),
         (":authority", "keystore.sandbox.directory.openfinance.ae"),
         (":path", jwks_path(&hub().subject).as_str()),
+        ("user-agent", USER_AGENT),
     ] {
         assert_eq!(callout.headers.text(name).as_deref(), Some(value));
     }
