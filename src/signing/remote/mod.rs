@@ -142,7 +142,7 @@ impl RemoteSigning {
         let signature = if is_late {
             Err(RemoteError::Late)
         } else {
-            let answer = ended.in_time(answer, now);
+            let answer = ended.in_time_or_set_back(answer, now);
             let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
             body.and_then(|body| self.signature(body, &pending.token).map_err(RemoteError::Wrong))
         };
