@@ -117,6 +117,12 @@ impl Awaited {
         let callout = wait.callout.as_ref().map(|callout| callout.id);
         Self { subject: wait.subject.clone(), callout, since: now }
     }
+
+    /// Its own callout, if it made one, and what that is about.
+    #[must_use]
+    pub(crate) fn own_callout(&self) -> Option<(CalloutId, &CalloutSubject)> {
+        Some((self.callout?, &self.subject))
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,11 @@ impl<S: Clone + PartialEq> CalloutsInFlight<S> {
         self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
     }
 
+    /// Keeps one that was taken out elsewhere.
+    pub(crate) fn keep(&mut self, callout: InFlight<S>) {
+        self.0.push(callout);
+    }
+
     /// Takes out one that has ended.
     pub(crate) fn take(&mut self, id: CalloutId, subject: &S) -> Option<InFlight<S>> {
         let position = self.0.iter().position(|callout| callout.id == id && callout.subject == *subject)?;

@@ -219,10 +219,18 @@ impl Inbound {
 
     /// Forgets a request that has ended, or whose client has gone away.
     pub(crate) fn on_request_end(&mut self, id: RequestId) {
-        if let Some(InboundState::AwaitsSignature(awaited)) = self.requests.remove(id)
-            && let Some(awaited) = self.attacher.as_mut().and_then(|attacher| attacher.cancel(id, awaited))
-        {
-            self.requests.insert(id, InboundState::AwaitsSignature(awaited));
+        match self.requests.remove(id) {
+            Some(InboundState::AwaitsSignature(awaited)) => {
+                if let Some(awaited) = self.attacher.as_mut().and_then(|attacher| attacher.cancel(id, awaited)) {
+                    self.requests.insert(id, InboundState::AwaitsSignature(awaited));
+                }
+            }
+            Some(InboundState::AwaitsCallout(awaited, _)) => {
+                if let Some((callout, subject)) = awaited.own_callout() {
+                    self.authenticator.abandon(callout, subject);
+                }
+            }
+            Some(InboundState::Admitted(_) | InboundState::Answered) | None => {}
         }
     }
 

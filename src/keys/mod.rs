@@ -186,6 +186,16 @@ impl KeyCache {
         })
     }
 
+    /// Gives up a fetch because the client has hung up whose request made it, so that another may be made in its place. Only where
+    /// callouts belong to requests: elsewhere others wait for it.
+    pub(crate) fn abandon(&mut self, fetch: CalloutId, url: &HttpUrl) {
+        if self.owner == CalloutOwner::Request
+            && let Some(entry) = self.entries.get_mut(url)
+        {
+            entry.abandon(fetch);
+        }
+    }
+
     /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
     /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
     /// it [awaits others](KeyCache::awaits_others). Where callouts belong to requests it only forgets.

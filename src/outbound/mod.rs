@@ -160,7 +160,12 @@ impl Outbound {
 
     /// Forgets a request that has ended, or whose client has gone away.
     pub(crate) fn on_request_end(&mut self, id: RequestId) {
-        let _ = self.forget(id);
+        if let Some(state) = self.forget(id)
+            && let Some((callout, subject)) = state.awaits().and_then(Awaited::own_callout)
+            && let Some(verification) = &mut self.verification
+        {
+            verification.abandon(callout, subject);
+        }
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
