@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutReport, CalloutSubject};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config;
 use crate::effects::{CalloutOutcome, Event};
@@ -82,7 +82,7 @@ impl TokenAttacher {
         }
     }
 
-    /// Takes the end of a callout for what waited for it.
+    /// Takes the end of a callout for what waited for it. What is to be told of that comes first.
     ///
     /// # Errors
     /// What waits, if it is for another callout: this one was given up before and does not count any more.
@@ -93,7 +93,7 @@ impl TokenAttacher {
         id: RequestId,
         awaited: AwaitedToken,
         answer: Result<&[u8], CalloutError>,
-    ) -> Result<(CalloutReport, Attachment), AwaitedToken> {
+    ) -> Result<(Vec<Event>, Attachment), AwaitedToken> {
         let AwaitedToken { pending, is_cancelled } = awaited;
         let finished = self.issuer.finish(now, call, id, pending, answer);
         let finished = finished.map_err(|pending| AwaitedToken { pending, is_cancelled })?;
@@ -110,7 +110,8 @@ impl TokenAttacher {
             }
             Err((error, correlation)) => failed(error, correlation),
         };
-        Ok((finished.report, attachment))
+        let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
+        Ok((events.collect(), attachment))
     }
 
     /// The callouts that nobody reported on in time, the oldest first, as far as a tick that has brought about these outcomes may

@@ -325,13 +325,13 @@ impl Inbound {
                 self.requests.insert(id, InboundState::AwaitsSignature(awaited));
                 None
             }
-            Ok((report, attachment)) => {
+            Ok((told, attachment)) => {
                 let Effects { callouts, verdict, events } = self.attached(id, attachment);
                 Some(CalloutOutcome {
                     ended: Some((call, CalloutSubject::Signature(id))),
                     callouts,
                     resumed: verdict.into_iter().map(|verdict| Resumed::response(id, verdict)).collect(),
-                    events: [Event::CalloutEnded(report)].into_iter().chain(events).collect(),
+                    events: told.into_iter().chain(events).collect(),
                 })
             }
         }

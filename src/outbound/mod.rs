@@ -238,7 +238,7 @@ impl Outbound {
                 self.requests.insert(id, state(awaited));
                 None
             }
-            Ok((report, attachment)) => {
+            Ok((told, attachment)) => {
                 if is_decided {
                     self.requests.insert(id, OutboundState::Decided(None));
                 }
@@ -247,7 +247,7 @@ impl Outbound {
                     ended: Some((call, CalloutSubject::Signature(id))),
                     callouts,
                     resumed: verdict.into_iter().map(|verdict| Resumed::request(id, verdict)).collect(),
-                    events: [Event::CalloutEnded(report)].into_iter().chain(events).collect(),
+                    events: told.into_iter().chain(events).collect(),
                 })
             }
         }

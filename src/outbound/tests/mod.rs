@@ -226,6 +226,35 @@ fn a_remote_signer_signs_while_the_request_is_held() {
 }
 
 #[test]
+fn what_the_signer_warns_of_is_logged_once_a_minute() {
+    let mut outbound = outbound(remote);
+    let mut warnings = |now: UnixTime, id: u32, warnings: Json| {
+        let callout = outbound.on_request(now, RequestId(id), facts()).callout().unwrap();
+        let signed = signature_of(&callout);
+        let Body::Read(body) = signed.body else { panic!() };
+        let mut body: Json = serde_json::from_slice(&body).unwrap();
+        body["warnings"] = warnings;
+        let outcome = outbound.on_answer(now, callout.id, &callout.subject, &answer(body.to_string().into_bytes()));
+        assert_eq!(code(&outcome.resumed[0].verdict), "admitted");
+        let text = |event: &Event| match event {
+            Event::Warning(text) => Some(text.clone()),
+            _ => None,
+        };
+        outcome.events.iter().filter_map(text).collect::<Vec<_>>()
+    };
+    let after = |seconds| NOW.after(Duration::from_secs(seconds));
+    let ignored = "Endpoint ignored these unrecognized parameters: [marshaling_algorithm]";
+    assert!(warnings(NOW, 1, json!(null)).is_empty());
+    assert_eq!(warnings(NOW, 2, json!([ignored])), [format!("the remote signer warns: {ignored}")]);
+    assert!(warnings(after(59), 3, json!([ignored])).is_empty());
+    let hostile = json!(["\u{1b}[31m\n\"", "x".repeat(10_000), 7, "a", "b", "c"]);
+    let told = warnings(after(60), 4, hostile);
+    assert!(told[0].starts_with("the remote signer warns: ?[31m??; xxx"), "{told:?}");
+    assert!(told[0].ends_with("; a; b") && told[0].len() < 1200, "{told:?}");
+    assert_eq!(warnings(NOW, 5, json!(["a"])).len(), 1, "the clock was set back");
+}
+
+#[test]
 fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
     let mut outbound = outbound(remote);
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
