@@ -12,7 +12,8 @@ use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 /// How often time is looked at: background fetches are not urgent.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// How often time is looked at while requests wait for another worker's fetch: they wait this much longer than its own.
+/// How often time is looked at while requests wait for another worker's fetch, or for the tick before to be finished: they wait
+/// this much longer.
 pub(crate) const SHORT_TICK: Duration = Duration::from_millis(20);
 
 /// What to do now about a request or a response.
@@ -109,6 +110,13 @@ impl<V> Effects<V> {
     pub(crate) fn callout(&mut self) -> Option<Callout> {
         assert!(self.callouts.len() < 2, "{} callouts", self.callouts.len());
         self.callouts.pop()
+    }
+}
+
+impl CalloutOutcome {
+    /// How many requests and responses it lets go at the most: also a callout that the gateway does not take decides on one.
+    pub(crate) fn most_releases(&self) -> usize {
+        self.resumed.len().saturating_add(self.callouts.len())
     }
 }
 

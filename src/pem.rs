@@ -12,6 +12,13 @@ use zeroize::Zeroizing;
 /// key of 4096 bits 3.3 KB, and one of 16,384 bits still fits, so that it is refused for its size.
 pub(crate) const MAX_PEM_BYTES: usize = 16 * 1024;
 
+/// The longest file of a key that is read, in bytes. What `openssl rsa -text` writes before a key of 4096 bits has 8 KB.
+pub(crate) const MAX_FILE_BYTES: usize = 2 * MAX_PEM_BYTES;
+
+/// The ends of lines as two characters each: how several lines stand in a file of environment variables, which can hold nothing
+/// else (Docker's, systemd's). No base64 has a backslash.
+const WRITTEN_LINE_ENDS: [&str; 2] = ["\\n", "\\r"];
+
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
@@ -25,7 +32,7 @@ pub(crate) struct Block<'p> {
 /// Why a text is not one PEM block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PemError {
-    /// It is none, something stands before or after it, or it is longer than [`MAX_PEM_BYTES`].
+    /// It is none, something stands before or after it that must not, or it is too long.
     NotPem,
     /// There are several.
     SeveralBlocks,
@@ -40,28 +47,58 @@ impl<'p> Block<'p> {
         if pem.matches(BEGIN).count() > 1 {
             return Err(PemError::SeveralBlocks);
         }
-        let find = || {
-            let (label, rest) = pem.trim_ascii().strip_prefix(BEGIN)?.split_once(DASHES)?;
-            let (body, end) = rest.rsplit_once(END)?;
-            (end.strip_suffix(DASHES)? == label).then_some(Self { label, body })
-        };
-        find().ok_or(PemError::NotPem)
+        // Line ends as two characters are for files alone.
+        if pem.contains('\\') {
+            return Err(PemError::NotPem);
+        }
+        Self::parse(pem.trim_ascii()).ok_or(PemError::NotPem)
+    }
+
+    /// Finds the one block in the text of a file. What stands before it is left out, such as `Bag Attributes` or what `openssl
+    /// -text` writes (RFC 7468 §2). Behind it nothing may stand. The ends of its lines may be written as `\n` or `\r\n`.
+    pub(crate) fn find_in_file(text: &'p str) -> Result<Self, PemError> {
+        if text.len() > MAX_FILE_BYTES {
+            return Err(PemError::NotPem);
+        }
+        let mut begins = text.match_indices(BEGIN).map(|(begin, _)| begin);
+        let begin = begins.next().ok_or(PemError::NotPem)?;
+        if begins.next().is_some() {
+            return Err(PemError::SeveralBlocks);
+        }
+        let mut block = text.get(begin..).unwrap_or_default().trim_ascii_end();
+        while let Some(shorter) = WRITTEN_LINE_ENDS.iter().find_map(|end| block.strip_suffix(end)) {
+            block = shorter.trim_ascii_end();
+        }
+        Self::parse(block).filter(|_| block.len() <= MAX_PEM_BYTES).ok_or(PemError::NotPem)
+    }
+
+    fn parse(block: &'p str) -> Option<Self> {
+        let (label, rest) = block.strip_prefix(BEGIN)?.split_once(DASHES)?;
+        let (body, end) = rest.rsplit_once(END)?;
+        (end.strip_suffix(DASHES)? == label).then_some(Self { label, body })
     }
 
     /// Whether header fields say that it is encrypted (RFC 1421 §4.6.1.1), as OpenSSL does. No base64 has a hyphen.
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.body.trim_ascii_start().starts_with("Proc-Type: 4,ENCRYPTED")
+        let first = self.lines().find(|line| !line.trim_ascii().is_empty());
+        first.is_some_and(|line| line.trim_ascii_start().starts_with("Proc-Type: 4,ENCRYPTED"))
     }
 
     /// The bytes.
     pub(crate) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         // Both buffers have their full size from the start: one that grows leaves copies behind.
         let mut base64 = Zeroizing::new(Vec::with_capacity(self.body.len()));
-        base64.extend(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        base64.extend(self.lines().flat_map(str::bytes).filter(|byte| !byte.is_ascii_whitespace()));
         let mut bytes = Zeroizing::new(vec![0; base64.len()]);
         let length = STANDARD.decode_slice(&base64, &mut bytes).ok()?;
         bytes.truncate(length);
         Some(bytes)
+    }
+
+    /// What stands between line ends that are written.
+    fn lines(&self) -> impl Iterator<Item = &'p str> {
+        let [line_feed, carriage_return] = WRITTEN_LINE_ENDS;
+        self.body.split(line_feed).flat_map(move |line| line.split(carriage_return))
     }
 }
 
@@ -118,6 +155,48 @@ mod tests {
     }
 
     #[test]
+    fn in_a_file_text_before_the_block_is_left_out() {
+        let read =
+            |text: &str| Block::find_in_file(text).map(|block| (block.label == "A", block.decode().unwrap().to_vec()));
+        let good = Ok((true, vec![0, 1]));
+        for before in [
+            "Bag Attributes\n    friendlyName: \u{628}\u{646}\u{643}\nKey Attributes: <No Attributes>\n",
+            "Private-Key: (2 bit)\n",
+            "-- \\n",
+        ] {
+            assert_eq!(read(&format!("{before}{A}\n")), good, "{before}");
+            assert_eq!(Block::find(&format!("{before}{A}\n")).err(), Some(PemError::NotPem), "{before}");
+        }
+        assert_eq!(read(A), good);
+        assert_eq!(read(&format!("{A}after")), Err(PemError::NotPem));
+        assert_eq!(read(&format!("before{A}{A}")), Err(PemError::SeveralBlocks));
+        assert_eq!(read("before"), Err(PemError::NotPem));
+        let spaces = " ".repeat(MAX_PEM_BYTES);
+        assert_eq!(read(&format!("{spaces}{A}")), good, "it is not part of the block");
+        assert_eq!(read(&format!("{spaces}{spaces}{A}")), Err(PemError::NotPem));
+        assert_eq!(read(&A.replace('=', &format!("={spaces}"))), Err(PemError::NotPem));
+    }
+
+    #[test]
+    fn in_a_file_line_ends_may_be_written_as_two_characters() {
+        for text in [
+            "-----BEGIN A-----\\nAA\\nE=\\n-----END A-----\\n",
+            "-----BEGIN A-----\\r\\nAAE=\\r\\n-----END A-----\\r\\n \\n",
+            "key:\\n-----BEGIN A-----\\nAA\nE=\n-----END A-----\n",
+        ] {
+            let block = Block::find_in_file(text).unwrap();
+            assert_eq!(block.decode().unwrap().to_vec(), [0, 1], "{text}");
+            assert!(!block.is_encrypted());
+            assert_eq!(Block::find(text).err(), Some(PemError::NotPem), "{text}");
+        }
+        for text in ["-----BEGIN A-----\\tAAE=-----END A-----", "-----BEGIN A-----\\\\nAAE=-----END A-----"] {
+            assert_eq!(Block::find_in_file(text).unwrap().decode(), None, "{text}");
+        }
+        let encrypted = "-----BEGIN A-----\\nProc-Type: 4,ENCRYPTED\\nDEK-Info: x\\n\\nAAE=\\n-----END A-----\\n";
+        assert!(Block::find_in_file(encrypted).unwrap().is_encrypted());
+    }
+
+    #[test]
     fn of_a_text_the_first_block_with_a_label_is_found() {
         let b = A.replace(" A-", " B-");
         for text in [A.to_owned(), format!("{b}text{A}{A}"), format!("-----END A-----{A}-----BEGIN A-----")] {
@@ -137,6 +216,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_file_is_read_as_its_block_is_whatever_stands_before(before in "[^-]{0,40}", text in "(\\PC|-----BEGIN A-----|-----END A-----|\\\\n){0,8}") {
+            let file = format!("{before}{A}");
+            let (found, block) = (Block::find_in_file(&file).unwrap(), Block::find(A).unwrap());
+            prop_assert_eq!((found.label, found.body), (block.label, block.body));
+            let _ = Block::find_in_file(&text).map(|block| block.decode());
+        }
+
         #[test]
         fn what_is_found_first_begins_and_ends_with_its_boundaries(before in "[ -~]{0,20}", body in "[ -~]{0,40}") {
             let text = format!("{before}-----BEGIN A-----{body}-----END A-----{before}");

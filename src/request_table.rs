@@ -10,11 +10,13 @@ use crate::capabilities::CalloutOwner;
 use crate::request::RequestId;
 use crate::time::UnixTime;
 
-/// The most requests and responses that wait for keys or for introspection in one worker. One answer decides on all of them,
-/// and a gateway may nest what it does for each refusal inside the one before: Envoy 1.40 with the shipped configuration
-/// bears 250 such levels and aborts the whole process at 300, when V8 finds its stack used up. Half of that leaves room for
-/// a longer filter chain.
-pub(crate) const MAX_WAITING: usize = 128;
+/// The most requests and responses that one tick or one answer decides on. A gateway may nest what it does for each refusal
+/// inside the one before: Envoy 1.40 with the shipped configuration bears 250 such levels and aborts the whole process at
+/// 300, when V8 finds its stack used up. Half of that leaves room for a longer filter chain.
+pub(crate) const MAX_RELEASED: usize = 128;
+
+/// The most requests and responses that wait for keys or for introspection in one worker: one answer decides on all of them.
+pub(crate) const MAX_WAITING: usize = MAX_RELEASED;
 
 /// How long a request waits at the most, a server that drips and a signer's second try included. One that has waited longer
 /// has gone, whatever the gateway said.
@@ -114,6 +116,12 @@ impl Awaited {
     pub(crate) fn new(wait: &Wait, now: UnixTime) -> Self {
         let callout = wait.callout.as_ref().map(|callout| callout.id);
         Self { subject: wait.subject.clone(), callout, since: now }
+    }
+
+    /// Its own callout, if it made one, and what that is about.
+    #[must_use]
+    pub(crate) fn own_callout(&self) -> Option<(CalloutId, &CalloutSubject)> {
+        Some((self.callout?, &self.subject))
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutReport, CalloutSubject};
+use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config;
-use crate::effects::Event;
+use crate::effects::{CalloutOutcome, Event};
 use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
+use crate::request_table::MAX_RELEASED;
 use crate::signing::{PendingToken, Progress, SignedToken, SigningError, TokenIssuer};
 use crate::time::UnixTime;
 use crate::verdict::AttachedToken;
@@ -20,6 +21,8 @@ pub(crate) struct TokenAttacher {
     issuer: TokenIssuer,
     header: Cow<'static, str>,
     owner: CalloutOwner,
+    /// See [`TokenAttacher::is_behind`].
+    is_behind: bool,
 }
 
 /// Something that waits for its token. Whoever holds it gives it back with the end of its callout.
@@ -53,7 +56,7 @@ impl TokenAttacher {
         capabilities: &Capabilities,
     ) -> Self {
         let issuer = TokenIssuer::new(settings, capabilities);
-        Self { issuer, header: header.into(), owner: capabilities.callout_owner }
+        Self { issuer, header: header.into(), owner: capabilities.callout_owner, is_behind: false }
     }
 
     /// Whether tokens wait for callouts.
@@ -79,7 +82,7 @@ impl TokenAttacher {
         }
     }
 
-    /// Takes the end of a callout for what waited for it.
+    /// Takes the end of a callout for what waited for it. What is to be told of that comes first.
     ///
     /// # Errors
     /// What waits, if it is for another callout: this one was given up before and does not count any more.
@@ -90,7 +93,7 @@ impl TokenAttacher {
         id: RequestId,
         awaited: AwaitedToken,
         answer: Result<&[u8], CalloutError>,
-    ) -> Result<(CalloutReport, Attachment), AwaitedToken> {
+    ) -> Result<(Vec<Event>, Attachment), AwaitedToken> {
         let AwaitedToken { pending, is_cancelled } = awaited;
         let finished = self.issuer.finish(now, call, id, pending, answer);
         let finished = finished.map_err(|pending| AwaitedToken { pending, is_cancelled })?;
@@ -107,20 +110,29 @@ impl TokenAttacher {
             }
             Err((error, correlation)) => failed(error, correlation),
         };
-        Ok((finished.report, attachment))
+        let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
+        Ok((events.collect(), attachment))
     }
 
-    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenAttacher::finish`].
-    /// None where callouts belong to requests: nobody could be woken.
+    /// The callouts that nobody reported on in time, the oldest first, as far as a tick that has brought about these outcomes may
+    /// decide on more ([`MAX_RELEASED`]). Each counts as failed once it is given to [`TokenAttacher::finish`]. None where
+    /// callouts belong to requests: nobody could be woken.
     #[must_use]
-    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
-        match self.owner {
-            CalloutOwner::Plugin => {
-                let timed_out = self.issuer.timed_out(now).into_iter();
-                timed_out.map(|(call, id)| (call, CalloutSubject::Signature(id))).collect()
-            }
+    pub(crate) fn timed_out(&mut self, now: UnixTime, outcomes: &[CalloutOutcome]) -> Vec<(CalloutId, CalloutSubject)> {
+        let mut timed_out = match self.owner {
+            CalloutOwner::Plugin => self.issuer.timed_out(now),
             CalloutOwner::Request => Vec::new(),
-        }
+        };
+        let most = outcomes.iter().fold(MAX_RELEASED, |most, outcome| most.saturating_sub(outcome.most_releases()));
+        self.is_behind = timed_out.len() > most;
+        timed_out.truncate(most);
+        timed_out.into_iter().map(|(call, id)| (call, CalloutSubject::Signature(id))).collect()
+    }
+
+    /// Whether the last tick has left callouts to the next that nobody reported on in time.
+    #[must_use]
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// Notes that a request has gone away that waited for its token. What is returned still waits, so that a signature that

@@ -100,7 +100,9 @@ impl JwtAuth {
             ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&capabilities.data))
         });
         let verified = VerifiedTokens::new(settings.token_cache_capacity.unwrap_or(0));
-        Self { settings, keys: KeyCache::new(policy, capabilities), verified, replay, last_address: None }
+        let mut keys = KeyCache::new(policy, capabilities);
+        keys.warm(settings.warm.iter().cloned());
+        Self { settings, keys, verified, replay, last_address: None }
     }
 
     /// The keys that are known.

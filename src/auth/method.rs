@@ -140,6 +140,14 @@ impl AuthMethod {
         }
     }
 
+    /// Gives up a callout because the client has hung up whose own it was. A question about a token stays in flight: that bounds what
+    /// a server is asked for clients that do nothing but ask and hang up.
+    pub(crate) fn abandon(&mut self, id: CalloutId, subject: &CalloutSubject) {
+        if let (CalloutSubject::KeySet(url), Some(keys)) = (subject, self.keys()) {
+            keys.abandon(id, url);
+        }
+    }
+
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`AuthMethod::finish`].
     pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         let keys = self.keys().map(|keys| keys.timed_out(now)).unwrap_or_default();

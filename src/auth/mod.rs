@@ -90,6 +90,11 @@ impl Authenticator {
         self.method.finish(now, id, subject, answer)
     }
 
+    /// Gives up a callout because the client has hung up whose own it was.
+    pub(crate) fn abandon(&mut self, id: CalloutId, subject: &CalloutSubject) {
+        self.method.abandon(id, subject);
+    }
+
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Authenticator::finish`].
     pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         self.method.timed_out(now)

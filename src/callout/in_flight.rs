@@ -11,6 +11,10 @@ use crate::time::UnixTime;
 /// this is for the one that does not.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_secs(5);
 
+/// By how much a clock may be set back without any doing: a leap second, or what a time daemon steps over instead of slewing
+/// (ntpd from 128 ms on, chrony from as much as it is told, mostly 1 s).
+const SMALL_STEP_BACK: Duration = Duration::from_secs(1);
+
 /// Callouts in flight, the oldest first.
 #[derive(Debug)]
 pub(crate) struct CalloutsInFlight<S>(Vec<InFlight<S>>);
@@ -54,6 +58,11 @@ impl<S: Clone + PartialEq> CalloutsInFlight<S> {
     /// One more, which begins now.
     pub(crate) fn begin(&mut self, now: UnixTime, id: CalloutId, subject: S, timeout: Duration) {
         self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
+    }
+
+    /// Keeps one that was taken out elsewhere.
+    pub(crate) fn keep(&mut self, callout: InFlight<S>) {
+        self.0.push(callout);
     }
 
     /// Takes out one that has ended.
@@ -113,6 +122,19 @@ impl<S> InFlight<S> {
         if is_late(self.since, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
     }
 
+    /// The same for an answer that nothing can have made wrong meanwhile, such as a signature: a small step back of the clock does
+    /// not make it late.
+    ///
+    /// # Errors
+    /// See [`InFlight::in_time`].
+    pub(crate) fn in_time_or_set_back<T>(
+        &self,
+        answer: Result<T, CalloutError>,
+        now: UnixTime,
+    ) -> Result<T, CalloutError> {
+        if is_set_back_a_little(self.since, now) { answer } else { self.in_time(answer, now) }
+    }
+
     /// When it is given up if nobody reports on it.
     #[must_use]
     pub(crate) fn given_up_at(&self) -> UnixTime {
@@ -137,9 +159,10 @@ impl<S> InFlight<S> {
         self.is_older(self.patience(), now)
     }
 
-    /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago.
+    /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago, unless the step
+    /// was small: nothing would be in flight any more each time that a clock is corrected.
     fn is_older(&self, age: Duration, now: UnixTime) -> bool {
-        now.since(self.since).is_none_or(|since| since > age)
+        now.since(self.since).map_or_else(|| !is_set_back_a_little(self.since, now), |since| since > age)
     }
 
     fn patience(&self) -> Duration {
@@ -153,12 +176,18 @@ pub(crate) fn patience(timeout: Duration) -> Duration {
     timeout.saturating_add(REPORT_GRACE)
 }
 
+/// Whether `since` lies in the future, but so little that the clock was just corrected.
+fn is_set_back_a_little(since: UnixTime, now: UnixTime) -> bool {
+    (Duration::from_millis(1)..=SMALL_STEP_BACK).contains(&now.until(since))
+}
+
 /// Whether a callout that began at `since` has taken longer than it may. Some gateways apply the timeout to each read
 /// alone, so a server that drips outlives it.
 ///
 /// A beginning in the future (the clock was set back) counts as late. Nobody knows how long that callout took, and the two
 /// mistakes are not alike: an answer that was in time and is refused costs another callout, but one that is taken for
-/// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile.
+/// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile. Of signatures that cannot be said: see
+/// [`InFlight::in_time_or_set_back`].
 fn is_late(since: UnixTime, timeout: Duration, now: UnixTime) -> bool {
     now.since(since).is_none_or(|age| age > timeout)
 }
@@ -191,9 +220,16 @@ mod tests {
 
     #[test]
     fn a_callout_is_given_up_when_nobody_reported_on_it_some_time_after_its_timeout() {
-        for (now, given_up) in [(1_000, false), (11_000, false), (11_001, true), (999, true)] {
+        for (since, now, given_up) in [
+            (1_000, 1_000, false),
+            (1_000, 11_000, false),
+            (1_000, 11_001, true),
+            (1_000, 999, false),
+            (1_000, 0, false),
+            (1_001, 0, true),
+        ] {
             let now = UnixTime::from_millis(now);
-            let callouts = began(1_000);
+            let callouts = began(since);
             assert_eq!(
                 (callouts.awaited(&(), now), callouts.timed_out(now).len()),
                 if given_up { (0, 1) } else { (1, 0) }

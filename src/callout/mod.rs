@@ -18,5 +18,5 @@ pub(crate) use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
 pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable, Wait};
 pub(crate) use report::{CalloutKind, CalloutReport};
-pub use request::Callout;
+pub use request::{Callout, USER_AGENT};
 pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject, Request};

@@ -7,6 +7,9 @@ use crate::request::RequestId;
 use crate::token_digest::TokenDigest;
 use crate::url::HttpUrl;
 
+/// What each callout says that it comes from. Firewalls in front of keystores refuse requests that do not say it.
+pub const USER_AGENT: &str = concat!("hub-auth-filter/", env!("CARGO_PKG_VERSION"));
+
 /// A callout to be made now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callout {
@@ -51,6 +54,22 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Request {
+    /// All headers to send: those that follow from the URL, what sends it, and its own. The first four always, and in this order:
+    /// one gateway traps without them, and another takes those of an earlier request.
+    pub(crate) fn all_headers(&self) -> Vec<(&str, &str)> {
+        let mut headers = vec![
+            (":method", self.method),
+            (":scheme", self.url.scheme().as_str()),
+            (":authority", self.url.authority()),
+            (":path", self.url.path()),
+            ("user-agent", USER_AGENT),
+        ];
+        headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        headers
+    }
+}
+
 /// Numbers callouts.
 #[derive(Debug, Default)]
 pub(crate) struct CalloutIds(CalloutId);
@@ -80,5 +99,33 @@ impl CalloutId {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_callout_says_where_to_and_what_it_comes_from() {
+        let version = env!("CARGO_PKG_VERSION");
+        let url = HttpUrl::parse("https://keys.example:8443/a?b=c").unwrap();
+        for (method, headers) in [
+            ("GET", vec![]),
+            ("GET", vec![("accept", "application/json".to_owned())]),
+            ("POST", vec![("x-vault-token", "t".to_owned()), ("accept", "application/json".to_owned())]),
+        ] {
+            let timeout = Duration::from_secs(1);
+            let request = Request { upstream: "u".into(), method, url: url.clone(), headers, body: vec![], timeout };
+            let sent = request.all_headers();
+            let (head, own) = sent.split_at(5);
+            let [.., (name, user_agent)] = head else { panic!("{sent:?}") };
+            assert_eq!(
+                head[..4],
+                [(":method", method), (":scheme", "https"), (":authority", "keys.example:8443"), (":path", "/a?b=c")]
+            );
+            assert_eq!((*name, *user_agent), ("user-agent", format!("hub-auth-filter/{version}").as_str()));
+            assert_eq!(own.len(), request.headers.len());
+        }
     }
 }

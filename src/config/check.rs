@@ -8,7 +8,7 @@ use super::{
     Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, Signer, SignerUpstream, TokenValidation,
     VerificationMode,
 };
-use crate::capabilities::{Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
 use crate::url::{Authority, Scheme};
 
 /// A server that the filter calls through the gateway.
@@ -42,6 +42,11 @@ impl Config {
                 }
             };
             errors.add("inbound.auth.jwt_auth.replay_detection", problem);
+        }
+        if self.names_subjects_to_warm() && capabilities.callout_owner == CalloutOwner::Request {
+            let problem = "expected nothing, got callers whose keys are fetched before the first request: on this gateway each \
+                           request makes its own callouts";
+            errors.add("inbound.auth.jwt_auth.warm", problem.to_owned());
         }
         if self.has_responses_signed_remotely() && !capabilities.holds_responses {
             let problem = "expected \"keys\" in its place, got a signer that must be asked: this gateway cannot hold a \
@@ -88,6 +93,11 @@ impl Config {
     fn detects_replays_in_gateway(&self) -> bool {
         let Direction::Inbound(inbound) = &self.direction else { return false };
         matches!(&inbound.auth, Auth::JwtAuth(JwtAuth { replay: Some(Replay { scope: ReplayScope::Gateway, .. }), .. }))
+    }
+
+    fn names_subjects_to_warm(&self) -> bool {
+        let Direction::Inbound(inbound) = &self.direction else { return false };
+        matches!(&inbound.auth, Auth::JwtAuth(JwtAuth { jwks, warm, .. }) if !warm.is_empty() && jwks.fixed_url().is_none())
     }
 
     fn has_responses_signed_remotely(&self) -> bool {

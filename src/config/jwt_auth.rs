@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::reader::{IntegerRange, Keys, Node, Object};
-use super::token_cache;
-use crate::url::{Environment, JwksLocation, JwksLocationError};
+use super::reader::{IntegerRange, Keys, ListRule, Node, Object};
+use super::{subject, token_cache};
+use crate::url::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError};
 
 const KEYS: Keys = Keys {
     supported: &[
@@ -22,9 +22,15 @@ const KEYS: Keys = Keys {
         "replay_detection",
         "replay_capacity",
         "token_cache_capacity",
+        "warm",
     ],
     refused: &[],
 };
+
+const WARM_KEYS: Keys = Keys { supported: &["organisational_unit", "common_name"], refused: &[] };
+
+/// There is one Hub, and few others call. Each is asked for by every worker that shares no data.
+const WARM: ListRule = ListRule { of: "subjects", min: 1, max: 16 };
 
 const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], refused: &[] };
 
@@ -66,6 +72,9 @@ pub struct JwtAuth {
     pub replay: Option<Replay>,
     /// How many tokens are remembered whose signature was verified; `None` if each is verified every time.
     pub token_cache_capacity: Option<usize>,
+    /// The addresses whose keys are fetched before the first request: the one that is the same for all, or those of the callers
+    /// that are named.
+    pub warm: Vec<HttpUrl>,
 }
 
 /// The settings of replay detection.
@@ -99,7 +108,13 @@ impl JwtAuth {
                            tokens that come again";
             cache.refuse(problem, errors);
         }
-        Some(Self { replay: replay?, token_cache_capacity: token_cache_capacity?, ..settings? })
+        let warm = object.member("warm");
+        let (replay, token_cache_capacity) = (replay?, token_cache_capacity?);
+        let mut settings = Self { replay, token_cache_capacity, ..settings? };
+        if !warm.is_absent() {
+            settings.warm = read_warm(&warm, &settings.jwks, errors)?;
+        }
+        Some(settings)
     }
 
     /// Reads all settings but those of replay detection and the token cache, from an object that may have others as well.
@@ -113,6 +128,7 @@ impl JwtAuth {
         let clock_skew = object.member("clock_skew").duration(&CLOCK_SKEW, errors);
         let max_lifetime = object.member("max_lifetime").duration(&MAX_LIFETIME, errors);
         Some(Self {
+            warm: jwks.iter().filter_map(JwksLocation::fixed_url).collect(),
             jwks: jwks?,
             upstream: upstream?,
             max_age: max_age?,
@@ -141,6 +157,30 @@ fn read_jwks(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwksLocation>
     let expected = "an https:// URL without {OU} and {CN}";
     let fixed = read_location(&object.member("url"), expected, JwksLocation::fixed, errors);
     environment.or(template).or(fixed)
+}
+
+/// Reads whose keys are fetched before the first request.
+fn read_warm(node: &Node<'_>, jwks: &JwksLocation, errors: &mut ConfigErrors) -> Option<Vec<HttpUrl>> {
+    if jwks.fixed_url().is_some() {
+        node.refuse("expected nothing beside a URL that is the same for all, whose keys are fetched anyway", errors);
+        return None;
+    }
+    node.list(&WARM, errors, |item, errors| {
+        let object = item.object(&WARM_KEYS, errors)?;
+        let unit = subject::read_value(&object.member("organisational_unit"), errors);
+        let common_name = subject::read_optional(&object.member("common_name"), errors);
+        match jwks.expand(unit?, common_name?) {
+            Ok(url) => Some(url),
+            Err(ExpandError::CommonNameMissing) => {
+                let expected = "the CN of the certificate, which the address of the JWKS needs";
+                object.member("common_name").refuse_text(expected, "nothing", errors)
+            }
+            Err(fault) => {
+                let got = if fault == ExpandError::TooLong { "longer ones" } else { "a path segment . or .." };
+                item.refuse_text("values that fit into the address of the JWKS", got, errors)
+            }
+        }
+    })
 }
 
 fn read_location(

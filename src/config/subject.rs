@@ -79,7 +79,8 @@ fn read_pem(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Subject> {
     }
 }
 
-fn read_value<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
+/// Reads an `O`, an `OU` or a `CN`.
+pub(super) fn read_value<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
     let text = node.string(VALUE, errors)?;
     let got = match check_value(text) {
         Ok(()) => return Some(text),
@@ -91,6 +92,6 @@ fn read_value<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str>
 }
 
 /// `Some(None)` if it is left out.
-fn read_optional<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<Option<&'a str>> {
+pub(super) fn read_optional<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<Option<&'a str>> {
     node.optional(|node| read_value(node, errors))
 }

@@ -2,6 +2,7 @@
 
 use super::reader::TextRule;
 use crate::jose::MAX_KID_LENGTH;
+use crate::pem::MAX_FILE_BYTES;
 
 /// The `kid` of a key of the bank: what is accepted as the `kid` of others.
 pub(super) const KEY_ID: TextRule = TextRule {
@@ -24,8 +25,8 @@ pub(super) const fn token(expected: &'static str) -> TextRule {
     TextRule { expected, max_bytes: 64, allows }
 }
 
-/// The characters of PEM, and of the texts that are put in its place by mistake. A private key of 4096 bits has 3.3 KB, a
-/// public one 800 bytes.
+/// A file with PEM. What stands before the block may be a name in any script, so only control characters are refused here.
 pub(super) const fn pem(expected: &'static str) -> TextRule {
-    TextRule { expected, max_bytes: 16 * 1024, allows: |character| matches!(character, ' '..='~' | '\t' | '\r' | '\n') }
+    let allows = |character: char| matches!(character, '\t' | '\r' | '\n') || !character.is_control();
+    TextRule { expected, max_bytes: MAX_FILE_BYTES, allows }
 }

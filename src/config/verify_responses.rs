@@ -66,10 +66,10 @@ impl VerifyResponses {
         let hub = subject::read_hub(&hub_node, errors);
         let provider_ids = provider_ids::read(&object.member("provider_ids"), errors);
         let jwt_auth = JwtAuth::read_without_replay(&object, errors);
-        let (hub, jwt_auth) = (hub?, jwt_auth?);
+        let (hub, mut jwt_auth) = (hub?, jwt_auth?);
         // The address is the same for every response: that it can be made is seen now or never.
         match jwt_auth.jwks.expand(hub.organisational_unit(), hub.common_name()) {
-            Ok(_) => {}
+            Ok(url) => jwt_auth.warm = vec![url],
             Err(ExpandError::CommonNameMissing) => {
                 let problem =
                     "expected the CN of the Hub's certificate, which the address of the JWKS needs, got nothing";

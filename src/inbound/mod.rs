@@ -116,7 +116,8 @@ impl Inbound {
     pub(crate) fn tick_period(&mut self) -> Option<Duration> {
         let needs_ticks =
             self.authenticator.needs_ticks() || self.attacher.as_ref().is_some_and(TokenAttacher::is_remote);
-        if self.authenticator.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
+        let is_behind = self.attacher.as_ref().is_some_and(TokenAttacher::is_behind);
+        if is_behind || self.authenticator.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
     /// Whether responses mean anything: because they are signed, or because they may answer requests that were never seen.
@@ -218,22 +219,30 @@ impl Inbound {
 
     /// Forgets a request that has ended, or whose client has gone away.
     pub(crate) fn on_request_end(&mut self, id: RequestId) {
-        if let Some(InboundState::AwaitsSignature(awaited)) = self.requests.remove(id)
-            && let Some(awaited) = self.attacher.as_mut().and_then(|attacher| attacher.cancel(id, awaited))
-        {
-            self.requests.insert(id, InboundState::AwaitsSignature(awaited));
+        match self.requests.remove(id) {
+            Some(InboundState::AwaitsSignature(awaited)) => {
+                if let Some(awaited) = self.attacher.as_mut().and_then(|attacher| attacher.cancel(id, awaited)) {
+                    self.requests.insert(id, InboundState::AwaitsSignature(awaited));
+                }
+            }
+            Some(InboundState::AwaitsCallout(awaited, _)) => {
+                if let Some((callout, subject)) = awaited.own_callout() {
+                    self.authenticator.abandon(callout, subject);
+                }
+            }
+            Some(InboundState::Admitted(_) | InboundState::Answered) | None => {}
         }
     }
 
     /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
     pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
-        let mut timed_out = self.authenticator.timed_out(now);
-        timed_out.extend(self.attacher.iter().flat_map(|attacher| attacher.timed_out(now)));
-        let ends = timed_out.into_iter();
-        let mut outcomes: Vec<_> =
-            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
+        let mut outcomes = Vec::new();
+        let timed_out = self.authenticator.timed_out(now);
+        self.give_up(now, timed_out, &mut outcomes);
         let Due { callouts, learned } = self.authenticator.due(now);
         outcomes.extend(learned.iter().map(|subject| self.resume(now, subject, None)));
+        let timed_out = self.attacher.as_mut().map(|attacher| attacher.timed_out(now, &outcomes)).unwrap_or_default();
+        self.give_up(now, timed_out, &mut outcomes);
         TickOutcome { callouts, outcomes, events: self.notices(now) }
     }
 
@@ -266,6 +275,16 @@ impl Inbound {
                 Effects::verdict(verdict).and_callout(wait.callout)
             }
         }
+    }
+
+    fn give_up(
+        &mut self,
+        now: UnixTime,
+        callouts: Vec<(CalloutId, CalloutSubject)>,
+        outcomes: &mut Vec<CalloutOutcome>,
+    ) {
+        let ends = callouts.into_iter();
+        outcomes.extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))));
     }
 
     fn end_callout(
@@ -306,13 +325,13 @@ impl Inbound {
                 self.requests.insert(id, InboundState::AwaitsSignature(awaited));
                 None
             }
-            Ok((report, attachment)) => {
+            Ok((told, attachment)) => {
                 let Effects { callouts, verdict, events } = self.attached(id, attachment);
                 Some(CalloutOutcome {
                     ended: Some((call, CalloutSubject::Signature(id))),
                     callouts,
                     resumed: verdict.into_iter().map(|verdict| Resumed::response(id, verdict)).collect(),
-                    events: [Event::CalloutEnded(report)].into_iter().chain(events).collect(),
+                    events: told.into_iter().chain(events).collect(),
                 })
             }
         }

@@ -6,7 +6,7 @@ use crate::callout::{Backoff, CalloutId, FIRST_BACKOFF, InFlight, LONGEST_BACKOF
 use crate::jose::{Algorithm, KeySet, VerificationKey};
 use crate::time::UnixTime;
 
-use super::fetch_group::FetchGroup;
+use super::fetch_group::{Abandonment, FetchGroup};
 use super::policy::{FetchReason, KeyPolicy};
 
 /// The part of a set's life after which it is refreshed.
@@ -80,6 +80,13 @@ impl Entry {
         self.fetches.take(fetch)
     }
 
+    /// Gives up this worker's fetch, because the client whose request made it has hung up.
+    pub(super) fn abandon(&mut self, fetch: CalloutId) {
+        if self.fetches.abandon(fetch) == Abandonment::Undone {
+            self.last_extra_fetch = None;
+        }
+    }
+
     /// A fetch of this worker that should have been reported on long ago.
     pub(super) fn timed_out(&self, now: UnixTime) -> Option<CalloutId> {
         self.fetches.timed_out(now)
@@ -131,7 +138,7 @@ impl Entry {
             self.last_extra_fetch = Some(now);
         }
         self.elsewhere = None;
-        self.fetches.begin(now, fetch, reason, policy.timeout);
+        self.fetches.begin(now, fetch, reason, policy);
         self.backoff.note_failures(failures);
     }
 

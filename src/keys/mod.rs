@@ -19,7 +19,8 @@ use std::rc::Rc;
 use litemap::LiteMap;
 
 use crate::callout::{
-    CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, FIRST_BACKOFF, Readiness, Unavailable, Wait,
+    Callout, CalloutError, CalloutId, CalloutIds, CalloutPermission, CalloutSubject, FIRST_BACKOFF, Readiness,
+    Unavailable, Wait,
 };
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::jose::{Algorithm, KeySet, VerificationKey};
@@ -48,6 +49,8 @@ pub(crate) struct KeyCache {
     ids: CalloutIds,
     shared: SharedKeys,
     owner: CalloutOwner,
+    /// The addresses whose keys nobody has needed and nothing has brought yet: see [`KeyCache::warm`].
+    warm: Vec<HttpUrl>,
 }
 
 impl KeyCache {
@@ -64,6 +67,15 @@ impl KeyCache {
             entries: LiteMap::new_vec(),
             ids: CalloutIds::default(),
             owner: capabilities.callout_owner,
+            warm: Vec::new(),
+        }
+    }
+
+    /// Has the keys at these addresses fetched before a request needs them: with the first tick, and again after the pauses of a
+    /// failing server until they have come once. Only where callouts belong to the plugin.
+    pub(crate) fn warm(&mut self, urls: impl IntoIterator<Item = HttpUrl>) {
+        if self.owner == CalloutOwner::Plugin {
+            self.warm.extend(urls);
         }
     }
 
@@ -167,6 +179,7 @@ impl KeyCache {
                     self.shared.release(url, None);
                 }
                 entry.brought(now, &ended, keys);
+                self.warm.retain(|warm| warm != url);
                 Ok(count)
             }
             Err(error) => {
@@ -186,6 +199,16 @@ impl KeyCache {
         })
     }
 
+    /// Gives up a fetch because the client has hung up whose request made it, so that another may be made in its place. Only where
+    /// callouts belong to requests: elsewhere others wait for it.
+    pub(crate) fn abandon(&mut self, fetch: CalloutId, url: &HttpUrl) {
+        if self.owner == CalloutOwner::Request
+            && let Some(entry) = self.entries.get_mut(url)
+        {
+            entry.abandon(fetch);
+        }
+    }
+
     /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
     /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
     /// it [awaits others](KeyCache::awaits_others). Where callouts belong to requests it only forgets.
@@ -193,7 +216,9 @@ impl KeyCache {
         match self.owner {
             CalloutOwner::Plugin => {
                 let mut fetcher = Fetcher { shared: &self.shared, ids: &mut self.ids, policy: &self.policy };
-                for_all::due(&mut fetcher, &mut self.entries, now)
+                let mut due = for_all::due(&mut fetcher, &mut self.entries, now);
+                due.fetches.extend(self.fetch_ahead(now));
+                due
             }
             CalloutOwner::Request => {
                 per_request::forget_unused(&self.policy, &mut self.entries, now);
@@ -219,6 +244,20 @@ impl KeyCache {
     #[must_use]
     pub(crate) fn awaits_others(&self) -> bool {
         self.entries.values().any(Entry::is_fetched_elsewhere)
+    }
+
+    /// The fetches that are due of keys that nobody has needed yet.
+    fn fetch_ahead(&mut self, now: UnixTime) -> Vec<Callout> {
+        let mut fetches = Vec::new();
+        for url in std::mem::take(&mut self.warm) {
+            match self.prepare(now, &url, CalloutPermission::Allowed) {
+                Ok(Readiness::Ready(())) => continue,
+                Ok(Readiness::Wait(wait)) => fetches.extend(wait.callout),
+                Err(Unavailable { .. }) => {}
+            }
+            self.warm.push(url);
+        }
+        fetches
     }
 
     /// Makes room for one more set, at the cost of the one that was used longest ago. Sets that are being fetched stay,

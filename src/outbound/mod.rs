@@ -82,8 +82,9 @@ impl Outbound {
     /// How often [`Outbound::on_tick`] wants to be called from now on; `None` if never.
     pub(crate) fn tick_period(&mut self) -> Option<Duration> {
         let awaits_others = self.verification.as_mut().is_some_and(Verification::awaits_others);
+        let is_urgent = awaits_others || self.attacher.is_behind();
         let needs_ticks = self.verification.is_some() || self.attacher.is_remote();
-        if awaits_others { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
+        if is_urgent { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
     }
 
     /// Signs a new request, or holds it.
@@ -159,20 +160,35 @@ impl Outbound {
 
     /// Forgets a request that has ended, or whose client has gone away.
     pub(crate) fn on_request_end(&mut self, id: RequestId) {
-        let _ = self.forget(id);
+        if let Some(state) = self.forget(id)
+            && let Some((callout, subject)) = state.awaits().and_then(Awaited::own_callout)
+            && let Some(verification) = &mut self.verification
+        {
+            verification.abandon(callout, subject);
+        }
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
     pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
-        let mut timed_out = self.attacher.timed_out(now);
-        timed_out.extend(self.verification.iter_mut().flat_map(|verification| verification.timed_out(now)));
-        let ends = timed_out.into_iter();
-        let mut outcomes: Vec<_> =
-            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
+        let mut outcomes = Vec::new();
+        let timed_out = self.verification.as_mut().map(|verification| verification.timed_out(now)).unwrap_or_default();
+        self.give_up(now, timed_out, &mut outcomes);
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
         let keys::Due { fetches: callouts, ended_elsewhere } = due;
         outcomes.extend(ended_elsewhere.into_iter().map(|url| self.resume(now, &CalloutSubject::KeySet(url), None)));
+        let timed_out = self.attacher.timed_out(now, &outcomes);
+        self.give_up(now, timed_out, &mut outcomes);
         TickOutcome { callouts, outcomes, events: Vec::new() }
+    }
+
+    fn give_up(
+        &mut self,
+        now: UnixTime,
+        callouts: Vec<(CalloutId, CalloutSubject)>,
+        outcomes: &mut Vec<CalloutOutcome>,
+    ) {
+        let ends = callouts.into_iter();
+        outcomes.extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))));
     }
 
     fn end_callout(
@@ -222,7 +238,7 @@ impl Outbound {
                 self.requests.insert(id, state(awaited));
                 None
             }
-            Ok((report, attachment)) => {
+            Ok((told, attachment)) => {
                 if is_decided {
                     self.requests.insert(id, OutboundState::Decided(None));
                 }
@@ -231,7 +247,7 @@ impl Outbound {
                     ended: Some((call, CalloutSubject::Signature(id))),
                     callouts,
                     resumed: verdict.into_iter().map(|verdict| Resumed::request(id, verdict)).collect(),
-                    events: [Event::CalloutEnded(report)].into_iter().chain(events).collect(),
+                    events: told.into_iter().chain(events).collect(),
                 })
             }
         }

@@ -79,6 +79,13 @@ impl Verification {
         }
     }
 
+    /// Gives up a fetch because the client has hung up whose own callout it was.
+    pub(super) fn abandon(&mut self, id: CalloutId, subject: &CalloutSubject) {
+        if let CalloutSubject::KeySet(url) = subject {
+            self.jwt_auth.keys().abandon(id, url);
+        }
+    }
+
     /// The fetches that nobody reported on in time.
     pub(super) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
         let lost = self.jwt_auth.keys().timed_out(now);

@@ -111,6 +111,9 @@ mod tests {
             pkcs1(&key.modulus(), &key.exponent()),
             format!(" \r\n{}\n", key.public_pem().replace('\n', "\r\n")),
             key.public_pem().trim_end().to_owned(),
+            key.public_pem().replace('\n', "\\n"),
+            format!("Public-Key: (2048 bit)\nModulus:\n    00:c8\n{}", key.public_pem()),
+            format!("writing RSA key\\n{}", key.public_pem().replace('\n', "\\r\\n")),
         ] {
             assert_eq!(RsaPublicKey::from_pem(&text), Ok(public()), "{text}");
         }
@@ -123,7 +126,7 @@ mod tests {
         let cases = [
             ("", RsaKeyError::NotPem),
             (&format!("{good}{good}"), RsaKeyError::NotPem),
-            (&format!("key\n{good}"), RsaKeyError::NotPem),
+            (&format!("{good}key"), RsaKeyError::NotPem),
             (&key.pem(), RsaKeyError::NotPem),
             (&good.replace("PUBLIC KEY", "CERTIFICATE"), RsaKeyError::NotPem),
             (&good.replace("PUBLIC KEY", "RSA PUBLIC KEY"), RsaKeyError::NotPem),

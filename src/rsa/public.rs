@@ -78,7 +78,7 @@ impl RsaPublicKey {
     /// # Errors
     /// See [`RsaKeyError`].
     pub fn from_pem(pem: &str) -> Result<Self, RsaKeyError> {
-        let block = Block::find(pem).map_err(|_| RsaKeyError::NotPem)?;
+        let block = Block::find_in_file(pem).map_err(|_| RsaKeyError::NotPem)?;
         let der = block.decode().ok_or(RsaKeyError::NotPem)?;
         match block.label {
             "PUBLIC KEY" => {

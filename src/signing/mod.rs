@@ -78,6 +78,8 @@ pub(crate) enum SigningError {
 pub(crate) struct Finished {
     /// For the log.
     pub report: CalloutReport,
+    /// The same: what the signer warns of.
+    pub warning: Option<String>,
     /// The token, another callout, or why there is neither, with the ids of the request.
     pub result: Result<Progress, (SigningError, Correlation)>,
 }
@@ -146,6 +148,7 @@ impl TokenIssuer {
     ) -> Result<Finished, Box<PendingToken>> {
         let Signer::Remote(remote) = &mut self.signer else { return Err(pending) };
         let step = remote.finish(now, call, request, pending, answer)?;
+        let warning = remote.warning(now, answer);
         let unsigned = |error, more| format!("no signature from the remote signer: {}{more}", remote.explain(error));
         let (is_success, text) = match &step {
             RemoteStep::Signed { .. } => (true, "the remote signer has signed".to_owned()),
@@ -160,7 +163,8 @@ impl TokenIssuer {
             RemoteStep::Again { pending, callout, .. } => Ok(Progress::Pending(pending, callout)),
             RemoteStep::Failed { error, correlation } => Err((SigningError::Remote(error), correlation)),
         };
-        Ok(Finished { report: CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text }, result })
+        let report = CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text };
+        Ok(Finished { report, warning, result })
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].

@@ -174,7 +174,8 @@ impl JwtValidator {
             timeout: settings.timeout,
             refetch_cooldown: settings.refetch_cooldown,
         };
-        let keys = KeyCache::new(policy, capabilities);
+        let mut keys = KeyCache::new(policy, capabilities);
+        keys.warm([settings.jwks.clone()]);
         let verified = VerifiedTokens::new(settings.token_cache_capacity.unwrap_or(0));
         Self { jwks: settings.jwks.clone(), algorithms: settings.algorithms.clone(), keys, verified }
     }

@@ -69,12 +69,6 @@ fn read_private_key(
     secrets: &mut SecretSource<'_>,
     errors: &mut ConfigErrors,
 ) -> Option<RsaPrivateKey> {
-    let parse = |text: &str| {
-        // How some tools put several lines into a variable.
-        if text.contains("\\n") {
-            return Err("one with \\n for the ends of its lines".to_owned());
-        }
-        RsaPrivateKey::from_pem(text).map_err(|fault| fault.to_string())
-    };
+    let parse = |text: &str| RsaPrivateKey::from_pem(text).map_err(|fault| fault.to_string());
     secrets.read_as(node, &PRIVATE_KEY, parse, errors)
 }

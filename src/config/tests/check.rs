@@ -100,6 +100,18 @@ fn callouts() -> Vec<(Value, String, String)> {
     .into()
 }
 
+#[test]
+fn keys_of_callers_that_are_named_are_fetched_at_the_start_where_callouts_belong_to_the_plugin() {
+    let named = with("/inbound/auth/jwt_auth/warm", json!([{"organisational_unit": "a", "common_name": "b"}]));
+    refused_by(
+        &[Kong, Apisix],
+        &named,
+        "inbound.auth.jwt_auth.warm: expected nothing, got callers whose keys are fetched before the first request: on this \
+         gateway each request makes its own callouts",
+    );
+    refused_by(&[], &with("/inbound/auth/jwt_auth/jwks", json!({"url": "https://keys.example/k"})), "");
+}
+
 /// The faults of this one setting.
 #[track_caller]
 fn faults_at(pointer: &str, config: &Value, kind: GatewayKind) -> Vec<String> {

@@ -31,6 +31,7 @@ fn the_defaults_are_those_of_the_standard_and_the_design() {
         max_lifetime,
         replay,
         token_cache_capacity,
+        warm,
     } = jwt_auth("replay_detection", json!("off"));
     assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
     assert_eq!(max_age, Duration::from_secs(600));
@@ -38,7 +39,7 @@ fn the_defaults_are_those_of_the_standard_and_the_design() {
     assert_eq!(refetch_cooldown, Duration::from_secs(30));
     assert_eq!(clock_skew, Duration::from_secs(10));
     assert_eq!(max_lifetime, Duration::from_secs(300));
-    assert_eq!((replay, token_cache_capacity), (None, None));
+    assert_eq!((replay, token_cache_capacity, warm), (None, None, vec![]));
 }
 
 #[test]
@@ -72,6 +73,65 @@ fn each_duration_is_held_to_its_range() {
         let malformed = "a string that is not a whole number with a unit (ms, s, m or h)";
         refused(key, json!("s3cret"), &format!("{expected} {malformed}"));
     }
+}
+
+#[test]
+fn keys_are_fetched_at_the_start_from_a_fixed_url_or_for_the_callers_that_are_named() {
+    let urls = |jwks: Value, warm: Option<Value>| {
+        let mut method = json!({ "jwks": jwks });
+        warm.into_iter().for_each(|warm| method["warm"] = warm);
+        let Auth::JwtAuth(read) = accepted(&with("/inbound/auth", json!({ "jwt_auth": method }))).into_inbound().auth
+        else {
+            panic!()
+        };
+        read.warm.iter().map(|url| url.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    let template = json!({"url_template": "https://keys.example/{OU}"});
+    assert_eq!(urls(json!({"url": "https://keys.example/k"}), None), ["https://keys.example/k"]);
+    assert!(urls(template.clone(), None).is_empty());
+    let hub = json!({"organisational_unit": "a/b"});
+    assert_eq!(urls(template, Some(json!([hub]))), ["https://keys.example/a%2Fb"]);
+    let two = json!([
+        {"organisational_unit": "a", "common_name": "b"},
+        {"organisational_unit": "c", "common_name": "d"},
+    ]);
+    let keystore = "https://keystore.directory.openfinance.ae";
+    assert_eq!(
+        urls(json!({"environment": "production"}), Some(two)),
+        [format!("{keystore}/a/b/application.jwks"), format!("{keystore}/c/d/application.jwks")]
+    );
+}
+
+#[test]
+fn callers_whose_keys_are_fetched_at_the_start_are_named_as_the_address_needs_it() {
+    refused("warm", json!([]), ": expected an array of 1 to 16 subjects, got an array of 0");
+    let value = "expected a string of 1 to 256 bytes without control characters, got";
+    for (item, fault) in [
+        (
+            json!({"organisational_unit": "a"}),
+            "[0].common_name: expected the CN of the certificate, which the address of the JWKS needs, got nothing",
+        ),
+        (
+            json!({"organisational_unit": "..", "common_name": "a"}),
+            "[0]: expected values that fit into the address of the JWKS, got a path segment . or ..",
+        ),
+        (
+            json!({"organisational_unit": "", "common_name": "a"}),
+            &format!("[0].organisational_unit: {value} an empty string"),
+        ),
+        (
+            json!({"organisational_unit": "a", "common_name": 1}),
+            "[0].common_name: expected a string of 1 to 256 bytes without control characters, got a number",
+        ),
+    ] {
+        refused("warm", json!([item]), fault);
+    }
+    let fixed =
+        json!({"jwt_auth": {"jwks": {"url": "https://keys.example/k"}, "warm": [{"organisational_unit": "a"}]}});
+    assert_eq!(
+        faults(&with("/inbound/auth", fixed)),
+        "inbound.auth.jwt_auth.warm: expected nothing beside a URL that is the same for all, whose keys are fetched anyway"
+    );
 }
 
 #[test]

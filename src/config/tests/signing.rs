@@ -337,18 +337,26 @@ fn a_private_key_that_is_none_is_told_by_its_variable_and_never_shown() {
     let pem = SigningKey::first().pem();
     let not_pem = RsaPrivateKey::from_pem("s3cret").unwrap_err().to_string();
     private_key_refused("s3cret", &not_pem);
-    private_key_refused(&"s3cret ".repeat(3_000), "a longer string");
+    private_key_refused(&"s3cret ".repeat(5_000), "a longer string");
     private_key_refused("s3cret\0", "a string with other characters");
-    private_key_refused("s3cret\u{fc}", "a string with other characters");
-    private_key_refused(&pem.replace('\n', "\\n"), "one with \\n for the ends of its lines");
+    private_key_refused("s3cret\u{fc}", &not_pem);
+    private_key_refused(&format!("{pem}{pem}").replace('\n', "\\n"), "more than one PEM block");
     let public = SigningKey::first().public_pem();
     private_key_refused(&public, &RsaPrivateKey::from_pem(&public).unwrap_err().to_string());
 }
 
 #[test]
-fn a_private_key_may_have_the_line_ends_of_any_system() {
+fn a_private_key_may_have_the_line_ends_of_any_system_and_text_before_it() {
     let pem = SigningKey::first().pem();
-    for pem in [pem.clone(), pem.replace('\n', "\r\n"), pem.trim_end().to_owned()] {
+    for pem in [
+        pem.clone(),
+        pem.replace('\n', "\r\n"),
+        pem.trim_end().to_owned(),
+        pem.replace('\n', "\\n"),
+        pem.replace('\n', "\\r\\n"),
+        format!("Bag Attributes\n    friendlyName: \u{628}\u{646}\u{643}\nKey Attributes: <No Attributes>\n{pem}"),
+        format!("{}{pem}", "    00:c8:1f:93:0b:2e:55:e1:7c:90:a3:41:0d:6f:22:\n".repeat(250)),
+    ] {
         let config = with("keys/0/private_key", json!({ "value": pem }));
         assert!(matches!(signing(&config).signer, Signer::Local(_)));
     }

@@ -106,7 +106,7 @@ fn an_unknown_key_is_named_beside_the_allowed_ones() {
             "/inbound/auth/jwt_auth",
             "inbound.auth.jwt_auth.",
             "\"jwks\", \"upstream\", \"max_age\", \"timeout\", \"refetch_cooldown\", \"clock_skew\", \"max_lifetime\", \
-             \"replay_detection\", \"replay_capacity\" or \"token_cache_capacity\"",
+             \"replay_detection\", \"replay_capacity\", \"token_cache_capacity\" or \"warm\"",
         ),
         ("/inbound/auth/jwt_auth/jwks", "inbound.auth.jwt_auth.jwks.", "\"environment\", \"url_template\" or \"url\""),
     ] {

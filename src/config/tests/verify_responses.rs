@@ -52,12 +52,15 @@ fn the_hub_its_keys_and_the_provider_ids_are_enough() {
         max_lifetime,
         replay,
         token_cache_capacity,
+        warm,
     } = jwt_auth;
     assert_eq!(jwks, JwksLocation::of_environment(Environment::Sandbox));
     assert_eq!(upstream, "keystore.sandbox.directory.openfinance.ae:443");
     let durations = [max_age, timeout, refetch_cooldown, clock_skew, max_lifetime];
     assert_eq!(durations, [600, 5, 30, 10, 300].map(Duration::from_secs));
     assert_eq!((replay, token_cache_capacity), (None, None));
+    let warm: Vec<_> = warm.iter().map(|url| url.as_str()).collect();
+    assert_eq!(warm, ["https://keystore.sandbox.directory.openfinance.ae/hub/abc/application.jwks"]);
 }
 
 #[test]

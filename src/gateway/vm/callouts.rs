@@ -15,21 +15,14 @@ thread_local! {
 
 /// Sends a request from the effective context. The token that its answer will carry.
 pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, HostError> {
-    let (url, upstream) = (&request.url, &request.upstream);
+    let upstream = &request.upstream;
     let now = abi::now().ok_or(HostError)?;
     let Some(spelt) = SPELLINGS.with_borrow(|spellings| spellings.spell(now, upstream)) else {
         log::warn!("nothing is asked of \"{upstream}\" for a minute after an informational answer");
         return Err(HostError);
     };
-    // All four, always: one gateway traps without them, and another takes those of an earlier request.
-    let mut headers = vec![
-        (":method", request.method),
-        (":scheme", url.scheme().as_str()),
-        (":authority", url.authority()),
-        (":path", url.path()),
-    ];
+    let mut headers = request.all_headers();
     headers.extend(adapter.callout_headers());
-    headers.extend(request.headers.iter().map(|(name, value)| (*name, value.as_str())));
     abi::http_call(&spelt, &headers, &request.body, request.timeout).inspect_err(|HostError| {
         log::error!("the gateway refused a callout to the upstream \"{upstream}\"; is it defined?");
     })

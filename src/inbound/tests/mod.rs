@@ -392,6 +392,41 @@ fn a_fetch_that_nobody_reports_on_is_given_up_and_its_requests_are_answered() {
 }
 
 #[test]
+fn keys_at_a_known_address_are_fetched_with_the_first_tick() {
+    const SANDBOX: &str = "https://keystore.sandbox.directory.openfinance.ae/233bcd1d/abc123/application.jwks";
+    let hub = json!([{ "organisational_unit": "233bcd1d", "common_name": "abc123" }]);
+    let fixed = json!({ "url": "https://keys.example/jwks" });
+    for (auth, expected) in [
+        (json!({ "jwt_auth": { "jwks": { "environment": "sandbox" } } }), vec![]),
+        (json!({ "jwt_auth": { "jwks": { "environment": "sandbox" }, "warm": hub } }), vec![SANDBOX]),
+        (json!({ "jwt_auth": { "jwks": fixed } }), vec!["https://keys.example/jwks"]),
+        (
+            json!({ "client_credentials": { "issuer": "i", "audience": "a", "scopes": [], "certificate_bound": false, "jwks": fixed } }),
+            vec!["https://keys.example/jwks"],
+        ),
+        (json!({ "mtls_only": {} }), vec![]),
+    ] {
+        let mut inbound = inbound(|config| config["auth"] = auth.clone());
+        let fetches = inbound.on_tick(NOW).callouts;
+        assert_eq!(fetches.iter().map(|fetch| fetch.request.url.as_str()).collect::<Vec<_>>(), expected, "{auth}");
+        let Some(fetch) = fetches.first() else { continue };
+        let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &Answer::default());
+        assert!(!report(&outcome.events).unwrap().is_success, "a keystore that is down is seen at once");
+    }
+}
+
+#[test]
+fn with_keys_that_were_fetched_at_the_start_the_first_request_waits_for_nothing() {
+    let mut inbound = inbound(|config| {
+        config["auth"]["jwt_auth"]["warm"] = json!([{ "organisational_unit": "233bcd1d", "common_name": "abc123" }]);
+    });
+    let fetch = inbound.on_tick(NOW).callouts.remove(0);
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+    assert!(outcome.resumed.is_empty());
+    assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "admitted");
+}
+
+#[test]
 fn time_refreshes_keys_in_use() {
     let mut inbound = inbound(|_| ());
     assert_eq!(code(&with_keys(&mut inbound, bearer(&token(|_| ())))), "admitted");

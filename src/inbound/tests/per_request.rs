@@ -38,6 +38,23 @@ fn the_end_of_a_callout_decides_on_its_own_request_only() {
 }
 
 #[test]
+fn clients_that_hang_up_leave_their_places_to_others() {
+    for kind in OTHERS {
+        let mut inbound = inbound_in(kind, |_| ());
+        for id in 1..=4 {
+            let _ = waiting(&mut inbound, id);
+        }
+        assert_eq!(at_once(&mut inbound, bearer(&token(|_| ()))), "GenericRecoverableError", "all four are taken");
+        for id in 1..=4 {
+            inbound.on_request_end(RequestId(id));
+        }
+        let callout = waiting(&mut inbound, 5);
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), [(5, "admitted")]);
+    }
+}
+
+#[test]
 fn a_callout_that_ends_too_late_decides_all_the_same_and_admits_nobody() {
     for kind in OTHERS {
         let mut inbound = inbound_in(kind, |config| config["auth"]["jwt_auth"]["timeout"] = json!("2s"));

@@ -144,6 +144,26 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_onl
 }
 
 #[test]
+fn after_a_freeze_no_tick_lets_more_responses_go_than_the_stack_of_a_gateway_bears() {
+    for (waiting, expected) in [(128, vec![128]), (129, vec![128, 1]), (300, vec![128, 128, 44])] {
+        let mut inbound = signs(|config| {
+            remote(config);
+            config["auth"] = json!({ "mtls_only": {} });
+        });
+        for id in 0..waiting {
+            assert!(inbound.on_request(NOW, RequestId(id), hub(&[])).verdict.is_some());
+            assert!(inbound.on_response(NOW, RequestId(id), &ResponseFacts::default()).verdict.is_none());
+        }
+        for (tick, released) in (0..).zip(&expected) {
+            let outcomes = inbound.on_tick(NOW.after(Duration::from_mins(1) + SHORT_TICK * tick)).outcomes;
+            assert_eq!(outcomes.iter().map(|outcome| outcome.resumed.len()).sum::<usize>(), *released, "tick {tick}");
+            let is_last = tick as usize + 1 == expected.len();
+            assert_eq!(inbound.tick_period(), Some(if is_last { TICK } else { SHORT_TICK }));
+        }
+    }
+}
+
+#[test]
 fn without_a_clock_a_response_that_was_to_be_signed_is_refused() {
     let mut inbound = signs(|_| ());
     admit(&mut inbound);

@@ -114,6 +114,6 @@ fn lost_calls_block_nobody_and_nobody_is_told_of_them() {
 fn calls_from_the_future_are_lost_because_the_clock_was_set_back() {
     let mut bench = alone();
     calls(&mut bench, 4, 1_000, "t");
-    assert_eq!(bench.says(999, "t"), "call");
+    assert_eq!(bench.says(998, "t"), "call");
     assert_eq!(bench.in_flight(), 1);
 }

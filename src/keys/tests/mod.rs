@@ -102,6 +102,61 @@ impl Bench {
 }
 
 #[test]
+fn keys_that_are_known_to_be_needed_are_fetched_before_a_request_needs_them() {
+    let mut bench = Bench::new();
+    bench.0.warm([url("hub")]);
+    let fetch = bench.refreshes(1)[0];
+    assert_eq!(bench.refreshes(2), [], "one is under way");
+    assert_eq!(bench.says(2, "a"), "wait", "for that one");
+    bench.finish(3, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!(bench.says(3, "a"), "key");
+    assert_eq!(bench.refreshes(4), []);
+    for second in [605, 1000, 5000] {
+        assert_eq!(bench.refreshes(second), [], "that was for the start");
+    }
+}
+
+#[test]
+fn keys_that_nobody_needs_yet_are_asked_for_after_each_pause_until_they_come() {
+    let mut bench = Bench::new();
+    bench.0.warm([url("hub")]);
+    let mut fetches = Vec::new();
+    for second in 1..40 {
+        for fetch in bench.refreshes(second) {
+            fetches.push(second);
+            let report = bench.fail(second, fetch);
+            assert!(report.to_string().starts_with("no keys from https://keystore.test/hub/"), "{report}");
+        }
+    }
+    assert_eq!(fetches, [1, 2, 4, 8, 16, 26, 36]);
+    let fetch = bench.refreshes(46)[0];
+    bench.finish(46, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!((bench.refreshes(47), bench.says(47, "a")), (vec![], "key".into()));
+}
+
+#[test]
+fn keys_that_nobody_needs_yet_are_fetched_by_one_worker_for_all_that_share_data() {
+    let memory = SharedMemory::default();
+    let [mut first, mut second] = [(); 2].map(|()| Bench(sharing(policy(), &memory)));
+    for bench in [&mut first, &mut second] {
+        bench.0.warm([url("hub")]);
+    }
+    let fetch = first.refreshes(1)[0];
+    assert_eq!(second.refreshes(1), []);
+    assert!(second.0.awaits_others());
+    first.finish(2, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!(second.refreshes(2), []);
+    assert_eq!((second.says(2, "a"), second.0.awaits_others()), ("key".into(), false));
+}
+
+#[test]
+fn where_each_request_makes_its_own_callout_nothing_is_fetched_before() {
+    let mut bench = Bench(KeyCache::new(policy(), &GatewayKind::Kong.capabilities(None, true)));
+    bench.0.warm([url("hub")]);
+    assert_eq!(bench.refreshes(1), []);
+}
+
+#[test]
 fn the_first_request_fetches_and_others_wait_for_the_same_fetch() {
     let mut bench = Bench::new();
     assert_eq!(bench.says(0, "a"), "fetch");

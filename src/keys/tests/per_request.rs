@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::super::fetch_group::MAX_FETCHES;
+use super::super::fetch_group::{MAX_ABANDONED, MAX_FETCHES};
 use super::*;
 
 /// How long a fetch is waited for, in seconds.
@@ -106,6 +106,74 @@ fn a_round_has_four_fetches_in_all_and_not_at_a_time() {
     assert_eq!(bench.says(4, "a"), "key", "known keys are served meanwhile");
     bench.finish(5, slow, Ok(keys(&["a"]))).unwrap();
     assert_eq!(bench.says(5, "new"), "unknown", "the round is over, and the cooldown is not");
+}
+
+#[test]
+fn a_client_that_hangs_up_keeps_no_place_from_others() {
+    for hung_up in 1..=MAX_FETCHES {
+        let mut bench = alone();
+        let first = fetches(&mut bench, MAX_FETCHES, 0, "a");
+        for fetch in &first[..hung_up] {
+            bench.0.abandon(*fetch, &url("hub"));
+        }
+        let others = fetches(&mut bench, hung_up, 0, "a");
+        assert_eq!(bench.says(0, "a"), "unavailable 1", "{hung_up}");
+        assert!(bench.finish(1, first[0], Ok(keys(&["a"]))).is_none(), "it does not count any more");
+        bench.finish(1, others[0], Ok(keys(&["a"]))).unwrap();
+        assert_eq!(bench.says(1, "a"), "key");
+    }
+}
+
+#[test]
+fn an_unknown_key_id_is_looked_for_after_the_client_that_asked_first_has_hung_up() {
+    let mut bench = alone_with_keys();
+    let first = bench.expect_fetch(1, "new");
+    bench.0.abandon(first, &url("hub"));
+    let second = bench.expect_fetch(2, "new");
+    bench.finish(3, second, Ok(keys(&["a", "new"]))).unwrap();
+    assert_eq!(bench.says(3, "new"), "key");
+    assert_eq!(bench.says(4, "newer"), "unknown", "the cooldown runs");
+
+    let mut bench = alone_with_keys();
+    let [first, second] = [1, 1].map(|second| bench.expect_fetch(second, "new"));
+    bench.finish(2, second, Ok(keys(&["a"]))).unwrap();
+    bench.0.abandon(first, &url("hub"));
+    assert_eq!(bench.says(3, "new"), "unknown", "the other fetch has told");
+}
+
+/// Answers never come, because nobody waits for one.
+#[test]
+fn who_asks_and_hangs_up_has_few_more_fetches_made_than_who_waits() {
+    for has_keys in [true, false] {
+        let mut bench = if has_keys { alone_with_keys() } else { alone() };
+        let mut began = Vec::new();
+        for n in 0..3_000 {
+            let second = 1 + n / 25;
+            let wanted = format!("kid-{n}");
+            if let Ok(Readiness::Wait(Wait { callout: Some(fetch), .. })) =
+                bench.0.lookup(at(second), &url("hub"), &wanted, Algorithm::Ps256, CalloutPermission::Allowed)
+            {
+                began.push(second);
+                bench.0.abandon(fetch.id, &url("hub"));
+            }
+        }
+        for (n, second) in began.iter().enumerate() {
+            let within = began[n..].iter().take_while(|other| **other < second + 30).count();
+            // Without keys a place that was kept is free again after 10 seconds.
+            let rounds = if has_keys { 1 } else { 4 };
+            assert!(within <= MAX_ABANDONED + MAX_FETCHES * rounds, "{within} in the 30 seconds from second {second}");
+        }
+    }
+}
+
+#[test]
+fn where_others_wait_for_a_fetch_a_client_that_hangs_up_changes_nothing() {
+    let mut bench = Bench(KeyCache::new(policy(), &GatewayKind::Envoy.capabilities(None, true)));
+    let fetch = bench.expect_fetch(0, "a");
+    bench.0.abandon(fetch, &url("hub"));
+    assert_eq!(bench.says(0, "a"), "wait");
+    bench.finish(1, fetch, Ok(keys(&["a"]))).unwrap();
+    assert_eq!(bench.says(1, "a"), "key");
 }
 
 #[test]

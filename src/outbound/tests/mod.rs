@@ -226,6 +226,35 @@ fn a_remote_signer_signs_while_the_request_is_held() {
 }
 
 #[test]
+fn what_the_signer_warns_of_is_logged_once_a_minute() {
+    let mut outbound = outbound(remote);
+    let mut warnings = |now: UnixTime, id: u32, warnings: Json| {
+        let callout = outbound.on_request(now, RequestId(id), facts()).callout().unwrap();
+        let signed = signature_of(&callout);
+        let Body::Read(body) = signed.body else { panic!() };
+        let mut body: Json = serde_json::from_slice(&body).unwrap();
+        body["warnings"] = warnings;
+        let outcome = outbound.on_answer(now, callout.id, &callout.subject, &answer(body.to_string().into_bytes()));
+        assert_eq!(code(&outcome.resumed[0].verdict), "admitted");
+        let text = |event: &Event| match event {
+            Event::Warning(text) => Some(text.clone()),
+            _ => None,
+        };
+        outcome.events.iter().filter_map(text).collect::<Vec<_>>()
+    };
+    let after = |seconds| NOW.after(Duration::from_secs(seconds));
+    let ignored = "Endpoint ignored these unrecognized parameters: [marshaling_algorithm]";
+    assert!(warnings(NOW, 1, json!(null)).is_empty());
+    assert_eq!(warnings(NOW, 2, json!([ignored])), [format!("the remote signer warns: {ignored}")]);
+    assert!(warnings(after(59), 3, json!([ignored])).is_empty());
+    let hostile = json!(["\u{1b}[31m\n\"", "x".repeat(10_000), 7, "a", "b", "c"]);
+    let told = warnings(after(60), 4, hostile);
+    assert!(told[0].starts_with("the remote signer warns: ?[31m??; xxx"), "{told:?}");
+    assert!(told[0].ends_with("; a; b") && told[0].len() < 1200, "{told:?}");
+    assert_eq!(warnings(NOW, 5, json!(["a"])).len(), 1, "the clock was set back");
+}
+
+#[test]
 fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
     let mut outbound = outbound(remote);
     let first = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
@@ -270,6 +299,84 @@ fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up() {
     assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
     let late = outbound.on_answer(NOW, first.id, &first.subject, &signature_of(&first));
     assert!(late.resumed.is_empty(), "the answer came too late");
+}
+
+/// What the ticks from this time on let go, and the tick period after each, until nothing more is left over.
+fn released_by_ticks(outbound: &mut Outbound, now: UnixTime) -> Vec<usize> {
+    let mut released = Vec::new();
+    for tick in 0..20 {
+        let TickOutcome { callouts, outcomes, .. } = outbound.on_tick(now.after(SHORT_TICK * tick));
+        assert!(callouts.is_empty());
+        released.push(outcomes.iter().map(|outcome| outcome.resumed.len() + outcome.callouts.len()).sum());
+        if outbound.tick_period() == Some(TICK) {
+            return released;
+        }
+    }
+    panic!("{released:?}");
+}
+
+#[test]
+fn after_a_freeze_no_tick_lets_more_go_than_the_stack_of_a_gateway_bears() {
+    for (waiting, expected) in [(100, vec![100]), (128, vec![128]), (300, vec![128, 128, 44])] {
+        let mut outbound = outbound(remote);
+        for id in 0..waiting {
+            assert!(outbound.on_request(NOW, RequestId(id), facts()).verdict.is_none());
+        }
+        assert_eq!(released_by_ticks(&mut outbound, NOW.after(Duration::from_mins(1))), expected);
+        assert!(outbound.on_tick(NOW.after(Duration::from_mins(2))).outcomes.is_empty());
+    }
+    let mut outbound = outbound(remote);
+    for id in (0..).take(crate::signing::MAX_PENDING) {
+        let _ = outbound.on_request(NOW, RequestId(id), facts());
+    }
+    assert_eq!(released_by_ticks(&mut outbound, NOW.after(Duration::from_mins(1))), [128; 8]);
+}
+
+#[test]
+fn when_a_clock_was_set_back_by_much_no_tick_asks_the_signer_again_for_more() {
+    let mut outbound = outbound(remote);
+    for id in 0..200 {
+        let _ = outbound.on_request(NOW.after(Duration::from_mins(1)), RequestId(id), facts());
+    }
+    assert_eq!(released_by_ticks(&mut outbound, NOW), [128, 72]);
+}
+
+#[test]
+fn what_waits_for_keys_and_what_waits_for_its_signature_share_a_tick() {
+    for mode in ["require", "report"] {
+        let mut outbound = outbound(|outbound| {
+            remote(outbound);
+            verifying(mode)(outbound);
+        });
+        let fetch = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+        let _ = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+        for id in (1000..).take(199) {
+            assert_eq!(outbound.on_request(NOW, RequestId(id), facts()).callouts.len(), 1);
+        }
+        let later = NOW.after(Duration::from_mins(11));
+        for id in (2000..).take(100) {
+            assert!(outbound.on_request(later, RequestId(id), facts()).verdict.is_none());
+        }
+        let frozen = later.after(Duration::from_mins(1));
+        assert_eq!(released_by_ticks(&mut outbound, frozen), [128, 128, 44], "{mode}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_by_a_little_loses_no_signature() {
+    let start = NOW.after(Duration::from_secs(10));
+    let back = |milliseconds| UnixTime::from_millis(start.as_millis() - milliseconds);
+    for milliseconds in [1, 500, 1000] {
+        let mut outbound = outbound(remote);
+        let callout = outbound.on_request(start, FIRST, facts()).callout().unwrap();
+        assert!(outbound.on_tick(back(milliseconds)).outcomes.is_empty(), "{milliseconds}");
+        let outcome = outbound.on_answer(back(milliseconds), callout.id, &callout.subject, &signature_of(&callout));
+        assert_eq!(code(&outcome.resumed[0].verdict), "admitted", "{milliseconds}");
+    }
+    let mut outbound = outbound(remote);
+    let callout = outbound.on_request(start, FIRST, facts()).callout().unwrap();
+    let outcome = outbound.on_answer(back(1001), callout.id, &callout.subject, &signature_of(&callout));
+    assert_eq!((outcome.resumed.len(), outcome.callouts.len()), (0, 1), "nobody knows how long it took: once more");
 }
 
 #[test]

@@ -27,6 +27,24 @@ fn the_end_of_a_callout_decides_on_its_own_request_only() {
 }
 
 #[test]
+fn clients_that_hang_up_leave_their_places_to_others() {
+    for kind in OTHERS {
+        let mut outbound = outbound_in(kind, verifying("require"));
+        for id in 1..=4 {
+            assert!(outbound.on_request(NOW, RequestId(id), facts()).callout().is_some());
+        }
+        let refused = outbound.on_request(NOW, RequestId(5), facts());
+        assert_eq!(code(&refused.verdict.unwrap()), "GenericRecoverableError", "all four are taken");
+        for id in 1..=4 {
+            outbound.on_request_end(RequestId(id));
+        }
+        let fetch = outbound.on_request(NOW, RequestId(6), facts()).callout().expect("a callout");
+        let outcome = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+        assert_eq!(resumed(&outcome), [(RequestId(6), "admitted")]);
+    }
+}
+
+#[test]
 fn a_request_that_needs_keys_and_a_signature_makes_one_callout_after_the_other() {
     for kind in OTHERS {
         let mut outbound = outbound_in(kind, |settings| {

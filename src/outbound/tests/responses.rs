@@ -30,6 +30,18 @@ fn a_request_waits_until_its_response_can_be_verified_and_its_token_is_fresh_the
 }
 
 #[test]
+fn the_hubs_keys_are_fetched_with_the_first_tick() {
+    for mode in ["require", "report"] {
+        let mut outbound = outbound(verifying(mode));
+        let fetch = outbound.on_tick(NOW).callouts.remove(0);
+        let _ = outbound.on_answer(NOW, fetch.id, &fetch.subject, &published("sig3"));
+        let step = outbound.on_request(NOW, FIRST, facts());
+        assert!(step.callouts.is_empty());
+        assert_eq!(code(&step.verdict.unwrap()), "admitted", "{mode}");
+    }
+}
+
+#[test]
 fn with_keys_at_hand_a_request_waits_for_none() {
     let mut outbound = under_way("require");
     let step = outbound.on_request(NOW, SECOND, facts());

@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a text is not an acceptable RSA private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateKeyError {
-    /// It is not PEM, or not PEM alone.
+    /// It is not PEM, or something stands behind it.
     NotPem,
     /// It has several PEM blocks.
     SeveralBlocks,

@@ -23,7 +23,7 @@ pub(super) struct Pair {
 
 /// The key pair in a text; not yet tried out.
 pub(super) fn pair(pem: &str) -> Result<Pair, PrivateKeyError> {
-    let block = Block::find(pem)?;
+    let block = Block::find_in_file(pem)?;
     let der = || block.decode().ok_or(PrivateKeyError::NotPem);
     match block.label {
         "PRIVATE KEY" => pkcs8(&der()?),

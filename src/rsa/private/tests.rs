@@ -140,6 +140,9 @@ fn white_space_does_not_matter() {
         lines.clone().map(|line| format!("  {line}  \n")).collect(),
         lines.collect::<Vec<_>>().join(" "),
         text.replace("-----\n", "-----\n\n"),
+        text.replace('\n', "\\n"),
+        format!("Private-Key: (2048 bit, 2 primes)\nmodulus:\n    00:c8\n{text}"),
+        format!("Bag Attributes\n    localKeyID: 01 \nKey Attributes: <No Attributes>\n{text}").replace('\n', "\\n"),
     ] {
         assert_eq!(RsaPrivateKey::from_pem(&text), Ok(first()), "{text}");
     }
@@ -160,10 +163,9 @@ fn a_text_that_is_no_pem_of_a_private_rsa_key_is_refused_for_what_it_is() {
         ("SIG4_PRIVATE_KEY", PrivateKeyError::NotPem),
         (good.trim_start_matches('-'), PrivateKeyError::NotPem),
         (good.trim_end_matches("-\n"), PrivateKeyError::NotPem),
-        (&format!("my key\n{good}"), PrivateKeyError::NotPem),
         (&format!("{good}my key"), PrivateKeyError::NotPem),
         (&good.replace("END PRIVATE", "END RSA PRIVATE"), PrivateKeyError::NotPem),
-        (&good.replace('\n', "\\n"), PrivateKeyError::NotPem),
+        (&good.replace('\n', "\\t"), PrivateKeyError::NotPem),
         (&good.replacen("MII", "MI_", 1), PrivateKeyError::NotPem),
         (&good.replacen("MII", "MI", 1), PrivateKeyError::NotPem),
         (&good.replacen("-----\n", "-----\nComment: mine\n\n", 1), PrivateKeyError::NotPem),
@@ -174,6 +176,9 @@ fn a_text_that_is_no_pem_of_a_private_rsa_key_is_refused_for_what_it_is() {
         (&pem("ENCRYPTED PRIVATE KEY", der), PrivateKeyError::Encrypted),
         (&encrypted, PrivateKeyError::Encrypted),
         (&encrypted.replace('\n', "\r\n"), PrivateKeyError::Encrypted),
+        (&encrypted.replace('\n', "\\n"), PrivateKeyError::Encrypted),
+        (&format!("Bag Attributes\n{encrypted}"), PrivateKeyError::Encrypted),
+        (&format!("subject=CN=a\n{}", pem("CERTIFICATE", der)), PrivateKeyError::Certificate),
         (&public, PrivateKeyError::PublicKey),
         (&pem("RSA PUBLIC KEY", der), PrivateKeyError::PublicKey),
         (&pem("CERTIFICATE", der), PrivateKeyError::Certificate),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::callout::{Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
+use crate::log_line::printable;
 use crate::request::{Correlation, RequestId};
 use crate::rsa::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};
 use crate::time::UnixTime;
@@ -29,11 +30,18 @@ pub use vault_transit::VaultTransit;
 /// connection some tens of them; with less time the try would only load a signer that is late already.
 const LEAST_TRY: Duration = Duration::from_millis(100);
 
+/// How often the log tells what the signer warns of: it may warn in each answer.
+const WARNING_PERIOD: Duration = Duration::from_mins(1);
+
+/// The most warnings of one answer that are logged.
+const MAX_WARNINGS: usize = 4;
+
 /// Asks a remote signer.
 pub struct RemoteSigning {
     signer: Box<dyn RemoteSigner>,
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
+    last_warning: Option<UnixTime>,
     /// See [`Capabilities::repeats_unanswered_callouts`].
     repeats_unanswered: bool,
 }
@@ -94,7 +102,8 @@ impl RemoteSigning {
     #[must_use]
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
-        Self { signer, calls: CalloutsInFlight::new(), ids: CalloutIds::default(), repeats_unanswered }
+        let calls = CalloutsInFlight::new();
+        Self { signer, calls, ids: CalloutIds::default(), last_warning: None, repeats_unanswered }
     }
 
     /// The signer.
@@ -142,7 +151,7 @@ impl RemoteSigning {
         let signature = if is_late {
             Err(RemoteError::Late)
         } else {
-            let answer = ended.in_time(answer, now);
+            let answer = ended.in_time_or_set_back(answer, now);
             let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
             body.and_then(|body| self.signature(body, &pending.token).map_err(RemoteError::Wrong))
         };
@@ -163,6 +172,21 @@ impl RemoteSigning {
             }
             Err(error) => RemoteStep::Failed { error, correlation: pending.correlation },
         })
+    }
+
+    /// What the log should be told that the signer warns of in an answer, once a minute at most.
+    pub fn warning(&mut self, now: UnixTime, answer: Result<&[u8], CalloutError>) -> Option<String> {
+        let body = answer.ok().filter(|body| body.len() <= MAX_RESPONSE_LENGTH)?;
+        if self.last_warning.and_then(|last| now.since(last)).is_some_and(|since| since < WARNING_PERIOD) {
+            return None;
+        }
+        let warnings = self.signer.warnings(body);
+        let texts: Vec<_> = warnings.iter().take(MAX_WARNINGS).map(|text| printable(text.as_bytes())).collect();
+        if texts.is_empty() {
+            return None;
+        }
+        self.last_warning = Some(now);
+        Some(format!("the remote signer warns: {}", texts.join("; ")))
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`RemoteSigning::finish`].

@@ -28,6 +28,11 @@ pub trait RemoteSigner {
     /// What is wrong with the answer, for the log.
     fn read(&self, body: &[u8]) -> Result<Vec<u8>, &'static str>;
 
+    /// What the signer warns of in a complete answer, whatever else that says, for the log.
+    fn warnings(&self, _body: &[u8]) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether time may help against an answer with this status. A request that is wrong stays wrong.
     fn may_pass(&self, status: u16) -> bool {
         matches!(status, 408 | 425 | 429 | 500..=599)

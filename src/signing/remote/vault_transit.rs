@@ -19,7 +19,7 @@ use super::signer::{Limits, RemoteSigner};
 
 const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
 const NO_SIGNATURE: &str = "the answer has no data.signature";
-const FORMAT: &str = "the answer's signature is not vault:v1:… with base64url after it";
+const FORMAT: &str = "the answer's signature is not vault:v1:… with base64url or base64 after it";
 const KEY_VERSION: &str = "the signature is by another version of the key than key_version";
 
 /// The Transit engine.
@@ -101,6 +101,12 @@ impl RemoteSigner for VaultTransit {
         Ok(signature)
     }
 
+    fn warnings(&self, body: &[u8]) -> Vec<String> {
+        let Ok(Value::Object(members)) = Value::parse(body) else { return Vec::new() };
+        let Some(Value::List(warnings)) = members.member("warnings") else { return Vec::new() };
+        warnings.iter().filter_map(Value::as_text).map(str::to_owned).collect()
+    }
+
     /// Time may help also a standby that names another server (307), and one that has not caught up with its leader (412).
     fn may_pass(&self, status: u16) -> bool {
         matches!(status, 307 | 408 | 412 | 425 | 429 | 500..=599)
@@ -123,11 +129,12 @@ impl RemoteSigner for VaultTransit {
     }
 }
 
-/// The version of the key, and the signature's bytes.
+/// The version of the key, and the signature's bytes: in base64url, or in base64 where the server has not heeded
+/// `marshaling_algorithm`.
 fn parts(text: &str) -> Option<(u32, Vec<u8>)> {
     let (digits, signature) = text.strip_prefix("vault:v")?.split_once(':')?;
     let version = digits.parse().ok().filter(|version: &u32| version.to_string() == digits)?;
-    Some((version, base64url(signature)?))
+    Some((version, base64url(signature).or_else(|| STANDARD.decode(signature).ok())?))
 }
 
 #[cfg(test)]
@@ -226,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_signature_in_another_form_is_refused() {
-        let encoded = b64(&[0xfb; 256]);
+        let (encoded, base64) = (b64(&[0xfb; 256]), STANDARD.encode([0xfb; 256]));
         assert!(read(&settings(), with(&format!("vault:v1:{encoded}"))).is_ok());
         for text in [
             String::new(),
@@ -245,12 +252,38 @@ mod tests {
             format!(" vault:v1:{encoded}"),
             format!("vault:v1:{encoded}\n"),
             format!("vault:v1:{encoded}=="),
+            format!("vault:v1:{}", base64.trim_end_matches('=')),
+            format!("vault:v1:{}=", base64),
+            format!("vault:v1:{}\n", base64),
             format!("vault:v1:{encoded}:"),
-            // As other marshaling algorithms write it.
-            format!("vault:v1:{}", encoded.replace('-', "+").replace('_', "/")),
         ] {
             assert_eq!(read(&settings(), with(&text)), Err(AnswerFault::Unreadable(FORMAT)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_signature_in_base64_is_read_as_one_in_base64url_is() {
+        for bytes in [vec![0xfb; 256], vec![0xfb; 384], SigningKey::first().sign(SIGNING_INPUT.as_bytes())] {
+            let text = STANDARD.encode(&bytes);
+            assert_eq!(read(&settings(), with(&format!("vault:v1:{text}"))), Ok(bytes), "{text}");
+        }
+        let right = STANDARD.encode(SigningKey::first().sign(SIGNING_INPUT.as_bytes()));
+        assert!(read(&with_key(SigningKey::first()), with(&format!("vault:v1:{right}"))).is_ok());
+        let other = STANDARD.encode(SigningKey::first().sign_rs256(SIGNING_INPUT.as_bytes()));
+        let fault = read(&with_key(SigningKey::first()), with(&format!("vault:v1:{other}")));
+        assert_eq!(fault, Err(AnswerFault::Mismatch));
+    }
+
+    #[test]
+    fn warnings_are_the_texts_that_the_answer_lists() {
+        let warnings = |body: Json| VaultTransit::new(settings()).warnings(body.to_string().as_bytes());
+        assert_eq!(warnings(json!({"warnings": ["a", "b"], "data": null})), ["a", "b"]);
+        assert_eq!(warnings(json!({"warnings": [1, null, "c"]})), ["c"]);
+        for body in [json!({"warnings": null}), json!({"warnings": "a"}), json!({"warnings": []}), json!({}), json!([])]
+        {
+            assert!(warnings(body.clone()).is_empty(), "{body}");
+        }
+        assert!(VaultTransit::new(settings()).warnings(b"<html>").is_empty());
     }
 
     #[test]
@@ -312,7 +345,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_for_a_signature_is_read_without_a_panic(text in "(vault:)?(v[0-9]{0,11}:)?[-_:=A-Za-z0-9]{0,400}") {
+        fn any_text_for_a_signature_is_read_without_a_panic(text in "(vault:)?(v[0-9]{0,11}:)?[-_+/:=A-Za-z0-9]{0,400}") {
             prop_assert!(read(&with_key(SigningKey::first()), with(&text)).is_err());
         }
     }

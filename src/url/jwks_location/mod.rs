@@ -113,6 +113,13 @@ impl JwksLocation {
         if fixed { Err(JwksLocationError::PlaceholderMissing) } else { Ok(location) }
     }
 
+    /// The URL, if it is the same for every caller.
+    #[must_use]
+    pub fn fixed_url(&self) -> Option<HttpUrl> {
+        // No placeholder takes nothing.
+        self.expand("", None).ok()
+    }
+
     /// How it is fetched.
     #[must_use]
     pub fn scheme(&self) -> Scheme {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hub_auth_filter::facade::callout::USER_AGENT;
 use hub_auth_filter::facade::signing::MAX_PENDING;
 use serde_json::{Value, json};
 use wasm_tests::host::{Answer, CalloutOutcome, Exchange, Fault, Gateway, Level, Module, Outcome, Upstream};
@@ -130,6 +131,7 @@ fn the_engine_is_asked_as_the_configuration_says(host: Host) {
         (":scheme", "https"),
         (":authority", "bao.test:8200"),
         (":path", "/v1/transit/bank/sign/sig4/sha2-256"),
+        ("user-agent", USER_AGENT),
         ("content-type", "application/json"),
         ("x-vault-token", SECRET),
         ("x-vault-request", "true"),

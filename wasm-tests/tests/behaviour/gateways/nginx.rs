@@ -1,6 +1,7 @@
 //! What Kong and APISIX have from nginx: the client certificate in variables, callouts that belong to the request that makes
 //! them, and requests that go to the bank by themselves when the callback of a callout returns.
 
+use hub_auth_filter::facade::callout::USER_AGENT;
 use serde_json::json;
 use wasm_tests::host::{
     Answer, CalloutOutcome, Exchange, Fault, Gateway, Level, Module, Outcome, Peer, Request, Upstream,
@@ -185,6 +186,7 @@ fn each_callout_names_method_scheme_authority_and_path(host: Host) {
         let headers = &gateway.callouts()[0].headers;
         let pseudo = [":method", ":scheme", ":authority", ":path"].map(|name| headers.text(name).unwrap_or_default());
         assert_eq!(pseudo, expected);
+        assert_eq!(headers.text("user-agent").as_deref(), Some(USER_AGENT));
     }
 }
 
