@@ -1,5 +1,7 @@
 //! The methods of authentication, behind one set of questions.
 
+use std::time::Duration;
+
 use crate::callout::{Callout, CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
@@ -122,18 +124,19 @@ impl AuthMethod {
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> Option<CalloutReport> {
         match subject {
             CalloutSubject::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::from),
             CalloutSubject::Token(token) => {
-                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::from)
+                self.introspection()?.finish(now, id, token, answer, retry_after).map(CalloutReport::from)
             }
             // Methods ask for no signatures.
             CalloutSubject::Signature(_) => None,

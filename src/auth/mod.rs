@@ -11,6 +11,8 @@ mod method;
 mod proof;
 pub(crate) mod service_initiation;
 
+use std::time::Duration;
+
 use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
@@ -79,15 +81,16 @@ impl Authenticator {
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> Option<CalloutReport> {
-        self.method.finish(now, id, subject, answer)
+        self.method.finish(now, id, subject, answer, retry_after)
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Authenticator::finish`].

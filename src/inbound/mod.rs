@@ -203,7 +203,7 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        self.end_callout(now, id, subject, answer.complete())
+        self.end_callout(now, id, subject, answer.complete(), answer.retry_after())
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
@@ -213,7 +213,7 @@ impl Inbound {
         id: CalloutId,
         subject: &CalloutSubject,
     ) -> CalloutOutcome {
-        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
+        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched), None)
     }
 
     /// Forgets a request that has ended, or whose client has gone away.
@@ -231,7 +231,7 @@ impl Inbound {
         timed_out.extend(self.attacher.iter().flat_map(|attacher| attacher.timed_out(now)));
         let ends = timed_out.into_iter();
         let mut outcomes: Vec<_> =
-            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))).collect();
+            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer), None)).collect();
         let Due { callouts, learned } = self.authenticator.due(now);
         outcomes.extend(learned.iter().map(|subject| self.resume(now, subject, None)));
         TickOutcome { callouts, outcomes, events: self.notices(now) }
@@ -274,11 +274,12 @@ impl Inbound {
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> CalloutOutcome {
         if let CalloutSubject::Signature(request) = subject {
             return self.end_signing(now, id, *request, answer).unwrap_or_default();
         }
-        let report = self.authenticator.finish(now, id, subject, answer);
+        let report = self.authenticator.finish(now, id, subject, answer, retry_after);
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
         if report.is_none() && self.owner == CalloutOwner::Plugin {
             return CalloutOutcome::default();

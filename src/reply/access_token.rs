@@ -18,7 +18,8 @@ pub(super) fn code(error: &AccessTokenError) -> ErrorCode {
         | AccessTokenError::Header(_)
         | AccessTokenError::Fault(_)
         | AccessTokenError::Signature
-        | AccessTokenError::Inactive => ErrorCode::AccessTokenInvalid,
+        | AccessTokenError::Inactive
+        | AccessTokenError::Unconfirmed => ErrorCode::AccessTokenInvalid,
         AccessTokenError::KeysUnavailable { .. } | AccessTokenError::IntrospectionUnavailable { .. } => {
             ErrorCode::GenericRecoverableError
         }
@@ -48,6 +49,9 @@ pub(super) fn message(error: &AccessTokenError) -> String {
         }
         AccessTokenError::Signature => "The signature of the access token is not by the key that its kid names.".into(),
         AccessTokenError::Inactive => "The access token is not active.".into(),
+        AccessTokenError::Unconfirmed => {
+            "The server that knows access tokens did not say that this one is active.".into()
+        }
         AccessTokenError::KeysUnavailable { .. } => {
             "The keys to verify the access token with cannot be had now. Try again.".into()
         }
@@ -141,6 +145,7 @@ mod tests {
             (AccessTokenError::Fault(AccessTokenFault::ScopeMissing), 403, "AccessToken.InvalidScope"),
             invalid(AccessTokenError::Signature),
             invalid(AccessTokenError::Inactive),
+            invalid(AccessTokenError::Unconfirmed),
             (AccessTokenError::KeysUnavailable { retry_after }, 503, "GenericRecoverableError"),
             (AccessTokenError::IntrospectionUnavailable { retry_after }, 503, "GenericRecoverableError"),
         ]

@@ -60,6 +60,8 @@ pub(crate) enum AccessTokenError {
     Signature,
     /// The authorisation server says that it is not active.
     Inactive,
+    /// The authorisation server was asked, and did not say whether it is active.
+    Unconfirmed,
     /// The authorisation server's keys are needed to decide and cannot be had now.
     KeysUnavailable {
         /// When to try again.
@@ -244,12 +246,13 @@ fn introspect(
     let digest = TokenDigest::of(token);
     let unavailable = |Unavailable { retry_after }| AccessTokenError::IntrospectionUnavailable { retry_after };
     match cache.lookup(now, token, &digest, permission).map_err(unavailable)? {
-        Readiness::Ready(Introspected::Active(facts)) => {
+        Readiness::Ready(None) => Err(AccessTokenError::Unconfirmed),
+        Readiness::Ready(Some(Introspected::Active(facts))) => {
             rules.check(facts, now).map_err(AccessTokenError::Fault)?;
             Ok(Readiness::Ready(accepted(facts)))
         }
-        Readiness::Ready(Introspected::Inactive) => Err(AccessTokenError::Inactive),
-        Readiness::Ready(Introspected::Invalid(fault)) => Err(AccessTokenError::Fault(*fault)),
+        Readiness::Ready(Some(Introspected::Inactive)) => Err(AccessTokenError::Inactive),
+        Readiness::Ready(Some(Introspected::Invalid(fault))) => Err(AccessTokenError::Fault(*fault)),
         Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
     }
 }

@@ -142,7 +142,7 @@ impl Bench {
         let CalloutSubject::Token(digest) = callout.subject else { panic!() };
         let answer = answer.to_string();
         let cache = self.method.introspection().unwrap();
-        cache.finish(at(second), callout.id, &digest, Ok(answer.as_bytes())).unwrap();
+        cache.finish(at(second), callout.id, &digest, Ok(answer.as_bytes()), None).unwrap();
     }
 
     fn present(
@@ -386,7 +386,7 @@ fn an_opaque_token_is_asked_about_and_then_known() {
     assert_eq!(waits, Wait { subject: callout.subject, callout: None });
     let body = response().to_string();
     let cache = bench.method.introspection().unwrap();
-    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes())).unwrap();
+    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes()), None).unwrap();
     assert_eq!(bench.judge("opaque"), Ok(Some("j1".to_owned())));
     assert_eq!(bench.evidence.key_id, None);
 }
@@ -450,9 +450,21 @@ fn a_server_that_does_not_answer_is_no_reason_to_accept_or_to_call_a_token_inact
     let mut bench = Bench::new(settings(opaque()));
     let callout = bench.callout(0, "opaque");
     let cache = bench.method.introspection().unwrap();
-    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Err(CalloutError::Status(500))).unwrap();
+    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Err(CalloutError::Status(500)), None).unwrap();
     let expected = AccessTokenError::IntrospectionUnavailable { retry_after: Duration::from_secs(1) };
     assert_eq!(bench.judge("opaque"), Err(expected));
+}
+
+#[test]
+fn a_token_that_the_server_does_not_confirm_is_refused_and_no_other() {
+    for answer in [Err(CalloutError::Status(400)), Ok(&b"{}"[..]), Ok(b"<html>")] {
+        let mut bench = Bench::new(settings(opaque()));
+        let callout = bench.callout(0, "odd");
+        let cache = bench.method.introspection().unwrap();
+        cache.finish(at(0), callout.id, &TokenDigest::of("odd"), answer, None).unwrap();
+        assert_eq!(bench.judge("odd"), Err(AccessTokenError::Unconfirmed));
+        bench.callout(0, "good");
+    }
 }
 
 #[test]
