@@ -54,7 +54,7 @@ impl IntrospectionError {
     pub(super) fn is_about_server(self) -> bool {
         match self {
             Self::Callout(CalloutError::Status(status) | CalloutError::StatusAlone(status)) => {
-                matches!(status, 401 | 403 | 407 | 408 | 429 | 500..)
+                matches!(status, ..200 | 401 | 403 | 407 | 408 | 429 | 500..)
             }
             Self::Callout(CalloutError::NotDispatched | CalloutError::NoAnswer | CalloutError::Incomplete) => true,
             Self::Callout(CalloutError::TooLong) | Self::TooLong | Self::NotAnObject | Self::NotAnAnswer => false,

@@ -281,7 +281,7 @@ fn an_odd_answer_ends_a_pause_and_leaves_what_another_call_on_the_same_token_bro
 
 #[test]
 fn what_tells_of_the_server_starts_a_pause_for_all() {
-    let statuses = [401, 403, 407, 408, 429, 500, 502, 503, 504, u16::MAX].map(CalloutError::Status);
+    let statuses = [103, 401, 403, 407, 408, 429, 500, 502, 503, 504, u16::MAX].map(CalloutError::Status);
     let without_status = [CalloutError::NotDispatched, CalloutError::NoAnswer, CalloutError::Incomplete];
     for error in statuses.into_iter().chain(without_status) {
         let mut bench = Bench::new();
