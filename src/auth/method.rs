@@ -107,6 +107,13 @@ impl AuthMethod {
             }
     }
 
+    /// Whether a Bearer token is recognisably one that this method is there for, whatever is wrong with it.
+    #[must_use]
+    pub(crate) fn recognises(&self, token: &str) -> bool {
+        service_initiation::is_jwt_auth_token(token)
+            || matches!(self, Self::ClientCredentials(method) if method.recognises(token))
+    }
+
     /// The lower-case name of the header that carries the credential, unless that is `authorization`.
     #[must_use]
     pub(crate) fn own_header(&self) -> Option<&str> {
@@ -162,7 +169,8 @@ impl AuthMethod {
     pub(crate) fn needs_fingerprint(&self) -> bool {
         match self {
             Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => false,
-            Self::ClientCredentials(method) => method.needs_fingerprint(),
+            // A token may be bound to the certificate, whether or not it must be.
+            Self::ClientCredentials(_) => true,
         }
     }
 

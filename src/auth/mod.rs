@@ -29,7 +29,7 @@ pub(crate) use method::{AuthMethod, Due, Notice};
 pub(crate) use proof::Authenticated;
 pub(crate) use service_initiation::ServiceInitiation;
 
-use service_initiation::{is_jwt_auth_token, is_opaque_token};
+use service_initiation::is_opaque_token;
 
 /// Authenticates callers: by the method that is configured, or by the rule of service initiation.
 #[derive(Debug)]
@@ -71,9 +71,9 @@ impl Authenticator {
                 Ok(Readiness::Ready(Authenticated::by_method(self.method.name(), credential_id)))
             }
             Ok(Readiness::Wait(wait)) => Ok(Readiness::Wait(wait)),
-            // The authorisation server was asked whether it is its own, and it is not.
+            // The authorisation server was asked whether it is its own, and it is not, nor does it look like one that was.
             Err(AuthError::AccessToken(AccessTokenError::Inactive))
-                if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
+                if initiating.is_some_and(|token| !self.method.recognises(token)) =>
             {
                 Ok(Readiness::Ready(Authenticated::by_service_initiation()))
             }

@@ -41,8 +41,12 @@ pub(super) fn message(error: &AccessTokenError) -> String {
         AccessTokenError::Fault(AccessTokenFault::BoundToAnother) => {
             "The access token is bound to another client certificate.".into()
         }
+        AccessTokenError::Fault(AccessTokenFault::BoundOtherwise) => {
+            "The access token is bound to a key in a way that is not supported (cnf without x5t#S256, or with more)."
+                .into()
+        }
         AccessTokenError::Fault(AccessTokenFault::FingerprintUnknown) => {
-            "The access token must be bound to the client certificate, whose fingerprint is not known.".into()
+            "The access token is bound to a client certificate, whose fingerprint is not known.".into()
         }
         AccessTokenError::Fault(AccessTokenFault::ScopeMissing) => {
             "The access token does not have every scope that is needed.".into()
@@ -82,6 +86,7 @@ fn claim_message(claim: Claim, fault: Fault) -> String {
         (Claim::Expiry | Claim::IssuedAt | Claim::NotBefore, Fault::WrongType) => "is not a number of seconds",
         (Claim::Audience, Fault::WrongType) => "is neither text nor an array of texts",
         (Claim::Confirmation, Fault::WrongType) => "is not an object with text in x5t#S256",
+        (Claim::Scope, Fault::WrongType) => "is neither text nor a list of texts",
         (_, Fault::WrongType) => "is not text",
         (Claim::TokenId, Fault::OutOfRange) => "is not text of 1 to 256 bytes without control characters",
         (Claim::Confirmation, Fault::OutOfRange) => "does not hold the base64url of 32 bytes in x5t#S256",
@@ -141,6 +146,7 @@ mod tests {
             claim(Claim::TokenType, Fault::Mismatch),
             fault(AccessTokenFault::NotBound),
             fault(AccessTokenFault::BoundToAnother),
+            fault(AccessTokenFault::BoundOtherwise),
             fault(AccessTokenFault::FingerprintUnknown),
             (AccessTokenError::Fault(AccessTokenFault::ScopeMissing), 403, "AccessToken.InvalidScope"),
             invalid(AccessTokenError::Signature),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::callout::{CalloutPermission, Readiness, Unavailable};
 use crate::capabilities::Capabilities;
-use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding, Introspected};
+use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Introspected};
 use crate::claims::verified::VerifiedTokens;
 use crate::config::{self, TokenValidation};
 use crate::evidence::Evidence;
@@ -118,21 +118,24 @@ impl ClientCredentials {
         }
     }
 
-    /// Whether a decision needs the certificate's fingerprint.
-    #[must_use]
-    pub(crate) fn needs_fingerprint(&self) -> bool {
-        self.settings.certificate_bound
-    }
-
     /// Whether a token is meant for this method, or might be. Of opaque tokens only the server can tell.
     #[must_use]
     pub(crate) fn claims(&self, token: &str) -> bool {
         match &self.validator {
-            Validator::Jwt(_) => {
-                self.settings.issuer.as_deref().is_none_or(|issuer| service_initiation::is_access_token(token, issuer))
-            }
+            Validator::Jwt(_) => self
+                .settings
+                .issuer
+                .as_deref()
+                .is_none_or(|issuer| service_initiation::is_access_token(token, Some(issuer))),
             Validator::Introspection(_) => true,
         }
+    }
+
+    /// Whether a token is recognisably one of the configured server's, although that calls it inactive: expired or revoked. It
+    /// is nobody else's to check then.
+    #[must_use]
+    pub(crate) fn recognises(&self, token: &str) -> bool {
+        service_initiation::is_access_token(token, self.settings.issuer.as_deref())
     }
 
     /// Decides on a credential, and notes the token's `kid` in `evidence`.
@@ -151,14 +154,14 @@ impl ClientCredentials {
             issuer: self.settings.issuer.as_deref(),
             audience: self.settings.audience.as_deref(),
             scopes: &self.settings.scopes,
-            // RFC 9068 §2.2 demands one; RFC 7662 §2.2 lets the server keep it to itself.
-            needs_expiry: matches!(self.validator, Validator::Jwt(_)),
-            clock_skew: self.settings.clock_skew,
-            binding: if self.settings.certificate_bound {
-                Binding::PeerCertificate(credential.certificate.fingerprint())
-            } else {
-                Binding::NotRequired
+            needs_expiry: match &self.settings.validation {
+                // RFC 9068 §2.2 demands one; RFC 7662 §2.2 lets the server keep it to itself.
+                TokenValidation::Jwt(_) => true,
+                TokenValidation::Introspection(settings) => settings.require_expiry,
             },
+            clock_skew: self.settings.clock_skew,
+            needs_binding: self.settings.certificate_bound,
+            fingerprint: credential.certificate.fingerprint(),
         };
         match &mut self.validator {
             Validator::Jwt(validator) => validator.validate(now, token, &rules, permission, evidence),

@@ -177,6 +177,44 @@ fn a_token_that_the_server_does_not_confirm_is_refused_and_a_server_with_too_muc
     }
 }
 
+/// An access token that has expired or was revoked is not passed unread because of that.
+#[test]
+fn an_inactive_token_that_is_recognisably_an_access_token_is_no_service_initiation_token() {
+    let part = |json: &str| crate::testing::b64(json.as_bytes());
+    let of_issuer = format!("{}.{}.AA", part(r#"{"typ":"JWT"}"#), part(r#"{"iss":"https://as.test"}"#));
+    let of_another = format!("{}.{}.AA", part(r#"{"typ":"JWT"}"#), part(r#"{"iss":"https://other.test"}"#));
+    let of_the_type = format!("{}.{}.AA", part(r#"{"typ":"at+jwt"}"#), part("{}"));
+    let passed = "unverified_service_initiation";
+    for (issuer, token, expected) in [
+        (Some("https://as.test"), &of_issuer, "AccessToken.Invalid"),
+        (Some("https://as.test"), &of_the_type, "AccessToken.Invalid"),
+        (None, &of_the_type, "AccessToken.Invalid"),
+        (Some("https://as.test"), &of_another, passed),
+        (None, &of_issuer, passed),
+        (Some("https://as.test"), &"opaque".to_owned(), passed),
+    ] {
+        let mut inbound = with_service_initiation(|config| {
+            config["auth"] = json!({ "client_credentials": { "certificate_bound": false, "introspection": {
+                "url": "https://as.test/introspect", "client_id": "c", "client_secret": { "value": "s" },
+            } } });
+            if let Some(issuer) = issuer {
+                config["auth"]["client_credentials"]["issuer"] = json!(issuer);
+            }
+        });
+        let credential = format!("Bearer {token}");
+        let facts = sent("POST", "/payments", &[("authorization", &credential)], &ConfiguredHeaders::default());
+        let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
+        let body = Body::Read(br#"{"active":false}"#.to_vec());
+        let answer = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
+        let got = match &outcome.resumed[0].verdict {
+            Verdict::Request(RequestVerdict::Admit(admission)) => method_of(admission),
+            refused => code(refused),
+        };
+        assert_eq!(got, expected, "{issuer:?} {token}");
+    }
+}
+
 #[test]
 fn the_fingerprint_is_asked_for_where_something_depends_on_it() {
     assert!(!inbound(|_| ()).needs_fingerprint());
@@ -190,7 +228,7 @@ fn the_fingerprint_is_asked_for_where_something_depends_on_it() {
         })
     };
     assert!(client_credentials(true).needs_fingerprint());
-    assert!(!client_credentials(false).needs_fingerprint());
+    assert!(client_credentials(false).needs_fingerprint(), "a token may be bound although it need not be");
 }
 
 #[test]
