@@ -1,5 +1,7 @@
 //! The methods of authentication, behind one set of questions.
 
+use std::time::Duration;
+
 use crate::callout::{Callout, CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
@@ -105,6 +107,13 @@ impl AuthMethod {
             }
     }
 
+    /// Whether a Bearer token is recognisably one that this method is there for, whatever is wrong with it.
+    #[must_use]
+    pub(crate) fn recognises(&self, token: &str) -> bool {
+        service_initiation::is_jwt_auth_token(token)
+            || matches!(self, Self::ClientCredentials(method) if method.recognises(token))
+    }
+
     /// The lower-case name of the header that carries the credential, unless that is `authorization`.
     #[must_use]
     pub(crate) fn own_header(&self) -> Option<&str> {
@@ -122,18 +131,19 @@ impl AuthMethod {
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> Option<CalloutReport> {
         match subject {
             CalloutSubject::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::from),
             CalloutSubject::Token(token) => {
-                self.introspection()?.finish(now, id, token, answer).map(CalloutReport::from)
+                self.introspection()?.finish(now, id, token, answer, retry_after).map(CalloutReport::from)
             }
             // Methods ask for no signatures.
             CalloutSubject::Signature(_) => None,
@@ -167,7 +177,8 @@ impl AuthMethod {
     pub(crate) fn needs_fingerprint(&self) -> bool {
         match self {
             Self::MtlsOnly | Self::ApiKey(_) | Self::JwtAuth(_) => false,
-            Self::ClientCredentials(method) => method.needs_fingerprint(),
+            // A token may be bound to the certificate, whether or not it must be.
+            Self::ClientCredentials(_) => true,
         }
     }
 

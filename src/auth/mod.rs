@@ -11,6 +11,8 @@ mod method;
 mod proof;
 pub(crate) mod service_initiation;
 
+use std::time::Duration;
+
 use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
@@ -27,7 +29,7 @@ pub(crate) use method::{AuthMethod, Due, Notice};
 pub(crate) use proof::Authenticated;
 pub(crate) use service_initiation::ServiceInitiation;
 
-use service_initiation::{is_jwt_auth_token, is_opaque_token};
+use service_initiation::is_opaque_token;
 
 /// Authenticates callers: by the method that is configured, or by the rule of service initiation.
 #[derive(Debug)]
@@ -69,9 +71,9 @@ impl Authenticator {
                 Ok(Readiness::Ready(Authenticated::by_method(self.method.name(), credential_id)))
             }
             Ok(Readiness::Wait(wait)) => Ok(Readiness::Wait(wait)),
-            // The authorisation server was asked whether it is its own, and it is not.
+            // The authorisation server was asked whether it is its own, and it is not, nor does it look like one that was.
             Err(AuthError::AccessToken(AccessTokenError::Inactive))
-                if initiating.is_some_and(|token| !is_jwt_auth_token(token)) =>
+                if initiating.is_some_and(|token| !self.method.recognises(token)) =>
             {
                 Ok(Readiness::Ready(Authenticated::by_service_initiation()))
             }
@@ -79,15 +81,16 @@ impl Authenticator {
         }
     }
 
-    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: UnixTime,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> Option<CalloutReport> {
-        self.method.finish(now, id, subject, answer)
+        self.method.finish(now, id, subject, answer, retry_after)
     }
 
     /// Gives up a callout because the client has hung up whose own it was.

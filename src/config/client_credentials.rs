@@ -40,7 +40,17 @@ const KEYS_OF_JWKS: [&str; 6] =
 const JWKS_KEYS: Keys = Keys { supported: &["url"], refused: &[] };
 
 const INTROSPECTION_KEYS: Keys = Keys {
-    supported: &["url", "upstream", "client_id", "client_secret", "timeout", "max_age", "negative_max_age", "capacity"],
+    supported: &[
+        "url",
+        "upstream",
+        "client_id",
+        "client_secret",
+        "timeout",
+        "max_age",
+        "negative_max_age",
+        "capacity",
+        "require_expiry",
+    ],
     refused: &[],
 };
 
@@ -161,6 +171,8 @@ pub struct Introspection {
     pub negative_max_age: Duration,
     /// How many answers are kept.
     pub capacity: usize,
+    /// Whether an answer without `exp` is refused.
+    pub require_expiry: bool,
 }
 
 impl ClientCredentials {
@@ -230,6 +242,7 @@ impl Introspection {
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);
         let capacity = object.member("capacity").integer(&CAPACITY, errors);
+        let require_expiry = object.member("require_expiry").boolean(false, errors);
         Some(Self {
             url: url?,
             upstream: upstream?,
@@ -239,6 +252,7 @@ impl Introspection {
             max_age: max_age?,
             negative_max_age: negative_max_age?,
             capacity: capacity?,
+            require_expiry: require_expiry?,
         })
     }
 }

@@ -204,7 +204,7 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        self.end_callout(now, id, subject, answer.complete())
+        self.end_callout(now, id, subject, answer.complete(), answer.retry_after())
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
@@ -214,7 +214,7 @@ impl Inbound {
         id: CalloutId,
         subject: &CalloutSubject,
     ) -> CalloutOutcome {
-        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
+        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched), None)
     }
 
     /// Forgets a request that has ended, or whose client has gone away.
@@ -284,7 +284,8 @@ impl Inbound {
         outcomes: &mut Vec<CalloutOutcome>,
     ) {
         let ends = callouts.into_iter();
-        outcomes.extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))));
+        outcomes
+            .extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer), None)));
     }
 
     fn end_callout(
@@ -293,11 +294,12 @@ impl Inbound {
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> CalloutOutcome {
         if let CalloutSubject::Signature(request) = subject {
             return self.end_signing(now, id, *request, answer).unwrap_or_default();
         }
-        let report = self.authenticator.finish(now, id, subject, answer);
+        let report = self.authenticator.finish(now, id, subject, answer, retry_after);
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
         if report.is_none() && self.owner == CalloutOwner::Plugin {
             return CalloutOutcome::default();

@@ -21,7 +21,8 @@ pub(super) struct Answers {
 
 #[derive(Debug)]
 struct Answer {
-    answer: Introspected,
+    /// `None` where the server was asked and did not say.
+    answer: Option<Introspected>,
     since: UnixTime,
     end: UnixTime,
 }
@@ -31,23 +32,23 @@ impl Answers {
         Self { capacity, by_token: DigestMap::new(), by_end: BinaryHeap::new() }
     }
 
-    /// The answer on a token, if it may be used now. Who waited for it may use it at that moment, however short it lives.
+    /// The answer on a token, if it may be used now; `Some(None)` where the server was asked and did not say. Who waited for it may use it at that moment, however short it lives.
     /// One from the future (the clock was set back) has no known age and is not used.
     pub(super) fn usable(
         &self,
         now: UnixTime,
         token: &TokenDigest,
         permission: CalloutPermission,
-    ) -> Option<&Introspected> {
+    ) -> Option<Option<&Introspected>> {
         let known = self.by_token.get(token)?;
         let waited_for = permission == CalloutPermission::Used && known.since == now;
         let fresh = known.since <= now && now < known.end;
-        (fresh || waited_for).then_some(&known.answer)
+        (fresh || waited_for).then_some(known.answer.as_ref())
     }
 
     /// Keeps an answer, in the place of an earlier one on the same token, of those that have ended, or of the one that
     /// ends first.
-    pub(super) fn insert(&mut self, now: UnixTime, token: TokenDigest, answer: Introspected, end: UnixTime) {
+    pub(super) fn insert(&mut self, now: UnixTime, token: TokenDigest, answer: Option<Introspected>, end: UnixTime) {
         while self.by_end.peek().is_some_and(|Reverse((end, _))| *end <= now) {
             self.drop_first();
         }
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn an_answer_is_used_from_its_beginning_to_its_end() {
         let mut answers = Answers::new(10);
-        answers.insert(at(100), token(1), Introspected::Inactive, at(105));
+        answers.insert(at(100), token(1), Some(Introspected::Inactive), at(105));
         for (second, usable) in [(99, false), (100, true), (104, true), (105, false), (106, false)] {
             assert_eq!(known(&answers, at(second)) == [1], usable, "{second}");
         }
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn an_answer_that_ended_before_it_came_serves_those_who_waited_for_it() {
         let mut answers = Answers::new(10);
-        answers.insert(at(100), token(1), Introspected::Inactive, at(98));
+        answers.insert(at(100), token(1), Some(Introspected::Inactive), at(98));
         assert!(answers.usable(at(100), &token(1), CalloutPermission::Used).is_some());
         assert!(answers.usable(at(100), &token(1), CalloutPermission::Allowed).is_none());
         assert!(answers.usable(at(101), &token(1), CalloutPermission::Used).is_none());
@@ -111,12 +112,12 @@ mod tests {
     fn what_ends_first_makes_room_and_never_the_newest_answer() {
         let mut answers = Answers::new(3);
         for (n, end) in [(1, 160), (2, 130), (3, 140)] {
-            answers.insert(at(100), token(n), Introspected::Inactive, at(end));
+            answers.insert(at(100), token(n), Some(Introspected::Inactive), at(end));
         }
         assert_eq!(known(&answers, at(101)), [1, 2, 3]);
-        answers.insert(at(101), token(4), Introspected::Inactive, at(105));
+        answers.insert(at(101), token(4), Some(Introspected::Inactive), at(105));
         assert_eq!(known(&answers, at(101)), [1, 3, 4]);
-        answers.insert(at(101), token(5), Introspected::Inactive, at(170));
+        answers.insert(at(101), token(5), Some(Introspected::Inactive), at(170));
         assert_eq!(known(&answers, at(101)), [1, 3, 5]);
     }
 
@@ -124,9 +125,9 @@ mod tests {
     fn answers_that_have_ended_are_forgotten_first_and_all_of_them() {
         let mut answers = Answers::new(3);
         for (n, end) in [(1, 110), (2, 111), (3, 160)] {
-            answers.insert(at(100), token(n), Introspected::Inactive, at(end));
+            answers.insert(at(100), token(n), Some(Introspected::Inactive), at(end));
         }
-        answers.insert(at(111), token(4), Introspected::Inactive, at(116));
+        answers.insert(at(111), token(4), Some(Introspected::Inactive), at(116));
         assert_eq!(answers.by_token.len(), 2);
         assert_eq!(known(&answers, at(111)), [3, 4]);
     }
@@ -134,9 +135,9 @@ mod tests {
     #[test]
     fn a_later_answer_on_a_token_takes_the_place_of_the_earlier_one() {
         let mut answers = Answers::new(2);
-        answers.insert(at(100), token(1), Introspected::Inactive, at(110));
-        answers.insert(at(100), token(2), Introspected::Inactive, at(120));
-        answers.insert(at(105), token(1), Introspected::Inactive, at(130));
+        answers.insert(at(100), token(1), Some(Introspected::Inactive), at(110));
+        answers.insert(at(100), token(2), Some(Introspected::Inactive), at(120));
+        answers.insert(at(105), token(1), Some(Introspected::Inactive), at(130));
         assert_eq!(known(&answers, at(109)), [1, 2]);
         assert_eq!(known(&answers, at(125)), [1]);
     }

@@ -2,8 +2,10 @@
 //! (RFC 7662; spec §2.3).
 //!
 //! A state machine without clock and network, as the key cache is. An answer is never kept beyond the token's `exp` (RFC
-//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive. Where
-//! callouts belong to the plugin, requests wait for each other's call; where they belong to requests, each makes its own.
+//! 7662 §4), and a failing server changes nothing of what is known: it makes no token active, and none inactive. What the
+//! server says about a token concerns that token alone, however odd it is ([`IntrospectionError::is_about_server`]): one who
+//! sends odd tokens keeps nobody else out. Where callouts belong to the plugin, requests wait for each other's call; where
+//! they belong to requests, each makes its own.
 
 mod answers;
 mod endpoint;
@@ -43,7 +45,7 @@ pub(crate) struct IntrospectionPolicy {
     pub timeout: Duration,
     /// How long the server's word on an active token counts, at the most.
     pub max_age: Duration,
-    /// How long its word on any other token counts.
+    /// How long its word on any other token counts, and that it had none.
     pub negative_max_age: Duration,
     /// How many answers are kept.
     pub capacity: usize,
@@ -59,6 +61,8 @@ pub(crate) struct IntrospectionCache {
     ids: CalloutIds,
     owner: CalloutOwner,
     backoff: Backoff,
+    /// After a pause one call finds out whether the server is back: which, and until when it is waited for.
+    probe: Option<(CalloutId, UnixTime)>,
 }
 
 impl IntrospectionCache {
@@ -73,10 +77,11 @@ impl IntrospectionCache {
             ids: CalloutIds::default(),
             owner: capabilities.callout_owner,
             backoff: Backoff::default(),
+            probe: None,
         }
     }
 
-    /// Looks for what is known of a token with this digest.
+    /// Looks for what is known of a token with this digest: nothing where the server was asked and did not say.
     ///
     /// # Errors
     /// [`Unavailable`] where nothing is known, and nothing can be asked now.
@@ -86,7 +91,7 @@ impl IntrospectionCache {
         token: &str,
         digest: &TokenDigest,
         permission: CalloutPermission,
-    ) -> Result<Readiness<&Introspected>, Unavailable> {
+    ) -> Result<Readiness<Option<&Introspected>>, Unavailable> {
         // Looked up twice, because a borrow that is returned would last for the rest of the function too.
         if self.answers.usable(now, digest, permission).is_some() {
             return self.answers.usable(now, digest, permission).map(Readiness::Ready).ok_or(BUSY);
@@ -100,7 +105,8 @@ impl IntrospectionCache {
         }
     }
 
-    /// Takes the answer to a call, or why there is none. `None` if the call was given up before and does not count any
+    /// Takes the answer to a call, or why there is none, and for how long the server wants to be left alone, if it said so.
+    /// `None` if the call was given up before and does not count any
     /// more.
     pub(crate) fn finish(
         &mut self,
@@ -108,8 +114,10 @@ impl IntrospectionCache {
         call: CalloutId,
         token: &TokenDigest,
         answer: Result<&[u8], CalloutError>,
+        retry_after: Option<Duration>,
     ) -> Option<IntrospectionReport> {
         let ended = self.calls.take(call, token)?;
+        self.probe = self.probe.filter(|(probe, _)| *probe != call);
         let answer = ended.in_time(answer, now);
         let result = match answer.map_err(IntrospectionError::Callout).and_then(read) {
             Ok(answer) => {
@@ -118,21 +126,38 @@ impl IntrospectionCache {
                 if !ended.is_outdated() {
                     self.calls.succeeded(call, token);
                     let end = self.end_of(&answer, now);
-                    self.answers.insert(now, *token, answer, end);
+                    self.answers.insert(now, *token, Some(answer), end);
                 }
                 Ok(state)
             }
+            Err(error) if error.is_about_server() => {
+                // A late answer counts as none, and so does what it asked for.
+                self.failed(now, retry_after.filter(|_| error.status().is_some()));
+                Err(error)
+            }
             Err(error) => {
-                // Calls that fail together are one failure.
-                if self.backoff.may_try(now) {
-                    self.backoff.count_failure();
-                    self.backoff.pause(now, LONGEST_BACKOFF);
+                self.backoff.reset();
+                if !ended.is_overtaken() {
+                    self.answers.insert(now, *token, None, now.after(self.policy.negative_max_age));
                 }
                 Err(error)
             }
         };
         let url = self.endpoint.url().clone();
         Some(IntrospectionReport { call, url, result, retry_after: self.backoff.retry_after(now) })
+    }
+
+    /// Notes that the server has failed, and may have asked to be left alone. Calls that fail together are one failure.
+    fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>) {
+        let is_first = self.backoff.may_try(now);
+        if is_first {
+            self.backoff.count_failure();
+        }
+        match retry_after {
+            Some(retry_after) => self.backoff.pause_as_asked(now, retry_after),
+            None if is_first => drop(self.backoff.pause(now, LONGEST_BACKOFF)),
+            None => {}
+        }
     }
 
     /// The calls that nobody reported on in time. Each counts as failed once it is given to
@@ -153,13 +178,23 @@ impl IntrospectionCache {
         if !self.backoff.may_try(now) {
             return Err(Unavailable { retry_after: self.backoff.retry_after(now) });
         }
-        if !self.make_room(now, &digest) {
+        if self.is_probing(now) || !self.make_room(now, &digest) {
             return Err(BUSY);
         }
         let id = self.ids.draw();
         let request = self.endpoint.request(token, self.policy.timeout);
+        if self.backoff.failures() > 0 {
+            self.probe = Some((id, now.after(request.timeout)));
+        }
         self.calls.begin(now, id, digest, request.timeout);
         Ok(Some(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) }))
+    }
+
+    /// Whether one call is finding out if the server is back. One that is waited for longer than any may be means that the
+    /// clock was set back.
+    fn is_probing(&self, now: UnixTime) -> bool {
+        let left = self.probe.map_or(Duration::ZERO, |(_, until)| now.until(until));
+        self.backoff.failures() > 0 && !left.is_zero() && left <= self.policy.timeout
     }
 
     /// Makes room for one more call, at the cost of those that nobody has reported on in time. Where requests wait for them,

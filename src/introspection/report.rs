@@ -47,6 +47,30 @@ pub(crate) enum IntrospectionError {
     NotAnAnswer,
 }
 
+impl IntrospectionError {
+    /// Whether it tells of the server: nothing came of it, it has a fault or too much to do, or it does not accept who asks.
+    /// Everything else is said of the one token.
+    #[must_use]
+    pub(super) fn is_about_server(self) -> bool {
+        match self {
+            Self::Callout(CalloutError::Status(status) | CalloutError::StatusAlone(status)) => {
+                matches!(status, ..200 | 401 | 403 | 407 | 408 | 429 | 500..)
+            }
+            Self::Callout(CalloutError::NotDispatched | CalloutError::NoAnswer | CalloutError::Incomplete) => true,
+            Self::Callout(CalloutError::TooLong) | Self::TooLong | Self::NotAnObject | Self::NotAnAnswer => false,
+        }
+    }
+
+    /// The status of the answer, where that was the fault.
+    #[must_use]
+    pub(super) fn status(self) -> Option<u16> {
+        match self {
+            Self::Callout(error) => error.status(),
+            Self::TooLong | Self::NotAnObject | Self::NotAnAnswer => None,
+        }
+    }
+}
+
 impl TokenState {
     pub(super) fn of(answer: &Introspected) -> Self {
         match answer {
@@ -72,6 +96,9 @@ impl fmt::Display for IntrospectionReport {
             Ok(TokenState::Inactive) => write!(f, "{url} says that a token is not active"),
             Ok(TokenState::Invalid) => {
                 write!(f, "{url} says that a token is active, with claims that cannot be right")
+            }
+            Err(error) if !error.is_about_server() => {
+                write!(f, "no word on a token from {url}: {error}; this token is refused, others are not affected")
             }
             Err(error) => {
                 let seconds = self.retry_after.as_secs();

@@ -19,7 +19,8 @@ pub(crate) const MAX_KID_LENGTH: usize = 256;
 #[derive(Debug)]
 pub(crate) struct VerificationKey {
     public: PublicKey,
-    restricted_to: Option<Algorithm>,
+    /// None of them means all that its type allows.
+    restricted_to: Vec<Algorithm>,
     /// Made when it is first needed.
     thumbprint: OnceLock<Thumbprint>,
 }
@@ -41,13 +42,26 @@ impl VerificationKey {
     /// A key that verifies this algorithm alone.
     #[must_use]
     pub(crate) fn restricted_to(self, algorithm: Algorithm) -> Self {
-        Self { restricted_to: Some(algorithm), ..self }
+        Self { restricted_to: vec![algorithm], ..self }
     }
 
-    /// The only algorithm that it was published for, if its publisher named one.
+    /// The same key, which was published twice: it may verify what either may.
     #[must_use]
-    pub(crate) fn restriction(&self) -> Option<Algorithm> {
-        self.restricted_to
+    pub(super) fn or(mut self, same: Self) -> Self {
+        if same.restricted_to.is_empty() {
+            self.restricted_to.clear();
+        } else if !self.restricted_to.is_empty() {
+            self.restricted_to.extend(same.restricted_to);
+            self.restricted_to.sort_unstable();
+            self.restricted_to.dedup();
+        }
+        self
+    }
+
+    /// The only algorithms that it was published for, if its publisher named any.
+    #[must_use]
+    pub(crate) fn restriction(&self) -> &[Algorithm] {
+        &self.restricted_to
     }
 
     /// The key itself.
@@ -69,7 +83,7 @@ impl VerificationKey {
             PublicKey::Rsa(_) => matches!(algorithm, Algorithm::Ps256 | Algorithm::Rs256),
             PublicKey::P256(_) => algorithm == Algorithm::Es256,
         };
-        fits && self.restricted_to.is_none_or(|only| only == algorithm)
+        fits && (self.restricted_to.is_empty() || self.restricted_to.contains(&algorithm))
     }
 
     /// Verifies a signature over a message.
@@ -115,13 +129,13 @@ impl Thumbprint {
 
 impl From<RsaPublicKey> for VerificationKey {
     fn from(key: RsaPublicKey) -> Self {
-        Self { public: PublicKey::Rsa(key), restricted_to: None, thumbprint: OnceLock::new() }
+        Self { public: PublicKey::Rsa(key), restricted_to: Vec::new(), thumbprint: OnceLock::new() }
     }
 }
 
 impl From<P256PublicKey> for VerificationKey {
     fn from(key: P256PublicKey) -> Self {
-        Self { public: PublicKey::P256(key), restricted_to: None, thumbprint: OnceLock::new() }
+        Self { public: PublicKey::P256(key), restricted_to: Vec::new(), thumbprint: OnceLock::new() }
     }
 }
 

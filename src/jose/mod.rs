@@ -14,5 +14,5 @@ pub(crate) mod key;
 pub(crate) use algorithm::Algorithm;
 pub(crate) use base64url::{base64url, to_base64url};
 pub(crate) use compact::{Header, JwsError, UnverifiedToken};
-pub(crate) use jwks::{JwksError, KeySet};
+pub(crate) use jwks::{JwksError, KeySet, SkippedKeys};
 pub(crate) use key::{MAX_KID_LENGTH, Thumbprint, VerificationKey};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::callout::{Backoff, CalloutId, FIRST_BACKOFF, InFlight, LONGEST_BACKOFF};
-use crate::jose::{Algorithm, KeySet, VerificationKey};
+use crate::jose::{Algorithm, KeySet, SkippedKeys, VerificationKey};
 use crate::time::UnixTime;
 
 use super::fetch_group::{Abandonment, FetchGroup};
@@ -25,6 +25,8 @@ pub(super) struct Entry {
     backoff: Backoff,
     last_extra_fetch: Option<UnixTime>,
     last_used: UnixTime,
+    /// What was skipped of the set that was fetched last, and has been told.
+    skipped: SkippedKeys,
 }
 
 impl Entry {
@@ -36,7 +38,17 @@ impl Entry {
             backoff: Backoff::default(),
             last_extra_fetch: None,
             last_used: now,
+            skipped: SkippedKeys::default(),
         }
+    }
+
+    /// What of a fetched set is skipped, unless it has been told. The same set is fetched every few minutes.
+    pub(super) fn tell(&mut self, skipped: SkippedKeys) -> Option<SkippedKeys> {
+        if self.skipped == skipped {
+            return None;
+        }
+        self.skipped = skipped;
+        Some(self.skipped.clone()).filter(|skipped| skipped.len() > 0)
     }
 
     pub(super) fn used(&mut self, now: UnixTime) {

@@ -23,7 +23,7 @@ use crate::callout::{
     Unavailable, Wait,
 };
 use crate::capabilities::{CalloutOwner, Capabilities};
-use crate::jose::{Algorithm, KeySet, VerificationKey};
+use crate::jose::{Algorithm, KeySet, SkippedKeys, VerificationKey};
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
@@ -167,10 +167,12 @@ impl KeyCache {
     ) -> Option<FetchReport> {
         let entry = self.entries.get_mut(url)?;
         let ended = entry.take_in_flight(fetch)?;
-        let keys = ended
-            .in_time(answer, now)
-            .map_err(FetchError::Callout)
-            .and_then(|body| KeySet::parse(body, &self.policy.algorithms).map_err(FetchError::Unusable));
+        let mut skipped = SkippedKeys::default();
+        let keys = ended.in_time(answer, now).map_err(FetchError::Callout).and_then(|body| {
+            let keys = KeySet::parse_and_tell(body, &self.policy.algorithms, &mut skipped);
+            keys.map_err(FetchError::Unusable)
+        });
+        let skipped = if keys.as_ref().is_err_and(FetchError::is_not_a_set) { None } else { entry.tell(skipped) };
         let result = match keys {
             Ok(keys) => {
                 let count = keys.len();
@@ -194,6 +196,7 @@ impl KeyCache {
             fetch,
             url: url.clone(),
             result,
+            skipped,
             retry_after: entry.retry_after(now),
             cached_for: entry.valid_for(now, self.policy.max_age),
         })

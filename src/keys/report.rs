@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport};
-use crate::jose::JwksError;
+use crate::jose::{JwksError, SkippedKeys};
+use crate::log_line::printable;
 use crate::url::HttpUrl;
 
 /// What a result changed, for the log.
@@ -16,6 +17,8 @@ pub(crate) struct FetchReport {
     pub url: HttpUrl,
     /// How many usable keys came, or why none did.
     pub result: Result<usize, FetchError>,
+    /// Which keys of the set are not used, where that is news.
+    pub skipped: Option<SkippedKeys>,
     /// How long until the next try, after a failure.
     pub retry_after: Duration,
     /// How long the keys of an earlier fetch are still valid; zero if there are none.
@@ -42,9 +45,14 @@ impl fmt::Display for FetchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_str();
         match self.result {
-            Ok(keys) => write!(f, "fetched {keys} keys from {url}"),
+            Ok(keys) => {
+                write!(f, "fetched {keys} keys from {url}")?;
+                self.tell_of_skipped(f)
+            }
             Err(error) => {
-                write!(f, "no keys from {url}: {error}; ")?;
+                write!(f, "no keys from {url}: {error}")?;
+                self.tell_of_skipped(f)?;
+                f.write_str("; ")?;
                 match self.cached_for {
                     Duration::ZERO => f.write_str("no valid keys are cached; ")?,
                     left => write!(f, "the cached keys stay valid for {} s; ", left.as_secs())?,
@@ -52,6 +60,32 @@ impl fmt::Display for FetchReport {
                 write!(f, "next try in {} s or later", self.retry_after.as_secs())
             }
         }
+    }
+}
+
+impl FetchReport {
+    fn tell_of_skipped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(skipped) = &self.skipped else { return Ok(()) };
+        write!(f, "; skipped {}:", skipped.len())?;
+        for (n, key) in skipped.named().iter().enumerate() {
+            let separator = if n == 0 { "" } else { "," };
+            match &key.key_id {
+                Some(key_id) => write!(f, "{separator} \"{}\" ({})", printable(key_id.as_bytes()), key.reason)?,
+                None => write!(f, "{separator} one without a kid ({})", key.reason)?,
+            }
+        }
+        match skipped.len().saturating_sub(skipped.named().len()) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl FetchError {
+    /// Whether no key set came: nothing is known of its keys then.
+    #[must_use]
+    pub(super) fn is_not_a_set(&self) -> bool {
+        !matches!(self, Self::Unusable(JwksError::NoUsableKey))
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) fn code(error: &AccessTokenError) -> ErrorCode {
         | AccessTokenError::Header(_)
         | AccessTokenError::Fault(_)
         | AccessTokenError::Signature
-        | AccessTokenError::Inactive => ErrorCode::AccessTokenInvalid,
+        | AccessTokenError::Inactive
+        | AccessTokenError::Unconfirmed => ErrorCode::AccessTokenInvalid,
         AccessTokenError::KeysUnavailable { .. } | AccessTokenError::IntrospectionUnavailable { .. } => {
             ErrorCode::GenericRecoverableError
         }
@@ -40,14 +41,21 @@ pub(super) fn message(error: &AccessTokenError) -> String {
         AccessTokenError::Fault(AccessTokenFault::BoundToAnother) => {
             "The access token is bound to another client certificate.".into()
         }
+        AccessTokenError::Fault(AccessTokenFault::BoundOtherwise) => {
+            "The access token is bound to a key in a way that is not supported (cnf without x5t#S256, or with more)."
+                .into()
+        }
         AccessTokenError::Fault(AccessTokenFault::FingerprintUnknown) => {
-            "The access token must be bound to the client certificate, whose fingerprint is not known.".into()
+            "The access token is bound to a client certificate, whose fingerprint is not known.".into()
         }
         AccessTokenError::Fault(AccessTokenFault::ScopeMissing) => {
             "The access token does not have every scope that is needed.".into()
         }
         AccessTokenError::Signature => "The signature of the access token is not by the key that its kid names.".into(),
         AccessTokenError::Inactive => "The access token is not active.".into(),
+        AccessTokenError::Unconfirmed => {
+            "The server that knows access tokens did not say that this one is active.".into()
+        }
         AccessTokenError::KeysUnavailable { .. } => {
             "The keys to verify the access token with cannot be had now. Try again.".into()
         }
@@ -78,6 +86,7 @@ fn claim_message(claim: Claim, fault: Fault) -> String {
         (Claim::Expiry | Claim::IssuedAt | Claim::NotBefore, Fault::WrongType) => "is not a number of seconds",
         (Claim::Audience, Fault::WrongType) => "is neither text nor an array of texts",
         (Claim::Confirmation, Fault::WrongType) => "is not an object with text in x5t#S256",
+        (Claim::Scope, Fault::WrongType) => "is neither text nor a list of texts",
         (_, Fault::WrongType) => "is not text",
         (Claim::TokenId, Fault::OutOfRange) => "is not text of 1 to 256 bytes without control characters",
         (Claim::Confirmation, Fault::OutOfRange) => "does not hold the base64url of 32 bytes in x5t#S256",
@@ -137,10 +146,12 @@ mod tests {
             claim(Claim::TokenType, Fault::Mismatch),
             fault(AccessTokenFault::NotBound),
             fault(AccessTokenFault::BoundToAnother),
+            fault(AccessTokenFault::BoundOtherwise),
             fault(AccessTokenFault::FingerprintUnknown),
             (AccessTokenError::Fault(AccessTokenFault::ScopeMissing), 403, "AccessToken.InvalidScope"),
             invalid(AccessTokenError::Signature),
             invalid(AccessTokenError::Inactive),
+            invalid(AccessTokenError::Unconfirmed),
             (AccessTokenError::KeysUnavailable { retry_after }, 503, "GenericRecoverableError"),
             (AccessTokenError::IntrospectionUnavailable { retry_after }, 503, "GenericRecoverableError"),
         ]

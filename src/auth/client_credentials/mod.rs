@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::callout::{CalloutPermission, Readiness, Unavailable};
 use crate::capabilities::Capabilities;
-use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Binding, Introspected};
+use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Introspected};
 use crate::claims::verified::VerifiedTokens;
 use crate::config::{self, TokenValidation};
 use crate::evidence::Evidence;
@@ -60,6 +60,8 @@ pub(crate) enum AccessTokenError {
     Signature,
     /// The authorisation server says that it is not active.
     Inactive,
+    /// The authorisation server was asked, and did not say whether it is active.
+    Unconfirmed,
     /// The authorisation server's keys are needed to decide and cannot be had now.
     KeysUnavailable {
         /// When to try again.
@@ -116,21 +118,24 @@ impl ClientCredentials {
         }
     }
 
-    /// Whether a decision needs the certificate's fingerprint.
-    #[must_use]
-    pub(crate) fn needs_fingerprint(&self) -> bool {
-        self.settings.certificate_bound
-    }
-
     /// Whether a token is meant for this method, or might be. Of opaque tokens only the server can tell.
     #[must_use]
     pub(crate) fn claims(&self, token: &str) -> bool {
         match &self.validator {
-            Validator::Jwt(_) => {
-                self.settings.issuer.as_deref().is_none_or(|issuer| service_initiation::is_access_token(token, issuer))
-            }
+            Validator::Jwt(_) => self
+                .settings
+                .issuer
+                .as_deref()
+                .is_none_or(|issuer| service_initiation::is_access_token(token, Some(issuer))),
             Validator::Introspection(_) => true,
         }
+    }
+
+    /// Whether a token is recognisably one of the configured server's, although that calls it inactive: expired or revoked. It
+    /// is nobody else's to check then.
+    #[must_use]
+    pub(crate) fn recognises(&self, token: &str) -> bool {
+        service_initiation::is_access_token(token, self.settings.issuer.as_deref())
     }
 
     /// Decides on a credential, and notes the token's `kid` in `evidence`.
@@ -149,14 +154,14 @@ impl ClientCredentials {
             issuer: self.settings.issuer.as_deref(),
             audience: self.settings.audience.as_deref(),
             scopes: &self.settings.scopes,
-            // RFC 9068 §2.2 demands one; RFC 7662 §2.2 lets the server keep it to itself.
-            needs_expiry: matches!(self.validator, Validator::Jwt(_)),
-            clock_skew: self.settings.clock_skew,
-            binding: if self.settings.certificate_bound {
-                Binding::PeerCertificate(credential.certificate.fingerprint())
-            } else {
-                Binding::NotRequired
+            needs_expiry: match &self.settings.validation {
+                // RFC 9068 §2.2 demands one; RFC 7662 §2.2 lets the server keep it to itself.
+                TokenValidation::Jwt(_) => true,
+                TokenValidation::Introspection(settings) => settings.require_expiry,
             },
+            clock_skew: self.settings.clock_skew,
+            needs_binding: self.settings.certificate_bound,
+            fingerprint: credential.certificate.fingerprint(),
         };
         match &mut self.validator {
             Validator::Jwt(validator) => validator.validate(now, token, &rules, permission, evidence),
@@ -245,12 +250,13 @@ fn introspect(
     let digest = TokenDigest::of(token);
     let unavailable = |Unavailable { retry_after }| AccessTokenError::IntrospectionUnavailable { retry_after };
     match cache.lookup(now, token, &digest, permission).map_err(unavailable)? {
-        Readiness::Ready(Introspected::Active(facts)) => {
+        Readiness::Ready(None) => Err(AccessTokenError::Unconfirmed),
+        Readiness::Ready(Some(Introspected::Active(facts))) => {
             rules.check(facts, now).map_err(AccessTokenError::Fault)?;
             Ok(Readiness::Ready(accepted(facts)))
         }
-        Readiness::Ready(Introspected::Inactive) => Err(AccessTokenError::Inactive),
-        Readiness::Ready(Introspected::Invalid(fault)) => Err(AccessTokenError::Fault(*fault)),
+        Readiness::Ready(Some(Introspected::Inactive)) => Err(AccessTokenError::Inactive),
+        Readiness::Ready(Some(Introspected::Invalid(fault))) => Err(AccessTokenError::Fault(*fault)),
         Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
     }
 }

@@ -54,6 +54,7 @@ fn opaque() -> TokenValidation {
         max_age: Duration::from_secs(60),
         negative_max_age: Duration::from_secs(5),
         capacity: 10,
+        require_expiry: false,
     })
 }
 
@@ -142,7 +143,7 @@ impl Bench {
         let CalloutSubject::Token(digest) = callout.subject else { panic!() };
         let answer = answer.to_string();
         let cache = self.method.introspection().unwrap();
-        cache.finish(at(second), callout.id, &digest, Ok(answer.as_bytes())).unwrap();
+        cache.finish(at(second), callout.id, &digest, Ok(answer.as_bytes()), None).unwrap();
     }
 
     fn present(
@@ -315,7 +316,7 @@ fn claims_are_judged_before_keys_are_fetched_and_before_the_signature() {
     for (claim, value, expected) in [
         ("iss", json!("https://other.example"), AccessTokenFault::Invalid(Claim::Issuer, Fault::Mismatch)),
         ("aud", json!("retail"), AccessTokenFault::Invalid(Claim::Audience, Fault::Mismatch)),
-        ("cnf", json!({}), AccessTokenFault::NotBound),
+        ("cnf", json!({}), AccessTokenFault::BoundOtherwise),
         ("cnf", json!({"x5t#S256": b64(&[8; 32])}), AccessTokenFault::BoundToAnother),
     ] {
         assert_eq!(bench.judge(&token(HEADER, &claims_with(claim, value), b"")), fault(expected));
@@ -324,6 +325,35 @@ fn claims_are_judged_before_keys_are_fetched_and_before_the_signature() {
     without_expiry.as_object_mut().unwrap().remove("exp");
     let without_expiry = token(HEADER, &without_expiry.to_string(), b"");
     assert_eq!(bench.judge(&without_expiry), fault(AccessTokenFault::Invalid(Claim::Expiry, Fault::Missing)));
+}
+
+#[test]
+fn an_answer_without_exp_is_accepted_unless_one_is_required() {
+    for (required, expected) in [
+        (false, Ok(Some("j1".to_owned()))),
+        (true, Err(AccessTokenError::Fault(AccessTokenFault::Invalid(Claim::Expiry, Fault::Missing)))),
+    ] {
+        let TokenValidation::Introspection(introspection) = opaque() else { panic!() };
+        let validation = TokenValidation::Introspection(Introspection { require_expiry: required, ..introspection });
+        let mut bench = Bench::new(settings(validation));
+        let mut answer = response();
+        answer.as_object_mut().unwrap().remove("exp");
+        bench.introspect(0, "opaque", &answer);
+        assert_eq!(bench.judge("opaque"), expected);
+    }
+}
+
+/// RFC 7662 does not say what a server answers about a refresh token; some call it active.
+#[test]
+fn an_answer_that_says_that_it_is_no_bearer_token_is_refused() {
+    for token_type in ["refresh_token", "Refresh", "DPoP", "N_A"] {
+        let mut bench = Bench::new(settings(opaque()));
+        let mut answer = response();
+        answer["token_type"] = json!(token_type);
+        bench.introspect(0, "opaque", &answer);
+        let expected = AccessTokenFault::Invalid(Claim::TokenType, Fault::Mismatch);
+        assert_eq!(bench.judge("opaque"), Err(AccessTokenError::Fault(expected)), "{token_type}");
+    }
 }
 
 /// 403 is for whoever has a valid token: a forged one without the scope is answered with 401.
@@ -338,9 +368,10 @@ fn a_missing_scope_is_told_only_to_a_valid_token() {
 #[test]
 fn a_token_is_bound_to_the_peers_certificate_unless_that_is_switched_off() {
     let good = SigningKey::first().token(HEADER, &claims().to_string());
-    let unbound = SigningKey::first().token(HEADER, &claims_with("cnf", json!({})));
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove("cnf");
+    let unbound = SigningKey::first().token(HEADER, &claims.to_string());
     let mut bench = Bench::with_key();
-    assert!(bench.method.needs_fingerprint());
     for (fingerprint, expected) in [
         (Some(OURS), Ok(Some("j1".to_owned()))),
         (Some([8; 32]), fault(AccessTokenFault::BoundToAnother)),
@@ -351,10 +382,12 @@ fn a_token_is_bound_to_the_peers_certificate_unless_that_is_switched_off() {
     }
     let mut bench =
         Bench::new(config::ClientCredentials { certificate_bound: false, ..settings(jwt(&[Algorithm::Ps256])) });
-    assert!(!bench.method.needs_fingerprint());
-    bench.certificate = certificate(None);
     bench.fetch(0, &json!({"keys": [SigningKey::first().jwk("k")]}).to_string());
+    bench.certificate = certificate(None);
     assert_eq!(bench.judge(&unbound), Ok(Some("j1".to_owned())));
+    assert_eq!(bench.judge(&good), fault(AccessTokenFault::FingerprintUnknown), "it is bound, although it need not be");
+    bench.certificate = certificate(Some([8; 32]));
+    assert_eq!(bench.judge(&good), fault(AccessTokenFault::BoundToAnother));
 }
 
 #[test]
@@ -386,7 +419,7 @@ fn an_opaque_token_is_asked_about_and_then_known() {
     assert_eq!(waits, Wait { subject: callout.subject, callout: None });
     let body = response().to_string();
     let cache = bench.method.introspection().unwrap();
-    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes())).unwrap();
+    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Ok(body.as_bytes()), None).unwrap();
     assert_eq!(bench.judge("opaque"), Ok(Some("j1".to_owned())));
     assert_eq!(bench.evidence.key_id, None);
 }
@@ -450,9 +483,21 @@ fn a_server_that_does_not_answer_is_no_reason_to_accept_or_to_call_a_token_inact
     let mut bench = Bench::new(settings(opaque()));
     let callout = bench.callout(0, "opaque");
     let cache = bench.method.introspection().unwrap();
-    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Err(CalloutError::Status(500))).unwrap();
+    cache.finish(at(0), callout.id, &TokenDigest::of("opaque"), Err(CalloutError::Status(500)), None).unwrap();
     let expected = AccessTokenError::IntrospectionUnavailable { retry_after: Duration::from_secs(1) };
     assert_eq!(bench.judge("opaque"), Err(expected));
+}
+
+#[test]
+fn a_token_that_the_server_does_not_confirm_is_refused_and_no_other() {
+    for answer in [Err(CalloutError::Status(400)), Ok(&b"{}"[..]), Ok(b"<html>")] {
+        let mut bench = Bench::new(settings(opaque()));
+        let callout = bench.callout(0, "odd");
+        let cache = bench.method.introspection().unwrap();
+        cache.finish(at(0), callout.id, &TokenDigest::of("odd"), answer, None).unwrap();
+        assert_eq!(bench.judge("odd"), Err(AccessTokenError::Unconfirmed));
+        bench.callout(0, "good");
+    }
 }
 
 #[test]

@@ -65,14 +65,14 @@ pub(crate) fn is_jwt_auth_token(token: &str) -> bool {
             && header.may_be("alg", |alg| alg.eq_ignore_ascii_case("PS256")))
 }
 
-/// Whether a Bearer value is meant as a JWT access token (RFC 9068 §2.1) of this issuer, whatever is wrong with it: three
-/// parts, with `typ` `at+jwt` or the issuer as `iss`.
+/// Whether a Bearer value is meant as a JWT access token (RFC 9068 §2.1) of this issuer, if it is known, whatever is wrong
+/// with it: three parts, with `typ` `at+jwt` or the issuer as `iss`.
 #[must_use]
-pub(crate) fn is_access_token(token: &str, issuer: &str) -> bool {
+pub(crate) fn is_access_token(token: &str, issuer: Option<&str>) -> bool {
     let Some([header, payload, _]) = three_parts(token) else { return false };
     let (header, payload) = (decode(header), decode(payload));
     Members::of(&header).may_be("typ", |typ| media_type(typ).eq_ignore_ascii_case("at+jwt"))
-        || Members::of(&payload).may_be("iss", |iss| iss == issuer)
+        || issuer.is_some_and(|issuer| Members::of(&payload).may_be("iss", |iss| iss == issuer))
 }
 
 fn three_parts(token: &str) -> Option<[&str; 3]> {

@@ -17,6 +17,10 @@ use super::verified::VerifiedTokens;
 /// The member of `cnf` that binds a token to a certificate (RFC 8705 §3.1).
 const CERTIFICATE_THUMBPRINT: &str = "x5t#S256";
 
+/// The members of `cnf` that bind a token to a key which its sender proves to have in another way: DPoP (RFC 9449 §6.1), and
+/// RFC 7800 §3.
+const OTHER_CONFIRMATIONS: [&str; 3] = ["jkt", "jwk", "jwe"];
+
 /// What an access token says, or its authorisation server says of it. Nobody has judged it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessTokenFacts {
@@ -26,8 +30,17 @@ pub(crate) struct AccessTokenFacts {
     not_before: Option<UnixTime>,
     issued_at: Option<UnixTime>,
     scopes: Vec<String>,
-    thumbprint: Option<[u8; 32]>,
+    confirmation: Option<Confirmation>,
     token_id: Option<String>,
+}
+
+/// What a token is bound to (RFC 7800).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirmation {
+    /// The certificate with this SHA-256.
+    Certificate([u8; 32]),
+    /// Something that this filter cannot check.
+    Other,
 }
 
 /// What an introspection response says (RFC 7662 §2.2).
@@ -54,17 +67,10 @@ pub(crate) struct AccessTokenRules<'a> {
     pub needs_expiry: bool,
     /// How far the issuer's clock and ours may differ.
     pub clock_skew: Duration,
-    /// Which certificate the token must be bound to.
-    pub binding: Binding,
-}
-
-/// Which certificate a token must be bound to (RFC 8705 §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Binding {
-    /// None: whoever has the token may use it.
-    NotRequired,
-    /// The peer's, whose fingerprint is known if the gateway gives it.
-    PeerCertificate(Option<Fingerprint>),
+    /// Whether a token that is bound to nothing is refused.
+    pub needs_binding: bool,
+    /// The fingerprint of the peer's certificate, if the gateway gives it. A token that is bound must be bound to this one.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A JWT access token whose claims are right but for its scopes. Its signature has not been verified.
@@ -85,6 +91,8 @@ pub(crate) enum AccessTokenFault {
     NotBound,
     /// It is bound to another certificate.
     BoundToAnother,
+    /// It is bound to something that this filter cannot check.
+    BoundOtherwise,
     /// It must be bound to the peer's certificate, and the gateway does not say which that is.
     FingerprintUnknown,
     /// It is right, and does not have every scope that is needed.
@@ -123,8 +131,8 @@ impl AccessTokenFacts {
             expiry: time(Claim::Expiry)?,
             not_before: time(Claim::NotBefore)?,
             issued_at: time(Claim::IssuedAt)?,
-            scopes: scopes(text(Claim::Scope)?.unwrap_or_default()),
-            thumbprint: members.member(Claim::Confirmation.name()).map(thumbprint).transpose()?.flatten(),
+            scopes: members.member(Claim::Scope.name()).map(scopes).transpose()?.unwrap_or_default(),
+            confirmation: members.member(Claim::Confirmation.name()).map(confirmation).transpose()?,
             token_id: token_id.map(str::to_owned),
         })
     }
@@ -210,13 +218,17 @@ impl AccessTokenRules<'_> {
         Ok(())
     }
 
+    /// RFC 8705 §3, RFC 9449 §7: a token that says what it is bound to is good for nobody else, whether or not it need be bound.
     fn check_binding(&self, facts: &AccessTokenFacts) -> Result<(), AccessTokenFault> {
-        let Binding::PeerCertificate(fingerprint) = self.binding else { return Ok(()) };
-        let fingerprint = fingerprint.ok_or(AccessTokenFault::FingerprintUnknown)?;
-        match &facts.thumbprint {
-            None => Err(AccessTokenFault::NotBound),
-            Some(thumbprint) if thumbprint == fingerprint.as_bytes() => Ok(()),
-            Some(_) => Err(AccessTokenFault::BoundToAnother),
+        match &facts.confirmation {
+            None if self.needs_binding => Err(AccessTokenFault::NotBound),
+            None => Ok(()),
+            Some(Confirmation::Other) => Err(AccessTokenFault::BoundOtherwise),
+            Some(Confirmation::Certificate(thumbprint)) => {
+                let fingerprint = self.fingerprint.ok_or(AccessTokenFault::FingerprintUnknown)?;
+                let is_ours = thumbprint == fingerprint.as_bytes();
+                if is_ours { Ok(()) } else { Err(AccessTokenFault::BoundToAnother) }
+            }
         }
     }
 }
@@ -246,19 +258,26 @@ impl From<InvalidClaim> for AccessTokenFault {
     }
 }
 
-/// `scope` is a list of words with a space between each two (RFC 6749 §3.3).
-fn scopes(text: &str) -> Vec<String> {
-    text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+/// `scope` is a list of words with a space between each two (RFC 6749 §3.3). Some servers write a list of texts, one for each.
+fn scopes(value: &Value<'_>) -> Result<Vec<String>, InvalidClaim> {
+    match value {
+        Value::List(list) => list.iter().map(|scope| claim::text(scope, Claim::Scope).map(str::to_owned)).collect(),
+        one => {
+            let words = claim::text(one, Claim::Scope)?.split(' ');
+            Ok(words.filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+        }
+    }
 }
 
-/// The certificate thumbprint in `cnf`. A `cnf` without one binds the token to something else.
-fn thumbprint(confirmation: &Value<'_>) -> Result<Option<[u8; 32]>, InvalidClaim> {
+/// What `cnf` binds the token to. One without a certificate thumbprint binds it to something else.
+fn confirmation(confirmation: &Value<'_>) -> Result<Confirmation, InvalidClaim> {
     let invalid = |fault| InvalidClaim(Claim::Confirmation, fault);
     let Value::Object(members) = confirmation else { return Err(invalid(Fault::WrongType)) };
-    let Some(thumbprint) = members.member(CERTIFICATE_THUMBPRINT) else { return Ok(None) };
+    let Some(thumbprint) = members.member(CERTIFICATE_THUMBPRINT) else { return Ok(Confirmation::Other) };
     let text = claim::text(thumbprint, Claim::Confirmation)?;
-    let bytes = base64url(text).and_then(|bytes| bytes.try_into().ok());
-    bytes.map(Some).ok_or(invalid(Fault::OutOfRange))
+    let bytes = base64url(text).and_then(|bytes| bytes.try_into().ok()).ok_or(invalid(Fault::OutOfRange))?;
+    let has_other = OTHER_CONFIRMATIONS.iter().any(|member| members.contains(member));
+    Ok(if has_other { Confirmation::Other } else { Confirmation::Certificate(bytes) })
 }
 
 /// `token_type`, where it is said, is Bearer in any case (RFC 6749 §7.1): a token of another type proves more than this

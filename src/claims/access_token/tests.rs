@@ -26,7 +26,8 @@ fn rules(scopes: &[String]) -> AccessTokenRules<'_> {
         scopes,
         needs_expiry: true,
         clock_skew: Duration::from_secs(10),
-        binding: Binding::PeerCertificate(Some(certificate(0xa5))),
+        needs_binding: true,
+        fingerprint: Some(certificate(0xa5)),
     }
 }
 
@@ -159,6 +160,18 @@ fn every_scope_that_is_needed_must_be_granted_in_any_order_and_company() {
     }
     assert_eq!(check(remove("scope")), Err(AccessTokenFault::ScopeMissing));
     assert_eq!(check_with(&rules(&[]), remove("scope")), Ok(()));
+    // A list instead of words, as some servers write.
+    for (scope, is_enough) in [
+        (json!(["accounts", "payments:write"]), true),
+        (json!(["payments:write", "x", "accounts"]), true),
+        (json!(["accounts payments:write"]), false),
+        (json!(["accounts"]), false),
+        (json!([]), false),
+    ] {
+        let result = check(|claims| claims["scope"] = scope.clone());
+        assert_eq!(result, if is_enough { Ok(()) } else { Err(AccessTokenFault::ScopeMissing) }, "{scope}");
+    }
+    assert_eq!(check(|claims| claims["scope"] = json!(["accounts", 1])), invalid(Claim::Scope, Fault::WrongType));
     // Microsoft's name for it is another claim.
     assert_eq!(
         check(|claims| (claims["scp"], claims["scope"]) = (json!("accounts payments:write"), json!(""))),
@@ -173,38 +186,39 @@ fn what_is_invalid_comes_before_a_missing_scope() {
     assert_eq!(result, invalid(Claim::Expiry, Fault::Passed));
     assert_eq!(
         check(|claims| (claims["scope"], claims["cnf"]) = (json!(""), json!({}))),
-        Err(AccessTokenFault::NotBound)
+        Err(AccessTokenFault::BoundOtherwise)
     );
 }
 
 #[test]
 fn a_token_is_bound_to_the_peers_certificate() {
-    let thumbprint = |text: &str| json!({ "x5t#S256": text });
-    let needed = needed();
-    let bound_to = |binding| AccessTokenRules { binding, ..rules(&needed) };
-    for (binding, cnf, expected) in [
-        (Binding::PeerCertificate(Some(certificate(0xa5))), json!({"x5t#S256": b64(&THUMBPRINT), "jkt": 1}), Ok(())),
-        (
-            Binding::PeerCertificate(Some(certificate(0xa6))),
-            thumbprint(&b64(&THUMBPRINT)),
-            Err(AccessTokenFault::BoundToAnother),
-        ),
-        (Binding::PeerCertificate(None), thumbprint(&b64(&THUMBPRINT)), Err(AccessTokenFault::FingerprintUnknown)),
-        (Binding::PeerCertificate(None), json!({}), Err(AccessTokenFault::FingerprintUnknown)),
-        (Binding::PeerCertificate(Some(certificate(0xa5))), json!({}), Err(AccessTokenFault::NotBound)),
-        (Binding::PeerCertificate(Some(certificate(0xa5))), json!({"jkt": "x"}), Err(AccessTokenFault::NotBound)),
-        (
-            Binding::PeerCertificate(Some(certificate(0xa5))),
-            json!({"x5t#s256": b64(&THUMBPRINT)}),
-            Err(AccessTokenFault::NotBound),
-        ),
-        (Binding::NotRequired, thumbprint(&b64(&[0; 32])), Ok(())),
-        (Binding::NotRequired, json!({}), Ok(())),
+    let ours = json!({ "x5t#S256": b64(&THUMBPRINT) });
+    for (peer, confirmation, expected) in [
+        (Some(0xa5), ours.clone(), Ok(())),
+        (Some(0xa6), ours.clone(), Err(AccessTokenFault::BoundToAnother)),
+        (None, ours, Err(AccessTokenFault::FingerprintUnknown)),
+        (Some(0xa5), json!({"x5t#s256": b64(&THUMBPRINT)}), Err(AccessTokenFault::BoundOtherwise)),
+        (Some(0xa5), json!({}), Err(AccessTokenFault::BoundOtherwise)),
+        (None, json!({}), Err(AccessTokenFault::BoundOtherwise)),
+        (Some(0xa5), json!({"jkt": "x"}), Err(AccessTokenFault::BoundOtherwise)),
+        (Some(0xa5), json!({"x5t#S256": b64(&THUMBPRINT), "jkt": 1}), Err(AccessTokenFault::BoundOtherwise)),
+        (Some(0xa5), json!({"x5t#S256": b64(&THUMBPRINT), "kid": "1"}), Ok(())),
     ] {
-        assert_eq!(check_with(&bound_to(binding), |claims| claims["cnf"] = cnf.clone()), expected, "{binding:?} {cnf}");
+        // RFC 8705 §3, RFC 9449 §7: the same where tokens need not be bound.
+        for needs_binding in [true, false] {
+            let fingerprint = peer.map(certificate);
+            let needed = needed();
+            let rules = AccessTokenRules { needs_binding, fingerprint, ..rules(&needed) };
+            let result = check_with(&rules, |claims| claims["cnf"] = confirmation.clone());
+            assert_eq!(result, expected, "{peer:?} {confirmation} {needs_binding}");
+        }
     }
     assert_eq!(check(remove("cnf")), Err(AccessTokenFault::NotBound));
-    assert_eq!(check_with(&bound_to(Binding::NotRequired), remove("cnf")), Ok(()));
+    let needed = needed();
+    for fingerprint in [Some(certificate(0xa5)), None] {
+        let rules = AccessTokenRules { needs_binding: false, fingerprint, ..rules(&needed) };
+        assert_eq!(check_with(&rules, remove("cnf")), Ok(()));
+    }
 }
 
 #[test]
@@ -227,11 +241,13 @@ fn a_thumbprint_is_the_base64url_of_32_bytes() {
 #[test]
 fn a_claim_of_another_type_is_refused_wherever_it_is() {
     let texts = vec![json!(1), json!(null), json!(true), json!([]), json!({}), json!(["a"])];
+    let scopes = vec![json!(1), json!(null), json!(true), json!({}), json!([1]), json!(["accounts", ["a"]])];
     let times = vec![json!("1795253430"), json!(null), json!(true), json!([NOW]), json!({})];
     let audiences = vec![json!(1), json!(null), json!({}), json!([1]), json!([AUDIENCE, null]), json!([[AUDIENCE]])];
     let confirmations = vec![json!(null), json!("x"), json!([]), json!({"x5t#S256": 1}), json!({"x5t#S256": null})];
     for (claims, values) in [
-        (vec![Claim::Issuer, Claim::Scope, Claim::TokenId], texts),
+        (vec![Claim::Issuer, Claim::TokenId], texts),
+        (vec![Claim::Scope], scopes),
         (vec![Claim::Expiry, Claim::IssuedAt, Claim::NotBefore], times),
         (vec![Claim::Audience], audiences),
         (vec![Claim::Confirmation], confirmations),

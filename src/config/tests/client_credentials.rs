@@ -106,12 +106,21 @@ fn tokens_that_the_server_is_asked_about_have_these_defaults() {
     assert!(scopes.is_empty() && certificate_bound);
     assert_eq!(clock_skew, Duration::from_secs(10));
     let TokenValidation::Introspection(introspection) = validation else { panic!() };
-    let Introspection { url, upstream, client_id, client_secret, timeout, max_age, negative_max_age, capacity } =
-        introspection;
+    let Introspection {
+        url,
+        upstream,
+        client_id,
+        client_secret,
+        timeout,
+        max_age,
+        negative_max_age,
+        capacity,
+        require_expiry,
+    } = introspection;
     assert_eq!((url.as_str(), upstream.as_str()), ("https://as.example/introspect", "as.example:443"));
     assert_eq!((client_id.as_str(), client_secret.expose()), ("filter", "s3cret from outside"));
     assert_eq!([timeout, max_age, negative_max_age], [5, 60, 5].map(Duration::from_secs));
-    assert_eq!(capacity, 10_000);
+    assert_eq!((capacity, require_expiry), (10_000, false));
 }
 
 #[test]
@@ -134,13 +143,13 @@ fn each_setting_is_read_into_its_own_field() {
 
     let introspection = json!({"issuer": "i", "audience": "a", "introspection": {
         "url": "https://as.example/i", "upstream": "as", "client_id": "c d", "client_secret": {"value": "s e"},
-        "timeout": "1s", "max_age": "2s", "negative_max_age": "3s", "capacity": 4,
+        "timeout": "1s", "max_age": "2s", "negative_max_age": "3s", "capacity": 4, "require_expiry": true,
     }});
     let settings = accepted(&introspection);
     assert_eq!((settings.issuer.as_deref(), settings.audience.as_deref()), (Some("i"), Some("a")));
     let read = accepted_introspection(&introspection);
     assert_eq!((read.upstream.as_str(), read.client_id.as_str()), ("as", "c d"));
-    assert_eq!((read.client_secret, read.capacity), (Secret::new("s e"), 4));
+    assert_eq!((read.client_secret, read.capacity, read.require_expiry), (Secret::new("s e"), 4, true));
     assert_eq!([read.timeout, read.max_age, read.negative_max_age], [1, 2, 3].map(Duration::from_secs));
 }
 

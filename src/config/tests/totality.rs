@@ -47,7 +47,7 @@ pub(super) fn samples() -> Vec<Value> {
     // Without its capacity, which any small number may be.
     access_opaque["inbound"]["auth"] = json!({"client_credentials": {"introspection": {
         "url": "https://as.example/introspect", "upstream": "as", "client_id": "filter",
-        "client_secret": {"value": SECRET}, "timeout": "5s", "max_age": "1m", "negative_max_age": "5s",
+        "client_secret": {"value": SECRET}, "timeout": "5s", "max_age": "1m", "negative_max_age": "5s", "require_expiry": true,
     }}});
     let mut response_token = mtls_only.clone();
     response_token["inbound"]["response_token"] = json!({

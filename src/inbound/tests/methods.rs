@@ -136,13 +136,82 @@ fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
         let facts = sent("POST", path, &[("authorization", token)], &ConfiguredHeaders::default());
         let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
         let body = Body::Read(br#"{"active":false}"#.to_vec());
-        let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
+        let answer = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
         let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
         let got = match &outcome.resumed[0].verdict {
             Verdict::Request(RequestVerdict::Admit(admission)) => method_of(admission),
             refused => code(refused),
         };
         assert_eq!(got, expected, "{path}");
+    }
+}
+
+/// The bank's own token may be odd to its authorisation server. It is not passed unread, as nobody said that it is no access
+/// token, and it keeps nobody else out.
+#[test]
+fn a_token_that_the_server_does_not_confirm_is_refused_and_a_server_with_too_much_to_do_is_left_alone() {
+    let mut inbound = with_service_initiation(|config| {
+        config["auth"] = json!({ "client_credentials": { "certificate_bound": false, "introspection": {
+            "url": "https://as.test/introspect", "client_id": "c", "client_secret": { "value": "s" },
+        } } });
+    });
+    let status = |status: &str| Answer { status: Some(status.as_bytes().to_vec()), ..Answer::default() };
+    let busy = Answer { retry_after: Some(b"30".to_vec()), ..status("429") };
+    for (n, (answer, expected)) in [
+        (status("400"), "AccessToken.Invalid"),
+        (status("404"), "AccessToken.Invalid"),
+        (busy, "GenericRecoverableError"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let credential = format!("Bearer opaque-{n}");
+        let facts = sent("POST", "/payments", &[("authorization", &credential)], &ConfiguredHeaders::default());
+        let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
+        let Verdict::Request(RequestVerdict::Reject(rejection)) = &outcome.resumed[0].verdict else { panic!() };
+        assert_eq!(rejection.code().as_str(), expected);
+        let retry_after = rejection.reply().headers.into_iter().find(|(name, _)| *name == "retry-after");
+        let retry_after = retry_after.map(|(_, seconds)| seconds.to_string());
+        assert_eq!(retry_after.as_deref(), (expected == "GenericRecoverableError").then_some("30"));
+    }
+}
+
+/// An access token that has expired or was revoked is not passed unread because of that.
+#[test]
+fn an_inactive_token_that_is_recognisably_an_access_token_is_no_service_initiation_token() {
+    let part = |json: &str| crate::testing::b64(json.as_bytes());
+    let of_issuer = format!("{}.{}.AA", part(r#"{"typ":"JWT"}"#), part(r#"{"iss":"https://as.test"}"#));
+    let of_another = format!("{}.{}.AA", part(r#"{"typ":"JWT"}"#), part(r#"{"iss":"https://other.test"}"#));
+    let of_the_type = format!("{}.{}.AA", part(r#"{"typ":"at+jwt"}"#), part("{}"));
+    let passed = "unverified_service_initiation";
+    for (issuer, token, expected) in [
+        (Some("https://as.test"), &of_issuer, "AccessToken.Invalid"),
+        (Some("https://as.test"), &of_the_type, "AccessToken.Invalid"),
+        (None, &of_the_type, "AccessToken.Invalid"),
+        (Some("https://as.test"), &of_another, passed),
+        (None, &of_issuer, passed),
+        (Some("https://as.test"), &"opaque".to_owned(), passed),
+    ] {
+        let mut inbound = with_service_initiation(|config| {
+            config["auth"] = json!({ "client_credentials": { "certificate_bound": false, "introspection": {
+                "url": "https://as.test/introspect", "client_id": "c", "client_secret": { "value": "s" },
+            } } });
+            if let Some(issuer) = issuer {
+                config["auth"]["client_credentials"]["issuer"] = json!(issuer);
+            }
+        });
+        let credential = format!("Bearer {token}");
+        let facts = sent("POST", "/payments", &[("authorization", &credential)], &ConfiguredHeaders::default());
+        let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
+        let body = Body::Read(br#"{"active":false}"#.to_vec());
+        let answer = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
+        let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
+        let got = match &outcome.resumed[0].verdict {
+            Verdict::Request(RequestVerdict::Admit(admission)) => method_of(admission),
+            refused => code(refused),
+        };
+        assert_eq!(got, expected, "{issuer:?} {token}");
     }
 }
 
@@ -159,7 +228,7 @@ fn the_fingerprint_is_asked_for_where_something_depends_on_it() {
         })
     };
     assert!(client_credentials(true).needs_fingerprint());
-    assert!(!client_credentials(false).needs_fingerprint());
+    assert!(client_credentials(false).needs_fingerprint(), "a token may be bound although it need not be");
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl Bench {
         self.0.calls.len()
     }
 
-    /// What a first lookup at this second says: `active`, `inactive`, `invalid`, `wait`, `call` or `unavailable N`.
+    /// What a first lookup at this second says: `active`, `inactive`, `invalid`, `unconfirmed`, `wait`, `call` or
+    /// `unavailable N`.
     fn says(&mut self, second: u64, token: &str) -> String {
         self.says_to(at(second), token, CalloutPermission::Allowed)
     }
@@ -62,9 +63,10 @@ impl Bench {
 
     fn says_to(&mut self, now: UnixTime, token: &str, permission: CalloutPermission) -> String {
         match self.0.lookup(now, token, &TokenDigest::of(token), permission) {
-            Ok(Readiness::Ready(Introspected::Active(_))) => "active".into(),
-            Ok(Readiness::Ready(Introspected::Inactive)) => "inactive".into(),
-            Ok(Readiness::Ready(Introspected::Invalid(_))) => "invalid".into(),
+            Ok(Readiness::Ready(None)) => "unconfirmed".into(),
+            Ok(Readiness::Ready(Some(Introspected::Active(_)))) => "active".into(),
+            Ok(Readiness::Ready(Some(Introspected::Inactive))) => "inactive".into(),
+            Ok(Readiness::Ready(Some(Introspected::Invalid(_)))) => "invalid".into(),
             Ok(Readiness::Wait(Wait { callout: None, .. })) => "wait".into(),
             Ok(Readiness::Wait(Wait { callout: Some(_), .. })) => "call".into(),
             Err(Unavailable { retry_after }) => format!("unavailable {}", retry_after.as_secs()),
@@ -85,7 +87,7 @@ impl Bench {
         token: &str,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<IntrospectionReport> {
-        self.0.finish(at(second), call, &TokenDigest::of(token), answer)
+        self.0.finish(at(second), call, &TokenDigest::of(token), answer, None)
     }
 
     /// A call at this second, and its answer at once.
@@ -94,10 +96,22 @@ impl Bench {
         self.finish(second, call, token, Ok(answer.to_string().as_bytes())).unwrap()
     }
 
+    /// A call at this second, and what comes of it at once.
+    fn end(&mut self, second: u64, token: &str, answer: Result<&[u8], CalloutError>) -> IntrospectionReport {
+        let call = self.call(second, token);
+        self.finish(second, call, token, answer).unwrap()
+    }
+
     /// A call at this second that fails at once.
     fn fail(&mut self, second: u64, token: &str) -> IntrospectionReport {
+        self.end(second, token, Err(CalloutError::NoAnswer))
+    }
+
+    /// A call at this second, to which a server with too much to do says at once when to come back.
+    fn put_off(&mut self, second: u64, token: &str, status: u16, retry_after: u64) -> IntrospectionReport {
         let call = self.call(second, token);
-        self.finish(second, call, token, Err(CalloutError::NoAnswer)).unwrap()
+        let (error, asked) = (CalloutError::Status(status), Some(Duration::from_secs(retry_after)));
+        self.0.finish(at(second), call, &TokenDigest::of(token), Err(error), asked).unwrap()
     }
 }
 
@@ -116,7 +130,7 @@ fn a_token_is_asked_about_once_and_then_known() {
     assert_eq!(bench.says(0, "u"), "call");
     bench.finish(1, callout.id, "t", Ok(active().to_string().as_bytes())).unwrap();
     assert_eq!((bench.says_after(1, "t"), bench.says(2, "t")), ("active".into(), "active".into()));
-    let Ok(Readiness::Ready(Introspected::Active(facts))) =
+    let Ok(Readiness::Ready(Some(Introspected::Active(facts)))) =
         bench.0.lookup(at(2), "t", &TokenDigest::of("t"), CalloutPermission::Allowed)
     else {
         panic!()
@@ -182,35 +196,153 @@ fn answers_of_the_future_do_not_count_after_the_clock_was_set_back() {
 }
 
 #[test]
-fn what_is_not_an_answer_is_a_failure_and_not_an_inactive_token() {
+fn what_is_not_an_answer_makes_no_token_active_and_none_inactive() {
     let long = format!("{}{}", active(), " ".repeat(MAX_RESPONSE_LENGTH - active().to_string().len()));
     let too_long = format!("{long} ");
-    let cases: [(Result<&str, CalloutError>, IntrospectionError); 13] = [
-        (Err(CalloutError::NoAnswer), IntrospectionError::Callout(CalloutError::NoAnswer)),
-        (Err(CalloutError::Status(401)), IntrospectionError::Callout(CalloutError::Status(401))),
-        (Ok(""), IntrospectionError::NotAnObject),
-        (Ok("<html>"), IntrospectionError::NotAnObject),
-        (Ok("false"), IntrospectionError::NotAnObject),
-        (Ok("[{\"active\":true}]"), IntrospectionError::NotAnObject),
-        (Ok("{\"active\":true}{}"), IntrospectionError::NotAnObject),
-        (Ok("{\"active\":true,\"active\":true}"), IntrospectionError::NotAnObject),
-        (Ok("{}"), IntrospectionError::NotAnAnswer),
-        (Ok("{\"active\":\"true\"}"), IntrospectionError::NotAnAnswer),
-        (Ok("{\"active\":null}"), IntrospectionError::NotAnAnswer),
-        (Ok("{\"error\":\"invalid_client\"}"), IntrospectionError::NotAnAnswer),
-        (Ok(&too_long), IntrospectionError::TooLong),
+    let cases: [(Result<&str, CalloutError>, IntrospectionError, &str); 13] = [
+        (Err(CalloutError::NoAnswer), IntrospectionError::Callout(CalloutError::NoAnswer), "unavailable 1"),
+        (Err(CalloutError::Status(401)), IntrospectionError::Callout(CalloutError::Status(401)), "unavailable 1"),
+        (Ok(""), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("<html>"), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("false"), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("[{\"active\":true}]"), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("{\"active\":true}{}"), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("{\"active\":true,\"active\":true}"), IntrospectionError::NotAnObject, "unconfirmed"),
+        (Ok("{}"), IntrospectionError::NotAnAnswer, "unconfirmed"),
+        (Ok("{\"active\":\"true\"}"), IntrospectionError::NotAnAnswer, "unconfirmed"),
+        (Ok("{\"active\":null}"), IntrospectionError::NotAnAnswer, "unconfirmed"),
+        (Ok("{\"error\":\"invalid_client\"}"), IntrospectionError::NotAnAnswer, "unconfirmed"),
+        (Ok(&too_long), IntrospectionError::TooLong, "unconfirmed"),
     ];
-    for (answer, error) in cases {
+    for (answer, error, said) in cases {
         let mut bench = Bench::new();
-        let call = bench.call(0, "t");
-        let report = bench.finish(0, call, "t", answer.map(str::as_bytes)).unwrap();
+        let report = bench.end(0, "t", answer.map(str::as_bytes));
         assert_eq!(report.result, Err(error));
-        assert_eq!(bench.says_after(0, "t"), "unavailable 1", "{answer:?}");
+        assert_eq!(bench.says_after(0, "t"), said, "{answer:?}");
     }
     let mut bench = Bench::new();
-    let call = bench.call(0, "t");
-    bench.finish(0, call, "t", Ok(long.as_bytes())).unwrap();
+    bench.end(0, "t", Ok(long.as_bytes()));
     assert_eq!(bench.says_after(0, "t"), "active");
+}
+
+/// What may come of a call on one odd token, from a server that is well.
+fn odd_answers() -> Vec<(&'static str, Result<Vec<u8>, CalloutError>)> {
+    let statuses = [302, 400, 404, 413, 414, 422].into_iter();
+    let errors = statuses.flat_map(|status| [CalloutError::Status(status), CalloutError::StatusAlone(status)]);
+    let too_long = format!("{}{}", active(), " ".repeat(MAX_RESPONSE_LENGTH));
+    let bodies =
+        ["{}", r#"{"active":"true"}"#, "<html>", "eyJhbGciOiJQUzI1NiJ9.eyJhY3RpdmUiOnRydWV9.AA", "", &too_long];
+    errors
+        .chain([CalloutError::TooLong])
+        .map(|error| ("no 200", Err(error)))
+        .chain(bodies.map(|body| ("200", Ok(body.as_bytes().to_vec()))))
+        .collect()
+}
+
+/// Issue 15: one odd token a second kept everybody out.
+#[test]
+fn what_is_said_of_one_odd_token_starts_no_pause_for_others() {
+    for gateway in [GatewayKind::Envoy, GatewayKind::Kong] {
+        for (what, answer) in odd_answers() {
+            let mut bench = Bench::on(gateway, POLICY);
+            for second in 0..3 {
+                bench.end(second, &format!("odd {second}"), answer.as_deref().map_err(|error| *error));
+                assert_eq!(bench.says(second, &format!("good {second}")), "call", "{what} {answer:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_odd_token_is_refused_and_asked_about_once_in_a_while() {
+    for (what, answer) in odd_answers() {
+        let mut bench = Bench::new();
+        let report = bench.end(0, "odd", answer.as_deref().map_err(|error| *error));
+        let said = ["unconfirmed", "unconfirmed", "call"].map(str::to_owned);
+        assert_eq!([0, 4, 5].map(|second| bench.says(second, "odd")), said, "{what} {answer:?}");
+        let text = report.to_string();
+        assert!(text.ends_with("; this token is refused, others are not affected"), "{text}");
+    }
+}
+
+#[test]
+fn an_odd_answer_ends_a_pause_and_leaves_what_another_call_on_the_same_token_brought() {
+    let mut bench = Bench::new();
+    let odd = bench.call(0, "odd");
+    bench.fail(0, "t");
+    bench.finish(0, odd, "odd", Err(CalloutError::Status(400))).unwrap();
+    assert_eq!(bench.says(0, "u"), "call", "the server is there");
+    let mut bench = Bench::on(GatewayKind::Kong, POLICY);
+    let (first, second) = (bench.call(0, "t"), bench.call(0, "t"));
+    bench.finish(1, first, "t", Ok(active().to_string().as_bytes())).unwrap();
+    bench.finish(1, second, "t", Err(CalloutError::Status(400))).unwrap();
+    assert_eq!(bench.says(1, "t"), "active");
+}
+
+#[test]
+fn what_tells_of_the_server_starts_a_pause_for_all() {
+    let statuses = [103, 401, 403, 407, 408, 429, 500, 502, 503, 504, u16::MAX].map(CalloutError::Status);
+    let without_status = [CalloutError::NotDispatched, CalloutError::NoAnswer, CalloutError::Incomplete];
+    for error in statuses.into_iter().chain(without_status) {
+        let mut bench = Bench::new();
+        let text = bench.end(0, "t", Err(error)).to_string();
+        assert_eq!(["t", "u"].map(|token| bench.says(0, token)), ["unavailable 1", "unavailable 1"], "{error:?}");
+        assert!(text.ends_with("; next try in 1 s or later"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_is_left_alone_for_as_long_as_it_asks_within_bounds() {
+    for (status, asked, pause) in [(429, 7, 7), (503, 30, 30), (429, 0, 1), (503, 3600, 60)] {
+        let mut bench = Bench::new();
+        assert_eq!(bench.put_off(0, "t", status, asked).retry_after, Duration::from_secs(pause));
+        assert_eq!(bench.says(pause - 1, "u"), "unavailable 1", "{status} {asked}");
+        assert_eq!(bench.says(pause, "u"), "call", "{status} {asked}");
+    }
+}
+
+#[test]
+fn what_a_late_answer_asks_for_does_not_count() {
+    let mut bench = Bench::new();
+    let call = bench.call(0, "t");
+    let (error, asked) = (CalloutError::Status(503), Some(Duration::from_secs(30)));
+    bench.0.finish(at(6), call, &TokenDigest::of("t"), Err(error), asked).unwrap();
+    assert_eq!(bench.says(6, "u"), "unavailable 1");
+}
+
+#[test]
+fn after_a_pause_one_call_finds_out_whether_the_server_is_back() {
+    for gateway in [GatewayKind::Envoy, GatewayKind::Kong] {
+        for answer in [Ok(active().to_string().into_bytes()), Err(CalloutError::Status(404))] {
+            let mut bench = Bench::on(gateway, POLICY);
+            bench.fail(0, "t");
+            let probe = bench.call(1, "first");
+            assert_eq!([1, 4].map(|second| bench.says(second, "second")), ["unavailable 1", "unavailable 1"]);
+            bench.finish(4, probe, "first", answer.as_deref().map_err(|error| *error)).unwrap();
+            assert_eq!(["second", "third"].map(|token| bench.says(4, token)), ["call", "call"], "{answer:?}");
+        }
+        let mut bench = Bench::on(gateway, POLICY);
+        bench.fail(0, "t");
+        assert_eq!(bench.fail(1, "first").retry_after, Duration::from_secs(2));
+        assert_eq!(bench.says(2, "second"), "unavailable 1");
+        bench.call(3, "second");
+        assert_eq!(bench.says(3, "third"), "unavailable 1", "again one");
+    }
+}
+
+#[test]
+fn a_call_that_nobody_reports_on_keeps_others_from_asking_for_no_longer_than_it_may_take() {
+    for gateway in [GatewayKind::Envoy, GatewayKind::Kong] {
+        let mut bench = Bench::on(gateway, POLICY);
+        bench.fail(100, "t");
+        bench.call(101, "lost");
+        assert_eq!(bench.says(105, "u"), "unavailable 1");
+        assert_eq!(bench.says(106, "u"), "call");
+        let mut bench = Bench::on(gateway, POLICY);
+        bench.fail(100, "t");
+        bench.call(101, "lost");
+        assert_eq!(bench.says(50, "u"), "call", "the clock was set back");
+    }
 }
 
 #[test]

@@ -56,17 +56,20 @@ fn a_key_that_must_not_verify_ps256_is_skipped() {
         ("kid is a number", Box::new(|jwk| jwk["kid"] = json!(1))),
         ("kid is empty", Box::new(|jwk| jwk["kid"] = json!(""))),
         ("for encryption", Box::new(|jwk| jwk["use"] = json!("enc"))),
-        ("use is null", Box::new(|jwk| jwk["use"] = Json::Null)),
+        ("use is empty", Box::new(|jwk| jwk["use"] = json!(""))),
+        ("kid is null", Box::new(|jwk| jwk["kid"] = Json::Null)),
+        ("kty is null", Box::new(|jwk| jwk["kty"] = Json::Null)),
         ("only signs", Box::new(|jwk| jwk["key_ops"] = json!(["sign"]))),
         ("key_ops is text", Box::new(|jwk| jwk["key_ops"] = json!("verify"))),
         ("for RS256", Box::new(|jwk| jwk["alg"] = json!("RS256"))),
         ("for PS512", Box::new(|jwk| jwk["alg"] = json!("PS512"))),
         ("no n", Box::new(|jwk| drop(jwk.as_object_mut().unwrap().remove("n")))),
-        ("n is padded", Box::new(|jwk| jwk["n"] = json!(format!("{}==", jwk["n"].as_str().unwrap())))),
-        (
-            "n starts with zero",
-            Box::new(|jwk| jwk["n"] = json!(b64(&[&[0][..], &SigningKey::first().modulus()].concat()))),
-        ),
+        ("n is padded too much", Box::new(|jwk| jwk["n"] = json!(format!("{}===", jwk["n"].as_str().unwrap())))),
+        ("n is padded too little", Box::new(|jwk| jwk["n"] = json!(format!("{}=", jwk["n"].as_str().unwrap())))),
+        ("n is padded inside", Box::new(|jwk| jwk["n"] = json!(format!("AA=={}", jwk["n"].as_str().unwrap())))),
+        ("n is zero", Box::new(|jwk| jwk["n"] = json!(b64(&[0; 256])))),
+        ("e is zero", Box::new(|jwk| jwk["e"] = json!("AAAA"))),
+        ("n is null", Box::new(|jwk| jwk["n"] = Json::Null)),
         ("n is 1024 bits", Box::new(|jwk| jwk["n"] = json!(b64(&[0xff; 128])))),
         ("n is 4104 bits", Box::new(|jwk| jwk["n"] = json!(b64(&[0xff; 513])))),
         ("n is even", Box::new(|jwk| jwk["n"] = json!(b64(&[0xfe; 256])))),
@@ -88,7 +91,9 @@ fn a_key_that_must_not_verify_ps256_is_skipped() {
 #[test]
 fn a_key_published_with_a_private_member_is_skipped() {
     for member in PRIVATE_MEMBERS {
-        assert_eq!(set(&[jwk(|jwk| jwk[member] = json!("AQAB"))]).unwrap_err(), JwksError::NoUsableKey, "{member}");
+        for value in [json!("AQAB"), json!(0), json!(false), json!({}), json!([{"r": "AQAB"}])] {
+            assert_eq!(set(&[jwk(|jwk| jwk[member] = value)]).unwrap_err(), JwksError::NoUsableKey, "{member}");
+        }
     }
 }
 
@@ -177,7 +182,7 @@ fn an_ec_key_that_is_not_a_public_key_on_p_256_for_signatures_is_skipped() {
         ("x of 31 bytes", Box::new(move |jwk| jwk["x"] = short)),
         ("y of 33 bytes", Box::new(move |jwk| jwk["y"] = long)),
         ("y beside the curve", Box::new(move |jwk| jwk["y"] = beside)),
-        ("x is padded", Box::new(|jwk| jwk["x"] = json!(format!("{}=", jwk["x"].as_str().unwrap())))),
+        ("x is padded too much", Box::new(|jwk| jwk["x"] = json!(format!("{}==", jwk["x"].as_str().unwrap())))),
         ("published with d", Box::new(|jwk| jwk["d"] = json!("AQAB"))),
         ("for key agreement", Box::new(|jwk| jwk["use"] = json!("enc"))),
         ("derives keys", Box::new(|jwk| jwk["key_ops"] = json!(["deriveKey"]))),
@@ -200,6 +205,152 @@ fn a_kid_names_one_key_of_each_type() {
     both.key("k", Es256).unwrap().verify(Es256, b"m", &EcSigningKey::first().sign(b"m")).unwrap();
     let again = set_for(&[Ps256, Es256], &[rsa, ec, EcSigningKey::second().jwk("k")]).unwrap();
     assert!(again.key("k", Es256).is_none() && again.key("k", Ps256).is_some() && again.len() == 1);
+}
+
+/// Issue 15: a set with the same key twice under one kid had none of it.
+#[test]
+fn a_key_that_is_published_twice_is_one_key() {
+    let certificate = |x5c: &str| jwk(|jwk| jwk["x5c"] = json!([x5c]));
+    let for_signatures = jwk(|jwk| jwk["use"] = json!("sig"));
+    let written_otherwise = jwk(|jwk| jwk["n"] = json!(b64(&[&[0][..], &SigningKey::first().modulus()].concat())));
+    for keys in [
+        vec![jwk(|_| ()), jwk(|_| ())],
+        vec![certificate("AAAA"), certificate("BBBB")],
+        vec![jwk(|_| ()), certificate("AAAA")],
+        vec![jwk(|_| ()), for_signatures, written_otherwise],
+        vec![jwk(|_| ()); MAX_KEYS + 2],
+    ] {
+        let mut skipped = SkippedKeys::default();
+        let body = json!({ "keys": keys }).to_string();
+        let set = KeySet::parse_and_tell(body.as_bytes(), &[Ps256], &mut skipped).unwrap();
+        assert_eq!((set.len(), skipped.len()), (1, 0), "{keys:?}");
+        set.key("k", Ps256).unwrap().verify(Ps256, b"m", &SigningKey::first().sign(b"m")).unwrap();
+    }
+    let curve = set_for(&[Es256], &[ec_jwk(|_| ()), ec_jwk(|jwk| jwk["use"] = json!("sig"))]).unwrap();
+    assert!(curve.len() == 1 && curve.key("k", Es256).is_some());
+    let another_exponent = jwk(|jwk| jwk["e"] = json!("Aw"));
+    assert_eq!(set(&[jwk(|_| ()), another_exponent]).unwrap_err(), JwksError::NoUsableKey, "this is another key");
+}
+
+/// As servers do that write a key once for each of their algorithms.
+#[test]
+fn a_key_that_is_published_for_two_algorithms_verifies_both_and_no_other() {
+    let for_algorithm = |alg: &str| jwk(|jwk| jwk["alg"] = json!(alg));
+    let all = [Ps256, Rs256, Es256];
+    for (keys, fit) in [
+        (vec![for_algorithm("PS256"), for_algorithm("RS256")], vec![Ps256, Rs256]),
+        (vec![for_algorithm("RS256"), for_algorithm("PS256"), for_algorithm("RS256")], vec![Ps256, Rs256]),
+        (vec![for_algorithm("PS256"), for_algorithm("PS256")], vec![Ps256]),
+        (vec![for_algorithm("PS256"), for_algorithm("PS512")], vec![Ps256]),
+        (vec![for_algorithm("PS256"), jwk(|_| ())], vec![Ps256, Rs256]),
+        (vec![jwk(|_| ()), for_algorithm("PS256")], vec![Ps256, Rs256]),
+    ] {
+        let set = set_for(&all, &keys).unwrap();
+        let again = KeySet::parse(set.to_jwks().as_bytes(), &all).unwrap();
+        for set in [&set, &again] {
+            let found: Vec<_> = all.into_iter().filter(|algorithm| set.key("k", *algorithm).is_some()).collect();
+            assert_eq!((found, set.len()), (fit.clone(), 1), "{keys:?}");
+        }
+    }
+}
+
+/// Issue 15: what real servers write, and what nothing is lost by reading.
+#[test]
+fn a_key_is_read_as_real_servers_write_it() {
+    type Change = Box<dyn FnOnce(&mut Json)>;
+    let zero_and = |bytes: &[u8]| json!(b64(&[&[0][..], bytes].concat()));
+    let cases: Vec<(&str, Change)> = vec![
+        ("n with a zero in front", Box::new(move |jwk| jwk["n"] = zero_and(&SigningKey::first().modulus()))),
+        ("n with padding", Box::new(|jwk| jwk["n"] = json!(format!("{}==", jwk["n"].as_str().unwrap())))),
+        (
+            "n with both",
+            Box::new(move |jwk| {
+                let text = zero_and(&SigningKey::first().modulus());
+                let text = text.as_str().unwrap();
+                jwk["n"] = json!(format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4)));
+            }),
+        ),
+        ("e as a word of four bytes", Box::new(|jwk| jwk["e"] = json!("AAEAAQ"))),
+        ("e as a padded word", Box::new(|jwk| jwk["e"] = json!("AAEAAQ=="))),
+        ("e as eight bytes", Box::new(|jwk| jwk["e"] = json!("AAAAAAABAAE"))),
+        ("no key_ops in the list", Box::new(|jwk| jwk["key_ops"] = json!([]))),
+        ("no other primes in the list", Box::new(|jwk| jwk["oth"] = json!([]))),
+        ("no certificate in the list", Box::new(|jwk| jwk["x5c"] = json!([]))),
+        (
+            "what is not known is null",
+            Box::new(|jwk| {
+                for member in ["use", "key_ops", "alg", "x5c", "x5t", "x5u", "x5t#S256", "nbf", "exp"] {
+                    jwk[member] = Json::Null;
+                }
+            }),
+        ),
+        (
+            "the private members are null",
+            Box::new(|jwk| {
+                PRIVATE_MEMBERS.iter().for_each(|member| jwk[*member] = Json::Null);
+            }),
+        ),
+        (
+            "the private members are empty",
+            Box::new(|jwk| {
+                PRIVATE_MEMBERS.iter().for_each(|member| jwk[*member] = json!(""));
+            }),
+        ),
+    ];
+    for (name, change) in cases {
+        let set = set(&[jwk(change)]).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        set.key("k", Ps256).unwrap().verify(Ps256, b"m", &SigningKey::first().sign(b"m")).unwrap();
+    }
+    for change in [
+        |jwk: &mut Json| jwk["x"] = json!(format!("{}=", jwk["x"].as_str().unwrap())),
+        |jwk: &mut Json| jwk["d"] = Json::Null,
+        |jwk: &mut Json| jwk["key_ops"] = json!([]),
+    ] {
+        let set = set_for(&[Es256], &[ec_jwk(change)]).unwrap();
+        set.key("k", Es256).unwrap().verify(Es256, b"m", &EcSigningKey::first().sign(b"m")).unwrap();
+    }
+}
+
+#[test]
+fn each_skipped_key_is_told_with_its_kid_and_the_reason() {
+    type Change = Box<dyn FnOnce(&mut Json)>;
+    let cases: Vec<(Change, SkipReason)> = vec![
+        (Box::new(|jwk| *jwk = json!(["k"])), SkipReason::NotAnObject),
+        (Box::new(|jwk| jwk["d"] = json!("AQAB")), SkipReason::Private),
+        (Box::new(|jwk| jwk["use"] = json!("enc")), SkipReason::Usage),
+        (Box::new(|jwk| jwk["key_ops"] = json!(["sign"])), SkipReason::Operations),
+        (Box::new(|jwk| jwk["kid"] = json!("")), SkipReason::KeyId),
+        (Box::new(|jwk| jwk["kty"] = json!("OKP")), SkipReason::Type),
+        (Box::new(|jwk| jwk["n"] = json!("*")), SkipReason::Number),
+        (Box::new(|jwk| jwk["n"] = json!(b64(&[0xff; 128]))), SkipReason::Size),
+        (Box::new(|jwk| jwk["e"] = json!("Ag")), SkipReason::NotAKey),
+        (Box::new(|jwk| jwk["alg"] = json!("PS512")), SkipReason::Algorithm),
+        (Box::new(|jwk| jwk["alg"] = json!("RS256")), SkipReason::Algorithm),
+    ];
+    for (change, reason) in cases {
+        let key = jwk(change);
+        let body = json!({ "keys": [key, SigningKey::second().jwk("good")] }).to_string();
+        let mut skipped = SkippedKeys::default();
+        KeySet::parse_and_tell(body.as_bytes(), &[Ps256], &mut skipped).unwrap();
+        let [named] = skipped.named() else { panic!("{reason:?}: {skipped:?}") };
+        let key_id = key["kid"].as_str().map(str::to_owned);
+        assert_eq!((named.key_id.clone(), named.reason, skipped.len()), (key_id, reason, 1));
+    }
+}
+
+#[test]
+fn keys_that_contradict_each_other_and_keys_from_the_65th_on_are_told() {
+    let told = |keys: &[Json]| {
+        let mut skipped = SkippedKeys::default();
+        let _ = KeySet::parse_and_tell(json!({ "keys": keys }).to_string().as_bytes(), &[Ps256], &mut skipped);
+        let reasons: Vec<_> = skipped.named().iter().map(|key| key.reason).collect();
+        (skipped.len(), reasons)
+    };
+    let (first, second) = (SigningKey::first().jwk("k"), SigningKey::second().jwk("k"));
+    assert_eq!(told(&[first.clone(), second.clone()]), (2, vec![SkipReason::Ambiguous; 2]));
+    assert_eq!(told(&[first.clone(), first.clone(), second, first]), (3, vec![SkipReason::Ambiguous; 3]));
+    let many: Vec<_> = (0..MAX_KEYS + 3).map(|n| SigningKey::first().jwk(&format!("{n:03}"))).collect();
+    assert_eq!(told(&many), (3, vec![SkipReason::TooMany; 3]));
 }
 
 /// The other way round, a key that may not verify what is accepted does not claim its kid.
@@ -275,8 +426,9 @@ fn a_kid_that_several_keys_claim_names_none_of_them() {
     let keys = set(&twice).unwrap();
     assert!(keys.key("k", Ps256).is_none());
     assert!(keys.key("other", Ps256).is_some());
-    let thrice = [twice[0].clone(), twice[1].clone(), twice[0].clone()];
-    assert_eq!(set(&thrice).unwrap_err(), JwksError::NoUsableKey);
+    for thrice in [[0, 1, 0], [0, 0, 1], [1, 0, 0]] {
+        assert_eq!(set(&thrice.map(|n| twice[n].clone())).unwrap_err(), JwksError::NoUsableKey, "{thrice:?}");
+    }
 }
 
 /// RFC 7517 §4.5: keys of different kinds may share a kid.

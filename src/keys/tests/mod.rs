@@ -387,6 +387,42 @@ fn a_report_says_what_happened_and_what_follows() {
     );
 }
 
+#[test]
+fn the_keys_that_a_set_has_in_vain_are_told_once_and_again_when_they_change() {
+    let mut bench = Bench::new();
+    let key = |kid: &str, usage: &str| {
+        let mut key = SigningKey::first().jwk(kid);
+        key["use"] = serde_json::json!(usage);
+        key
+    };
+    let published = |keys: &[serde_json::Value]| serde_json::json!({ "keys": keys }).to_string().into_bytes();
+    let told = |bench: &mut Bench, second: u64, keys: &[serde_json::Value]| {
+        let fetch = bench.expect_fetch(second, "a");
+        bench.finish(second, fetch, Ok(published(keys))).unwrap().to_string()
+    };
+    let url = "https://keystore.test/hub/application.jwks";
+    let mut keys = vec![key("a", "sig"), key("e\n\"1", "enc"), serde_json::json!({})];
+    assert_eq!(
+        told(&mut bench, 0, &keys),
+        format!(
+            "fetched 1 keys from {url}; skipped 2: \"e??1\" (its use is not sig), one without a kid (its kid is not text of 1 to \
+             256 bytes)"
+        )
+    );
+    assert_eq!(told(&mut bench, 600, &keys), format!("fetched 1 keys from {url}"));
+    keys.extend((0..10).map(|n| key(&n.to_string(), "enc")));
+    let text = told(&mut bench, 1200, &keys);
+    assert!(text.contains("; skipped 12: ") && text.ends_with(" and 4 more"), "{text}");
+    assert_eq!(told(&mut bench, 1800, &keys), format!("fetched 1 keys from {url}"));
+    assert_eq!(
+        told(&mut bench, 2400, &keys[1..2]),
+        format!(
+            "no keys from {url}: the JWK set has no key that may be used; skipped 1: \"e??1\" (its use is not sig); no valid keys \
+             are cached; next try in 1 s or later"
+        )
+    );
+}
+
 /// Workers that share what they learn.
 struct Workers(Vec<Bench>, SharedMemory);
 

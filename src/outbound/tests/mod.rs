@@ -78,7 +78,7 @@ fn token_of(admission: &Admission) -> (Json, Json) {
 }
 
 fn answer(body: Vec<u8>) -> Answer {
-    Answer { status: Some(b"200".to_vec()), content_length: None, body: Body::Read(body) }
+    Answer { status: Some(b"200".to_vec()), body: Body::Read(body), ..Answer::default() }
 }
 
 /// The Hub's keys: the second key signs its responses.

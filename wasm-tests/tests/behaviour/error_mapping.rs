@@ -17,7 +17,7 @@ fn with_method(host: Host, method: Value) -> Gateway {
 }
 
 /// A gateway that asks an authorisation server, which answers so, about access tokens.
-fn with_introspection(host: Host, answer: Value) -> Gateway {
+fn with_introspection(host: Host, answer: Answer) -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["auth"] = json!({ "client_credentials": {
         "scopes": ["accounts"], "certificate_bound": false,
@@ -26,7 +26,7 @@ fn with_introspection(host: Host, answer: Value) -> Gateway {
             "client_id": "filter", "client_secret": { "value": "s" },
         },
     } });
-    let server = Upstream::new().route("/introspect", Answer::ok(answer.to_string()));
+    let server = Upstream::new().route("/introspect", answer);
     host.with(&configuration).upstream("as.test:443", server).start(Module::release()).expect("the gateway starts")
 }
 
@@ -96,14 +96,14 @@ fn rows(host: Host) -> Vec<Row> {
         ("aud wrong", host.start(), |g| signed(g, |token| token.claim("aud", "other")), 401, "JWS.InvalidClaim"),
         (
             "access token inactive",
-            with_introspection(host, json!({ "active": false })),
+            with_introspection(host, Answer::ok(json!({ "active": false }).to_string())),
             |_| with("opaque"),
             401,
             "AccessToken.Invalid",
         ),
         (
             "scope missing",
-            with_introspection(host, json!({ "active": true, "scope": "payments" })),
+            with_introspection(host, Answer::ok(json!({ "active": true, "scope": "payments" }).to_string())),
             |_| with("opaque"),
             403,
             "AccessToken.InvalidScope",
@@ -111,8 +111,15 @@ fn rows(host: Host) -> Vec<Row> {
         ("provider unknown", host.start(), |g| right(g).header("o3-provider-id", "other"), 403, "Provider.Unknown"),
         ("keys unreachable", without_keystore(host), |g| right(g), 503, "GenericRecoverableError"),
         (
+            "access token not confirmed",
+            with_introspection(host, Answer::ok("<html>")),
+            |_| with("opaque"),
+            401,
+            "AccessToken.Invalid",
+        ),
+        (
             "introspection unreachable",
-            with_introspection(host, json!("not an object")),
+            with_introspection(host, Answer::status(500).body("{}")),
             |_| with("opaque"),
             503,
             "GenericRecoverableError",
