@@ -2,6 +2,7 @@
 //! server takes nor the length of what it sends, and may call half an answer complete, so all of that is checked here.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The longest answer that is read, in bytes. Key sets of the Trust Framework, with `x5c`, are the longest.
 pub(crate) const MAX_ANSWER_LENGTH: usize = 256 * 1024;
@@ -13,6 +14,8 @@ pub struct Answer {
     pub status: Option<Vec<u8>>,
     /// `content-length`, where it was sent.
     pub content_length: Option<Vec<u8>>,
+    /// `retry-after`, where it was sent.
+    pub retry_after: Option<Vec<u8>>,
     /// The body.
     pub body: Body,
 }
@@ -64,6 +67,15 @@ impl CalloutError {
 }
 
 impl Answer {
+    /// How long a server that has too much to do (429), or that is away for a while (503), wants to be left alone. Seconds
+    /// alone are read: a date says nothing to one whose clock differs.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.retry_after.as_deref().filter(|text| !text.is_empty()).and_then(decimal);
+        let says_when = matches!(self.status.as_deref(), Some(b"429" | b"503"));
+        seconds.filter(|_| says_when).map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)))
+    }
+
     /// Whether some of a body has come for certain.
     #[must_use]
     pub fn has_body(&self) -> bool {
@@ -121,12 +133,16 @@ fn decimal(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::callout::Request;
-    use std::time::Duration;
 
     fn answer(status: &str, content_length: Option<&str>) -> Result<usize, CalloutError> {
         let bytes = |text: &str| text.as_bytes().to_vec();
         let body = Body::Read(bytes("0123456789"));
-        let answer = Answer { status: Some(bytes(status)), content_length: content_length.map(bytes), body };
+        let answer = Answer {
+            status: Some(bytes(status)),
+            content_length: content_length.map(bytes),
+            body,
+            ..Answer::default()
+        };
         answer.complete().map(<[u8]>::len)
     }
 
@@ -156,7 +172,7 @@ mod tests {
 
     #[test]
     fn whether_some_of_a_body_has_come_is_told_apart() {
-        let status = |body| Answer { status: Some(b"503".to_vec()), content_length: None, body };
+        let status = |body| Answer { status: Some(b"503".to_vec()), body, ..Answer::default() };
         for (body, had_body) in [
             (Body::Read(vec![b'x']), true),
             (Body::TooLong, true),
@@ -184,11 +200,33 @@ mod tests {
 
     #[test]
     fn a_body_that_was_not_read_or_is_too_long_does_not_count() {
-        let with = |body| Answer { status: Some(b"200".to_vec()), content_length: None, body };
+        let with = |body| Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
         assert_eq!(with(Body::Unreadable).complete(), Err(CalloutError::Incomplete));
         assert_eq!(with(Body::TooLong).complete(), Err(CalloutError::TooLong));
         assert!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH])).complete().is_ok());
         assert_eq!(with(Body::Read(vec![b' '; MAX_ANSWER_LENGTH + 1])).complete(), Err(CalloutError::TooLong));
+    }
+
+    #[test]
+    fn a_server_says_when_to_come_back_in_seconds_with_429_and_503_alone() {
+        let cases: [(&str, Option<&str>, Option<u64>); 10] = [
+            ("429", Some("7"), Some(7)),
+            ("503", Some("120"), Some(120)),
+            ("503", Some("0"), Some(0)),
+            ("503", None, None),
+            ("503", Some(""), None),
+            ("503", Some("-1"), None),
+            ("503", Some("1.5"), None),
+            ("503", Some("Sun, 29 Nov 2026 10:00:00 GMT"), None),
+            ("200", Some("7"), None),
+            ("500", Some("7"), None),
+        ];
+        for (status, retry_after, seconds) in cases {
+            let bytes = |text: &str| text.as_bytes().to_vec();
+            let retry_after = retry_after.map(bytes);
+            let answer = Answer { status: Some(bytes(status)), retry_after, ..Answer::default() };
+            assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs), "{answer:?}");
+        }
     }
 
     #[test]

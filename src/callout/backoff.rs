@@ -10,11 +10,17 @@ pub(crate) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest pause. A server that is back is noticed this fast; one that is down gets one request per worker and pause.
 pub(crate) const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
+/// The longest pause that a server may ask for with `Retry-After`. One that asks for hours would keep every caller out for
+/// as long, even when it is back after a minute.
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// How many callouts have failed in a row, and the pause that follows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Backoff {
     failures: u32,
     not_before: Option<UnixTime>,
+    /// Whether the server asked for this pause, which may then be as long as [`LONGEST_RETRY_AFTER`].
+    is_asked_for: bool,
 }
 
 impl Backoff {
@@ -22,7 +28,7 @@ impl Backoff {
     #[must_use]
     pub(crate) fn may_try(&self, now: UnixTime) -> bool {
         let pause = self.retry_after(now);
-        pause.is_zero() || pause > LONGEST_BACKOFF
+        pause.is_zero() || pause > if self.is_asked_for { LONGEST_RETRY_AFTER } else { LONGEST_BACKOFF }
     }
 
     /// How long it is until the end of the pause.
@@ -58,13 +64,23 @@ impl Backoff {
         let doublings = self.failures.saturating_sub(1).min(8);
         let pause = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         let end = now.after(pause.min(LONGEST_BACKOFF).min(longest));
-        self.not_before = Some(end);
+        self.pause_until(end);
         end
+    }
+
+    /// Begins the pause that the server asked for, within bounds, or prolongs the one that is running to it.
+    pub(crate) fn pause_as_asked(&mut self, now: UnixTime, retry_after: Duration) {
+        let end = now.after(retry_after.clamp(FIRST_BACKOFF, LONGEST_RETRY_AFTER));
+        if self.running(now).is_none_or(|running| running < end) {
+            self.pause_until(end);
+            self.is_asked_for = true;
+        }
     }
 
     /// Pauses until this time.
     pub(crate) fn pause_until(&mut self, not_before: UnixTime) {
         self.not_before = Some(not_before);
+        self.is_asked_for = false;
     }
 
     /// Pauses until this time if that is later than the end of the pause so far.
@@ -75,5 +91,51 @@ impl Backoff {
     /// Ends the row of failures, and the pause.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_secs(1_000 + seconds)
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_pause_that_the_server_asks_for_has_bounds() {
+        for (asked, pause) in [(0, 1), (1, 1), (30, 30), (60, 60), (61, 60), (u64::MAX, 60)] {
+            let mut backoff = Backoff::default();
+            backoff.count_failure();
+            backoff.pause_as_asked(at(0), seconds(asked));
+            assert_eq!(backoff.retry_after(at(0)), seconds(pause), "{asked}");
+            assert!(!backoff.may_try(at(pause - 1)) && backoff.may_try(at(pause)), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_pause_that_the_server_asks_for_prolongs_the_running_one_and_never_shortens_it() {
+        let mut backoff = Backoff::default();
+        backoff.count_failure();
+        backoff.pause_as_asked(at(0), seconds(30));
+        backoff.pause_as_asked(at(1), seconds(5));
+        assert_eq!(backoff.retry_after(at(1)), seconds(29));
+        backoff.pause_as_asked(at(1), seconds(40));
+        assert_eq!(backoff.retry_after(at(1)), seconds(40));
+    }
+
+    /// A pause that is longer than any that is made comes of a clock that was set back.
+    #[test]
+    fn no_pause_outlasts_a_clock_that_was_set_back() {
+        let mut backoff = Backoff::default();
+        backoff.count_failure();
+        backoff.pause_as_asked(at(100), seconds(60));
+        assert!(!backoff.may_try(at(100)) && backoff.may_try(at(99)));
+        backoff.pause(at(200), LONGEST_BACKOFF);
+        assert!(!backoff.may_try(at(200)) && backoff.may_try(at(180)), "one that nobody asked for is short");
     }
 }

@@ -14,6 +14,8 @@ mod request;
 
 pub(crate) use answer::MAX_ANSWER_LENGTH;
 pub use answer::{Answer, Body, CalloutError};
+#[cfg(test)]
+pub(crate) use backoff::LONGEST_RETRY_AFTER;
 pub(crate) use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
 pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable, Wait};

@@ -63,9 +63,15 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
 
 /// The answer to the callout that is being reported.
 pub(super) fn of_answer(body_size: usize) -> Answer {
+    let status = abi::call_response_header(":status");
+    let retry_after = match status.as_deref() {
+        None | Some(b"200") => None,
+        Some(_) => abi::call_response_header("retry-after"),
+    };
     Answer {
-        status: abi::call_response_header(":status"),
+        status,
         content_length: abi::call_response_header("content-length"),
+        retry_after,
         body: read_body(body_size),
     }
 }

@@ -136,7 +136,7 @@ fn with_introspection_the_server_is_asked_before_a_token_passes_unread() {
         let facts = sent("POST", path, &[("authorization", token)], &ConfiguredHeaders::default());
         let callout = inbound.on_request(NOW, RequestId(1), facts).callout().expect("a question");
         let body = Body::Read(br#"{"active":false}"#.to_vec());
-        let answer = Answer { status: Some(b"200".to_vec()), content_length: None, body };
+        let answer = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
         let outcome = inbound.on_answer(NOW, callout.id, &callout.subject, &answer);
         let got = match &outcome.resumed[0].verdict {
             Verdict::Request(RequestVerdict::Admit(admission)) => method_of(admission),

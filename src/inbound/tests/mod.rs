@@ -61,7 +61,7 @@ fn bearer(token: &str) -> RequestFacts {
 }
 
 fn published(kid: &str) -> Answer {
-    Answer { status: Some(b"200".to_vec()), content_length: None, body: Body::Read(SigningKey::first().jwks(kid)) }
+    Answer { status: Some(b"200".to_vec()), body: Body::Read(SigningKey::first().jwks(kid)), ..Answer::default() }
 }
 
 fn set(admission: &Admission) -> Vec<(&str, &str)> {

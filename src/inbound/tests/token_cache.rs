@@ -145,7 +145,7 @@ fn a_known_token_is_refused_once_its_key_is_not_published_any_more() {
     let token = token(|claims| claims["exp"] = json!(NOW.as_millis() / 1000 + 290));
     let keys = |key: &SigningKey, kid: &str| {
         let body = Body::Read(key.jwks(kid));
-        Answer { status: Some(b"200".to_vec()), content_length: None, body }
+        Answer { status: Some(b"200".to_vec()), body, ..Answer::default() }
     };
     // The set lives for a minute here.
     let minute = |config: &mut Json| config["auth"]["jwt_auth"]["max_age"] = json!("1m");
