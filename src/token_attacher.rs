@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutSubject};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutSubject};
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config;
 use crate::effects::{CalloutOutcome, Event};
@@ -79,6 +79,13 @@ impl TokenAttacher {
                 Attachment::Waits(AwaitedToken { pending, is_cancelled: false }, callout)
             }
             Err(error) => failed(error, correlation),
+        }
+    }
+
+    /// Notes what an answer says of when to ask again, if it is the signer's.
+    pub(crate) fn note_pause(&mut self, now: UnixTime, subject: &CalloutSubject, answer: &Answer) {
+        if matches!(subject, CalloutSubject::Signature(_)) {
+            self.issuer.note_pause(now, answer);
         }
     }
 

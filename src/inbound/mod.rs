@@ -204,6 +204,9 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
+        if let Some(attacher) = &mut self.attacher {
+            attacher.note_pause(now, subject, answer);
+        }
         self.end_callout(now, id, subject, answer.complete(), answer.retry_after())
     }
 

@@ -145,6 +145,7 @@ impl Outbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
+        self.attacher.note_pause(now, subject, answer);
         self.end_callout(now, id, subject, answer.complete())
     }
 

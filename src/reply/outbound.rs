@@ -11,7 +11,7 @@ use super::{ErrorCode, jwt_auth};
 pub(super) fn signing_code(error: &SigningError) -> ErrorCode {
     match error {
         SigningError::Remote(error) if error.is_unavailable() => ErrorCode::GenericRecoverableError,
-        SigningError::TooManyPending => ErrorCode::GenericRecoverableError,
+        SigningError::Paused { .. } | SigningError::TooManyPending => ErrorCode::GenericRecoverableError,
         SigningError::NoActiveKey | SigningError::Fault | SigningError::Remote(_) => ErrorCode::GenericError,
     }
 }
@@ -25,6 +25,7 @@ pub(super) fn signing_message(error: &SigningError) -> &'static str {
             "The remote signer cannot be reached, or cannot sign now. Try again."
         }
         SigningError::Remote(_) => "The remote signer did not sign the token.",
+        SigningError::Paused { .. } => "The remote signer has too much to do. Try again.",
         SigningError::TooManyPending => "Too many requests are waiting for the remote signer. Try again.",
     }
 }

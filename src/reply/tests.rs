@@ -100,6 +100,11 @@ fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
             503,
             "GenericRecoverableError",
         ),
+        (
+            RejectReason::Signing(SigningError::Paused { retry_after: Duration::from_secs(7) }),
+            503,
+            "GenericRecoverableError",
+        ),
         (RejectReason::Signing(SigningError::TooManyPending), 503, "GenericRecoverableError"),
         (RejectReason::ResponseKeysUnavailable { retry_after: Duration::ZERO }, 503, "GenericRecoverableError"),
         response(JwtAuthError::Credential(CredentialError::Missing)),

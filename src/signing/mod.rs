@@ -10,7 +10,7 @@ pub(crate) mod token;
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutKind, CalloutReport};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutKind, CalloutReport};
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::request::{Correlation, NonceInput, RequestId};
@@ -69,6 +69,11 @@ pub(crate) enum SigningError {
     Fault,
     /// The remote signer did not sign.
     Remote(RemoteError),
+    /// The remote signer wants to be left alone for so long.
+    Paused {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// As many tokens wait for the remote signer as may.
     TooManyPending,
 }
@@ -124,6 +129,9 @@ impl TokenIssuer {
                 Ok(Progress::Signed(SignedToken::new(&token, &signature, "local", correlation.clone())))
             }
             Signer::Remote(remote) => {
+                if let Some(retry_after) = remote.retry_after(now) {
+                    return Err(SigningError::Paused { retry_after });
+                }
                 if remote.pending() >= MAX_PENDING {
                     return Err(SigningError::TooManyPending);
                 }
@@ -161,10 +169,21 @@ impl TokenIssuer {
                 Ok(Progress::Signed(SignedToken::new(&token, &signature, signer, correlation)))
             }
             RemoteStep::Again { pending, callout, .. } => Ok(Progress::Pending(pending, callout)),
-            RemoteStep::Failed { error, correlation } => Err((SigningError::Remote(error), correlation)),
+            RemoteStep::Failed { error, correlation } => {
+                let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
+                let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
+                Err((paused.unwrap_or(SigningError::Remote(error)), correlation))
+            }
         };
         let report = CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text };
         Ok(Finished { report, warning, result })
+    }
+
+    /// Notes what an answer of the signer says of when to ask again.
+    pub(crate) fn note_pause(&mut self, now: UnixTime, answer: &Answer) {
+        if let Signer::Remote(remote) = &mut self.signer {
+            remote.note_pause(now, answer);
+        }
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
@@ -215,6 +234,7 @@ impl SigningError {
         match self {
             Self::NoActiveKey | Self::Fault => None,
             Self::Remote(error) => error.is_unavailable().then_some(Duration::from_secs(1)),
+            Self::Paused { retry_after } => Some(*retry_after),
             Self::TooManyPending => Some(Duration::from_secs(1)),
         }
     }

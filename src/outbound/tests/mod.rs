@@ -2,7 +2,7 @@ mod per_request;
 mod responses;
 
 use super::*;
-use crate::callout::Body;
+use crate::callout::{Body, LONGEST_RETRY_AFTER};
 use crate::gateway::kinds::GatewayKind;
 use crate::jose::base64url;
 use crate::request::Correlation;
@@ -268,6 +268,40 @@ fn a_signer_out_of_reach_is_asked_twice_and_then_the_request_is_refused() {
     let reply = rejection.reply();
     assert!(reply.headers.contains(&("x-fapi-interaction-id", "f-1".into())), "{reply:?}");
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), "{reply:?}");
+}
+
+#[test]
+fn a_signer_with_too_much_to_do_is_left_alone_for_as_long_as_it_asks_within_bounds() {
+    let busy = |status: &str, retry_after: &str| {
+        let [status, retry_after] = [status, retry_after].map(|text| text.as_bytes().to_vec());
+        Answer { status: Some(status), retry_after: Some(retry_after), ..Answer::default() }
+    };
+    let retry_after = |verdict: &Verdict| {
+        let Verdict::Request(RequestVerdict::Reject(rejection)) = verdict else { panic!() };
+        let headers = rejection.reply().headers;
+        headers.iter().find(|(name, _)| *name == "retry-after").map(|(_, seconds)| seconds.to_string())
+    };
+    let longest = LONGEST_RETRY_AFTER.as_secs();
+    for (asked, seconds) in [("7", 7), ("0", 1), ("86400", longest)] {
+        let mut outbound = outbound(remote);
+        let [first, second] = [FIRST, SECOND].map(|id| outbound.on_request(NOW, id, facts()).callout().unwrap());
+        let outcome = outbound.on_answer(NOW, first.id, &first.subject, &busy("429", asked));
+        assert_eq!(retry_after(&outcome.resumed[0].verdict), Some(seconds.to_string()), "{asked}");
+        let before = outbound.on_request(NOW.after(Duration::from_secs(seconds - 1)), RequestId(3), facts());
+        assert!(before.callouts.is_empty(), "{asked}");
+        let verdict = Verdict::Request(before.verdict.unwrap());
+        assert_eq!((code(&verdict), retry_after(&verdict)), ("GenericRecoverableError", Some("1".to_owned())));
+        let outcome = outbound.on_answer(NOW, second.id, &second.subject, &signature_of(&second));
+        assert_eq!(code(&outcome.resumed[0].verdict), "admitted", "what it was asked before counts");
+        let after = outbound.on_request(NOW.after(Duration::from_secs(seconds)), RequestId(4), facts());
+        assert_eq!(after.callouts.len(), 1, "{asked}");
+    }
+    for (status, asked) in [("429", "soon"), ("503", "7"), ("403", "7")] {
+        let mut outbound = outbound(remote);
+        let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();
+        let _ = outbound.on_answer(NOW, callout.id, &callout.subject, &busy(status, asked));
+        assert_eq!(outbound.on_request(NOW, SECOND, facts()).callouts.len(), 1, "{status} {asked}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod vault_transit;
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
+use crate::callout::{Answer, Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
 use crate::log_line::printable;
@@ -42,6 +42,8 @@ pub struct RemoteSigning {
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
     last_warning: Option<UnixTime>,
+    /// The pause that the signer has asked for.
+    pause: Backoff,
     /// See [`Capabilities::repeats_unanswered_callouts`].
     repeats_unanswered: bool,
 }
@@ -103,7 +105,14 @@ impl RemoteSigning {
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
         let calls = CalloutsInFlight::new();
-        Self { signer, calls, ids: CalloutIds::default(), last_warning: None, repeats_unanswered }
+        Self {
+            signer,
+            calls,
+            ids: CalloutIds::default(),
+            last_warning: None,
+            pause: Backoff::default(),
+            repeats_unanswered,
+        }
     }
 
     /// The signer.
@@ -172,6 +181,20 @@ impl RemoteSigning {
             }
             Err(error) => RemoteStep::Failed { error, correlation: pending.correlation },
         })
+    }
+
+    /// Notes what an answer says of when to ask again. A quota counts tries, also those that it refuses (429); of a signer that is away
+    /// for a while (503) another try may still be answered, by one of its kind.
+    pub fn note_pause(&mut self, now: UnixTime, answer: &Answer) {
+        if let Some(retry_after) = answer.retry_after().filter(|_| answer.status.as_deref() == Some(b"429")) {
+            self.pause.pause_as_asked(now, retry_after);
+        }
+    }
+
+    /// How long the signer wants to be left alone.
+    #[must_use]
+    pub fn retry_after(&self, now: UnixTime) -> Option<Duration> {
+        (!self.pause.may_try(now)).then(|| self.pause.retry_after(now))
     }
 
     /// What the log should be told that the signer warns of in an answer, once a minute at most.

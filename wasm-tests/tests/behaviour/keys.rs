@@ -110,6 +110,23 @@ fn each_request_fetches_for_itself_and_so_many_at_a_time(host: Host) {
     assert_eq!(ask_at_once(&gateway), "admitted", "and the next one finds the keys");
 }
 
+#[test]
+fn keys_of_a_caller_that_is_named_are_there_before_its_first_request() {
+    let host = Host::ENVOY;
+    let mut configuration = jwt_auth();
+    let subject = &hub().subject;
+    configuration["inbound"]["auth"]["jwt_auth"]["warm"] =
+        json!([{ "organisational_unit": subject.organisational_unit, "common_name": subject.common_name }]);
+    let gateway = host.with(&configuration).upstream(KEYSTORE, Upstream::down()).start(Module::release()).unwrap();
+    gateway.advance(seconds(2));
+    assert!(gateway.logs().iter().any(|log| log.text.contains("no keys from")), "a keystore that is down is seen");
+    gateway.upstream(KEYSTORE, keystore([&hub().signing]));
+    gateway.advance(seconds(10));
+    let fetches = gateway.callouts().len();
+    assert_eq!(ask_at_once(&gateway), "admitted");
+    assert_eq!(gateway.callouts().len(), fetches);
+}
+
 #[apply(every_gateway_of_lone_requests)]
 fn each_worker_fetches_for_itself(host: Host) {
     let gateway = host.with(&jwt_auth()).workers(8).start(Module::release()).unwrap();

@@ -438,6 +438,40 @@ fn a_gateway_that_does_not_know_the_engine_refuses_at_once() {
 }
 
 #[apply(every_gateway)]
+fn an_engine_that_asks_to_be_left_alone_is_left_alone_for_that_time(host: Host) {
+    let busy = Answer::status(429).header("retry-after", "7").body("{}");
+    let gateway = start(host, &remote(), after([busy]));
+    let retry_after = |exchange: &Exchange| {
+        let reply = exchange.reply().expect("a refusal");
+        assert_eq!(reply.status, 503);
+        reply.headers.text("retry-after").map(std::borrow::Cow::into_owned)
+    };
+    assert_eq!(retry_after(&send(&gateway, call())).as_deref(), Some("7"));
+    gateway.advance(seconds(5));
+    assert_eq!(retry_after(&send(&gateway, call())).as_deref(), Some("2"));
+    assert_eq!(gateway.callouts().len(), 1, "it was not asked again");
+    gateway.advance(seconds(2));
+    claims(&send(&gateway, call()));
+}
+
+#[apply(every_gateway)]
+fn what_the_engine_warns_of_is_in_the_log(host: Host) {
+    let warning = Upstream::scripted(|_, body| {
+        let mut answer: Value = serde_json::from_str(&signature(body)).unwrap();
+        answer["warnings"] = json!(["Endpoint ignored these unrecognized parameters: [x]"]);
+        Answer::ok(answer.to_string())
+    });
+    let gateway = start(host, &remote(), warning);
+    for _ in 0..3 {
+        claims(&send(&gateway, call()));
+    }
+    let logs = gateway.logs();
+    let warned =
+        logs.iter().filter(|log| log.level == Level::Warn && log.text.contains("unrecognized parameters: [x]"));
+    assert_eq!(warned.count(), 1, "once a minute");
+}
+
+#[apply(every_gateway)]
 fn no_more_requests_wait_than_may(host: Host) {
     let gateway = start(host, &remote(), always(Answer::never()));
     let waiting: Vec<_> = (0..MAX_PENDING).map(|_| gateway.worker(0).send(call())).collect();

@@ -93,9 +93,11 @@ async fn end(
         request = request.header(name, value);
     }
     let reply = server.send(&request).await;
-    let content_length = reply.header("content-length").map(|length| length.as_bytes().to_vec());
+    let [content_length, retry_after] =
+        ["content-length", "retry-after"].map(|name| reply.header(name).map(|value| value.as_bytes().to_vec()));
     let status = Some(reply.status.to_string().into_bytes());
-    let answer = Answer { status, content_length, body: Body::Read(reply.body) };
+    let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body) };
+    signer.note_pause(now(), &answer);
     signer.finish(now(), callout.id, REQUEST, pending, answer.complete()).expect("an end that counts")
 }
 
