@@ -1,7 +1,8 @@
 //! The identity headers: what the bank's backend learns about the caller, and what no caller may send.
 //!
 //! Backends believe these names, and many read `_` for `-` (CGI turns both into one variable). Not every gateway can
-//! remove a header, so a request that brings one along in any spelling is refused.
+//! remove a header, so a request that brings one along in any spelling is refused. For the same reason the headers that name
+//! the provider are refused in every spelling but their own: a backend could read one that nobody here compared.
 
 use std::rc::Rc;
 
@@ -22,6 +23,9 @@ pub(crate) const TOKEN_ID: &str = "x-hub-token-id";
 
 /// All identity headers, in lower case.
 pub(crate) const IDENTITY_HEADERS: [&str; 4] = [AUTH_METHOD, ORGANISATION, ORGANISATIONAL_UNIT, TOKEN_ID];
+
+/// The headers that name the provider that a request is for (spec §2.5), in lower case: the one in use, and its alias.
+pub(crate) const PROVIDER_HEADERS: [&str; 2] = ["o3-provider-id", "o3-aspsp-id"];
 
 /// What the identity headers of one request say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,17 +54,27 @@ impl Identity {
     }
 }
 
-/// Whether a backend could take this header name for an identity header: letters in either case, and anything that is
-/// neither letter nor digit for `-`.
+/// Whether a backend could take this header name for an identity header.
 #[must_use]
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
-    let same = |byte: u8, reserved: u8| match reserved {
+    IDENTITY_HEADERS.iter().any(|reserved| could_be_taken_for(name, reserved))
+}
+
+/// Whether a backend could take this header name for one that names the provider, although it is none.
+#[must_use]
+pub(crate) fn is_misspelt_provider(name: &[u8]) -> bool {
+    PROVIDER_HEADERS
+        .iter()
+        .any(|header| could_be_taken_for(name, header) && !name.eq_ignore_ascii_case(header.as_bytes()))
+}
+
+/// Letters in either case, and anything that is neither letter nor digit for `-`.
+fn could_be_taken_for(name: &[u8], header: &str) -> bool {
+    let same = |byte: u8, of_header: u8| match of_header {
         b'-' => !byte.is_ascii_alphanumeric(),
         letter => byte.eq_ignore_ascii_case(&letter),
     };
-    IDENTITY_HEADERS.iter().any(|reserved| {
-        name.len() == reserved.len() && name.iter().zip(reserved.bytes()).all(|(byte, reserved)| same(*byte, reserved))
-    })
+    name.len() == header.len() && name.iter().zip(header.bytes()).all(|(byte, of_header)| same(*byte, of_header))
 }
 
 #[cfg(test)]
@@ -75,6 +89,20 @@ mod tests {
             assert!(is_reserved(name.replace('-', "_").as_bytes()));
             assert!(is_reserved(name.replacen('-', "_", 1).as_bytes()));
             assert!(is_reserved(name.replace('-', ".").as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_header_that_names_the_provider_is_misspelt_in_every_spelling_but_its_own() {
+        for name in PROVIDER_HEADERS {
+            assert!(!is_misspelt_provider(name.as_bytes()) && !is_misspelt_provider(name.to_uppercase().as_bytes()));
+            for misspelt in [name.replace('-', "_"), name.replace('-', "."), name.replacen('-', "_", 1)] {
+                assert!(is_misspelt_provider(misspelt.as_bytes()), "{misspelt}");
+                assert!(is_misspelt_provider(misspelt.to_uppercase().as_bytes()), "{misspelt}");
+            }
+        }
+        for name in ["o3-provider-ids", "o3provider-id", "o3-caller_id", ""] {
+            assert!(!is_misspelt_provider(name.as_bytes()), "{name}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Which provider a request is for (spec §2.5): `o3-provider-id`, or its deprecated alias, names one of the configured ids.
+//! Which provider a request is for (spec §2.5, §7): `o3-provider-id`, or its deprecated alias, names one of the configured
+//! ids, and with it the audience that the token must have.
 
 use crate::header_value::HeaderValue;
 
@@ -13,12 +14,40 @@ pub(crate) enum ProviderError {
     Contradictory,
 }
 
-/// The configured ids that the token's `aud` may name: the one that the header says, or all where it may be absent.
+/// The providers that one bank is: the id of each, which the header names, and its audience, which the token's `aud` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Providers {
+    ids: Vec<String>,
+    /// As many, in the same order.
+    audiences: Vec<String>,
+}
+
+impl Providers {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The audiences of all of them.
+    pub(crate) fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+}
+
+impl FromIterator<(String, String)> for Providers {
+    /// Of ids, each with its audience.
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(providers: T) -> Self {
+        let (ids, audiences) = providers.into_iter().unzip();
+        Self { ids, audiences }
+    }
+}
+
+/// What the token's `aud` may name: the audience of the provider that the header says, or of any where it may be absent.
 ///
 /// # Errors
 /// See [`ProviderError`].
 pub(crate) fn audiences<'c>(
-    configured: &'c [String],
+    configured: &'c Providers,
     header_is_mandatory: bool,
     provider_id: &[HeaderValue],
     alias: &[HeaderValue],
@@ -27,10 +56,11 @@ pub(crate) fn audiences<'c>(
         (Some(id), Some(alias)) if id != alias => return Err(ProviderError::Contradictory),
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) if header_is_mandatory => return Err(ProviderError::Missing),
-        (None, None) => return Ok(configured),
+        (None, None) => return Ok(&configured.audiences),
     };
-    let known = configured.iter().find(|id| id.as_bytes() == stated).ok_or(ProviderError::Unknown)?;
-    Ok(std::slice::from_ref(known))
+    let mut known = configured.ids.iter().zip(&configured.audiences);
+    let (_, audience) = known.find(|(id, _)| id.as_bytes() == stated).ok_or(ProviderError::Unknown)?;
+    Ok(std::slice::from_ref(audience))
 }
 
 /// The only value of a header, if it was sent.
@@ -47,10 +77,20 @@ mod tests {
     use super::*;
 
     fn check(configured: &[&str], mandatory: bool, id: &[&str], alias: &[&str]) -> Result<Vec<String>, ProviderError> {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let same = configured.iter().map(|id| (*id, *id)).collect::<Vec<_>>();
+        check_pairs(&same, mandatory, id, alias)
+    }
+
+    fn check_pairs(
+        configured: &[(&str, &str)],
+        mandatory: bool,
+        id: &[&str],
+        alias: &[&str],
+    ) -> Result<Vec<String>, ProviderError> {
+        let configured = configured.iter().map(|(id, audience)| ((*id).to_owned(), (*audience).to_owned())).collect();
         let bytes =
             |texts: &[&str]| texts.iter().map(|text| HeaderValue::from(text.as_bytes().to_vec())).collect::<Vec<_>>();
-        audiences(&owned(configured), mandatory, &bytes(id), &bytes(alias)).map(<[String]>::to_vec)
+        audiences(&configured, mandatory, &bytes(id), &bytes(alias)).map(<[String]>::to_vec)
     }
 
     #[test]
@@ -64,6 +104,17 @@ mod tests {
         for (id, alias) in [(vec!["b"], vec![]), (vec![], vec!["b"]), (vec!["b"], vec!["b"])] {
             assert_eq!(check(&["a", "b"], true, &id, &alias), Ok(vec!["b".into()]));
         }
+    }
+
+    #[test]
+    fn the_header_names_an_id_and_the_token_its_audience() {
+        let configured = [("fabretail", "retail-7"), ("fabcorporate", "fabretail"), ("fabprivate", "retail-7")];
+        for (id, audience) in configured {
+            assert_eq!(check_pairs(&configured, true, &[id], &[]), Ok(vec![audience.into()]));
+            assert_eq!(check_pairs(&configured, true, &[], &[id]), Ok(vec![audience.into()]));
+        }
+        assert_eq!(check_pairs(&configured, true, &["retail-7"], &[]), Err(ProviderError::Unknown));
+        assert_eq!(check_pairs(&configured[..1], false, &[], &[]), Ok(vec!["retail-7".into()]));
     }
 
     #[test]

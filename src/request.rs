@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::header_map;
 use crate::header_value::HeaderValue;
-use crate::identity_headers;
+use crate::identity_headers::{self, PROVIDER_HEADERS};
 use crate::peer::PeerFacts;
 
 /// The most values of one header that are kept. Every rule wants at most one; two prove that there were several.
@@ -36,6 +36,8 @@ pub(crate) struct RequestFacts {
     pub provider_id_alias: Vec<HeaderValue>,
     /// Whether the client sent a header that only this filter may set.
     pub has_reserved_header: bool,
+    /// Whether the client sent a header that a backend could take for one of those that name the provider.
+    pub has_misspelt_provider: bool,
     /// What ties the request to the logs of others.
     pub correlation: Correlation,
     /// What makes a token for it unique. Only where one will be signed.
@@ -129,12 +131,16 @@ impl RequestFacts {
         if identity_headers::is_reserved(name) {
             self.has_reserved_header = true;
         }
+        if identity_headers::is_misspelt_provider(name) {
+            self.has_misspelt_provider = true;
+        }
+        let [provider_id, provider_id_alias] = PROVIDER_HEADERS;
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("authorization") {
             keep(&mut self.authorization, &value);
-        } else if is("o3-provider-id") {
+        } else if is(provider_id) {
             keep(&mut self.provider_id, &value);
-        } else if is("o3-aspsp-id") {
+        } else if is(provider_id_alias) {
             keep(&mut self.provider_id_alias, &value);
         } else if name == b":method" {
             self.method = value();
@@ -271,6 +277,16 @@ mod tests {
     #[test]
     fn a_reserved_header_is_noticed_in_any_spelling() {
         assert!(facts(&[("X_Hub_Client-Organisation", "")]).has_reserved_header);
+    }
+
+    #[test]
+    fn a_provider_header_is_noticed_in_another_spelling_and_names_nobody() {
+        for name in ["o3_provider_id", "O3.Provider-ID", "o3-aspsp_id"] {
+            let facts = facts(&[(name, "p")]);
+            assert!(facts.has_misspelt_provider, "{name}");
+            assert!(facts.provider_id.is_empty() && facts.provider_id_alias.is_empty(), "{name}");
+        }
+        assert!(!facts(&[("O3-Provider-Id", "p"), ("o3-aspsp-id", "p")]).has_misspelt_provider);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::errors::ConfigErrors;
 use super::reader::{Node, TextRule};
 use super::text_rules::token;
-use crate::identity_headers::is_reserved;
+use crate::identity_headers::{is_misspelt_provider, is_reserved};
 
 /// The name of any header.
 pub(super) const HEADER: TextRule = token("a header name of 1 to 64 characters");
@@ -72,7 +72,8 @@ fn read(node: &Node<'_>, others: &[&str], errors: &mut ConfigErrors) -> Option<S
         return Some("authorization".to_owned());
     }
     let name = node.text(&HEADER, errors)?.to_ascii_lowercase();
-    if OTHER_HEADERS.contains(&name.as_str()) || others.contains(&name.as_str()) || is_reserved(name.as_bytes()) {
+    let is_other = OTHER_HEADERS.contains(&name.as_str()) || others.contains(&name.as_str());
+    if is_other || is_reserved(name.as_bytes()) || is_misspelt_provider(name.as_bytes()) {
         return node.refuse_text("a header of its own", "one that means something else", errors);
     }
     Some(name)

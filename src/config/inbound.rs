@@ -14,6 +14,7 @@ use super::response_token::ResponseToken;
 use super::secret::SecretSource;
 use super::service_initiation::ServiceInitiation;
 use crate::peer::{PeerRules, PeerSource};
+use crate::provider::Providers;
 
 const KEYS: Keys = Keys {
     supported: &[
@@ -36,8 +37,8 @@ const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], refused: &[] };
 /// What the filter demands of requests from the API Hub to the bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbound {
-    /// The bank's `PROVIDER_ID`s from onboarding, at least one: what a token's `aud` may be.
-    pub provider_ids: Vec<String>,
+    /// The bank's provider ids from onboarding, at least one, and what a token's `aud` must be for each.
+    pub provider_ids: Providers,
     /// As configured; [`Inbound::needs_provider_header`] decides.
     pub require_provider_header: bool,
     /// Which client certificates may call.
@@ -71,7 +72,7 @@ impl Inbound {
     /// Whether a request without `o3-provider-id` is refused: always when there are several ids to choose from.
     #[must_use]
     pub fn needs_provider_header(&self) -> bool {
-        self.require_provider_header || self.provider_ids.len() > 1
+        self.require_provider_header || self.provider_ids.count() > 1
     }
 
     pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {

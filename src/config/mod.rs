@@ -31,6 +31,7 @@ mod text_rules;
 mod time;
 mod token_cache;
 mod verify_responses;
+mod warnings;
 
 #[cfg(test)]
 pub(crate) use api_key::KnownKey;
@@ -114,7 +115,8 @@ impl Config {
         tree.wipe();
         match read {
             Some((direction, gateway)) if errors.is_empty() => {
-                let (warnings, inline_secrets) = secrets.into_remarks();
+                let (mut warnings, inline_secrets) = secrets.into_remarks();
+                warnings.extend(warnings::of(&direction));
                 Ok(Self { direction, gateway, warnings, inline_secrets })
             }
             _ => Err(errors),

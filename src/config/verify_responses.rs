@@ -81,6 +81,6 @@ impl VerifyResponses {
                 return hub_node.refuse_text("values that fit into the address of the JWKS", got, errors);
             }
         }
-        Some(Self { mode: mode?, header: header?, hub, provider_ids: provider_ids?, jwt_auth })
+        Some(Self { mode: mode?, header: header?, hub, provider_ids: provider_ids?.audiences().to_vec(), jwt_auth })
     }
 }

@@ -411,6 +411,9 @@ impl Inbound {
         if facts.has_reserved_header {
             return Err(RejectReason::ReservedHeader);
         }
+        if facts.has_misspelt_provider {
+            return Err(RejectReason::MisspeltProviderHeader);
+        }
         let audiences = provider::audiences(
             &self.config.provider_ids,
             self.config.needs_provider_header(),

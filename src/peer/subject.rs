@@ -25,7 +25,7 @@ pub enum SubjectError {
     NotOneOrganisationalUnit,
     /// It has more than one CN.
     SeveralCommonNames,
-    /// Its O, OU or CN is empty or only white space.
+    /// Its O, OU or CN is empty, or nothing in it can be seen.
     BlankValue,
     /// Its O, OU or CN is longer than [`MAX_VALUE_BYTES`].
     ValueTooLong,
@@ -101,7 +101,7 @@ impl std::error::Error for SubjectError {}
 /// # Errors
 /// [`SubjectError::BlankValue`], [`SubjectError::ValueTooLong`] or [`SubjectError::UnsafeCharacter`].
 pub(crate) fn check_value(value: &str) -> Result<(), SubjectError> {
-    if value.trim().is_empty() {
+    if value.chars().all(|character| character.is_whitespace() || is_invisible(character)) {
         return Err(SubjectError::BlankValue);
     }
     if value.len() > MAX_VALUE_BYTES {
@@ -124,6 +124,12 @@ fn only<'a>(mut values: impl Iterator<Item = &'a str>) -> Result<Option<&'a str>
 
 fn usable(value: &str) -> Result<String, SubjectError> {
     check_value(value).map(|()| value.to_owned())
+}
+
+/// Joiners, marks of direction, the soft hyphen and spaces without width: they are part of names, and make none by
+/// themselves. A value of nothing else looks empty to whoever reads the log.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// Controls (Cc) split headers and log lines, cut strings at NUL and drive terminals; line and paragraph separators split
@@ -220,6 +226,21 @@ mod tests {
     fn a_blank_value_is_refused() {
         for value in ["", " ", "   ", "\u{a0}\u{3000}"] {
             assert_value_refused(value, SubjectError::BlankValue);
+        }
+    }
+
+    #[test]
+    fn a_value_of_which_nothing_can_be_seen_is_refused() {
+        for value in ["\u{200b}", "\u{200f}\u{61c}", "\u{feff} \u{ad}\u{2060}"] {
+            assert_value_refused(value, SubjectError::BlankValue);
+            assert_eq!(Subject::new(value, "u", None), Err(SubjectError::BlankValue), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_refused_however_it_is_written() {
+        for name in ["O=,OU=u,CN=n", "O=o,OU=#0C00,CN=n", "O=o,OU=u,CN=#1300", "2.5.4.10=#1E00,OU=u", "O=o+OU=,CN=n"] {
+            assert_eq!(subject(name), Err(SubjectError::BlankValue), "{name}");
         }
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum RejectReason {
     Peer(PeerError),
     /// The request carries a header that only this filter may set.
     ReservedHeader,
+    /// It carries a header that a backend could take for one of those that name the provider.
+    MisspeltProviderHeader,
     /// It carries more headers than the gateway shows to the filter.
     TooManyHeaders,
     /// It names no host, and the gateway cannot show its headers to the filter.
@@ -200,7 +202,9 @@ impl RejectReason {
             Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
             Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
-            Self::ReservedHeader | Self::TooManyHeaders | Self::NoHost => ErrorCode::HeaderNotAllowed,
+            Self::ReservedHeader | Self::MisspeltProviderHeader | Self::TooManyHeaders | Self::NoHost => {
+                ErrorCode::HeaderNotAllowed
+            }
             Self::Provider(_) => ErrorCode::ProviderUnknown,
             Self::ApiKey(ApiKeyError::Unknown | ApiKeyError::NotYetValid(_) | ApiKeyError::Expired(_)) => {
                 ErrorCode::ApiKeyInvalid
@@ -262,6 +266,9 @@ impl RejectReason {
             Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
+            Self::MisspeltProviderHeader => {
+                "The request carries the header o3-provider-id or o3-aspsp-id in another spelling.".into()
+            }
             Self::TooManyHeaders => "The request carries more headers than the gateway can check.".into(),
             Self::NoHost => "The request names no host.".into(),
             Self::Provider(error) => provider_message(*error).into(),

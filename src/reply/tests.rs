@@ -35,6 +35,7 @@ fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
         (RejectReason::Peer(PeerError::NotPinned(NotPinned::Fingerprint)), 403, "Certificate.NotAllowed"),
         (jwt(JwtAuthError::SubjectHasNoAddress), 401, "Certificate.Malformed"),
         (RejectReason::ReservedHeader, 403, "Header.NotAllowed"),
+        (RejectReason::MisspeltProviderHeader, 403, "Header.NotAllowed"),
         (RejectReason::Provider(ProviderError::Missing), 403, "Provider.Unknown"),
         (RejectReason::Provider(ProviderError::Unknown), 403, "Provider.Unknown"),
         (RejectReason::Provider(ProviderError::Contradictory), 403, "Provider.Unknown"),

@@ -183,8 +183,16 @@ fn the_header_is_one_of_its_own() {
     ] {
         refused(set("header", header), &format!("{expected} {got}"));
     }
-    let others =
-        ["host", "Content-Length", "transfer-encoding", "connection", "o3-provider-id", "x-fapi-interaction-id"];
+    let others = [
+        "host",
+        "Content-Length",
+        "transfer-encoding",
+        "connection",
+        "o3-provider-id",
+        "O3_Provider_Id",
+        "o3.aspsp.id",
+        "x-fapi-interaction-id",
+    ];
     for header in others.into_iter().chain(IDENTITY_HEADERS).chain(["X_Hub_Token_Id"]) {
         let expected = ".header: expected a header of its own, got one that means something else";
         refused(set("header", json!(header)), expected);

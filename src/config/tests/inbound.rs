@@ -22,7 +22,7 @@ fn the_example_of_the_design_is_a_configuration() {
         response_token,
     } = config.into_inbound();
     assert_eq!(response_token, None);
-    assert_eq!(provider_ids, ["retail"]);
+    assert_eq!((provider_ids.count(), provider_ids.audiences()), (1, &["retail".to_owned()][..]));
     assert!(!require_provider_header);
     let PeerRules { organisational_units, fingerprints, allow_unpinned, source } = peer;
     assert_eq!(organisational_units, ["233bcd1d-4216-4b3c-a362-9e4a9282bba7"]);
@@ -61,7 +61,8 @@ fn provider_ids_peer_and_auth_are_mandatory() {
 fn provider_ids_are_1_to_64_strings_of_1_to_128_visible_ascii_characters_without_duplicates() {
     let ids = |count: usize| (0..count).map(|index| format!("id{index}")).collect::<Vec<_>>();
     for good in [json!(["a"]), json!(["~!{}", "A", "a"]), json!(["x".repeat(128)]), json!(ids(64))] {
-        assert_eq!(json!(accepted(&with("/inbound/provider_ids", good.clone())).into_inbound().provider_ids), good);
+        let read = accepted(&with("/inbound/provider_ids", good.clone())).into_inbound().provider_ids;
+        assert_eq!(json!(read.audiences()), good);
     }
     let list = "expected an array of 1 to 64 provider ids, got";
     let item = "expected a string of 1 to 128 visible ASCII characters, got";
@@ -80,6 +81,41 @@ fn provider_ids_are_1_to_64_strings_of_1_to_128_visible_ascii_characters_without
         (json!(["a", "a\u{7f}"]), format!("[1]: {item} a string with other characters")),
         (json!(["بنك"]), format!("[0]: {item} a string with other characters")),
         (json!(["a", "b", "a"]), "[2]: expected provider ids without duplicates, got the same as at [0]".to_owned()),
+    ] {
+        assert_eq!(faults(&with("/inbound/provider_ids", bad)), format!("inbound.provider_ids{expected}"));
+    }
+}
+
+#[test]
+fn a_provider_may_have_an_audience_that_is_not_its_id() {
+    let ids = json!(["fabretail", {"id": "fabcorporate", "audience": "https://bank.example/corporate"},
+                     {"id": "fabprivate", "audience": "fabretail"}, {"id": "fabislamic", "audience": "fabislamic"}]);
+    let read = accepted(&with("/inbound/provider_ids", ids)).into_inbound().provider_ids;
+    let expected = [
+        ("fabretail", "fabretail"),
+        ("fabcorporate", "https://bank.example/corporate"),
+        ("fabprivate", "fabretail"),
+        ("fabislamic", "fabislamic"),
+    ];
+    assert_eq!(read, expected.map(|(id, audience)| (id.to_owned(), audience.to_owned())).into_iter().collect());
+    let item = "expected a string of 1 to 128 visible ASCII characters, got";
+    for (bad, expected) in [
+        (json!([{"id": "a"}]), format!("[0].audience: {item} nothing")),
+        (json!([{"audience": "a"}]), format!("[0].id: {item} nothing")),
+        (json!(["b", {"id": "a", "audience": ""}]), format!("[1].audience: {item} an empty string")),
+        (json!([{"id": "a", "audience": ["a"]}]), format!("[0].audience: {item} an array")),
+        (
+            json!([{"id": "a", "audience": "b", "aud": "c"}]),
+            "[0].aud: expected \"id\" or \"audience\", got an unknown key".to_owned(),
+        ),
+        (
+            json!(["a", "b", {"id": "a", "audience": "c"}]),
+            "[2]: expected provider ids without duplicates, got the same as at [0]".to_owned(),
+        ),
+        (
+            json!([{"id": "a", "audience": "b"}, {"id": "a", "audience": "c"}]),
+            "[1]: expected provider ids without duplicates, got the same as at [0]".to_owned(),
+        ),
     ] {
         assert_eq!(faults(&with("/inbound/provider_ids", bad)), format!("inbound.provider_ids{expected}"));
     }

@@ -17,6 +17,7 @@ mod signing;
 mod text;
 mod totality;
 mod verify_responses;
+mod warnings;
 
 use serde_json::{Value, json};
 

@@ -74,7 +74,7 @@ pub(super) fn samples() -> Vec<Value> {
     remote["outbound"]["verify_responses"] = json!({
         "mode": "report", "header": "x-hub-token",
         "hub": {"organisation": "Hub Operator", "organisational_unit": "hub", "common_name": "abc"},
-        "provider_ids": ["retail"], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
+        "provider_ids": ["retail", {"id": "corporate", "audience": "c"}], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
         "timeout": "5s", "refetch_cooldown": "30s", "clock_skew": "10s", "max_lifetime": "5m",
     });
     let mut remote_response_token = response_token.clone();

@@ -165,13 +165,14 @@ fn a_hub_that_gives_no_address_is_refused_at_once() {
 
 #[test]
 fn provider_ids_are_those_of_requests() {
+    assert_eq!(read(with("/provider_ids", json!(["a", {"id": "b", "audience": "c"}]))).provider_ids, ["a", "c"]);
     let item = "expected a string of 1 to 128 visible ASCII characters, got";
     refused(
         with("/provider_ids", json!(["a", "s3cret b"])),
         &format!(".provider_ids[1]: {item} a string with other characters"),
     );
     refused(
-        with("/provider_ids", json!(["a", "a"])),
+        with("/provider_ids", json!(["a", {"id": "a", "audience": "b"}])),
         ".provider_ids[1]: expected provider ids without duplicates, got the same as at [0]",
     );
 }

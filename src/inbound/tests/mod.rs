@@ -284,6 +284,33 @@ fn the_provider_that_the_header_names_is_the_audience() {
 }
 
 #[test]
+fn the_header_names_the_provider_and_the_token_its_audience() {
+    let providers = json!([{"id": "fabretail", "audience": "retail"}, "corporate"]);
+    let request = |provider: &str, audience: &str| {
+        let token = format!("Bearer {}", token(|claims| claims["aud"] = json!(audience)));
+        let mut inbound = inbound(|config| config["provider_ids"] = providers.clone());
+        code(&with_keys(&mut inbound, hub(&[("authorization", &token), ("o3-provider-id", provider)])))
+    };
+    assert_eq!(request("fabretail", "retail"), "admitted");
+    assert_eq!(request("corporate", "corporate"), "admitted");
+    assert_eq!(request("fabretail", "fabretail"), "JWS.InvalidClaim");
+    assert_eq!(request("corporate", "retail"), "JWS.InvalidClaim");
+    assert_eq!(request("retail", "retail"), "Provider.Unknown");
+}
+
+#[test]
+fn a_provider_header_in_another_spelling_is_refused() {
+    let bearer = format!("Bearer {}", token(|_| ()));
+    let mut inbound = inbound(|_| ());
+    for name in ["o3_provider_id", "O3.Provider.Id", "o3_aspsp-id"] {
+        for headers in [vec![(name, "retail")], vec![("o3-provider-id", "retail"), (name, "corporate")]] {
+            let headers = [&[("authorization", bearer.as_str())], &*headers].concat();
+            assert_eq!(at_once(&mut inbound, hub(&headers)), "Header.NotAllowed", "{headers:?}");
+        }
+    }
+}
+
+#[test]
 fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict() {
     let mut inbound = inbound(|_| ());
     let mut first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ())));

@@ -185,7 +185,12 @@ fn the_settings_are_what_the_readme_relies_on() {
     assert_eq!(file["plugin_attr"]["prometheus"]["enable_export_server"], false, "nothing listens on 9091");
     assert_eq!((&file["apisix"]["enable_control"], &file["apisix"]["status"]), (&json!(false), &Value::Null));
     let snippet = nginx["http_server_location_configuration_snippet"].as_str().expect("a snippet");
-    for directive in ["proxy_ssl_verify on;", "proxy_ssl_verify_depth 2;", "proxy_ssl_session_reuse off;"] {
+    for directive in [
+        "proxy_ssl_verify on;",
+        "proxy_ssl_verify_depth 2;",
+        "proxy_ssl_session_reuse off;",
+        "proxy_ssl_protocols TLSv1.2 TLSv1.3;",
+    ] {
         assert!(snippet.lines().any(|line| line == directive), "{directive}");
     }
     let plugin = json!([{

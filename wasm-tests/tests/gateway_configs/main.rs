@@ -1,8 +1,9 @@
-//! The shipped configurations of gateways that these tests cannot start: every file can be read, what they hold is what the guides
+//! The shipped configurations, above all of gateways that these tests cannot start: every file can be read, what they hold is what the guides
 //! rely on, each plugin configuration in them, and in the guides, is one that the filter accepts in that gateway, and in the test
 //! host, as that gateway, it does what it is for.
 
 mod apisix;
+mod envoy;
 mod files;
 mod guides;
 mod kong;
