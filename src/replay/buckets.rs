@@ -37,7 +37,7 @@ const MAX_ATTEMPTS: usize = 32;
 const NAMES: usize = 4;
 
 /// Part of every name. To be counted up when the layout or the choice of the bucket changes.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 const EXPIRY_LENGTH: usize = 8;
 const ENTRY_LENGTH: usize = FINGERPRINT_LENGTH + EXPIRY_LENGTH;
@@ -130,12 +130,14 @@ impl Buckets {
         Ok(self.shared.write(name, &envelope::seal(name, payload), seen)?)
     }
 
-    /// Guards of different capacity never meet in one bucket.
+    /// Guards of different capacity never meet in one bucket, nor those of different lives: what a bucket forgot that was begun
+    /// anew is reckoned by its own guard's longest life, and a longer one of another guard would be let in twice.
     fn name(&self, token: &TokenIdentity, alternative: usize) -> String {
-        let Self { count, limit, .. } = self;
+        let Self { count, limit, longest_life, .. } = self;
+        let life = longest_life.as_millis();
         let buckets = u64::try_from(*count).unwrap_or(u64::MAX);
         let bucket = token.place.checked_rem(buckets).unwrap_or(0);
-        format!("hub-auth-filter/replay/{LAYOUT}/{count}x{limit}/{bucket}/{alternative}")
+        format!("hub-auth-filter/replay/{LAYOUT}/{count}x{limit}/{life}/{bucket}/{alternative}")
     }
 }
 

@@ -13,7 +13,8 @@
 //! - the time before a restart, or before a reload that empties the shared data: a token admitted shortly before can be
 //!   used once more while it lives;
 //! - tokens that the gateway throws out of a memory zone which is too small (some evict without a word);
-//! - another instance of the filter with another `replay_capacity`: it has buckets of its own;
+//! - another instance of the filter with another `replay_capacity`, or another longest life (`max_lifetime`, `clock_skew`): it
+//!   has buckets of its own;
 //! - a host that says a write was done and keeps the old value. One that never keeps anything is noticed.
 
 mod buckets;

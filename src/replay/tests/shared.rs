@@ -265,9 +265,27 @@ fn no_bit_of_a_value_can_be_changed_so_that_a_token_passes_twice() {
     }
 }
 
+/// Issue 15: what was begun anew after a loss was reckoned by the shorter life, and a longer one was let in twice.
+#[test]
+fn a_guard_of_shorter_lives_forgets_nothing_for_one_of_longer_lives() {
+    for (shorter, longer) in [(20_000, 320_000), (319_999, 320_000), (0, 86_420_000)] {
+        for loss in [0, 20, 60] {
+            let data = Fake::default();
+            let of = |life| ReplayGuard::new(ReplayScope::Gateway, 10, millis(life), Rc::new(data.clone()));
+            let end = at(longer);
+            assert_eq!(of(longer).admit(at(0), &token(1), end), Ok(()));
+            data.damage(|value| value.truncate(loss));
+            // The other one begins its bucket anew.
+            let _ = of(shorter).admit(at(0), &token(2), at(shorter));
+            let again = of(longer).admit(at(1), &token(1), end);
+            assert!(again.is_err(), "{shorter} {longer} {loss}");
+        }
+    }
+}
+
 #[test]
 fn a_whole_value_that_is_not_a_bucket_is_damage() {
-    let name = "hub-auth-filter/replay/1/1x2/0/0";
+    let name = "hub-auth-filter/replay/2/1x2/320000/0/0";
     for payload in [&[][..], &[0; 7], &[0; 9], &[0; 31], &[0; 33], &[0; 8 + 3 * 24]] {
         let data = Fake::default();
         data.0.slots.borrow_mut().insert(name.to_owned(), (envelope::seal(name, payload), 1));

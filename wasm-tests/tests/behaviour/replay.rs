@@ -15,7 +15,7 @@ const READ: &str = "proxy_get_shared_data";
 const WRITE: &str = "proxy_set_shared_data";
 
 /// Where a memory for ten tokens is.
-const BUCKET_OF_TEN: &str = "hub-auth-filter/replay/1/1x10/0/0";
+const BUCKET_OF_TEN: &str = "hub-auth-filter/replay/2/1x10/320000/0/0";
 
 /// A gateway whose workers have keys and remember nothing yet.
 fn detecting(host: Host, scope: &str, capacity: usize, workers: usize) -> Gateway {
