@@ -135,10 +135,32 @@ async fn with_accept_untrusted_a_self_made_hub_certificate_still_does_not_reach_
 
 #[tokio::test]
 async fn a_filter_that_envoy_never_calls_lets_nothing_through() {
-    let entry = "                              proxy_on_request_headers: {}\n";
-    let stage = Setup::new().edit(entry, "").start().await;
-    let request = Request::with_token(&signed_by(&stage.pki.hub));
-    assert_eq!(stage.send_as_hub(&request).await.reply().status, 403);
-    assert_eq!(denied_by_the_last_line(&stage).await, 1);
-    assert_eq!(stage.bank.received(), []);
+    let disabled = r#"{"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {}, disabled: true}"#;
+    let route = "                          route: {cluster: bank, timeout: 15s}\n";
+    let on_the_route =
+        format!("{route}                          typed_per_filter_config: {{hub_auth_filter: {disabled}}}\n");
+    let filter = "                  - name: hub_auth_filter\n";
+    for (what, from, to) in [
+        ("no entry point", "                              proxy_on_request_headers: {}\n", ""),
+        ("disabled on the route", route, &*on_the_route),
+        ("disabled in the chain", filter, &format!("{filter}                    disabled: true\n")),
+    ] {
+        let stage = Setup::new().edit(from, to).start().await;
+        let right = || Request::with_token(&signed_by(&stage.pki.hub));
+        let pretended = right().header("X-Hub-Auth-Method", "jwt_auth");
+        let twice = right().header("x-hub-auth-method", "jwt_auth").header("x-hub-auth-method", "mtls_only");
+        for request in [right(), pretended, twice] {
+            assert_eq!(stage.send_as_hub(&request).await.reply().status, 403, "{what}");
+        }
+        assert_eq!(denied_by_the_last_line(&stage).await, 3, "{what}");
+        assert_eq!(stage.bank.received(), [], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_the_caller_claims_is_removed_before_the_filter_sets_its_own() {
+    let stage = Setup::new().start().await;
+    let request = Request::with_token(&signed_by(&stage.pki.hub)).header("x-hub-auth-method", "mtls_only");
+    assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
+    assert_eq!(stage.bank.received()[0].value("x-hub-auth-method"), Some("jwt_auth"));
 }

@@ -88,7 +88,7 @@ fn header_cases(pki: &Pki) -> Vec<Case> {
         ("bytes that are no text", get().header("authorization", b"Bearer \xff\xfe"), 401, "Credential.Malformed"),
         ("two values", right().header("authorization", format!("Bearer {token}")), 401, "Credential.Malformed"),
         ("a second, worthless value", right().header("authorization", "x"), 401, "Credential.Malformed"),
-        ("x-hub-auth-method", right().header("x-hub-auth-method", "jwt_auth"), 403, "Header.NotAllowed"),
+        ("x-hub-auth-method", right().header("x.hub.auth.method", "jwt_auth"), 403, "Header.NotAllowed"),
         ("x-hub-token-id", right().header("X-Hub-Token-Id", "1"), 403, "Header.NotAllowed"),
         ("x-hub-client-organisation", right().header("x-hub-client-organisation", ""), 403, "Header.NotAllowed"),
         (

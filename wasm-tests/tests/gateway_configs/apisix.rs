@@ -184,6 +184,8 @@ fn the_settings_are_what_the_readme_relies_on() {
     assert_eq!(nginx["worker_processes"], 2);
     assert_eq!(file["plugin_attr"]["prometheus"]["enable_export_server"], false, "nothing listens on 9091");
     assert_eq!((&file["apisix"]["enable_control"], &file["apisix"]["status"]), (&json!(false), &Value::Null));
+    let snippet = nginx["http_server_configuration_snippet"].as_str().expect("a snippet");
+    assert!(snippet.lines().any(|line| line == "keepalive_time 1h;"), "a certificate that ended keeps no connection");
     let snippet = nginx["http_server_location_configuration_snippet"].as_str().expect("a snippet");
     for directive in [
         "proxy_ssl_verify on;",

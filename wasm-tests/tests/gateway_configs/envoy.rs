@@ -1,6 +1,6 @@
 //! `gateway-configs/envoy/`: what an Envoy that runs on the files would not show.
 
-use super::files::text;
+use super::files::{text, yaml};
 
 /// The TLS contexts of the clusters in a file, those in comments too, each up to its certificates and CAs.
 fn upstream_tls(path: &str) -> Vec<String> {
@@ -23,4 +23,11 @@ fn no_connection_to_a_server_resumes_a_session_whose_certificate_was_checked_lon
             assert!(context.contains("sni: ") && context.contains("\nmax_session_keys: 0"), "{path}: {context}");
         }
     }
+}
+
+#[test]
+fn a_certificate_that_ended_keeps_its_connection_for_an_hour_at_most() {
+    let file = yaml("envoy/inbound.yaml");
+    let connections = &file["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    assert_eq!(connections["common_http_protocol_options"]["max_connection_duration"], "3600s");
 }

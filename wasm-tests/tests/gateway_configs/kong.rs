@@ -74,6 +74,7 @@ fn the_settings_are_what_the_readme_relies_on() {
         ("lua_ssl_trusted_certificate", "system"),
         ("lua_ssl_verify_depth", "1"),
         ("nginx_http_proxy_wasm_isolation", "none"),
+        ("nginx_proxy_keepalive_time", "1h"),
         ("nginx_proxy_proxy_ssl_protocols", "TLSv1.2 TLSv1.3"),
         ("nginx_proxy_proxy_ssl_session_reuse", "off"),
         ("nginx_proxy_proxy_ssl_trusted_certificate", "/etc/kong/tls/hub-server-ca.pem"),
