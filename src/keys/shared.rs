@@ -2,7 +2,10 @@
 //! that holds the lease fetches, so that a keystore sees one gateway and not one client per worker.
 //!
 //! Two shared values an address: the set with the time of its fetch, and the lease (who fetches, and when the next one
-//! may). Sharing saves fetches and decides nothing: where it fails, each worker fetches for itself.
+//! may). Nothing can be deleted there, so both live in one of [`SLOTS`] slots, chosen by a hash: whoever comes with a thousand
+//! subjects leaves no more behind. The value says which address it is of. Where two addresses share a slot, the newer set has
+//! it, and the lease is whose is taken. Sharing saves fetches and decides nothing: where it fails, each worker fetches for
+//! itself.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,6 +23,13 @@ use super::policy::{FetchReason, KeyPolicy};
 
 /// Workers read the same clock, but not at the same moment.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// In how many places key sets are shared. A worker keeps 64 sets, and a bank has a handful of Hubs; a set takes some 36 KB, so
+/// that all are below 10 MB.
+pub(super) const SLOTS: u16 = 256;
+
+/// Tells what is stored of one address from that of another in the same slot.
+type Owner = [u8; 32];
 
 /// What the workers know together.
 #[derive(Debug)]
@@ -71,9 +81,9 @@ impl SharedKeys {
         url: &HttpUrl,
         known: Option<UnixTime>,
     ) -> Option<(KeySet, UnixTime)> {
-        let name = self.name("set", url);
+        let (name, owner) = self.slot("set", url);
         let stored = self.data.read(&name).ok()??;
-        let (fetched, jwks) = split_set(envelope::open(&name, &stored.value).ok()?)?;
+        let (fetched, jwks) = split_set(envelope::open(&name, &stored.value).ok()?.strip_prefix(&owner)?)?;
         // Of a set from the future nobody knows the age.
         if known.is_some_and(|known| fetched <= known) || fetched > now.after(CLOCK_TOLERANCE) {
             return None;
@@ -83,11 +93,11 @@ impl SharedKeys {
 
     /// Shows a set that was just fetched to the others.
     pub(super) fn publish(&self, fetched: UnixTime, url: &HttpUrl, keys: &KeySet) {
-        let name = self.name("set", url);
-        let payload = [fetched.as_millis().to_be_bytes().as_slice(), keys.to_jwks().as_bytes()].concat();
+        let (name, owner) = self.slot("set", url);
+        let payload = [owner.as_slice(), &fetched.as_millis().to_be_bytes(), keys.to_jwks().as_bytes()].concat();
         envelope::update(&*self.data, &name, |stored| {
             let newer = stored
-                .and_then(split_set)
+                .and_then(|stored| split_set(stored.strip_prefix(&owner)?))
                 .is_some_and(|(other, _)| other > fetched && other <= fetched.after(CLOCK_TOLERANCE));
             if newer { envelope::Change::Leave(()) } else { envelope::Change::Write(payload.clone(), ()) }
         });
@@ -95,8 +105,15 @@ impl SharedKeys {
 
     /// Asks for the lease.
     pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: FetchReason, policy: &KeyPolicy) -> LeaseAnswer {
-        let claimed = envelope::update(&*self.data, &self.name("turn", url), |stored| {
-            let lease = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::FREE);
+        let (name, owner) = self.slot("turn", url);
+        let claimed = envelope::update(&*self.data, &name, |stored| {
+            let lease = match FetchLease::of(stored, &owner) {
+                Found::Own(lease) => lease,
+                Found::Other(other) if other.is_taken(now, policy) => {
+                    return envelope::Change::Leave(LeaseAnswer::Granted { failures: 0 });
+                }
+                Found::Other(_) | Found::Nothing => FetchLease::FREE,
+            };
             if lease.is_taken(now, policy) {
                 return envelope::Change::Leave(LeaseAnswer::Held(lease.fetching_until));
             }
@@ -108,26 +125,32 @@ impl SharedKeys {
                 FetchReason::UnknownKeyId => now.after(policy.refetch_cooldown),
             };
             let taken = FetchLease { fetching_until: now.after(policy.patience()), cooling_until, ..lease };
-            envelope::Change::Write(taken.encode(), LeaseAnswer::Granted { failures: lease.failures })
+            envelope::Change::Write(taken.encode(&owner), LeaseAnswer::Granted { failures: lease.failures })
         });
         claimed.unwrap_or(LeaseAnswer::Granted { failures: 0 })
     }
 
     /// Gives the lease back after a fetch: with the pause that follows a failure, and how many there were in a row.
     pub(super) fn release(&self, url: &HttpUrl, failure: Option<(UnixTime, u32)>) {
-        envelope::update(&*self.data, &self.name("turn", url), |stored| {
-            let lease = stored.and_then(FetchLease::decode).unwrap_or(FetchLease::FREE);
+        let (name, owner) = self.slot("turn", url);
+        envelope::update(&*self.data, &name, |stored| {
+            let lease = match FetchLease::of(stored, &owner) {
+                Found::Own(lease) => lease,
+                Found::Other(_) => return envelope::Change::Leave(()),
+                Found::Nothing => FetchLease::FREE,
+            };
             let (not_before, failures) = failure.unwrap_or((UnixTime::EPOCH, 0));
             let free = FetchLease { fetching_until: UnixTime::EPOCH, not_before, failures, ..lease };
-            envelope::Change::Write(free.encode(), ())
+            envelope::Change::Write(free.encode(&owner), ())
         });
     }
 
     /// Whether another worker is still fetching; if not, the end of the pause that it left.
     pub(super) fn is_taken(&self, now: UnixTime, url: &HttpUrl, policy: &KeyPolicy) -> Result<(), Option<UnixTime>> {
-        let name = self.name("turn", url);
+        let (name, owner) = self.slot("turn", url);
         let stored = self.data.read(&name).ok().flatten();
-        let lease = stored.and_then(|stored| FetchLease::decode(envelope::open(&name, &stored.value).ok()?));
+        let lease = stored
+            .and_then(|stored| FetchLease::decode(envelope::open(&name, &stored.value).ok()?.strip_prefix(&owner)?));
         match lease {
             Some(lease) if lease.is_taken(now, policy) => Ok(()),
             Some(lease) => Err(lease.pause(now, FetchReason::Age, policy)),
@@ -135,15 +158,36 @@ impl SharedKeys {
         }
     }
 
-    fn name(&self, kind: &str, url: &HttpUrl) -> String {
-        let mut name = format!("hub-auth-filter/jwks/{kind}/");
-        let digest = Sha256::new().chain_update(&self.sharing_group).chain_update(url.as_str()).finalize();
-        name.extend(digest.into_iter().flat_map(hex::lower));
-        name
+    /// The name of the slot, and what tells the address from others there.
+    pub(super) fn slot(&self, kind: &str, url: &HttpUrl) -> (String, Owner) {
+        let owner: Owner = Sha256::new().chain_update(&self.sharing_group).chain_update(url.as_str()).finalize().into();
+        let slot = owner.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes)).checked_rem(SLOTS).unwrap_or(0);
+        let mut name = format!("hub-auth-filter/jwks/2/{kind}/{slot}/");
+        name.extend(Sha256::digest(&self.sharing_group).into_iter().flat_map(hex::lower));
+        (name, owner)
     }
 }
 
+/// The lease that is found in a slot.
+enum Found {
+    /// That of the address.
+    Own(FetchLease),
+    /// That of another address.
+    Other(FetchLease),
+    /// None.
+    Nothing,
+}
+
 impl FetchLease {
+    fn of(stored: Option<&[u8]>, owner: &Owner) -> Found {
+        let Some((whose, lease)) = stored.and_then(<[u8]>::split_first_chunk::<32>) else { return Found::Nothing };
+        match Self::decode(lease) {
+            Some(lease) if whose == owner => Found::Own(lease),
+            Some(lease) => Found::Other(lease),
+            None => Found::Nothing,
+        }
+    }
+
     const FREE: Self = Self {
         fetching_until: UnixTime::EPOCH,
         not_before: UnixTime::EPOCH,
@@ -165,10 +209,10 @@ impl FetchLease {
         cooling.then_some(self.cooling_until)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, owner: &Owner) -> Vec<u8> {
         let times =
             [self.fetching_until, self.not_before, self.cooling_until].map(|time| time.as_millis().to_be_bytes());
-        [times.as_flattened(), &self.failures.to_be_bytes()].concat()
+        [owner.as_slice(), times.as_flattened(), &self.failures.to_be_bytes()].concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -193,4 +237,86 @@ fn split_set(payload: &[u8]) -> Option<(UnixTime, &[u8])> {
 fn is_within(now: UnixTime, end: UnixTime, longest: Duration) -> bool {
     let left = now.until(end);
     !left.is_zero() && left <= longest.saturating_add(CLOCK_TOLERANCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::testing::{SharedMemory, SigningKey};
+
+    fn policy() -> KeyPolicy {
+        KeyPolicy {
+            upstream: "keystore".to_owned(),
+            algorithms: vec![Algorithm::Ps256],
+            max_age: Duration::from_secs(600),
+            timeout: Duration::from_secs(5),
+            refetch_cooldown: Duration::from_secs(30),
+        }
+    }
+
+    fn shared() -> SharedKeys {
+        SharedKeys::new(Rc::new(SharedMemory::default()), &policy())
+    }
+
+    fn url(n: usize) -> HttpUrl {
+        HttpUrl::parse(&format!("https://keystore.test/{n}/application.jwks")).unwrap()
+    }
+
+    fn keys(kid: &str) -> KeySet {
+        KeySet::parse(&SigningKey::first().jwks(kid), &[Algorithm::Ps256]).unwrap()
+    }
+
+    /// Two addresses with one slot.
+    fn neighbours(shared: &SharedKeys) -> [HttpUrl; 2] {
+        let mut seen = BTreeMap::new();
+        let mut pairs = (0..).filter_map(|n| Some([url(seen.insert(shared.slot("set", &url(n)).0, n)?), url(n)]));
+        pairs.next().unwrap()
+    }
+
+    fn kid_of(shared: &SharedKeys, url: &HttpUrl) -> Option<&'static str> {
+        let (set, _) = shared.newer_set(UnixTime::from_secs(100), url, None)?;
+        ["a", "b"].into_iter().find(|kid| set.key(kid, Algorithm::Ps256).is_some())
+    }
+
+    /// Issue 15: a thousand subjects left 36 MB for ever.
+    #[test]
+    fn a_thousand_addresses_take_no_more_than_the_slots() {
+        let shared = shared();
+        for kind in ["set", "turn"] {
+            let names: BTreeMap<_, _> = (0..5_000).map(|n| shared.slot(kind, &url(n))).collect();
+            assert_eq!(names.len(), usize::from(SLOTS), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_set_in_a_shared_slot_is_never_taken_for_that_of_another_address() {
+        let shared = shared();
+        let [one, other] = neighbours(&shared);
+        let now = UnixTime::from_secs(100);
+        shared.publish(now, &one, &keys("a"));
+        assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [Some("a"), None]);
+        shared.publish(now, &other, &keys("b"));
+        assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [None, Some("b")]);
+        shared.publish(UnixTime::from_secs(50), &one, &keys("a"));
+        assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [Some("a"), None], "the last one has it");
+    }
+
+    #[test]
+    fn a_lease_in_a_shared_slot_holds_nobody_else_up_and_is_not_lost_while_it_is_taken() {
+        let shared = shared();
+        let [one, other] = neighbours(&shared);
+        let now = UnixTime::from_secs(100);
+        let claim = |url| shared.claim(now, url, FetchReason::Age, &policy());
+        let granted = LeaseAnswer::Granted { failures: 0 };
+        assert_eq!([claim(&one), claim(&other)], [granted, granted]);
+        assert!(matches!(claim(&one), LeaseAnswer::Held(_)), "it is still there");
+        assert_eq!(shared.is_taken(now, &other, &policy()), Err(None));
+        shared.release(&other, Some((now.after(Duration::from_secs(9)), 3)));
+        assert!(matches!(claim(&one), LeaseAnswer::Held(_)), "what the other gives back is not this one's");
+        shared.release(&one, None);
+        assert_eq!(claim(&other), granted);
+        assert!(matches!(claim(&other), LeaseAnswer::Held(_)), "it is free for the other");
+    }
 }
