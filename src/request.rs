@@ -54,7 +54,7 @@ pub(crate) struct ResponseFacts {
 }
 
 /// What the gateway gives for one token. Nothing in it need be secret, and none of it has to be good: see `signing::nonce`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NonceInput {
     /// From the gateway's generator of random numbers, if it has one.
     pub random: Option<[u8; 32]>,
@@ -65,7 +65,7 @@ pub struct NonceInput {
 }
 
 /// Ids that others gave the request (spec §3). They are only ever logged and echoed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Correlation {
     /// The gateway's own id of the request. Inbound it is asked for only when there is something to tell of it.
     pub request_id: Option<Vec<u8>>,
@@ -78,7 +78,7 @@ pub struct Correlation {
 }
 
 /// The headers that mean something only by configuration, in lower case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ConfiguredHeaders {
     /// The one that carries the client certificate.
     pub forwarded_certificate: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) const MAX_ANSWER_LENGTH: usize = 256 * 1024;
 
 /// The answer to a callout, as the gateway gives it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// `:status`; absent where no answer came.
     pub status: Option<Vec<u8>>,
@@ -21,7 +21,7 @@ pub struct Answer {
 }
 
 /// The body of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Body {
     /// It was announced and could not be read.
     #[default]
