@@ -106,8 +106,7 @@ impl IntrospectionCache {
     }
 
     /// Takes the answer to a call, or why there is none, and for how long the server wants to be left alone, if it said so.
-    /// `None` if the call was given up before and does not count any
-    /// more.
+    /// `None` if the call was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: UnixTime,

@@ -40,8 +40,7 @@ pub(super) fn obtain(
     wanted: Wanted<'_>,
 ) -> ForAll {
     let policy = fetcher.policy;
-    let valid = entry.has_valid_keys(now, policy.max_age);
-    if valid && wanted.is_in(entry) {
+    if entry.has_valid_keys(now, policy.max_age) && wanted.is_in(entry) {
         return ForAll::Nothing;
     }
     if entry.is_fetching(now) && !entry.is_fetched_elsewhere() {

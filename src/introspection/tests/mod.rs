@@ -239,7 +239,7 @@ fn odd_answers() -> Vec<(&'static str, Result<Vec<u8>, CalloutError>)> {
         .collect()
 }
 
-/// Issue 15: one odd token a second kept everybody out.
+/// Otherwise one odd token a second would keep everybody out.
 #[test]
 fn what_is_said_of_one_odd_token_starts_no_pause_for_others() {
     for gateway in [GatewayKind::Envoy, GatewayKind::Kong] {

@@ -207,7 +207,7 @@ fn a_kid_names_one_key_of_each_type() {
     assert!(again.key("k", Es256).is_none() && again.key("k", Ps256).is_some() && again.len() == 1);
 }
 
-/// Issue 15: a set with the same key twice under one kid had none of it.
+/// Servers publish a key once for each certificate.
 #[test]
 fn a_key_that_is_published_twice_is_one_key() {
     let certificate = |x5c: &str| jwk(|jwk| jwk["x5c"] = json!([x5c]));
@@ -254,7 +254,7 @@ fn a_key_that_is_published_for_two_algorithms_verifies_both_and_no_other() {
     }
 }
 
-/// Issue 15: what real servers write, and what nothing is lost by reading.
+/// Nothing is lost by reading this.
 #[test]
 fn a_key_is_read_as_real_servers_write_it() {
     type Change = Box<dyn FnOnce(&mut Json)>;

@@ -265,7 +265,7 @@ fn no_bit_of_a_value_can_be_changed_so_that_a_token_passes_twice() {
     }
 }
 
-/// Issue 15: what was begun anew after a loss was reckoned by the shorter life, and a longer one was let in twice.
+/// What is begun anew after a loss is reckoned by the life that its guard knows.
 #[test]
 fn a_guard_of_shorter_lives_forgets_nothing_for_one_of_longer_lives() {
     for (shorter, longer) in [(20_000, 320_000), (319_999, 320_000), (0, 86_420_000)] {
