@@ -61,6 +61,12 @@ pub mod time {
 }
 
 /// See the module of this name.
+#[cfg(not(target_family = "wasm"))]
+pub mod trial {
+    pub use crate::trial::{Check, KeySetView, Outcome, Trial, UsableKey};
+}
+
+/// See the module of this name.
 pub mod url {
     pub use crate::url::{HttpUrl, Scheme};
 }
