@@ -1,6 +1,7 @@
 //! What the tool is told on the command line.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
@@ -23,6 +24,17 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if nothing is wrong, 1 if something is (with --strict also for warnings), 2 if the check could not be made.
     Check(Check),
+    /// Says which check of the filter a token of JWT Auth passes, fails, or does not reach.
+    ///
+    /// The filter's own code decides, with the certificate as the gateway would have verified it. This is for the operator's own terminal:
+    /// values of the token are shown.
+    ///
+    /// Exit status: 0 if the token would be accepted, 1 if it would be refused, 2 if that cannot be said.
+    Explain(Explain),
+    /// Shows a key set as the filter sees it: which keys are used, and why others are not.
+    ///
+    /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
+    Jwks(Jwks),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
@@ -47,6 +59,52 @@ pub(crate) struct Check {
     pub(crate) strict: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The token, or a file that has it; - reads it from standard input.
+    pub(crate) token: String,
+    /// The client certificate that came with it, in PEM. Of a chain the first.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) certificate: PathBuf,
+    /// The filter's configuration, in any file that check reads. Without it, pins and audiences are not checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The key set, in place of the address that follows from the certificate.
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) jwks: Option<String>,
+    /// CAs that the keystore's certificate is checked with, in PEM, in place of the system's.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The time to check at, as in 2026-11-29T20:00:00Z, in place of now.
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| humantime::parse_rfc3339(text))]
+    pub(crate) at: Option<SystemTime>,
+    /// What the header o3-provider-id says.
+    #[arg(long, value_name = "ID")]
+    pub(crate) provider_id: Option<String>,
+    /// Whose keystore is asked without a configuration.
+    #[arg(long, value_enum, default_value = "sandbox")]
+    pub(crate) environment: Side,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Jwks {
+    /// A file, or an https:// address.
+    #[arg(value_name = "FILE|URL")]
+    pub(crate) source: String,
+    /// CAs that the server's certificate is checked with, in PEM, in place of the system's.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Takes keys for all algorithms of access tokens, not only for JWT Auth's PS256.
+    #[arg(long)]
+    pub(crate) access_tokens: bool,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKey {
     /// Makes a key of 256 bits, and the entry of the configuration for it. The key is shown once, here.
@@ -69,6 +127,13 @@ pub(crate) enum Gateway {
     Envoy,
     Kong,
     Apisix,
+}
+
+/// One of the Trust Framework's two environments.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Side {
+    Sandbox,
+    Production,
 }
 
 /// How findings are printed.

@@ -6,7 +6,10 @@ mod check;
 mod configurations;
 mod document;
 mod environment;
+mod explain;
+mod fetch;
 mod findings;
+mod jwks;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -39,6 +42,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> io::Result<u8> {
     match arguments.command {
         Command::Check(arguments) => check(&arguments),
+        Command::Explain(arguments) => {
+            let accepted = explain::explain(&arguments, &mut io::stdout().lock())?;
+            Ok(if accepted { 0 } else { WRONG })
+        }
+        Command::Jwks(arguments) => {
+            let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
+            Ok(if usable { 0 } else { WRONG })
+        }
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
             Ok(0)

@@ -9,24 +9,14 @@ use hub_auth_filter::facade::shared_data::{NoSharedData, SharedData};
 
 use super::{Checked, Subject};
 use crate::configurations::{Configuration, Form};
-use crate::environment::stand_in;
+use crate::environment::{Environment, stand_in};
 use crate::findings::Severity;
 
 /// Checks one configuration as the filter would at its start.
 pub(super) fn check(subject: &mut Subject<'_>, configuration: Configuration) -> Checked {
     check_form(subject, &configuration);
-    let missing = subject.settings.environment;
-    let read = |name: &str| missing.get(name);
-    let mut config = Config::parse_with(configuration.text.as_bytes(), &GatewayKind::known(), &read);
-    let unset = missing.take_missing();
-    if !unset.is_empty() {
-        note_unset(subject, &configuration, &unset);
-        // Once more with stand-ins, so that nothing else stays hidden.
-        let private_keys = named_as_private_keys(&configuration);
-        let read = |name: &str| Some(missing.get(name).unwrap_or_else(|| stand_in(private_keys.contains(name))));
-        config = Config::parse_with(configuration.text.as_bytes(), &GatewayKind::known(), &read);
-        let _ = missing.take_missing();
-    }
+    let (config, unset) = parse(&configuration, subject.settings.environment);
+    note_unset(subject, &configuration, &unset);
     match config {
         Ok(config) => {
             add_lines(subject, &configuration, config.warnings(), "warning");
@@ -40,6 +30,25 @@ pub(super) fn check(subject: &mut Subject<'_>, configuration: Configuration) -> 
             Checked { configuration, config: None }
         }
     }
+}
+
+/// What the filter makes of a configuration, and the variables that it names and that are not set here: others stand in for
+/// them, so that they hide nothing else.
+pub(crate) fn parse(
+    configuration: &Configuration,
+    environment: &Environment,
+) -> (Result<Config, ConfigErrors>, BTreeSet<String>) {
+    let bytes = configuration.text.as_bytes();
+    let config = Config::parse_with(bytes, &GatewayKind::known(), &|name| environment.get(name));
+    let unset = environment.take_missing();
+    if unset.is_empty() {
+        return (config, unset);
+    }
+    let private_keys = named_as_private_keys(configuration);
+    let read = |name: &str| Some(environment.get(name).unwrap_or_else(|| stand_in(private_keys.contains(name))));
+    let config = Config::parse_with(bytes, &GatewayKind::known(), &read);
+    environment.take_missing();
+    (config, unset)
 }
 
 fn check_form(subject: &mut Subject<'_>, configuration: &Configuration) {

@@ -2,7 +2,7 @@
 //! gateway around it.
 
 mod apisix;
-mod core;
+pub(crate) mod core;
 mod environments;
 mod envoy;
 mod kong;

@@ -8,7 +8,9 @@
 
 mod api_key;
 mod check;
+mod explain;
 mod gateways;
+mod jwks;
 mod kubernetes;
 
 use std::path::{Path, PathBuf};

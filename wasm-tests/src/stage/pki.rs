@@ -224,6 +224,12 @@ impl Pki {
         self.public.der().clone()
     }
 
+    /// What a server of these names presents, from the public CA.
+    #[must_use]
+    pub fn public_server(&self, names: &[&str]) -> Identity {
+        server(names, &self.public)
+    }
+
     /// A transport certificate for any subject, from the issuing CA.
     #[must_use]
     pub fn client(&self, subject: &Subject) -> Identity {
