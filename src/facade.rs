@@ -51,7 +51,9 @@ pub mod shared_data {
 pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
-    pub use crate::signing::remote::{AnswerFault, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit};
+    pub use crate::signing::remote::{
+        AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+    };
     pub use crate::signing::token::UnsignedToken;
 }
 

@@ -146,7 +146,7 @@ impl AuthMethod {
                 self.introspection()?.finish(now, id, token, answer, retry_after).map(CalloutReport::from)
             }
             // Methods ask for no signatures.
-            CalloutSubject::Signature(_) => None,
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
         }
     }
 

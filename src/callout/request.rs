@@ -35,6 +35,8 @@ pub enum CalloutSubject {
     Token(TokenDigest),
     /// The signature of the token on a request or its response.
     Signature(RequestId),
+    /// The public keys of the remote signer.
+    SignerKeys,
 }
 
 /// An HTTP request. Its headers and its body may hold secrets, so it does not print them.

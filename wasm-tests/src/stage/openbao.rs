@@ -25,8 +25,21 @@ pub const KEY: &str = "sig4";
 /// Where it signs as `PS256` does.
 pub const SIGN_PATH: &str = "/v1/transit/sign/sig4/sha2-256";
 
-/// The policy of the gateway's tokens: signing with this key, and nothing else.
-const POLICY: &str = r#"path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }"#;
+/// Where it tells the public keys.
+pub const KEY_PATH: &str = "/v1/transit/keys/sig4";
+
+/// The policies: that of the gateway's tokens, which may sign with this key and read its public half, and nothing else; and that of
+/// tokens that may sign alone, where the public key is configured.
+const POLICIES: [(&str, &str); 2] = [
+    (
+        "gateway",
+        r#"
+            path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }
+            path "transit/keys/sig4" { capabilities = ["read"] }
+        "#,
+    ),
+    ("signing", r#"path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }"#),
+];
 /// What `make openbao` makes.
 const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/openbao/bao");
 /// Starting takes a second or so; a loaded machine may need much more.
@@ -161,10 +174,19 @@ impl Drop for OpenBao {
 }
 
 impl Transit<'_> {
-    /// A token that may sign with the key and do nothing else, for so many seconds.
+    /// A token that may sign with the key, read its public half and do nothing else, for so many seconds.
     pub async fn token(&self, seconds: u64) -> String {
+        self.token_with("gateway", seconds).await
+    }
+
+    /// A token that may sign with the key and do nothing else, for so many seconds.
+    pub async fn signing_token(&self, seconds: u64) -> String {
+        self.token_with("signing", seconds).await
+    }
+
+    async fn token_with(&self, policy: &str, seconds: u64) -> String {
         let grant = json!({
-            "policies": ["gateway"], "no_default_policy": true, "ttl": format!("{seconds}s"), "renewable": false,
+            "policies": [policy], "no_default_policy": true, "ttl": format!("{seconds}s"), "renewable": false,
         });
         text(&self.demand("POST", "/v1/auth/token/create", &grant).await["auth"]["client_token"])
     }
@@ -190,6 +212,14 @@ impl Transit<'_> {
         self.server.send(&self.namespace.map_or(asked.clone(), |name| asked.header("x-vault-namespace", name))).await
     }
 
+    /// Takes the key away and makes another of this type under its name, whose versions begin anew.
+    pub async fn replace_key(&self, kind: &str) {
+        let path = format!("/v1/{MOUNT}/keys/{KEY}");
+        self.demand("POST", &format!("{path}/config"), &json!({"deletion_allowed": true})).await;
+        self.demand("DELETE", &path, &Value::Null).await;
+        self.demand("POST", &path, &json!({"type": kind})).await;
+    }
+
     /// Makes a new version of the key, which signs from now on.
     pub async fn rotate(&self) {
         self.demand("POST", &format!("/v1/{MOUNT}/keys/{KEY}/rotate"), &json!({})).await;
@@ -209,7 +239,9 @@ impl Transit<'_> {
     async fn set_up(&self) {
         self.demand("POST", &format!("/v1/sys/mounts/{MOUNT}"), &json!({"type": "transit"})).await;
         self.demand("POST", &format!("/v1/{MOUNT}/keys/{KEY}"), &json!({"type": "rsa-2048"})).await;
-        self.demand("PUT", "/v1/sys/policies/acl/gateway", &json!({"policy": POLICY})).await;
+        for (name, policy) in POLICIES {
+            self.demand("PUT", &format!("/v1/sys/policies/acl/{name}"), &json!({"policy": policy})).await;
+        }
     }
 
     async fn demand(&self, method: &str, path: &str, body: &Value) -> Value {

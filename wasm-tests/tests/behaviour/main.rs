@@ -25,4 +25,5 @@ mod responses;
 mod scene;
 mod sequences;
 mod service_initiation;
+mod signer_keys;
 mod token_cache;
