@@ -27,7 +27,6 @@ use super::token::UnsignedToken;
 
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
-pub(crate) use public_keys::MAX_VERSIONS;
 pub(crate) use signer::{RemoteSignature, RemoteSigner};
 pub use step::{Need, PendingToken, RemoteStep};
 pub use vault_transit::VaultTransit;

@@ -16,10 +16,6 @@ use crate::time::UnixTime;
 use super::error::AnswerFault;
 use super::signer::RemoteSignature;
 
-/// The most versions of the key that are kept, the newest: after a rotation a signer that is behind its leader still signs with
-/// the one before.
-pub(crate) const MAX_VERSIONS: usize = 8;
-
 /// How long no more keys are fetched for signatures that do not verify, after that was in vain: a signer that signs otherwise
 /// would be asked twice for each token.
 const REFETCH_PAUSE: Duration = Duration::from_secs(10);
@@ -108,11 +104,10 @@ impl PublicKeys {
     }
 
     /// Takes over what a fetch brought, unless one that began later has been faster.
-    pub(super) fn learn(&mut self, ended: &InFlight<()>, mut keys: Vec<(u32, RsaPublicKey)>) {
+    pub(super) fn learn(&mut self, ended: &InFlight<()>, keys: Vec<(u32, RsaPublicKey)>) {
         self.backoff.reset();
         self.fetches.succeeded(ended.id(), &());
         if matches!(self.known, Known::Told(_)) && !ended.is_outdated() {
-            keys.truncate(MAX_VERSIONS);
             self.known = Known::Told(keys);
         }
     }

@@ -24,7 +24,7 @@ pub trait RemoteSigner {
     fn key_request(&self, timeout: Duration) -> Request;
 
     /// The public keys in a complete answer, the one that signs now among them, with the version that a signature by each names: at
-    /// least one, and at most [`MAX_VERSIONS`](super::MAX_VERSIONS).
+    /// least one, and a bounded number.
     ///
     /// # Errors
     /// What is wrong with the answer, for the log.

@@ -10,7 +10,7 @@ use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Level, Module, Upstream
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, SigningKey};
 
-use super::outbound::{bank, call, trail};
+use super::outbound::{bank, call, claims_as, sent, trail};
 use super::remote_signer::{ENGINE, SECRET, assert_nothing_secret_is_logged, claims, right, signature_by, start, with};
 use super::scene::{Host, apply, every_engine, every_gateway, outcome, seconds, send};
 
@@ -187,7 +187,7 @@ fn after_a_rotation_the_new_key_is_fetched_for_the_signature_that_came(host: Hos
     claims(&send(&gateway, call()));
     is_rotated.set(true);
     for _ in 0..2 {
-        super::outbound::claims_by(next_key(), &super::outbound::sent(&send(&gateway, call())));
+        claims_as(&key().kid, next_key(), &sent(&send(&gateway, call())));
     }
     assert_eq!(methods(&gateway), ["GET", "POST", "POST", "GET", "POST"]);
     assert!(is_logged(&gateway, "fetching its public keys"));
@@ -326,11 +326,18 @@ fn whatever_a_host_does_during_the_fetch_nothing_leaves_unsigned(host: Host) {
         for status in [1_u32, 2, 10, u32::MAX] {
             for nth in [None, Some(1), Some(2), Some(3)] {
                 let gateway = host.with(&unpinned(json!({}))).environment("BAO_TOKEN", SECRET).log_level(Level::Trace);
-                let gateway = gateway.upstream(ENGINE, engine(first_key, right));
+                // What it was told before the fault is that there is no key yet.
+                let calls = Cell::new(0);
+                let tell = move || {
+                    calls.set(calls.get() + 1);
+                    if calls.get() <= 2 { Answer::status(500).body("{}") } else { first_key() }
+                };
+                let gateway = gateway.upstream(ENGINE, engine(tell, right));
                 let gateway = host
                     .expecting_what_holding_in_vain_does(gateway)
                     .start(Module::release())
                     .expect("the gateway starts");
+                assert_eq!(outcome(&send(&gateway, call())), "GenericRecoverableError");
                 let fault = Fault::host_call(import).returns(status);
                 gateway.fault(nth.map_or(fault.clone(), |nth| fault.only_nth(nth)));
                 gateway.worker(0).send(call()).disconnect();

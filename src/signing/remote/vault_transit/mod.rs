@@ -16,8 +16,11 @@ use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::MAX_VERSIONS;
 use super::signer::{Limits, RemoteSignature, RemoteSigner};
+
+/// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
+/// the one before.
+const KEPT_VERSIONS: u32 = 8;
 
 const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
 const NO_SIGNATURE: &str = "the answer has no data.signature";
@@ -98,7 +101,7 @@ impl RemoteSigner for VaultTransit {
         }
     }
 
-    /// The version that is configured, or the newest ones. One that is no key for `PS256` does not count, unless it is the one that signs.
+    /// The version that is configured, or the newest and those shortly before it. One that is no key for `PS256` does not count, unless it is the one that signs.
     fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str> {
         let Ok(Value::Object(members)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
         let Some(Value::Object(data)) = members.member("data") else { return Err(NO_KEYS) };
@@ -110,12 +113,20 @@ impl RemoteSigner for VaultTransit {
         if let Some(configured) = self.settings.key_version {
             versions.retain(|(version, _)| *version == configured);
         }
-        versions.sort_unstable_by_key(|(version, _)| std::cmp::Reverse(*version));
-        versions.truncate(MAX_VERSIONS);
-        let (signs, before) = versions.split_first().ok_or(NO_SUCH_VERSION)?;
-        let usable = |(version, pem): &(u32, &str)| Some((*version, RsaPublicKey::from_pem(pem).ok()?));
-        let signs = usable(signs).ok_or(NOT_RSA)?;
-        Ok([signs].into_iter().chain(before.iter().filter_map(usable)).collect())
+        let newest = versions.iter().map(|(version, _)| *version).max().ok_or(NO_SUCH_VERSION)?;
+        let mut keys = Vec::new();
+        for (version, pem) in versions {
+            // Versions are counted; between them some may be missing.
+            if newest.saturating_sub(version) >= KEPT_VERSIONS {
+                continue;
+            }
+            match RsaPublicKey::from_pem(pem) {
+                Ok(key) => keys.push((version, key)),
+                Err(_) if version == newest => return Err(NOT_RSA),
+                Err(_) => {}
+            }
+        }
+        Ok(keys)
     }
 
     fn read(&self, body: &[u8]) -> Result<RemoteSignature, &'static str> {
