@@ -15,6 +15,7 @@ mod health_checks;
 mod host;
 mod hostile_host;
 mod house;
+mod introspection;
 mod keys;
 mod outbound;
 mod records;

@@ -87,6 +87,8 @@ impl RemoteSigner for VaultTransit {
             headers,
             body: to_json(&body).into_bytes(),
             timeout,
+            // Who asks tries once more itself.
+            may_be_repeated: false,
         }
     }
 
@@ -98,6 +100,8 @@ impl RemoteSigner for VaultTransit {
             headers: self.headers(),
             body: Vec::new(),
             timeout,
+            // Who asks tries once more itself.
+            may_be_repeated: false,
         }
     }
 

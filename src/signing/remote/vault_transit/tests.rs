@@ -215,7 +215,7 @@ fn read_keys(settings: &config::VaultTransit, body: impl AsRef<[u8]>) -> Result<
 #[test]
 fn the_public_keys_are_asked_for_without_a_body() {
     let settings = config::VaultTransit { namespace: Some("bank".into()), ..settings() };
-    let Request { upstream, method, url, headers, body, timeout } =
+    let Request { upstream, method, url, headers, body, timeout, .. } =
         VaultTransit::new(settings).key_request(Duration::from_secs(2));
     assert_eq!((upstream.as_str(), method, url.as_str()), ("bao", "GET", "https://bao.example/v1/transit/keys/sig4"));
     let expected = [
