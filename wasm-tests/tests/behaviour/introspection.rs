@@ -1,5 +1,5 @@
 //! What becomes of questions to the authorisation server that end without an answer (RFC 7662; spec §2.3): a connection that ended is
-//! not a server that fails.
+//! not a server that fails, and a client that hangs up keeps nobody from asking.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -92,4 +92,45 @@ fn what_was_answered_is_not_asked_again(host: Host) {
         assert!(exchange.reply().is_some(), "{what}");
         assert_eq!(asked.get(), 1, "{what}");
     }
+}
+
+/// Has the server fail, and one request find out whether it is back, to which the server says nothing.
+fn probing(host: Host) -> (Gateway, Rc<Cell<usize>>, Exchange) {
+    let (gateway, asked) = asking(host, vec![Answer::status(500).body("{}"), Answer::never()]);
+    assert_eq!(status(&send(&gateway, with("first"))), 503);
+    gateway.advance(seconds(1));
+    let probe = gateway.worker(0).send(with("probe"));
+    assert_eq!((outcome(&probe).as_str(), asked.get()), ("pending", 2));
+    assert_eq!(status(&send(&gateway, with("second"))), 503, "one finds out for all");
+    assert_eq!(asked.get(), 2);
+    (gateway, asked, probe)
+}
+
+#[apply(every_gateway)]
+fn a_client_that_hangs_up_keeps_nobody_from_asking_whether_the_server_is_back(host: Host) {
+    let (gateway, asked, probe) = probing(host);
+    probe.disconnect();
+    let is_told = host.notices_hang_ups && !host.shares_callouts;
+    if is_told {
+        assert_eq!((judge(&gateway, with("second")).as_str(), asked.get()), ("admitted", 3));
+    } else {
+        assert_eq!((status(&send(&gateway, with("second"))), asked.get()), (503, 2));
+    }
+    // The end of the question itself, or of the pause after it, is the latest at which others may ask.
+    gateway.advance(seconds(5));
+    assert_eq!(judge(&gateway, with("third")), "admitted");
+}
+
+#[apply(every_gateway)]
+fn clients_that_ask_and_hang_up_have_a_failing_server_asked_within_bounds(host: Host) {
+    let mut answers = vec![Answer::status(500).body("{}")];
+    answers.extend(vec![Answer::never(); 100]);
+    let (gateway, asked) = asking(host, answers);
+    assert_eq!(status(&send(&gateway, with("first"))), 503);
+    gateway.advance(seconds(1));
+    for n in 0..50 {
+        gateway.worker(0).send(with(&format!("t{n}"))).disconnect();
+    }
+    let calls = asked.get();
+    assert!(calls <= 6, "{calls} questions");
 }
