@@ -203,7 +203,7 @@ impl TokenIssuer {
             Ok(count) => format!("fetched {count} public keys of the remote signer"),
             Err(error) => format!("no public key of the remote signer: {}", remote.explain_keys(error)),
         };
-        let report = CalloutReport { callout: fetch, kind: CalloutKind::Signer, is_success: result.is_ok(), text };
+        let report = CalloutReport { callout: fetch, kind: CalloutKind::SignerKeys, is_success: result.is_ok(), text };
         Some(FinishedKeys { report, warning, keys: result.map(drop) })
     }
 

@@ -110,6 +110,7 @@ fn probing(host: Host) -> (Gateway, Rc<Cell<usize>>, Exchange) {
 fn a_client_that_hangs_up_keeps_nobody_from_asking_whether_the_server_is_back(host: Host) {
     let (gateway, asked, probe) = probing(host);
     probe.disconnect();
+    gateway.settle();
     let is_told = host.notices_hang_ups && !host.shares_callouts;
     if is_told {
         assert_eq!((judge(&gateway, with("second")).as_str(), asked.get()), ("admitted", 3));
@@ -130,6 +131,7 @@ fn clients_that_ask_and_hang_up_have_a_failing_server_asked_within_bounds(host: 
     gateway.advance(seconds(1));
     for n in 0..50 {
         gateway.worker(0).send(with(&format!("t{n}"))).disconnect();
+        gateway.settle();
     }
     let calls = asked.get();
     assert!(calls <= 6, "{calls} questions");

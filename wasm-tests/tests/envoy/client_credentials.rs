@@ -341,7 +341,7 @@ async fn a_question_on_a_connection_that_the_server_has_just_ended_is_asked_once
     // What is answered is answered, also with 503.
     server.behave(Behaviour::status(503));
     let before = server.fetches().len();
-    asks_to_come_back("an error of its own", &hub_sends(&stage, "a third").await);
+    asks_to_come_back("an error of its own", &hub_sends(&stage, "third").await);
     assert_eq!(server.fetches().len() - before, 1);
 }
 
