@@ -65,6 +65,10 @@ demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy acc
 run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
 	@$(DEMO) run
 
+.PHONY: install
+install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
+	$(CARGO) install --locked --path hub-auth
+
 .PHONY: test
 test: build probe sdk-filter engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace

@@ -1,5 +1,5 @@
-//! What tests, and the module that measures RSA, use of this crate. Nothing else is public, so that the compiler finds what
-//! nobody calls any more.
+//! What the operator's tool, tests, and the module that measures RSA use of this crate. Nothing else is public, so that the compiler
+//! finds what nobody calls any more.
 
 /// See the module of this name.
 pub mod callout {
@@ -13,7 +13,7 @@ pub mod capabilities {
 
 /// See the module of this name.
 pub mod config {
-    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Signer, Signing, VaultTransit};
+    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Server, Signer, Signing, VaultTransit};
 }
 
 /// See the module of this name.
@@ -63,6 +63,12 @@ pub mod time {
 }
 
 /// See the module of this name.
+#[cfg(not(target_family = "wasm"))]
+pub mod trial {
+    pub use crate::trial::{Check, KeySetView, Outcome, Trial, UsableKey};
+}
+
+/// See the module of this name.
 pub mod url {
-    pub use crate::url::HttpUrl;
+    pub use crate::url::{HttpUrl, Scheme};
 }

@@ -316,6 +316,13 @@ impl Rejection {
         self.reason.code()
     }
 
+    /// Why.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub(crate) fn reason(&self) -> &RejectReason {
+        &self.reason
+    }
+
     /// Notes the gateway's id of the request, unless it is known.
     pub(crate) fn note_request_id(&mut self, request_id: impl FnOnce() -> Option<Vec<u8>>) {
         let known = &mut self.correlation.request_id;

@@ -9,7 +9,6 @@ mod jwks_location;
 mod origin;
 
 pub(crate) use authority::Authority;
-pub use http_url::HttpUrl;
-pub(crate) use http_url::Scheme;
+pub use http_url::{HttpUrl, Scheme};
 pub(crate) use jwks_location::{Environment, ExpandError, JwksLocation, JwksLocationError};
 pub(crate) use origin::Origin;

@@ -91,7 +91,8 @@ fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
     let remote = signer(&config);
     assert!(remote.is_remote());
     let path = "remote_signer.vault_transit.upstream";
-    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", scheme: Scheme::Https }));
+    let (authority, scheme) = ("bao.example:8200", Scheme::Https);
+    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", authority, scheme }));
     assert_eq!(config.pointer(&format!("/outbound/{}", path.replace('.', "/"))), Some(&json!("bao")));
     let plaintext = signer(&with("address", json!("http://localhost:8200")));
     assert_eq!(

@@ -140,6 +140,12 @@ impl KeySet {
         keys.all(|key| key.thumbprint() == only.thumbprint()).then_some(only)
     }
 
+    /// Their ids, in order.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|(_, keys)| keys.iter().next().is_some()).map(|(key_id, _)| key_id.as_str())
+    }
+
     /// How many keys there are: 1 to [`MAX_KEYS`].
     #[must_use]
     pub(crate) fn len(&self) -> usize {
