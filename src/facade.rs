@@ -3,7 +3,7 @@
 
 /// See the module of this name.
 pub mod callout {
-    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT};
+    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT, Wait};
 }
 
 /// See the module of this name.
@@ -51,7 +51,9 @@ pub mod shared_data {
 pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
-    pub use crate::signing::remote::{AnswerFault, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit};
+    pub use crate::signing::remote::{
+        AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+    };
     pub use crate::signing::token::UnsignedToken;
 }
 

@@ -13,6 +13,6 @@ pub(crate) mod key;
 
 pub(crate) use algorithm::Algorithm;
 pub(crate) use base64url::{base64url, to_base64url};
-pub(crate) use compact::{Header, JwsError, UnverifiedToken};
+pub(crate) use compact::{Header, JwsError, StatedKeyId, UnverifiedToken};
 pub(crate) use jwks::{JwksError, KeySet, SkippedKeys};
 pub(crate) use key::{MAX_KID_LENGTH, Thumbprint, VerificationKey};

@@ -1,6 +1,7 @@
 //! The stage for requests from the Hub to the bank: everybody whom the shipped inbound configuration deals with, and Envoy
 //! among them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -28,6 +29,7 @@ const PROVIDER_IDS: &str = r#""provider_ids": ["retail"],"#;
 pub struct Setup {
     workers: u32,
     authorisation_server: bool,
+    authorisation_server_at: Option<SocketAddr>,
     response_token: bool,
     certificate: &'static Identity,
     blocks: Vec<(String, String)>,
@@ -42,6 +44,7 @@ impl Setup {
         Self {
             workers: 1,
             authorisation_server: false,
+            authorisation_server_at: None,
             response_token: false,
             certificate,
             blocks: Vec::new(),
@@ -60,6 +63,13 @@ impl Setup {
     #[must_use]
     pub fn authorisation_server(mut self) -> Self {
         self.authorisation_server = true;
+        self
+    }
+
+    /// The same with another server at this address, which must have the name of the authorisation server.
+    #[must_use]
+    pub fn authorisation_server_at(mut self, address: SocketAddr) -> Self {
+        self.authorisation_server_at = Some(address);
         self
     }
 
@@ -145,16 +155,18 @@ impl Setup {
             .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()))
             .replace("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
             .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(parties.bank.address()));
-        if self.authorisation_server || self.response_token {
+        let started = parties.authorisation_server.as_ref().map(AuthorisationServer::address);
+        let authorisation_server = self.authorisation_server_at.or(started);
+        if authorisation_server.is_some() || self.response_token {
             stage = stage
                 .uncomment("environment_variables:")
                 .environment("INTROSPECTION_SECRET", GATEWAY_SECRET)
                 .environment("SIG4_PRIVATE_KEY", &parties.pki.bank.signing.pkcs8_pem());
         }
-        if let Some(server) = &parties.authorisation_server {
+        if let Some(address) = authorisation_server {
             stage = stage
                 .uncomment("- name: authorisation_server")
-                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(server.address()))
+                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(address))
                 .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
         }
         let stage = self.blocks.iter().fold(stage, |configuration, (first, to)| configuration.replace_block(first, to));
