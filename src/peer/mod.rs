@@ -12,14 +12,17 @@ use std::fmt;
 
 pub(crate) use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
+pub(crate) use leaf::ValidityError;
 pub(crate) use source::{PeerSource, PresentedCertificate};
 pub(crate) use subject::Subject;
 
 use fingerprint::FingerprintError;
 use forwarded::ForwardedError;
-use leaf::LeafError;
+use leaf::{LeafError, Validity};
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
+
+use crate::time::UnixTime;
 
 /// What the gateway learned about the TLS peer in this request. Nothing in it is trusted to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,15 +57,17 @@ pub struct PeerRules {
 pub(crate) struct PeerCertificate {
     subject: Subject,
     fingerprint: Option<Fingerprint>,
+    validity: Option<Validity>,
 }
 
 impl PeerCertificate {
     /// Applies the rules to the facts: first whether there is a verified certificate, then whether what is known of it
-    /// makes sense, then whether it may call.
+    /// makes sense, then whether it may call. When it may is for [`PeerCertificate::check_validity`].
     pub(crate) fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
         let presented = PresentedCertificate::by(&rules.source, facts)?;
         let fingerprint = presented.fingerprint()?;
-        let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint };
+        let validity = presented.validity()?;
+        let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint, validity };
         certificate.check_pins(rules)?;
         Ok(certificate)
     }
@@ -75,6 +80,12 @@ impl PeerCertificate {
     /// Its fingerprint, if the gateway told it.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// Whether it is valid at this moment, as far as that is known: to be asked for every request, as a certificate may end
+    /// before its connection does.
+    pub(crate) fn check_validity(&self, now: UnixTime) -> Result<(), PeerError> {
+        self.validity.map_or(Ok(()), |validity| validity.check(now)).map_err(PeerError::NotValid)
     }
 
     fn check_pins(&self, rules: &PeerRules) -> Result<(), NotPinned> {
@@ -111,6 +122,8 @@ pub(crate) enum PeerError {
     Malformed(Malformed),
     /// The certificate is sound, and is not one that may call.
     NotPinned(NotPinned),
+    /// The certificate is one that may call, and not now.
+    NotValid(ValidityError),
 }
 
 /// What about a certificate makes no sense.
@@ -161,6 +174,7 @@ impl fmt::Display for PeerError {
             Self::Missing => f.write_str("no verified client certificate"),
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::NotPinned(not_pinned) => not_pinned.fmt(f),
+            Self::NotValid(error) => error.fmt(f),
         }
     }
 }

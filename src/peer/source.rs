@@ -2,7 +2,8 @@
 //! Nothing else decides it. Whether the certificate may call is another question, and health checks do not ask it.
 
 use super::forwarded::{self, ForwardedCertificate};
-use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts, leaf};
+use super::leaf::{self, Validity};
+use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts};
 
 /// Where the peer certificate is learned from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,17 @@ impl<'f> PresentedCertificate<'f> {
             }
             Presented::Directly { .. } => Ok(None),
             Presented::ToProxy(forwarded) => Ok(forwarded.fingerprint()),
+        }
+    }
+
+    /// When it is valid, if that is known. A certificate of this connection that cannot be read is refused. What a proxy forwards
+    /// beside the subject may be missing, and says as little when it cannot be read.
+    pub(crate) fn validity(&self) -> Result<Option<Validity>, Malformed> {
+        match &self.0 {
+            Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
+                LeafCertificate::from_pem(pem).map(|leaf| Some(leaf.validity())).map_err(Malformed::Certificate)
+            }
+            _ => Ok(self.leaf().map(|leaf| leaf.validity())),
         }
     }
 

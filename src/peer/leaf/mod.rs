@@ -1,11 +1,13 @@
-//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, and the names in it
-//! (RFC 5280 §4.1.2.4) printed as gateways print them. Nothing here says that anybody vouches for the certificate.
+//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, the names in it
+//! (RFC 5280 §4.1.2.4) printed as gateways print them, and when it is valid. Nothing here says that anybody vouches for the certificate.
 
 mod print;
+mod validity;
 
 use std::fmt;
 
 use der::Tag;
+pub(crate) use validity::{Validity, ValidityError};
 use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprint;
@@ -25,6 +27,7 @@ pub struct LeafCertificate {
     fingerprint: Fingerprint,
     issuer: String,
     subject: String,
+    validity: Validity,
 }
 
 /// Why a text is not one certificate.
@@ -59,8 +62,8 @@ impl LeafCertificate {
     /// See [`LeafError`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
         let der = der_of(pem)?;
-        let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
-        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
+        let (issuer, validity, subject) = contents(&der).ok_or(LeafError::NotACertificate)?;
+        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject, validity })
     }
 
     /// Reads the first certificate of a chain in PEM, with any text around the certificates.
@@ -91,6 +94,11 @@ impl LeafCertificate {
     pub fn subject(&self) -> &str {
         &self.subject
     }
+
+    /// When it is valid.
+    pub(crate) fn validity(&self) -> Validity {
+        self.validity
+    }
 }
 
 impl fmt::Display for LeafError {
@@ -114,8 +122,8 @@ pub(crate) fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
 }
 
-/// Issuer and subject of a certificate (RFC 5280 §4.1). The rest of it has to be there, and is for those who verify it.
-fn names(der: &[u8]) -> Option<(String, String)> {
+/// Issuer, validity and subject of a certificate (RFC 5280 §4.1). The rest of it has to be there, and is for those who verify it.
+fn contents(der: &[u8]) -> Option<(String, Validity, String)> {
     let mut certificate = Elements::of_sequence(der)?;
     let mut signed = certificate.sequence()?;
     let _algorithm = certificate.sequence()?;
@@ -126,14 +134,14 @@ fn names(der: &[u8]) -> Option<(String, String)> {
     let _serial_number = signed.content(Tag::Integer)?;
     let _algorithm = signed.sequence()?;
     let issuer = print::name(signed.sequence()?)?;
-    let _validity = signed.sequence()?;
+    let validity = Validity::read(signed.sequence()?)?;
     let subject = print::name(signed.sequence()?)?;
     let _public_key = signed.sequence()?;
     // Unique identifiers, which are implicit BIT STRINGs and deprecated, and extensions.
     while !signed.is_at_end() {
         signed.any()?;
     }
-    Some((issuer, subject))
+    Some((issuer, validity, subject))
 }
 
 fn der_of(pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, LeafError> {
