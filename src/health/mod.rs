@@ -91,7 +91,7 @@ fn presented<'f>(
 ) -> Result<PresentedCertificate<'f>, &'static str> {
     let certificate =
         PresentedCertificate::by(source, facts).map_err(|_| "There is no verified client certificate.")?;
-    match certificate.validity().ok().flatten().map_or(Ok(()), |validity| validity.check(now)) {
+    match certificate.validity().map_or(Ok(()), |validity| validity.check(now)) {
         Ok(()) => Ok(certificate),
         Err(ValidityError::NotYetValid) => Err("The client certificate is not valid yet."),
         Err(ValidityError::Expired) => Err("The client certificate has expired."),

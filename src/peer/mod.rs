@@ -1,6 +1,7 @@
 //! The peer certificate: decides whether a request came over mutual TLS from a client that may call at all.
 //! The first thing that every method rests on (the Hub's certificate, and which participants of its Trust Framework pass).
 
+mod certificate_text;
 pub(crate) mod fingerprint;
 pub(crate) mod forwarded;
 pub(crate) mod leaf;
@@ -10,6 +11,7 @@ pub(crate) mod subject;
 
 use std::fmt;
 
+pub(crate) use certificate_text::CertificateText;
 pub(crate) use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
 pub(crate) use leaf::ValidityError;
@@ -34,7 +36,7 @@ pub(crate) struct PeerFacts {
     /// Its SHA-256 fingerprint, in hexadecimal. Whatever else a gateway calls a fingerprint (SHA-1) does not belong here.
     pub fingerprint: Option<Vec<u8>>,
     /// The certificate itself, in PEM, from a gateway that tells this instead of the fingerprint.
-    pub certificate: Option<Vec<u8>>,
+    pub certificate: Option<CertificateText>,
     /// Every value of the forwarded header that the rules name; empty when they name none.
     pub forwarded: Vec<Vec<u8>>,
 }
@@ -65,8 +67,7 @@ impl PeerCertificate {
     /// makes sense, then whether it may call. When it may is for [`PeerCertificate::check_validity`].
     pub(crate) fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
         let presented = PresentedCertificate::by(&rules.source, facts)?;
-        let fingerprint = presented.fingerprint()?;
-        let validity = presented.validity()?;
+        let (fingerprint, validity) = presented.fingerprint_and_validity()?;
         let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint, validity };
         certificate.check_pins(rules)?;
         Ok(certificate)

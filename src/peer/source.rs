@@ -86,15 +86,21 @@ impl<'f> PresentedCertificate<'f> {
         }
     }
 
-    /// When it is valid, if that is known. A certificate of this connection that cannot be read is refused. What a proxy forwards
-    /// beside the subject may be missing, and says as little when it cannot be read.
-    pub(crate) fn validity(&self) -> Result<Option<Validity>, Malformed> {
-        match &self.0 {
-            Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
-                LeafCertificate::from_pem(pem).map(|leaf| Some(leaf.validity())).map_err(Malformed::Certificate)
-            }
-            _ => Ok(self.leaf().map(|leaf| leaf.validity())),
+    /// Its fingerprint, and when it is valid, if they are known. A certificate of this connection that cannot be read is refused.
+    /// What a proxy forwards beside the subject may be missing, and says as little when it cannot be read.
+    pub(crate) fn fingerprint_and_validity(&self) -> Result<(Option<Fingerprint>, Option<Validity>), Malformed> {
+        if let Presented::Directly { facts: PeerFacts { certificate: Some(pem), fingerprint: None, .. }, .. } = &self.0
+        {
+            let (fingerprint, validity) = leaf::fingerprint_and_validity(pem).map_err(Malformed::Certificate)?;
+            return Ok((Some(fingerprint), Some(validity)));
         }
+        Ok((self.fingerprint()?, self.validity()))
+    }
+
+    /// When it is valid, if that is known.
+    #[must_use]
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.leaf().map(|leaf| leaf.validity())
     }
 
     /// The certificate itself, where it is handed on and nobody else can have written it.

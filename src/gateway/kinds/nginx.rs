@@ -25,7 +25,7 @@ pub(super) fn peer_facts(variable: Variable) -> PeerFacts {
     PeerFacts {
         verified,
         subject: variable("ssl_client_s_dn"),
-        certificate: variable("ssl_client_raw_cert"),
+        certificate: variable("ssl_client_raw_cert").map(Into::into),
         ..PeerFacts::default()
     }
 }

@@ -308,7 +308,7 @@ proptest! {
         host in any::<Option<Vec<u8>>>(), verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>,
         certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, hop: bool,
     ) {
-        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded };
+        let facts = PeerFacts { verified, subject, fingerprint, certificate: certificate.map(Into::into), forwarded };
         for source in [PeerSource::Connection, header(hop)] {
             let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();
             let body: Value = serde_json::from_str(&reply.body).unwrap();

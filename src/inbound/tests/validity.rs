@@ -22,7 +22,20 @@ fn pinned(auth: &Json) -> Inbound {
 
 /// A request over mutual TLS of which the gateway tells so much beside the subject.
 fn request(peer: PeerFacts) -> RequestFacts {
-    RequestFacts { peer: PeerFacts { verified: true, subject: Some(SUBJECT.into()), ..peer }, ..bearer(&token(|_| ())) }
+    RequestFacts {
+        peer: PeerFacts { verified: true, subject: Some(SUBJECT.into()), ..peer },
+        ..bearer(&token_at_the_end())
+    }
+}
+
+/// A token that is right in the certificate's last second and after it.
+fn token_at_the_end() -> String {
+    token(|claims| {
+        claims["iss"] = json!("Hub Operator");
+        claims["sub"] = json!("hub");
+        claims["iat"] = json!(LAST);
+        claims["exp"] = json!(LAST + 30);
+    })
 }
 
 /// What nginx tells, and what Envoy tells that writes the header with the certificate.

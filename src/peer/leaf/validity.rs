@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use der::Tag;
-use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
+use der::asn1::AnyRef;
+use der::{DateTime, Tag};
 
 use crate::der::Elements;
 use crate::time::UnixTime;
@@ -58,14 +58,28 @@ impl Validity {
 }
 
 /// A UTCTime or a GeneralizedTime, in seconds since 1970. RFC 5280 wants the one for years before 2050 and the other from then on;
-/// what both say is beyond doubt in any year.
+/// what both say is beyond doubt in any year. The crate `der` has the calendar; its types for the two would be 3 KB more.
 fn seconds(time: AnyRef<'_>) -> Option<u64> {
-    let since_1970 = match time.header().tag() {
-        Tag::UtcTime => time.decode_as::<UtcTime>().ok()?.to_unix_duration(),
-        Tag::GeneralizedTime => time.decode_as::<GeneralizedTime>().ok()?.to_unix_duration(),
+    let (pairs, []) = time.value().strip_suffix(b"Z")?.as_chunks::<2>() else { return None };
+    let numbers: Vec<u8> = pairs.iter().map(decimal).collect::<Option<_>>()?;
+    let (year, rest) = match (time.header().tag(), numbers.as_slice()) {
+        // Two digits are of the years from 1950 to 2049 (RFC 5280 §4.1.2.5.1).
+        (Tag::UtcTime, [year, rest @ ..]) => {
+            (u16::from(*year).saturating_add(if *year < 50 { 2000 } else { 1900 }), rest)
+        }
+        (Tag::GeneralizedTime, [century, year, rest @ ..]) => {
+            (u16::from(*century).saturating_mul(100).saturating_add(u16::from(*year)), rest)
+        }
         _ => return None,
     };
-    Some(since_1970.as_secs())
+    let [month, day, hour, minute, second] = *rest else { return None };
+    DateTime::new(year, month, day, hour, minute, second).ok().map(|time| time.unix_duration().as_secs())
+}
+
+/// A number of two digits.
+fn decimal([tens, units]: &[u8; 2]) -> Option<u8> {
+    let digit = |octet: u8| octet.checked_sub(b'0').filter(|digit| *digit < 10);
+    Some(digit(*tens)?.saturating_mul(10).saturating_add(digit(*units)?))
 }
 
 impl fmt::Display for ValidityError {

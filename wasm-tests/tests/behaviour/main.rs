@@ -26,3 +26,4 @@ mod scene;
 mod sequences;
 mod service_initiation;
 mod token_cache;
+mod validity;
