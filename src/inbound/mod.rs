@@ -263,7 +263,7 @@ impl Inbound {
     }
 
     fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
-        if let Some(reply) = self.answer_health_check(&facts) {
+        if let Some(reply) = self.answer_health_check(now, &facts) {
             self.note_answered(id);
             return Effects::verdict(RequestVerdict::Answer(Box::new(reply)));
         }
@@ -414,7 +414,7 @@ impl Inbound {
         permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Readiness<Admission>, RejectReason> {
-        let certificate = self.certificate(&facts.peer).map_err(RejectReason::Peer)?;
+        let certificate = self.certificate(now, &facts.peer).map_err(RejectReason::Peer)?;
         let decision = self.decide_on(now, &certificate, facts, permission, evidence);
         if !matches!(decision, Ok(Readiness::Ready(_))) {
             evidence.organisational_unit = Some(certificate.subject().organisational_unit().to_owned());
@@ -422,15 +422,17 @@ impl Inbound {
         decision
     }
 
-    /// The certificate that follows from these facts, if it may call.
-    fn certificate(&mut self, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
-        if let Some((last, certificate)) = &self.last_certificate
-            && last == facts
-        {
-            return Ok(Rc::clone(certificate));
-        }
-        let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
-        self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
+    /// The certificate that follows from these facts, if it may call now.
+    fn certificate(&mut self, now: UnixTime, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
+        let certificate = match &self.last_certificate {
+            Some((last, certificate)) if last == facts => Rc::clone(certificate),
+            _ => {
+                let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
+                self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
+                certificate
+            }
+        };
+        certificate.check_validity(now)?;
         Ok(certificate)
     }
 
@@ -464,9 +466,10 @@ impl Inbound {
         })
     }
 
-    fn answer_health_check(&self, facts: &RequestFacts) -> Option<Reply> {
+    fn answer_health_check(&self, now: UnixTime, facts: &RequestFacts) -> Option<Reply> {
         let source = &self.config.peer.source;
-        self.health_checks.as_ref()?.answer(&facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
+        let health_checks = self.health_checks.as_ref()?;
+        health_checks.answer(now, &facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
     }
 
     fn admit(&mut self, id: RequestId, facts: &RequestFacts, admission: Admission) -> RequestVerdict {

@@ -20,7 +20,7 @@ fn each_is_found(name: &str, expected: &[&str], changes: &[(&str, &str, &str)]) 
 fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
     each_is_found(
         "envoy/inbound.yaml",
-        &["envoy-crl"],
+        &[],
         &[
             (r#""upstream": "keystore""#, r#""upstream": "keystone""#, "envoy-upstream"),
             ("          sni: keystore.sandbox", "          sni: other.sandbox", "envoy-upstream"),
@@ -41,6 +41,11 @@ fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
                 "envoy-forwarded-certificate",
             ),
             ("require_client_certificate: true", "require_client_certificate: false", "envoy-client-certificate"),
+            (
+                "                  validation_context_sds_secret_config:",
+                "                  some_other_secret_config:",
+                "envoy-crl",
+            ),
             (
                 "trust_chain_verification: VERIFY_TRUST_CHAIN",
                 "trust_chain_verification: ACCEPT_UNTRUSTED",

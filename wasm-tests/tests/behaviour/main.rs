@@ -28,3 +28,4 @@ mod sequences;
 mod service_initiation;
 mod signer_keys;
 mod token_cache;
+mod validity;

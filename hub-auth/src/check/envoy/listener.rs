@@ -56,10 +56,10 @@ fn check_tls(subject: &mut Subject<'_>, tls: &Node) {
         let combined = common.at(&["combined_validation_context", "default_validation_context"]);
         common.get("validation_context").or(combined)
     });
-    let by_sds = common.is_some_and(|common| {
-        common.get("validation_context_sds_secret_config").is_some()
-            || common.get("combined_validation_context").is_some()
-    });
+    let combined = common.and_then(|common| common.get("combined_validation_context"));
+    // What comes by SDS is not in the file.
+    let is_by_sds = |node: &Node| node.get("validation_context_sds_secret_config").is_some();
+    let by_sds = [common, combined].into_iter().flatten().any(is_by_sds);
     let Some(context) = context else {
         if !by_sds {
             let message =
