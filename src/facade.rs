@@ -24,7 +24,7 @@ pub mod gateway {
 /// See the module of this name.
 pub mod peer {
     pub use crate::peer::LeafCertificate;
-    pub use crate::peer::forwarded::ForwardedCertificate;
+    pub use crate::peer::forwarded::xfcc::ForwardedCertificate;
 }
 
 /// See the module of this name.

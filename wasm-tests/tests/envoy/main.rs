@@ -24,6 +24,7 @@ mod revocation;
 mod round_trip;
 mod signing_keys;
 mod start;
+mod terminators;
 mod traps;
 mod verified_responses;
 
