@@ -30,6 +30,9 @@ pub use vault_transit::VaultTransit;
 /// connection some tens of them; with less time the try would only load a signer that is late already.
 const LEAST_TRY: Duration = Duration::from_millis(100);
 
+/// By how much a token may be from the future when it leaves: the Hub refuses one whose `iat` is later (spec §2.4).
+const CLOCK_SKEW: Duration = Duration::from_secs(10);
+
 /// How often the log tells what the signer warns of: it may warn in each answer.
 const WARNING_PERIOD: Duration = Duration::from_mins(1);
 
@@ -53,6 +56,7 @@ pub struct RemoteSigning {
 pub struct PendingToken {
     token: UnsignedToken,
     correlation: Correlation,
+    since: UnixTime,
     deadline: UnixTime,
     second_try: bool,
 }
@@ -99,6 +103,14 @@ pub(super) fn signer(settings: &config::Signer) -> Result<Box<dyn RemoteSigner>,
     }
 }
 
+impl PendingToken {
+    /// Whether a signature comes too late for it, or the clock was set back so far meanwhile that the Hub would take it for one
+    /// from the future. A token is not minted anew for that: the next request has the right time.
+    fn is_stale(&self, now: UnixTime) -> bool {
+        now > self.deadline || now.until(self.since) > CLOCK_SKEW
+    }
+}
+
 impl RemoteSigning {
     /// By this signer, and nothing waiting. `capabilities` are the gateway's.
     #[must_use]
@@ -137,7 +149,7 @@ impl RemoteSigning {
     ) -> (Box<PendingToken>, Callout) {
         self.forget(request);
         let deadline = now.after(self.signer.limits().deadline);
-        let pending = Box::new(PendingToken { token, correlation, deadline, second_try: false });
+        let pending = Box::new(PendingToken { token, correlation, since: now, deadline, second_try: false });
         let callout = self.ask(now, request, &pending);
         (pending, callout)
     }
@@ -156,7 +168,7 @@ impl RemoteSigning {
     ) -> Result<RemoteStep, Box<PendingToken>> {
         let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
-        let is_late = answer.is_ok() && now > pending.deadline;
+        let is_late = answer.is_ok() && pending.is_stale(now);
         let signature = if is_late {
             Err(RemoteError::Late)
         } else {
