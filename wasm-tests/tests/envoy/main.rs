@@ -22,6 +22,7 @@ mod remote_signer;
 mod response_tokens;
 mod round_trip;
 mod signing_keys;
+mod soak;
 mod start;
 mod traps;
 mod verified_responses;
