@@ -98,11 +98,20 @@ impl KeySet {
                 continue;
             };
             let key_id = jwk.text("kid");
-            // Those behind are not worth the time that it takes to read them.
-            let key = if kept < MAX_KEYS { usable_key(&jwk, accepted) } else { Err(SkipReason::TooMany) };
-            match key {
-                Err(reason) => skipped.note(key_id, reason),
-                Ok((name, key)) => match keys.entry(name).or_default().of_type_of(key.public()).claim(key) {
+            let is_full = kept >= MAX_KEYS;
+            // Behind the last that is kept only what is published once more, for another algorithm, is worth the time to read it.
+            let is_known = key_id.is_some_and(|key_id| keys.contains_key(key_id));
+            let key = if is_full && !is_known { Err(SkipReason::TooMany) } else { usable_key(&jwk, accepted) };
+            let (name, key) = match key {
+                Ok(usable) => usable,
+                Err(reason) => {
+                    skipped.note(key_id, reason);
+                    continue;
+                }
+            };
+            match keys.entry(name).or_default().of_type_of(key.public()) {
+                Claimed::Never if is_full => skipped.note(key_id, SkipReason::TooMany),
+                claimed => match claimed.claim(key) {
                     Claim::First => kept = kept.saturating_add(1),
                     Claim::Again => {}
                     Claim::Contradicts { first } => {
