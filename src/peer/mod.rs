@@ -10,10 +10,10 @@ pub(crate) mod subject;
 
 use std::fmt;
 
-pub(crate) use fingerprint::Fingerprint;
+pub use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
 pub(crate) use source::{PeerSource, PresentedCertificate};
-pub(crate) use subject::Subject;
+pub use subject::Subject;
 
 use fingerprint::FingerprintError;
 use forwarded::ForwardedError;

@@ -34,7 +34,7 @@ const P256_CURVE: &str = "P-256";
 
 /// Public keys that may verify an accepted algorithm; never empty.
 #[derive(Debug)]
-pub(crate) struct KeySet {
+pub struct KeySet {
     accepted: Vec<Algorithm>,
     keys: LiteMap<String, SameId>,
 }
@@ -58,7 +58,7 @@ enum Claimed {
 
 /// Why a body gives no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwksError {
+pub enum JwksError {
     /// Longer than [`MAX_SET_LENGTH`].
     TooLong,
     /// Not a JSON object with exactly one array `keys`.
@@ -74,7 +74,7 @@ impl KeySet {
     ///
     /// # Errors
     /// See [`JwksError`].
-    pub(crate) fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
+    pub fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
         Self::parse_and_tell(body, accepted, &mut SkippedKeys::default())
     }
 
@@ -130,7 +130,7 @@ impl KeySet {
 
     /// The key of this id that may verify this algorithm. There is none for an algorithm that is not accepted.
     #[must_use]
-    pub(crate) fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
+    pub fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
         if !self.accepted.contains(&algorithm) {
             return None;
         }
@@ -145,7 +145,7 @@ impl KeySet {
 
     /// The set as a JWK set of the members that matter here: [`KeySet::parse`] makes the same set of it.
     #[must_use]
-    pub(crate) fn to_jwks(&self) -> String {
+    pub fn to_jwks(&self) -> String {
         let keys = self.keys.iter().flat_map(|(key_id, keys)| keys.iter().map(move |key| (key_id, key)));
         let mut written = Vec::new();
         for (key_id, key) in keys {

@@ -23,7 +23,7 @@ use super::token::UnsignedToken;
 
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
-pub(crate) use signer::RemoteSigner;
+pub use signer::RemoteSigner;
 pub use vault_transit::VaultTransit;
 
 /// The least time before the deadline in which a second try is made. A signature takes a few milliseconds and a new
