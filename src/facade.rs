@@ -1,9 +1,9 @@
-//! What tests, and the module that measures RSA, use of this crate. Nothing else is public, so that the compiler finds what
-//! nobody calls any more.
+//! What the operator's tool, tests, and the module that measures RSA use of this crate. Nothing else is public, so that the compiler
+//! finds what nobody calls any more.
 
 /// See the module of this name.
 pub mod callout {
-    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT};
+    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT, Wait};
 }
 
 /// See the module of this name.
@@ -19,7 +19,7 @@ pub mod claims {
 
 /// See the module of this name.
 pub mod config {
-    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Signer, Signing, VaultTransit};
+    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Server, Signer, Signing, VaultTransit};
 }
 
 /// See the module of this name.
@@ -39,7 +39,9 @@ pub mod introspection {
 
 /// See the module of this name.
 pub mod jose {
-    pub use crate::jose::{Algorithm, Header, JwksError, JwsError, KeySet, UnverifiedToken, VerificationKey};
+    pub use crate::jose::{
+        Algorithm, Header, JwksError, JwsError, KeySet, StatedKeyId, UnverifiedToken, VerificationKey,
+    };
 }
 
 /// See the module of this name.
@@ -51,7 +53,7 @@ pub mod json {
 pub mod peer {
     pub use crate::peer::forwarded::ForwardedCertificate;
     pub use crate::peer::name::{AttributeType, DistinguishedName, NameError};
-    pub use crate::peer::{Fingerprint, LeafCertificate, Subject};
+    pub use crate::peer::{Fingerprint, LeafCertificate, Subject, Validity, ValidityError};
 }
 
 /// See the module of this name.
@@ -84,7 +86,8 @@ pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
     pub use crate::signing::remote::{
-        AnswerFault, PendingToken, RemoteError, RemoteSigner, RemoteSigning, RemoteStep, VaultTransit,
+        AnswerFault, Need, PendingToken, RemoteError, RemoteSignature, RemoteSigner, RemoteSigning, RemoteStep,
+        VaultTransit,
     };
     pub use crate::signing::token::UnsignedToken;
 }
@@ -95,6 +98,12 @@ pub mod time {
 }
 
 /// See the module of this name.
+#[cfg(not(target_family = "wasm"))]
+pub mod trial {
+    pub use crate::trial::{Check, KeySetView, Outcome, Trial, UsableKey};
+}
+
+/// See the module of this name.
 pub mod url {
-    pub use crate::url::{Environment, HttpUrl, JwksLocation};
+    pub use crate::url::{Environment, HttpUrl, JwksLocation, Scheme};
 }

@@ -40,7 +40,8 @@
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|
-//! | what tests see | `facade` | nothing else is public |
+//! | what others see | `facade` | for the operator's tool and for tests: nothing else is public |
+//! | trials | `trial` | one request decided without a gateway, for the operator's tool |
 //! | gateway | `gateway` | proxy-wasm, and what there is to know of each gateway |
 //! | directions | `inbound` `outbound` | the machines: events in, effects out |
 //! | parts of machines | `token_attacher` `request_table` `health` | what both directions share, and the Hub's health checks |
@@ -101,6 +102,8 @@ mod spelling;
 mod time;
 mod token_attacher;
 mod token_digest;
+#[cfg(not(target_family = "wasm"))]
+mod trial;
 mod url;
 mod verdict;
 

@@ -10,8 +10,8 @@ use crate::effects::{CalloutOutcome, Event};
 use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
-use crate::request_table::MAX_RELEASED;
-use crate::signing::{PendingToken, Progress, SignedToken, SigningError, TokenIssuer};
+use crate::request_table::{Awaited, MAX_RELEASED};
+use crate::signing::{Need, PendingToken, Progress, RemoteError, SignedToken, SigningError, TokenIssuer};
 use crate::time::UnixTime;
 use crate::verdict::AttachedToken;
 
@@ -29,8 +29,18 @@ pub(crate) struct TokenAttacher {
 #[derive(Debug)]
 pub(crate) struct AwaitedToken {
     pending: Box<PendingToken>,
+    /// What it waits for, if that is the public keys of the signer and not its signature.
+    keys: Option<Awaited>,
     /// Whether its request has gone away meanwhile. A signature may come all the same, and is to be told of.
     is_cancelled: bool,
+}
+
+/// The end of a fetch of the signer's public keys.
+#[derive(Debug)]
+pub(crate) struct FetchedKeys {
+    /// What is to be told of it.
+    pub events: Vec<Event>,
+    keys: Result<(), RemoteError>,
 }
 
 /// How far a token has come.
@@ -39,8 +49,8 @@ pub(crate) struct AwaitedToken {
 pub(crate) enum Attachment {
     /// It is there, and this is to be told.
     Attached(Box<AttachedToken>, Event),
-    /// It waits for this callout.
-    Waits(AwaitedToken, Callout),
+    /// It waits, and this callout is to be made, if any.
+    Waits(AwaitedToken, Option<Callout>),
     /// There will be none.
     Failed(Box<Rejection>),
     /// Nobody waits for it any more. A signature is to be told of, if there is one.
@@ -65,31 +75,31 @@ impl TokenAttacher {
         self.issuer.is_remote()
     }
 
-    /// Signs a token on behalf of a request, or says which callout that takes.
+    /// Signs a token on behalf of a request, or says which callout that takes. `may_wait` says whether one more may wait for the public
+    /// keys of the signer: it counts among those that wait for keys ([`State::awaits`](crate::request_table::State::awaits)).
     pub(crate) fn attach(
         &mut self,
         now: UnixTime,
         id: RequestId,
         nonce_input: &NonceInput,
         correlation: Correlation,
+        may_wait: bool,
     ) -> Attachment {
-        match self.issuer.sign(now, id, nonce_input, &correlation) {
-            Ok(Progress::Signed(token)) => self.attached(&token),
-            Ok(Progress::Pending(pending, callout)) => {
-                Attachment::Waits(AwaitedToken { pending, is_cancelled: false }, callout)
-            }
+        match self.issuer.sign(now, id, nonce_input, &correlation, may_wait) {
+            Ok(progress) => self.progressed(now, Ok(progress)),
             Err(error) => failed(error, correlation),
         }
     }
 
     /// Notes what an answer says of when to ask again, if it is the signer's.
     pub(crate) fn note_pause(&mut self, now: UnixTime, subject: &CalloutSubject, answer: &Answer) {
-        if matches!(subject, CalloutSubject::Signature(_)) {
+        if matches!(subject, CalloutSubject::Signature(_) | CalloutSubject::SignerKeys) {
             self.issuer.note_pause(now, answer);
         }
     }
 
-    /// Takes the end of a callout for what waited for it. What is to be told of that comes first.
+    /// Takes the end of a callout for what waited for it. What is to be told of that comes first. `may_wait` as for
+    /// [`TokenAttacher::attach`].
     ///
     /// # Errors
     /// What waits, if it is for another callout: this one was given up before and does not count any more.
@@ -100,25 +110,60 @@ impl TokenAttacher {
         id: RequestId,
         awaited: AwaitedToken,
         answer: Result<&[u8], CalloutError>,
+        may_wait: bool,
     ) -> Result<(Vec<Event>, Attachment), AwaitedToken> {
-        let AwaitedToken { pending, is_cancelled } = awaited;
-        let finished = self.issuer.finish(now, call, id, pending, answer);
-        let finished = finished.map_err(|pending| AwaitedToken { pending, is_cancelled })?;
-        let attachment = match finished.result {
-            Ok(Progress::Signed(token)) if is_cancelled => Attachment::Cancelled(Some(signed(&token))),
-            Ok(Progress::Pending(..)) if is_cancelled => {
-                self.issuer.forget(id);
-                Attachment::Cancelled(None)
-            }
-            Err(_) if is_cancelled => Attachment::Cancelled(None),
-            Ok(Progress::Signed(token)) => self.attached(&token),
-            Ok(Progress::Pending(pending, callout)) => {
-                Attachment::Waits(AwaitedToken { pending, is_cancelled }, callout)
-            }
-            Err((error, correlation)) => failed(error, correlation),
-        };
+        let AwaitedToken { pending, keys, is_cancelled } = awaited;
+        let may_wait = may_wait && !is_cancelled;
+        let finished = self.issuer.finish(now, call, id, pending, answer, may_wait);
+        let finished = finished.map_err(|pending| AwaitedToken { pending, keys, is_cancelled })?;
+        let attachment = self.attachment(now, id, finished.result, is_cancelled);
         let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
         Ok((events.collect(), attachment))
+    }
+
+    /// Takes the end of a fetch of the signer's public keys, for all that waited for it. `None` if it was given up before and does not
+    /// count any more.
+    pub(crate) fn finish_keys(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<FetchedKeys> {
+        let finished = self.issuer.finish_keys(now, fetch, answer);
+        // The request that nothing else can decide on is told what one is told whose callout brought nothing.
+        let given_up =
+            Some(FetchedKeys { events: Vec::new(), keys: Err(RemoteError::Unavailable(CalloutError::NoAnswer)) });
+        let Some(finished) = finished else { return given_up.filter(|_| self.owner == CalloutOwner::Request) };
+        let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
+        Some(FetchedKeys { events: events.collect(), keys: finished.keys })
+    }
+
+    /// What becomes of something that waited for a fetch of the signer's public keys, and what is to be told of that. `may_wait` as for
+    /// [`TokenAttacher::attach`].
+    pub(crate) fn go_on(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        awaited: AwaitedToken,
+        fetched: &FetchedKeys,
+        may_wait: bool,
+    ) -> (Option<Event>, Attachment) {
+        let AwaitedToken { pending, is_cancelled, .. } = awaited;
+        let gone_on = self.issuer.go_on(now, id, pending, fetched.keys, may_wait && !is_cancelled);
+        let attachment = self.attachment(now, id, gone_on.result, is_cancelled);
+        (gone_on.warning.map(Event::Warning), attachment)
+    }
+
+    /// The fetch of the signer's public keys that is due although nothing waits for it.
+    pub(crate) fn due(&mut self, now: UnixTime) -> Option<Callout> {
+        self.issuer.due(now)
+    }
+
+    /// A fetch of the signer's public keys that nobody reported on in time. It counts as failed once it is given to
+    /// [`TokenAttacher::finish_keys`].
+    #[must_use]
+    pub(crate) fn timed_out_keys(&self, now: UnixTime) -> Option<(CalloutId, CalloutSubject)> {
+        self.issuer.timed_out_keys(now).map(|fetch| (fetch, CalloutSubject::SignerKeys))
     }
 
     /// The callouts that nobody reported on in time, the oldest first, as far as a tick that has brought about these outcomes may
@@ -145,10 +190,14 @@ impl TokenAttacher {
     /// Notes that a request has gone away that waited for its token. What is returned still waits, so that a signature that
     /// comes is told of. Where callouts belong to requests, the end of this one will not be told, and nothing waits.
     pub(crate) fn cancel(&mut self, id: RequestId, awaited: AwaitedToken) -> Option<AwaitedToken> {
+        let may_be_signed = awaited.keys.is_none() || awaited.pending.has_signature();
         match self.owner {
-            CalloutOwner::Plugin => Some(AwaitedToken { is_cancelled: true, ..awaited }),
+            CalloutOwner::Plugin => Some(AwaitedToken { is_cancelled: true, ..awaited }).filter(|_| may_be_signed),
             CalloutOwner::Request => {
                 self.issuer.forget(id);
+                if let Some((fetch, _)) = awaited.keys.as_ref().and_then(Awaited::own_callout) {
+                    self.issuer.forget_fetch(fetch);
+                }
                 None
             }
         }
@@ -159,8 +208,46 @@ impl TokenAttacher {
         self.issuer.forget(id);
     }
 
-    fn attached(&self, token: &SignedToken) -> Attachment {
-        Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), token)), signed(token))
+    fn attachment(
+        &mut self,
+        now: UnixTime,
+        id: RequestId,
+        result: Result<Progress, (SigningError, Correlation)>,
+        is_cancelled: bool,
+    ) -> Attachment {
+        match result {
+            Ok(Progress::Signed(token)) if is_cancelled => Attachment::Cancelled(Some(signed(&token))),
+            Ok(Progress::Pending(..)) if is_cancelled => {
+                self.issuer.forget(id);
+                Attachment::Cancelled(None)
+            }
+            Err(_) if is_cancelled => Attachment::Cancelled(None),
+            result => self.progressed(now, result),
+        }
+    }
+
+    fn progressed(&self, now: UnixTime, result: Result<Progress, (SigningError, Correlation)>) -> Attachment {
+        match result {
+            Ok(Progress::Signed(token)) => {
+                Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), &token)), signed(&token))
+            }
+            Ok(Progress::Pending(pending, Need::Signature(callout))) => {
+                Attachment::Waits(AwaitedToken { pending, keys: None, is_cancelled: false }, Some(callout))
+            }
+            Ok(Progress::Pending(pending, Need::Keys(wait))) => {
+                let keys = Some(Awaited::new(&wait, now));
+                Attachment::Waits(AwaitedToken { pending, keys, is_cancelled: false }, wait.callout)
+            }
+            Err((error, correlation)) => failed(error, correlation),
+        }
+    }
+}
+
+impl AwaitedToken {
+    /// What it waits for, if that is the public keys of the signer.
+    #[must_use]
+    pub(crate) fn awaits_keys(&self) -> Option<&Awaited> {
+        self.keys.as_ref()
     }
 }
 

@@ -156,7 +156,7 @@ impl JwtAuth {
         let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
-        let key_id = token.header().key_id.clone();
+        let key_id = token.header().key_id.clone().named();
         let outcome = self.check(now, token, subject, &url, audiences, permission);
         if !matches!(outcome, Ok(Readiness::Ready(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
@@ -226,5 +226,5 @@ fn required_key_id<'a>(header: &Header<'a>) -> Result<Cow<'a, str>, HeaderError>
     if header.asks_for_extensions {
         return Err(HeaderError::Extensions);
     }
-    header.key_id.clone().ok_or(HeaderError::KeyId)
+    header.key_id.clone().named().ok_or(HeaderError::KeyId)
 }

@@ -146,15 +146,25 @@ impl AuthMethod {
                 self.introspection()?.finish(now, id, token, answer, retry_after).map(CalloutReport::from)
             }
             // Methods ask for no signatures.
-            CalloutSubject::Signature(_) => None,
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
         }
     }
 
-    /// Gives up a callout because the client has hung up whose own it was. A question about a token stays in flight: that bounds what
-    /// a server is asked for clients that do nothing but ask and hang up.
+    /// Gives up a callout because the client has hung up whose own it was.
     pub(crate) fn abandon(&mut self, id: CalloutId, subject: &CalloutSubject) {
-        if let (CalloutSubject::KeySet(url), Some(keys)) = (subject, self.keys()) {
-            keys.abandon(id, url);
+        match subject {
+            CalloutSubject::KeySet(url) => {
+                if let Some(keys) = self.keys() {
+                    keys.abandon(id, url);
+                }
+            }
+            CalloutSubject::Token(_) => {
+                if let Some(introspection) = self.introspection() {
+                    introspection.abandon(id);
+                }
+            }
+            // Methods ask for no signatures.
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => {}
         }
     }
 

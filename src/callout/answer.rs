@@ -234,7 +234,9 @@ mod tests {
         let url = crate::url::HttpUrl::parse("https://as.example/introspect").unwrap();
         let headers = vec![("authorization", "Basic c2VjcmV0".to_owned())];
         let body = b"token=secret".to_vec();
-        let request = Request { upstream: "as".into(), method: "POST", url, headers, body, timeout: Duration::ZERO };
+        let upstream = "as".into();
+        let timeout = Duration::ZERO;
+        let request = Request { upstream, method: "POST", url, headers, body, timeout, may_be_repeated: true };
         let printed = format!("{request:?}");
         assert!(!printed.contains("c2VjcmV0") && !printed.contains("secret"), "{printed}");
     }

@@ -17,7 +17,7 @@ pub(crate) enum Readiness<T> {
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wait {
+pub struct Wait {
     /// What has to be known.
     pub subject: CalloutSubject,
     /// The callout to make, unless one is in flight, here or in another worker.

@@ -24,4 +24,6 @@ pub(crate) enum CalloutKind {
     Introspection,
     /// A signature.
     Signer,
+    /// The public keys of the remote signer.
+    SignerKeys,
 }

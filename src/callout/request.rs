@@ -35,6 +35,8 @@ pub enum CalloutSubject {
     Token(TokenDigest),
     /// The signature of the token on a request or its response.
     Signature(RequestId),
+    /// The public keys of the remote signer.
+    SignerKeys,
 }
 
 /// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
@@ -52,6 +54,9 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How long it may take.
     pub timeout: Duration,
+    /// Whether a gateway that finds its connection ended before any answer may send it once more by itself: the server may have read it
+    /// twice then.
+    pub may_be_repeated: bool,
 }
 
 impl Request {
@@ -116,7 +121,9 @@ mod tests {
             ("POST", vec![("x-vault-token", "t".to_owned()), ("accept", "application/json".to_owned())]),
         ] {
             let timeout = Duration::from_secs(1);
-            let request = Request { upstream: "u".into(), method, url: url.clone(), headers, body: vec![], timeout };
+            let (body, may_be_repeated) = (vec![], false);
+            let request =
+                Request { upstream: "u".into(), method, url: url.clone(), headers, body, timeout, may_be_repeated };
             let sent = request.all_headers();
             let (head, own) = sent.split_at(5);
             let [.., (name, user_agent)] = head else { panic!("{sent:?}") };

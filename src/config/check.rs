@@ -12,12 +12,27 @@ use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
 use crate::url::{Authority, Scheme};
 
 /// A server that the filter calls through the gateway.
-struct Callout<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server<'a> {
     /// The path of its `upstream`.
-    path: Cow<'static, str>,
-    /// As configured, or from its URL.
-    upstream: &'a str,
-    scheme: Scheme,
+    pub path: Cow<'static, str>,
+    /// What the gateway calls it: as configured, or from its URL.
+    pub upstream: &'a str,
+    /// Host and, where the URL has one, port.
+    pub authority: Cow<'a, str>,
+    /// How it is called.
+    pub scheme: Scheme,
+}
+
+impl Server<'_> {
+    /// The host of its URL: what its certificate has to name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
 }
 
 impl Config {
@@ -59,7 +74,7 @@ impl Config {
             errors.add("outbound.verify_responses.mode", problem.to_owned());
         }
         if !capabilities.names_upstreams {
-            for Callout { path, upstream, .. } in self.callouts() {
+            for Server { path, upstream, .. } in self.servers() {
                 if let Err(fault) = Authority::parse(upstream) {
                     let got = fault.as_str();
                     errors.add(&path, format!("expected host or host:port, as this gateway calls servers, got {got}"));
@@ -79,10 +94,10 @@ impl Config {
     #[must_use]
     pub fn warnings_for(&self, capabilities: &Capabilities) -> Vec<String> {
         let is_address = |upstream: &str| Authority::parse(upstream).is_ok_and(|authority| authority.is_address());
-        let fails = |callout: &Callout<'_>| callout.scheme == Scheme::Https && is_address(callout.upstream);
+        let fails = |server: &Server<'_>| server.scheme == Scheme::Https && is_address(server.upstream);
         let mut warnings = Vec::new();
         if let Some(remark) = capabilities.no_tls_to_addresses {
-            warnings.extend(self.callouts().filter(fails).map(|callout| format!("{}: {remark}", callout.path)));
+            warnings.extend(self.servers().filter(fails).map(|server| format!("{}: {remark}", server.path)));
         }
         if let Some(remark) = capabilities.logs_secrets {
             warnings.extend(self.inline_secrets.iter().map(|path| format!("{path}: {remark}")));
@@ -111,8 +126,8 @@ impl Config {
     }
 
     /// Every server that this configuration makes the filter call.
-    fn callouts(&self) -> impl Iterator<Item = Callout<'_>> {
-        let callouts = match &self.direction {
+    pub fn servers(&self) -> impl Iterator<Item = Server<'_>> {
+        let servers = match &self.direction {
             Direction::Inbound(inbound) => {
                 let signer = inbound
                     .response_token
@@ -128,22 +143,24 @@ impl Config {
                 [of_signer("outbound", &signing.signer), verification]
             }
         };
-        callouts.into_iter().flatten()
+        servers.into_iter().flatten()
     }
 }
 
-fn of_method(auth: &Auth) -> Option<Callout<'_>> {
+fn of_method(auth: &Auth) -> Option<Server<'_>> {
     match auth {
         Auth::JwtAuth(settings) => Some(of_jwt_auth("inbound.auth.jwt_auth.upstream", settings)),
         Auth::ClientCredentials(settings) => Some(match &settings.validation {
-            TokenValidation::Jwt(settings) => Callout {
+            TokenValidation::Jwt(settings) => Server {
                 path: "inbound.auth.client_credentials.upstream".into(),
                 upstream: &settings.upstream,
+                authority: settings.jwks.authority().into(),
                 scheme: settings.jwks.scheme(),
             },
-            TokenValidation::Introspection(settings) => Callout {
+            TokenValidation::Introspection(settings) => Server {
                 path: "inbound.auth.client_credentials.introspection.upstream".into(),
                 upstream: &settings.upstream,
+                authority: settings.url.authority().into(),
                 scheme: settings.url.scheme(),
             },
         }),
@@ -151,12 +168,17 @@ fn of_method(auth: &Auth) -> Option<Callout<'_>> {
     }
 }
 
-fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Callout<'a> {
-    Callout { path: path.into(), upstream: &settings.upstream, scheme: settings.jwks.scheme() }
+fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Server<'a> {
+    Server {
+        path: path.into(),
+        upstream: &settings.upstream,
+        authority: settings.jwks.host_and_port().into(),
+        scheme: settings.jwks.scheme(),
+    }
 }
 
 /// The path is that of the object which has `remote_signer`.
-fn of_signer<'a>(path: &str, signer: &'a Signer) -> Option<Callout<'a>> {
-    let SignerUpstream { path: setting, upstream, scheme } = signer.upstream()?;
-    Some(Callout { path: format!("{path}.{setting}").into(), upstream, scheme })
+fn of_signer<'a>(path: &str, signer: &'a Signer) -> Option<Server<'a>> {
+    let SignerUpstream { path: setting, upstream, authority, scheme } = signer.upstream()?;
+    Some(Server { path: format!("{path}.{setting}").into(), upstream, authority: authority.into(), scheme })
 }

@@ -36,6 +36,7 @@ mod warnings;
 #[cfg(test)]
 pub(crate) use api_key::KnownKey;
 pub(crate) use api_key::{ApiKey, KeyDigest, KeyId};
+pub use check::Server;
 pub(crate) use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
 pub use errors::ConfigErrors;
 #[cfg(test)]

@@ -62,6 +62,12 @@ pub(super) trait Adapter: Debug {
         &[]
     }
 
+    /// Headers with which a callout that [may be repeated](crate::callout::Request::may_be_repeated) is, once, where the gateway keeps
+    /// connections and finds that the server has ended one.
+    fn headers_for_repetition(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The client's address and port.
     fn client(&self) -> Option<Vec<u8>>;
 

@@ -1,15 +1,16 @@
 //! The health checks that the Hub calls during onboarding and after certificate changes (spec §2.7), answered here.
 //!
 //! They tell an operator what arrives: a client certificate must be verified where the standard wants mutual TLS, but need
-//! not be pinned, and nothing is asked beyond it. They never reach the bank.
+//! not be pinned, and nothing is asked beyond it but that it is valid now, where that is known. They never reach the bank.
 
 use serde::Serialize;
 
 use crate::config;
 use crate::log_line::to_json;
 use crate::peer::name::MAX_NAME_BYTES;
-use crate::peer::{PeerFacts, PeerSource, PresentedCertificate};
+use crate::peer::{PeerFacts, PeerSource, PresentedCertificate, ValidityError};
 use crate::reply::{REALM, Reply};
+use crate::time::UnixTime;
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
 const MAX_HOST_BYTES: usize = 255;
@@ -39,6 +40,7 @@ impl HealthChecks {
     #[must_use]
     pub(crate) fn answer(
         &self,
+        now: UnixTime,
         method: &[u8],
         path: &[u8],
         host: Option<&[u8]>,
@@ -51,19 +53,20 @@ impl HealthChecks {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
         let is = |endpoint: &String| endpoint.as_bytes() == path;
         let host_name = host.and_then(host_name).unwrap_or_default();
+        let presented = || presented(now, facts, source);
         let reply = if is(&self.hello) {
-            let mtls_status = match PresentedCertificate::by(source, facts) {
+            let mtls_status = match presented() {
                 Ok(_) => MtlsStatus::Established,
                 Err(_) => MtlsStatus::NotEstablished,
             };
             ok(&Hello { connection_established: true, mtls_status, host_name })
         } else if is(&self.hello_mtls) {
-            match PresentedCertificate::by(source, facts) {
+            match presented() {
                 Ok(_) => ok(&Hello { connection_established: true, mtls_status: MtlsStatus::Established, host_name }),
-                Err(_) => unauthorised("There is no verified client certificate."),
+                Err(message) => unauthorised(message),
             }
         } else if is(&self.echo_cert) {
-            match PresentedCertificate::by(source, facts).map(|presented| ClientCertificate::shown(&presented)) {
+            match presented().map(|presented| ClientCertificate::shown(&presented)) {
                 Ok(Some(client_certificate)) => ok(&EchoCert {
                     connection_established: true,
                     mtls_status: MtlsStatus::Established,
@@ -71,12 +74,27 @@ impl HealthChecks {
                     client_certificate,
                 }),
                 Ok(None) => unauthorised("The subject of the client certificate cannot be shown."),
-                Err(_) => unauthorised("There is no verified client certificate."),
+                Err(message) => unauthorised(message),
             }
         } else {
             return None;
         };
         Some(reply)
+    }
+}
+
+/// The client certificate, if one was verified and is valid now, as far as that is known; what to tell the caller otherwise.
+fn presented<'f>(
+    now: UnixTime,
+    facts: &'f PeerFacts,
+    source: &PeerSource,
+) -> Result<PresentedCertificate<'f>, &'static str> {
+    let certificate =
+        PresentedCertificate::by(source, facts).map_err(|_| "There is no verified client certificate.")?;
+    match certificate.validity().map_or(Ok(()), |validity| validity.check(now)) {
+        Ok(()) => Ok(certificate),
+        Err(ValidityError::NotYetValid) => Err("The client certificate is not valid yet."),
+        Err(ValidityError::Expired) => Err("The client certificate has expired."),
     }
 }
 

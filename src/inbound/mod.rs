@@ -59,7 +59,8 @@ impl State for InboundState {
     fn awaits(&self) -> Option<&Awaited> {
         match self {
             Self::AwaitsCallout(awaited, _) => Some(awaited),
-            Self::Admitted(_) | Self::AwaitsSignature(_) | Self::Answered => None,
+            Self::AwaitsSignature(awaited) => awaited.awaits_keys(),
+            Self::Admitted(_) | Self::Answered => None,
         }
     }
 }
@@ -167,7 +168,7 @@ impl Inbound {
                     // Not every gateway tells it once the response is there.
                     let request_id = correlation.request_id.clone();
                     let nonce_input = NonceInput { request_id, ..facts.nonce_input.clone() };
-                    let attachment = attacher.attach(now, id, &nonce_input, correlation);
+                    let attachment = attacher.attach(now, id, &nonce_input, correlation, self.requests.has_room());
                     return self.attached(id, attachment);
                 }
                 None => ResponseVerdict::Pass,
@@ -242,8 +243,11 @@ impl Inbound {
         let mut outcomes = Vec::new();
         let timed_out = self.authenticator.timed_out(now);
         self.give_up(now, timed_out, &mut outcomes);
-        let Due { callouts, learned } = self.authenticator.due(now);
+        let Due { mut callouts, learned } = self.authenticator.due(now);
         outcomes.extend(learned.iter().map(|subject| self.resume(now, subject, None)));
+        let lost = self.attacher.as_ref().and_then(|attacher| attacher.timed_out_keys(now));
+        self.give_up(now, lost.into_iter().collect(), &mut outcomes);
+        callouts.extend(self.attacher.as_mut().and_then(|attacher| attacher.due(now)));
         let timed_out = self.attacher.as_mut().map(|attacher| attacher.timed_out(now, &outcomes)).unwrap_or_default();
         self.give_up(now, timed_out, &mut outcomes);
         TickOutcome { callouts, outcomes, events: self.notices(now) }
@@ -259,7 +263,7 @@ impl Inbound {
     }
 
     fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
-        if let Some(reply) = self.answer_health_check(&facts) {
+        if let Some(reply) = self.answer_health_check(now, &facts) {
             self.note_answered(id);
             return Effects::verdict(RequestVerdict::Answer(Box::new(reply)));
         }
@@ -299,8 +303,12 @@ impl Inbound {
         answer: Result<&[u8], CalloutError>,
         retry_after: Option<Duration>,
     ) -> CalloutOutcome {
-        if let CalloutSubject::Signature(request) = subject {
-            return self.end_signing(now, id, *request, answer).unwrap_or_default();
+        match subject {
+            CalloutSubject::Signature(request) => {
+                return self.end_signing(now, id, *request, answer).unwrap_or_default();
+            }
+            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, answer).unwrap_or_default(),
+            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => {}
         }
         let report = self.authenticator.finish(now, id, subject, answer, retry_after);
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
@@ -325,7 +333,7 @@ impl Inbound {
             attacher.forget(id);
             return None;
         };
-        match attacher.finish(now, call, id, awaited, answer) {
+        match attacher.finish(now, call, id, awaited, answer, self.requests.has_room()) {
             Err(awaited) => {
                 self.requests.insert(id, InboundState::AwaitsSignature(awaited));
                 None
@@ -342,6 +350,32 @@ impl Inbound {
         }
     }
 
+    /// What the end of a fetch of the signer's public keys means for the responses that waited for it. `None` if it does not count any
+    /// more.
+    fn end_signer_keys(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutOutcome> {
+        let mut fetched = self.attacher.as_mut()?.finish_keys(now, fetch, answer)?;
+        let subject = CalloutSubject::SignerKeys;
+        let waited = self.requests.waited_for(&subject, Some(fetch));
+        let events = std::mem::take(&mut fetched.events);
+        let mut outcome = CalloutOutcome { ended: Some((fetch, subject)), events, ..CalloutOutcome::default() };
+        for id in waited {
+            let waits = |state: &InboundState| matches!(state, InboundState::AwaitsSignature(_));
+            let Some(InboundState::AwaitsSignature(awaited)) = self.requests.remove_if(id, waits) else { continue };
+            let may_wait = self.requests.has_room();
+            let (told, attachment) = self.attacher.as_mut()?.go_on(now, id, awaited, &fetched, may_wait);
+            let Effects { callouts, verdict, events } = self.attached(id, attachment);
+            outcome.callouts.extend(callouts);
+            outcome.events.extend(told.into_iter().chain(events));
+            outcome.resumed.extend(verdict.map(|verdict| Resumed::response(id, verdict)));
+        }
+        Some(outcome)
+    }
+
     /// What becomes of a response, as its token does.
     fn attached(&mut self, id: RequestId, attachment: Attachment) -> Effects<ResponseVerdict> {
         match attachment {
@@ -349,7 +383,7 @@ impl Inbound {
             Attachment::Failed(rejection) => Effects::verdict(self.not_verified(rejection)),
             Attachment::Waits(awaited, callout) => {
                 self.requests.insert(id, InboundState::AwaitsSignature(awaited));
-                Effects::hold(Some(callout))
+                Effects::hold(callout)
             }
             Attachment::Cancelled(event) => Effects { events: event.into_iter().collect(), ..Effects::hold(None) },
         }
@@ -380,7 +414,7 @@ impl Inbound {
         permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Readiness<Admission>, RejectReason> {
-        let certificate = self.certificate(&facts.peer).map_err(RejectReason::Peer)?;
+        let certificate = self.certificate(now, &facts.peer).map_err(RejectReason::Peer)?;
         let decision = self.decide_on(now, &certificate, facts, permission, evidence);
         if !matches!(decision, Ok(Readiness::Ready(_))) {
             evidence.organisational_unit = Some(certificate.subject().organisational_unit().to_owned());
@@ -388,15 +422,17 @@ impl Inbound {
         decision
     }
 
-    /// The certificate that follows from these facts, if it may call.
-    fn certificate(&mut self, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
-        if let Some((last, certificate)) = &self.last_certificate
-            && last == facts
-        {
-            return Ok(Rc::clone(certificate));
-        }
-        let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
-        self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
+    /// The certificate that follows from these facts, if it may call now.
+    fn certificate(&mut self, now: UnixTime, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
+        let certificate = match &self.last_certificate {
+            Some((last, certificate)) if last == facts => Rc::clone(certificate),
+            _ => {
+                let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
+                self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
+                certificate
+            }
+        };
+        certificate.check_validity(now)?;
         Ok(certificate)
     }
 
@@ -430,9 +466,10 @@ impl Inbound {
         })
     }
 
-    fn answer_health_check(&self, facts: &RequestFacts) -> Option<Reply> {
+    fn answer_health_check(&self, now: UnixTime, facts: &RequestFacts) -> Option<Reply> {
         let source = &self.config.peer.source;
-        self.health_checks.as_ref()?.answer(&facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
+        let health_checks = self.health_checks.as_ref()?;
+        health_checks.answer(now, &facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
     }
 
     fn admit(&mut self, id: RequestId, facts: &RequestFacts, admission: Admission) -> RequestVerdict {

@@ -48,6 +48,8 @@ impl Endpoint {
             ],
             body: format!("token={}&token_type_hint=access_token", form_encoded(token)).into_bytes(),
             timeout,
+            // To ask about a token changes nothing (RFC 7662 §2).
+            may_be_repeated: true,
         }
     }
 }
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_request_is_the_one_of_rfc_7662() {
-        let Request { upstream, method, url, headers, body, timeout } =
+        let Request { upstream, method, url, headers, body, timeout, may_be_repeated } =
             endpoint("s6BhdRkqt3", "gX1fBat3bV").request("mF_9.B5f-4.1JqM", Duration::from_secs(2));
         assert_eq!((upstream.as_str(), method, url.as_str()), ("as", "POST", "https://as.example/introspect"));
         assert_eq!(
@@ -99,7 +101,7 @@ mod tests {
             ]
         );
         assert_eq!(body, b"token=mF_9.B5f-4.1JqM&token_type_hint=access_token");
-        assert_eq!(timeout, Duration::from_secs(2));
+        assert_eq!((timeout, may_be_repeated), (Duration::from_secs(2), true));
     }
 
     #[test]

@@ -36,6 +36,10 @@ pub(crate) const MAX_CALLS: usize = 64;
 /// The most calls that are in flight on one token, where callouts belong to requests.
 pub(crate) const MAX_CALLS_PER_TOKEN: usize = 4;
 
+/// The most probes whose clients have hung up that keep nobody from asking, in the time in which an answer to them could still come. A
+/// client that does nothing but ask and hang up would have a failing server asked without end.
+pub(crate) const MAX_ABANDONED_PROBES: usize = 4;
+
 /// What is said where as many calls are in flight as may.
 const BUSY: Unavailable = Unavailable { retry_after: FIRST_BACKOFF };
 
@@ -64,6 +68,8 @@ pub(crate) struct IntrospectionCache {
     backoff: Backoff,
     /// After a pause one call finds out whether the server is back: which, and until when it is waited for.
     probe: Option<(CalloutId, UnixTime)>,
+    /// Until when each probe would have been waited for whose client has hung up.
+    abandoned: Vec<UnixTime>,
 }
 
 impl IntrospectionCache {
@@ -79,6 +85,7 @@ impl IntrospectionCache {
             owner: capabilities.callout_owner,
             backoff: Backoff::default(),
             probe: None,
+            abandoned: Vec::new(),
         }
     }
 
@@ -170,6 +177,18 @@ impl IntrospectionCache {
         }
     }
 
+    /// Notes that the client has hung up whose request made this call, so that nobody will report on it. If it was to find out whether
+    /// the server is back, another may do that in its place. It stays in flight: that bounds what the server is asked for clients that do
+    /// nothing but ask and hang up. Only where callouts belong to requests: elsewhere it goes on.
+    pub(crate) fn abandon(&mut self, call: CalloutId) {
+        if self.owner != CalloutOwner::Request || self.abandoned.len() >= MAX_ABANDONED_PROBES {
+            return;
+        }
+        if let Some((_, until)) = self.probe.take_if(|(probe, _)| *probe == call) {
+            self.abandoned.push(until);
+        }
+    }
+
     /// Asks the server, unless it must be left alone. No callout if it is being asked.
     fn call(&mut self, now: UnixTime, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
         if self.owner == CalloutOwner::Plugin && self.calls.awaited(&digest, now) > 0 {
@@ -185,6 +204,9 @@ impl IntrospectionCache {
         let request = self.endpoint.request(token, self.policy.timeout);
         if self.backoff.failures() > 0 {
             self.probe = Some((id, now.after(request.timeout)));
+            let timeout = self.policy.timeout;
+            // One that ends later than any may means that the clock was set back.
+            self.abandoned.retain(|until| (Duration::from_nanos(1)..=timeout).contains(&now.until(*until)));
         }
         self.calls.begin(now, id, digest, request.timeout);
         Ok(Some(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) }))

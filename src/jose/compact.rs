@@ -25,7 +25,8 @@ pub struct UnverifiedToken<'a> {
 }
 
 /// The members of the JOSE header that this filter decides on (RFC 7515 §4.1). Every rule wants a string, so that a member of
-/// another kind counts as absent. Only `typ` may be absent, so there it counts as the empty string. `jku`, `jwk`, `x5u` and
+/// another kind counts as absent. Only `typ` and `kid` may be absent: there it counts as the empty string, and as
+/// [unusable](StatedKeyId::Unusable). `jku`, `jwk`, `x5u` and
 /// `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header<'a> {
@@ -35,11 +36,22 @@ pub struct Header<'a> {
     pub object_type: Option<Cow<'a, str>>,
     /// `cty`: the type of the payload.
     pub content_type: Option<Cow<'a, str>>,
-    /// `kid`: which key of the set signed. At most [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes and without control
-    /// characters, else absent.
-    pub key_id: Option<Cow<'a, str>>,
+    /// `kid`: which key of the set signed.
+    pub key_id: StatedKeyId<'a>,
     /// Whether `crit` (RFC 7515 §4.1.11) or `b64` (RFC 7797) asks for processing that this filter does not do.
     pub asks_for_extensions: bool,
+}
+
+/// What a header says of the key that signed (RFC 7515 §4.1.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatedKeyId<'a> {
+    /// There is no `kid`.
+    Absent,
+    /// There is one that names no key: not a string, empty, longer than [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes, or with control
+    /// characters.
+    Unusable,
+    /// This one.
+    Named(Cow<'a, str>),
 }
 
 /// Why text is not a compact JWS.
@@ -148,9 +160,27 @@ impl<'a> Header<'a> {
             algorithm: text(algorithm),
             object_type: object_type.map(|value| value.into_text().unwrap_or_default()),
             content_type: text(content_type),
-            key_id: text(key_id).filter(|kid| is_key_id(kid)),
+            key_id: StatedKeyId::of(key_id),
             asks_for_extensions: crit.is_some() || b64.is_some(),
         })
+    }
+}
+
+impl<'a> StatedKeyId<'a> {
+    fn of(member: Option<Value<'a>>) -> Self {
+        match member.map(Value::into_text) {
+            None => Self::Absent,
+            Some(text) => text.filter(|kid| is_key_id(kid)).map_or(Self::Unusable, Self::Named),
+        }
+    }
+
+    /// The `kid`, if it names a key.
+    #[must_use]
+    pub(crate) fn named(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Named(key_id) => Some(key_id),
+            Self::Absent | Self::Unusable => None,
+        }
     }
 }
 
@@ -207,7 +237,7 @@ mod tests {
                 algorithm: Some("PS256".into()),
                 object_type: Some("JOSE".into()),
                 content_type: Some("json".into()),
-                key_id: Some("k".into()),
+                key_id: StatedKeyId::Named("k".into()),
                 asks_for_extensions: false,
             }
         );
@@ -349,7 +379,7 @@ mod tests {
                 algorithm: None,
                 object_type: Some("".into()),
                 content_type: None,
-                key_id: None,
+                key_id: StatedKeyId::Unusable,
                 asks_for_extensions: false
             }
         );
@@ -367,10 +397,19 @@ mod tests {
     #[test]
     fn a_kid_is_short_text_without_control_characters() {
         let kid = |kid: &str| parse_header(&format!(r#"{{"kid":"{kid}"}}"#)).unwrap().key_id;
-        assert_eq!(kid("../../etc").as_deref(), Some("../../etc"));
-        assert!(kid(&"k".repeat(MAX_KID_LENGTH)).is_some());
+        assert_eq!(kid("../../etc"), StatedKeyId::Named("../../etc".into()));
+        assert!(matches!(kid(&"k".repeat(MAX_KID_LENGTH)), StatedKeyId::Named(_)));
         for refused in ["", "a\\n", "\\u0000", "\\u0085", &"k".repeat(MAX_KID_LENGTH + 1)] {
-            assert_eq!(kid(refused), None, "{refused}");
+            assert_eq!(kid(refused), StatedKeyId::Unusable, "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_kid_that_is_not_there_is_told_from_one_that_names_nothing() {
+        let key_id = |header: &str| parse_header(header).unwrap().key_id;
+        assert_eq!(key_id("{}"), StatedKeyId::Absent);
+        for kid in ["null", "0", "1", "true", "[]", "{}", r#"["k"]"#, r#""""#] {
+            assert_eq!(key_id(&format!(r#"{{"kid":{kid}}}"#)), StatedKeyId::Unusable, "{kid}");
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) mod key;
 
 pub use algorithm::Algorithm;
 pub(crate) use base64url::{base64url, to_base64url};
-pub use compact::{Header, JwsError, UnverifiedToken};
+pub use compact::{Header, JwsError, StatedKeyId, UnverifiedToken};
 pub(crate) use jwks::SkippedKeys;
 pub use jwks::{JwksError, KeySet};
 pub use key::VerificationKey;

@@ -63,6 +63,10 @@ impl Entry {
         self.keys.as_ref().and_then(|(keys, _)| keys.key(key_id, algorithm))
     }
 
+    pub(super) fn only_key(&self, algorithm: Algorithm) -> Option<&VerificationKey> {
+        self.keys.as_ref().and_then(|(keys, _)| keys.only_key(algorithm))
+    }
+
     /// When the keys were fetched.
     pub(super) fn fetched(&self) -> Option<UnixTime> {
         self.keys.as_ref().map(|(_, fetched)| *fetched)

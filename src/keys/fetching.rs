@@ -71,6 +71,7 @@ impl Fetcher<'_> {
                 headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
                 body: Vec::new(),
                 timeout: policy.timeout,
+                may_be_repeated: false,
             }),
         }
     }

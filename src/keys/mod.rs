@@ -100,6 +100,27 @@ impl KeyCache {
         }
     }
 
+    /// Looks for the only key of the set at `url` to verify a signature of this algorithm with: `None` if there are valid keys and
+    /// not exactly one of them is for it. That has nothing fetched: a token without a `kid` says nothing of what is missing, and a set
+    /// that has several keys would be fetched for each of them.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where there are no valid keys, and none can be had now.
+    pub(crate) fn lookup_only(
+        &mut self,
+        now: UnixTime,
+        url: &HttpUrl,
+        algorithm: Algorithm,
+        permission: CalloutPermission,
+    ) -> Result<Readiness<Option<&VerificationKey>>, Unavailable> {
+        match self.ready(now, url, Wanted::Any, permission)? {
+            Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
+            Readiness::Ready(()) => {
+                Ok(Readiness::Ready(self.entries.get(url).and_then(|entry| entry.only_key(algorithm))))
+            }
+        }
+    }
+
     /// Looks whether there are valid keys of the set at `url`, whichever will be needed.
     ///
     /// # Errors

@@ -54,7 +54,8 @@ impl State for OutboundState {
     fn awaits(&self) -> Option<&Awaited> {
         match self {
             Self::AwaitsKeys(awaited, _) | Self::AwaitsVerification(awaited, _) => Some(awaited),
-            Self::AwaitsSignature(_) | Self::Admitted(_) | Self::Decided(_) => None,
+            Self::AwaitsSignature(awaited) | Self::Decided(Some(awaited)) => awaited.awaits_keys(),
+            Self::Admitted(_) | Self::Decided(None) => None,
         }
     }
 }
@@ -175,8 +176,11 @@ impl Outbound {
         let timed_out = self.verification.as_mut().map(|verification| verification.timed_out(now)).unwrap_or_default();
         self.give_up(now, timed_out, &mut outcomes);
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
-        let keys::Due { fetches: callouts, ended_elsewhere } = due;
+        let keys::Due { fetches: mut callouts, ended_elsewhere } = due;
         outcomes.extend(ended_elsewhere.into_iter().map(|url| self.resume(now, &CalloutSubject::KeySet(url), None)));
+        let lost = self.attacher.timed_out_keys(now);
+        self.give_up(now, lost.into_iter().collect(), &mut outcomes);
+        callouts.extend(self.attacher.due(now));
         let timed_out = self.attacher.timed_out(now, &outcomes);
         self.give_up(now, timed_out, &mut outcomes);
         TickOutcome { callouts, outcomes, events: Vec::new() }
@@ -199,8 +203,12 @@ impl Outbound {
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
     ) -> CalloutOutcome {
-        if let CalloutSubject::Signature(request) = subject {
-            return self.end_signing(now, id, *request, answer).unwrap_or_default();
+        match subject {
+            CalloutSubject::Signature(request) => {
+                return self.end_signing(now, id, *request, answer).unwrap_or_default();
+            }
+            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, answer).unwrap_or_default(),
+            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => {}
         }
         let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, subject, answer));
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
@@ -234,7 +242,7 @@ impl Outbound {
         let state = |awaited| {
             if is_decided { OutboundState::Decided(Some(awaited)) } else { OutboundState::AwaitsSignature(awaited) }
         };
-        match self.attacher.finish(now, call, id, awaited, answer) {
+        match self.attacher.finish(now, call, id, awaited, answer, self.requests.has_room()) {
             Err(awaited) => {
                 self.requests.insert(id, state(awaited));
                 None
@@ -252,6 +260,36 @@ impl Outbound {
                 })
             }
         }
+    }
+
+    /// What the end of a fetch of the signer's public keys means for all that waited for it. `None` if it does not count any more.
+    fn end_signer_keys(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<CalloutOutcome> {
+        let mut fetched = self.attacher.finish_keys(now, fetch, answer)?;
+        let subject = CalloutSubject::SignerKeys;
+        let waited = self.requests.waited_for(&subject, Some(fetch));
+        let events = std::mem::take(&mut fetched.events);
+        let mut outcome = CalloutOutcome { ended: Some((fetch, subject)), events, ..CalloutOutcome::default() };
+        for id in waited {
+            let (awaited, is_decided) = match self.requests.remove(id) {
+                Some(OutboundState::AwaitsSignature(awaited)) => (awaited, false),
+                Some(OutboundState::Decided(Some(awaited))) => (awaited, true),
+                _ => continue,
+            };
+            let (told, attachment) = self.attacher.go_on(now, id, awaited, &fetched, self.requests.has_room());
+            if is_decided {
+                self.requests.insert(id, OutboundState::Decided(None));
+            }
+            let Effects { callouts, verdict, events } = self.attached(id, attachment);
+            outcome.callouts.extend(callouts);
+            outcome.events.extend(told.into_iter().chain(events));
+            outcome.resumed.extend(verdict.map(|verdict| Resumed::request(id, verdict)));
+        }
+        Some(outcome)
     }
 
     /// Decides on everything that waited for this.
@@ -307,7 +345,7 @@ impl Outbound {
 
     fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let RequestFacts { correlation, nonce_input, .. } = facts;
-        let attachment = self.attacher.attach(now, id, &nonce_input, correlation);
+        let attachment = self.attacher.attach(now, id, &nonce_input, correlation, self.requests.has_room());
         self.attached(id, attachment)
     }
 
@@ -327,7 +365,7 @@ impl Outbound {
             }
             Attachment::Waits(awaited, callout) => {
                 self.requests.insert(id, OutboundState::AwaitsSignature(awaited));
-                Effects::hold(Some(callout))
+                Effects::hold(callout)
             }
             Attachment::Cancelled(event) => Effects { events: event.into_iter().collect(), ..Effects::hold(None) },
         }

@@ -75,7 +75,7 @@ impl Verification {
     ) -> Option<CalloutReport> {
         match subject {
             CalloutSubject::KeySet(url) => self.jwt_auth.keys().finish(now, id, url, answer).map(CalloutReport::from),
-            CalloutSubject::Token(_) | CalloutSubject::Signature(_) => None,
+            CalloutSubject::Token(_) | CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The peer certificate: decides whether a request came over mutual TLS from a client that may call at all.
 //! The first thing that every method rests on (the Hub's certificate, and which participants of its Trust Framework pass).
 
+mod certificate_text;
 pub(crate) mod fingerprint;
 pub(crate) mod forwarded;
 pub(crate) mod leaf;
@@ -10,8 +11,10 @@ pub(crate) mod subject;
 
 use std::fmt;
 
+pub(crate) use certificate_text::CertificateText;
 pub use fingerprint::Fingerprint;
 pub use leaf::LeafCertificate;
+pub use leaf::{Validity, ValidityError};
 pub(crate) use source::{PeerSource, PresentedCertificate};
 pub use subject::Subject;
 
@@ -20,6 +23,8 @@ use forwarded::ForwardedError;
 use leaf::LeafError;
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
+
+use crate::time::UnixTime;
 
 /// What the gateway learned about the TLS peer in this request. Nothing in it is trusted to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +36,7 @@ pub(crate) struct PeerFacts {
     /// Its SHA-256 fingerprint, in hexadecimal. Whatever else a gateway calls a fingerprint (SHA-1) does not belong here.
     pub fingerprint: Option<Vec<u8>>,
     /// The certificate itself, in PEM, from a gateway that tells this instead of the fingerprint.
-    pub certificate: Option<Vec<u8>>,
+    pub certificate: Option<CertificateText>,
     /// Every value of the forwarded header that the rules name; empty when they name none.
     pub forwarded: Vec<Vec<u8>>,
 }
@@ -54,15 +59,16 @@ pub struct PeerRules {
 pub(crate) struct PeerCertificate {
     subject: Subject,
     fingerprint: Option<Fingerprint>,
+    validity: Option<Validity>,
 }
 
 impl PeerCertificate {
     /// Applies the rules to the facts: first whether there is a verified certificate, then whether what is known of it
-    /// makes sense, then whether it may call.
+    /// makes sense, then whether it may call. When it may is for [`PeerCertificate::check_validity`].
     pub(crate) fn establish(facts: &PeerFacts, rules: &PeerRules) -> Result<Self, PeerError> {
         let presented = PresentedCertificate::by(&rules.source, facts)?;
-        let fingerprint = presented.fingerprint()?;
-        let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint };
+        let (fingerprint, validity) = presented.fingerprint_and_validity()?;
+        let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint, validity };
         certificate.check_pins(rules)?;
         Ok(certificate)
     }
@@ -75,6 +81,12 @@ impl PeerCertificate {
     /// Its fingerprint, if the gateway told it.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
+    }
+
+    /// Whether it is valid at this moment, as far as that is known: to be asked for every request, as a certificate may end
+    /// before its connection does.
+    pub(crate) fn check_validity(&self, now: UnixTime) -> Result<(), PeerError> {
+        self.validity.map_or(Ok(()), |validity| validity.check(now)).map_err(PeerError::NotValid)
     }
 
     fn check_pins(&self, rules: &PeerRules) -> Result<(), NotPinned> {
@@ -111,6 +123,8 @@ pub(crate) enum PeerError {
     Malformed(Malformed),
     /// The certificate is sound, and is not one that may call.
     NotPinned(NotPinned),
+    /// The certificate is one that may call, and not now.
+    NotValid(ValidityError),
 }
 
 /// What about a certificate makes no sense.
@@ -161,6 +175,7 @@ impl fmt::Display for PeerError {
             Self::Missing => f.write_str("no verified client certificate"),
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::NotPinned(not_pinned) => not_pinned.fmt(f),
+            Self::NotValid(error) => error.fmt(f),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! Nothing else decides it. Whether the certificate may call is another question, and health checks do not ask it.
 
 use super::forwarded::{self, ForwardedCertificate};
-use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts, leaf};
+use super::leaf::{self, Validity};
+use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts};
 
 /// Where the peer certificate is learned from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,23 @@ impl<'f> PresentedCertificate<'f> {
             Presented::Directly { .. } => Ok(None),
             Presented::ToProxy(forwarded) => Ok(forwarded.fingerprint()),
         }
+    }
+
+    /// Its fingerprint, and when it is valid, if they are known. A certificate of this connection that cannot be read is refused.
+    /// What a proxy forwards beside the subject may be missing, and says as little when it cannot be read.
+    pub(crate) fn fingerprint_and_validity(&self) -> Result<(Option<Fingerprint>, Option<Validity>), Malformed> {
+        if let Presented::Directly { facts: PeerFacts { certificate: Some(pem), fingerprint: None, .. }, .. } = &self.0
+        {
+            let (fingerprint, validity) = leaf::fingerprint_and_validity(pem).map_err(Malformed::Certificate)?;
+            return Ok((Some(fingerprint), Some(validity)));
+        }
+        Ok((self.fingerprint()?, self.validity()))
+    }
+
+    /// When it is valid, if that is known.
+    #[must_use]
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.leaf().map(|leaf| leaf.validity())
     }
 
     /// The certificate itself, where it is handed on and nobody else can have written it.

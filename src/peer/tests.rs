@@ -279,6 +279,7 @@ proptest! {
         verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>, certificate: Option<Vec<u8>>,
         forwarded_values: Vec<Vec<u8>>, hop: bool,
     ) {
+        let certificate = certificate.map(Into::into);
         let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded: forwarded_values };
         for rules in [pinned(&[], &[]), forwarded(pinned(&[], &[]), hop)] {
             prop_assert!(PeerCertificate::establish(&facts, &rules).is_err());

@@ -51,7 +51,9 @@ pub(super) fn message(error: &AccessTokenError) -> String {
         AccessTokenError::Fault(AccessTokenFault::ScopeMissing) => {
             "The access token does not have every scope that is needed.".into()
         }
-        AccessTokenError::Signature => "The signature of the access token is not by the key that its kid names.".into(),
+        AccessTokenError::Signature => {
+            "The signature of the access token is not by the key that its kid names, or by the only one if it names none.".into()
+        }
         AccessTokenError::Inactive => "The access token is not active.".into(),
         AccessTokenError::Unconfirmed => {
             "The server that knows access tokens did not say that this one is active.".into()
@@ -69,7 +71,11 @@ fn header_message(error: AccessTokenHeaderError) -> &'static str {
     match error {
         AccessTokenHeaderError::Algorithm => "The alg of the access token is not one that is accepted.",
         AccessTokenHeaderError::Type => "The typ of the access token must be at+jwt, or JWT, or absent.",
-        AccessTokenHeaderError::KeyId => "The header of the access token must have a kid: text of 1 to 256 bytes.",
+        AccessTokenHeaderError::KeyId => "The kid of the access token must be text of 1 to 256 bytes.",
+        AccessTokenHeaderError::NoKeyId => {
+            "The header of the access token has no kid, and the key set of the authorisation server does not have exactly one key \
+             for its alg."
+        }
         AccessTokenHeaderError::Extensions => {
             "The header of the access token asks for extensions (crit or b64), and none is supported."
         }
@@ -125,6 +131,7 @@ mod tests {
             header(AccessTokenHeaderError::Algorithm),
             header(AccessTokenHeaderError::Type),
             header(AccessTokenHeaderError::KeyId),
+            header(AccessTokenHeaderError::NoKeyId),
             header(AccessTokenHeaderError::Extensions),
             header(AccessTokenHeaderError::UnknownKeyId),
             claim(Claim::Issuer, Fault::Missing),

@@ -77,6 +77,7 @@ pub enum ErrorCode {
     CertificateMissing,
     CertificateMalformed,
     CertificateNotAllowed,
+    CertificateInvalid,
     CredentialMissing,
     CredentialMalformed,
     HeaderNotAllowed,
@@ -123,10 +124,11 @@ pub(crate) struct Reply {
 
 impl ErrorCode {
     /// The codes that requests from the Hub may meet, in the order of their declaration.
-    pub const INBOUND: [Self; 16] = [
+    pub const INBOUND: [Self; 17] = [
         Self::CertificateMissing,
         Self::CertificateMalformed,
         Self::CertificateNotAllowed,
+        Self::CertificateInvalid,
         Self::CredentialMissing,
         Self::CredentialMalformed,
         Self::HeaderNotAllowed,
@@ -152,6 +154,7 @@ impl ErrorCode {
             Self::CertificateMissing => "Certificate.Missing",
             Self::CertificateMalformed => "Certificate.Malformed",
             Self::CertificateNotAllowed => "Certificate.NotAllowed",
+            Self::CertificateInvalid => "Certificate.Invalid",
             Self::CredentialMissing => "Credential.Missing",
             Self::CredentialMalformed => "Credential.Malformed",
             Self::HeaderNotAllowed => "Header.NotAllowed",
@@ -175,6 +178,7 @@ impl ErrorCode {
         match self {
             Self::CertificateMissing
             | Self::CertificateMalformed
+            | Self::CertificateInvalid
             | Self::CredentialMissing
             | Self::CredentialMalformed
             | Self::ApiKeyInvalid
@@ -202,6 +206,7 @@ impl RejectReason {
             Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
             Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
+            Self::Peer(PeerError::NotValid(_)) => ErrorCode::CertificateInvalid,
             Self::ReservedHeader | Self::MisspeltProviderHeader | Self::TooManyHeaders | Self::NoHost => {
                 ErrorCode::HeaderNotAllowed
             }
@@ -244,7 +249,10 @@ impl RejectReason {
     /// credential was sent.
     fn challenge(&self) -> Option<String> {
         let error = match self.code() {
-            ErrorCode::CertificateMissing | ErrorCode::CertificateMalformed | ErrorCode::CredentialMissing => None,
+            ErrorCode::CertificateMissing
+            | ErrorCode::CertificateMalformed
+            | ErrorCode::CertificateInvalid
+            | ErrorCode::CredentialMissing => None,
             ErrorCode::CredentialMalformed => Some("invalid_request"),
             ErrorCode::AccessTokenInvalidScope => Some("insufficient_scope"),
             code if code.status() == 401 => Some("invalid_token"),
@@ -265,6 +273,7 @@ impl RejectReason {
             Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
             Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
+            Self::Peer(PeerError::NotValid(fault)) => format!("The client certificate is refused: {fault}."),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::MisspeltProviderHeader => {
                 "The request carries the header o3-provider-id or o3-aspsp-id in another spelling.".into()
@@ -314,6 +323,13 @@ impl Rejection {
     #[must_use]
     pub(crate) fn code(&self) -> ErrorCode {
         self.reason.code()
+    }
+
+    /// Why.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub(crate) fn reason(&self) -> &RejectReason {
+        &self.reason
     }
 
     /// Notes the gateway's id of the request, unless it is known.

@@ -8,7 +8,7 @@ use crate::jose::compact::Part;
 use crate::json::JsonError;
 use crate::peer::name::NameError;
 use crate::peer::subject::SubjectError;
-use crate::peer::{Malformed, NotPinned};
+use crate::peer::{Malformed, NotPinned, ValidityError};
 use crate::signing::remote::RemoteError;
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
         peer(Malformed::SeveralForwardedHeaders),
         (RejectReason::Peer(PeerError::NotPinned(NotPinned::OrganisationalUnit)), 403, "Certificate.NotAllowed"),
         (RejectReason::Peer(PeerError::NotPinned(NotPinned::Fingerprint)), 403, "Certificate.NotAllowed"),
+        (RejectReason::Peer(PeerError::NotValid(ValidityError::NotYetValid)), 401, "Certificate.Invalid"),
+        (RejectReason::Peer(PeerError::NotValid(ValidityError::Expired)), 401, "Certificate.Invalid"),
         (jwt(JwtAuthError::SubjectHasNoAddress), 401, "Certificate.Malformed"),
         (RejectReason::ReservedHeader, 403, "Header.NotAllowed"),
         (RejectReason::MisspeltProviderHeader, 403, "Header.NotAllowed"),

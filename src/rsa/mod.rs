@@ -14,5 +14,5 @@ mod public;
 #[cfg(test)]
 pub(crate) use private::PrivateKeyError;
 pub use private::RsaPrivateKey;
+pub(crate) use public::RsaKeyError;
 pub use public::RsaPublicKey;
-pub(crate) use public::{MAX_MODULUS_BITS, MIN_MODULUS_BITS, RsaKeyError};

@@ -17,11 +17,11 @@ use crate::request::{Correlation, NonceInput, RequestId};
 use crate::time::UnixTime;
 
 pub(crate) use record::SignatureRecord;
-pub(crate) use remote::PendingToken;
+pub(crate) use remote::{Need, PendingToken, RemoteError};
 
 use local::LocalKeys;
 use nonce::Nonces;
-use remote::{RemoteError, RemoteSigning, RemoteStep};
+use remote::{RemoteSigning, RemoteStep};
 use token::UnsignedToken;
 
 /// The most tokens that wait for a remote signer in one worker. Each has a callout of its own; more than this means that
@@ -48,8 +48,8 @@ enum Signer {
 pub(crate) enum Progress {
     /// It is signed.
     Signed(SignedToken),
-    /// The answer to this callout comes first.
-    Pending(Box<PendingToken>, Callout),
+    /// This comes first.
+    Pending(Box<PendingToken>, Need),
 }
 
 /// A token whose signature was checked, and what the audit trail has to say of it: only what signs can make one. It does not
@@ -74,7 +74,7 @@ pub(crate) enum SigningError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// As many tokens wait for the remote signer as may.
+    /// As many tokens wait for the remote signer as may, or for its public keys.
     TooManyPending,
 }
 
@@ -86,6 +86,26 @@ pub(crate) struct Finished {
     /// The same: what the signer warns of.
     pub warning: Option<String>,
     /// The token, another callout, or why there is neither, with the ids of the request.
+    pub result: Result<Progress, (SigningError, Correlation)>,
+}
+
+/// The end of a fetch of the remote signer's public keys.
+#[derive(Debug)]
+pub(crate) struct FinishedKeys {
+    /// For the log.
+    pub report: CalloutReport,
+    /// The same: what the signer warns of.
+    pub warning: Option<String>,
+    /// Whether they are there now.
+    pub keys: Result<(), RemoteError>,
+}
+
+/// What became of a token that waited for the public keys.
+#[derive(Debug)]
+pub(crate) struct GoneOn {
+    /// For the log: what is wrong with the signature that was there already.
+    pub warning: Option<String>,
+    /// As in [`Finished`].
     pub result: Result<Progress, (SigningError, Correlation)>,
 }
 
@@ -106,7 +126,8 @@ impl TokenIssuer {
         matches!(self.signer, Signer::Remote(_))
     }
 
-    /// Mints a token on behalf of a request with these ids, and signs it or says what that takes.
+    /// Mints a token on behalf of a request with these ids, and signs it or says what that takes. `may_wait` says whether one more may
+    /// wait for the public keys of the remote signer: one answer decides on all that do.
     ///
     /// # Errors
     /// See [`SigningError`].
@@ -116,6 +137,7 @@ impl TokenIssuer {
         request: RequestId,
         nonce_input: &NonceInput,
         correlation: &Correlation,
+        may_wait: bool,
     ) -> Result<Progress, SigningError> {
         let nonce = self.nonces.next(now, nonce_input);
         match &mut self.signer {
@@ -136,13 +158,14 @@ impl TokenIssuer {
                     return Err(SigningError::TooManyPending);
                 }
                 let token = UnsignedToken::mint(&self.settings, remote.signer().key_id(), &nonce, now);
-                let (pending, callout) = remote.start(now, request, token, correlation.clone());
-                Ok(Progress::Pending(pending, callout))
+                let started = remote.start(now, request, token, correlation.clone(), may_wait);
+                let (pending, need) = started.ok_or(SigningError::TooManyPending)?;
+                Ok(Progress::Pending(pending, need))
             }
         }
     }
 
-    /// Takes the end of a callout for a token that waits.
+    /// Takes the end of a callout for a token that waits. `may_wait` as for [`TokenIssuer::sign`].
     ///
     /// # Errors
     /// The token, if it waits for another callout: this one was given up before and does not count any more.
@@ -153,30 +176,79 @@ impl TokenIssuer {
         request: RequestId,
         pending: Box<PendingToken>,
         answer: Result<&[u8], CalloutError>,
+        may_wait: bool,
     ) -> Result<Finished, Box<PendingToken>> {
         let Signer::Remote(remote) = &mut self.signer else { return Err(pending) };
-        let step = remote.finish(now, call, request, pending, answer)?;
+        let step = remote.finish(now, call, request, pending, answer, may_wait)?;
         let warning = remote.warning(now, answer);
-        let unsigned = |error, more| format!("no signature from the remote signer: {}{more}", remote.explain(error));
-        let (is_success, text) = match &step {
-            RemoteStep::Signed { .. } => (true, "the remote signer has signed".to_owned()),
-            RemoteStep::Again { error, .. } => (false, unsigned(*error, "; trying once more")),
-            RemoteStep::Failed { error, .. } => (false, unsigned(*error, "")),
-        };
-        let result = match step {
-            RemoteStep::Signed { token, signature, correlation } => {
-                let signer = remote.signer().name();
-                Ok(Progress::Signed(SignedToken::new(&token, &signature, signer, correlation)))
-            }
-            RemoteStep::Again { pending, callout, .. } => Ok(Progress::Pending(pending, callout)),
-            RemoteStep::Failed { error, correlation } => {
-                let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
-                let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
-                Err((paused.unwrap_or(SigningError::Remote(error)), correlation))
-            }
-        };
+        let failure = what_failed(remote, &step);
+        let is_success = failure.is_none();
+        let text = failure.unwrap_or_else(|| "the remote signer has signed".to_owned());
         let report = CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text };
-        Ok(Finished { report, warning, result })
+        Ok(Finished { report, warning, result: result_of(remote, now, step) })
+    }
+
+    /// Takes the end of a fetch of the remote signer's public keys. What waited for it goes on with [`TokenIssuer::go_on`]. `None` if
+    /// it was given up before and does not count any more.
+    pub(crate) fn finish_keys(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<FinishedKeys> {
+        let Signer::Remote(remote) = &mut self.signer else { return None };
+        let result = remote.finish_keys(now, fetch, answer)?;
+        let warning = remote.warning(now, answer);
+        let text = match result {
+            Ok(count) => format!("fetched {count} public keys of the remote signer"),
+            Err(error) => format!("no public key of the remote signer: {}", remote.explain_keys(error)),
+        };
+        let report = CalloutReport { callout: fetch, kind: CalloutKind::SignerKeys, is_success: result.is_ok(), text };
+        Some(FinishedKeys { report, warning, keys: result.map(drop) })
+    }
+
+    /// What becomes of a token that waited for the public keys, now that they are there, or this is why they are not. `may_wait` as for
+    /// [`TokenIssuer::sign`].
+    pub(crate) fn go_on(
+        &mut self,
+        now: UnixTime,
+        request: RequestId,
+        pending: Box<PendingToken>,
+        keys: Result<(), RemoteError>,
+        may_wait: bool,
+    ) -> GoneOn {
+        let Signer::Remote(remote) = &mut self.signer else {
+            return GoneOn { warning: None, result: Err((SigningError::Fault, pending.into_correlation())) };
+        };
+        let step = remote.go_on(now, request, pending, keys, may_wait);
+        // What is wrong with the keys has been told.
+        let warning = what_failed(remote, &step).filter(|_| keys.is_ok());
+        GoneOn { warning, result: result_of(remote, now, step) }
+    }
+
+    /// The fetch of the remote signer's public keys that is due although no token waits for it.
+    pub(crate) fn due(&mut self, now: UnixTime) -> Option<Callout> {
+        match &mut self.signer {
+            Signer::Local(_) => None,
+            Signer::Remote(remote) => remote.due(now),
+        }
+    }
+
+    /// A fetch of the remote signer's public keys that nobody reported on in time. It counts as failed once it is given to
+    /// [`TokenIssuer::finish_keys`].
+    #[must_use]
+    pub(crate) fn timed_out_keys(&self, now: UnixTime) -> Option<CalloutId> {
+        match &self.signer {
+            Signer::Local(_) => None,
+            Signer::Remote(remote) => remote.timed_out_keys(now),
+        }
+    }
+
+    /// Gives up the fetch of the public keys that a request made for itself alone.
+    pub(crate) fn forget_fetch(&mut self, fetch: CalloutId) {
+        if let Signer::Remote(remote) = &mut self.signer {
+            remote.forget_fetch(fetch);
+        }
     }
 
     /// Notes what an answer of the signer says of when to ask again.
@@ -199,6 +271,32 @@ impl TokenIssuer {
     pub(crate) fn forget(&mut self, request: RequestId) {
         if let Signer::Remote(remote) = &mut self.signer {
             remote.forget(request);
+        }
+    }
+}
+
+/// What went wrong at a step, for the log.
+fn what_failed(remote: &RemoteSigning, step: &RemoteStep) -> Option<String> {
+    let (error, more) = match step {
+        RemoteStep::Signed { .. } => return None,
+        RemoteStep::Pending { need: Need::Signature(_), error, .. } => ((*error)?, "; trying once more"),
+        RemoteStep::Pending { need: Need::Keys(_), error, .. } => ((*error)?, "; fetching its public keys"),
+        RemoteStep::Failed { error, .. } => (*error, ""),
+    };
+    Some(format!("no signature from the remote signer: {}{more}", remote.explain(error)))
+}
+
+fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<Progress, (SigningError, Correlation)> {
+    match step {
+        RemoteStep::Signed { token, signature, correlation } => {
+            let signer = remote.signer().name();
+            Ok(Progress::Signed(SignedToken::new(&token, &signature, signer, correlation)))
+        }
+        RemoteStep::Pending { pending, need, .. } => Ok(Progress::Pending(pending, need)),
+        RemoteStep::Failed { error, correlation } => {
+            let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
+            let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
+            Err((paused.unwrap_or(SigningError::Remote(error)), correlation))
         }
     }
 }

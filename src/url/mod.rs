@@ -9,8 +9,7 @@ mod jwks_location;
 mod origin;
 
 pub(crate) use authority::Authority;
-pub use http_url::HttpUrl;
-pub(crate) use http_url::Scheme;
+pub use http_url::{HttpUrl, Scheme};
 pub use jwks_location::{Environment, JwksLocation};
 pub(crate) use jwks_location::{ExpandError, JwksLocationError};
 pub(crate) use origin::Origin;

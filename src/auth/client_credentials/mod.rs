@@ -12,7 +12,7 @@ use crate::config::{self, TokenValidation};
 use crate::evidence::Evidence;
 use crate::introspection::{Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
-use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
+use crate::jose::{Algorithm, Header, JwsError, StatedKeyId, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
 use crate::time::UnixTime;
 use crate::token_digest::TokenDigest;
@@ -81,8 +81,10 @@ pub(crate) enum AccessTokenHeaderError {
     Algorithm,
     /// `typ` says that it is something else.
     Type,
-    /// `kid` is missing or not usable.
+    /// There is a `kid`, and it is not usable.
     KeyId,
+    /// There is no `kid`, and not exactly one key of the set is for this `alg`.
+    NoKeyId,
     /// `crit` or `b64` asks for extensions.
     Extensions,
     /// The key set does not have this `kid` for this `alg`, also not after a refresh.
@@ -195,7 +197,7 @@ impl JwtValidator {
     ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
-        let key_id = token.header().key_id.clone();
+        let key_id = token.header().key_id.clone().named();
         let outcome = self.check(now, token, rules, permission);
         if !matches!(outcome, Ok(Readiness::Ready(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
@@ -212,10 +214,19 @@ impl JwtValidator {
     ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
         let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
-        let looked_up = self.keys.lookup(now, &self.jwks, &key_id, algorithm, permission);
+        let (looked_up, missing) = match &key_id {
+            Some(key_id) => {
+                let looked_up = self.keys.lookup(now, &self.jwks, key_id, algorithm, permission);
+                (looked_up, AccessTokenHeaderError::UnknownKeyId)
+            }
+            None => {
+                let looked_up = self.keys.lookup_only(now, &self.jwks, algorithm, permission);
+                (looked_up, AccessTokenHeaderError::NoKeyId)
+            }
+        };
         let unavailable = |Unavailable { retry_after }| AccessTokenError::KeysUnavailable { retry_after };
         let key = match looked_up.map_err(unavailable)? {
-            Readiness::Ready(key) => key.ok_or(AccessTokenError::Header(AccessTokenHeaderError::UnknownKeyId))?,
+            Readiness::Ready(key) => key.ok_or(AccessTokenError::Header(missing))?,
             Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
         };
         let facts = token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
@@ -265,12 +276,12 @@ fn accepted(facts: &AccessTokenFacts) -> Accepted {
     Accepted { credential_id: facts.token_id().map(str::to_owned) }
 }
 
-/// The `kid` and the algorithm of a header that is as RFC 9068 §2.1 wants it. A `kid` is demanded, although the RFC does
-/// not: without one every key of the set would have to be tried, and no token could say that the set lacks its key.
+/// The `kid` and the algorithm of a header that is as RFC 9068 §2.1 wants it. The RFC demands no `kid`; without one only a set
+/// with exactly one key for the algorithm will do, so that no more than one is tried.
 fn check_header<'a>(
     header: &Header<'a>,
     accepted: &[Algorithm],
-) -> Result<(Cow<'a, str>, Algorithm), AccessTokenHeaderError> {
+) -> Result<(Option<Cow<'a, str>>, Algorithm), AccessTokenHeaderError> {
     let algorithm = header.algorithm.as_deref().and_then(Algorithm::from_name);
     let algorithm = algorithm.filter(|algorithm| accepted.contains(algorithm));
     let algorithm = algorithm.ok_or(AccessTokenHeaderError::Algorithm)?;
@@ -280,8 +291,11 @@ fn check_header<'a>(
     if header.asks_for_extensions {
         return Err(AccessTokenHeaderError::Extensions);
     }
-    let key_id = header.key_id.clone().ok_or(AccessTokenHeaderError::KeyId)?;
-    Ok((key_id, algorithm))
+    match header.key_id.clone() {
+        StatedKeyId::Absent => Ok((None, algorithm)),
+        StatedKeyId::Unusable => Err(AccessTokenHeaderError::KeyId),
+        StatedKeyId::Named(key_id) => Ok((Some(key_id), algorithm)),
+    }
 }
 
 /// Whether `typ` is the media type of an access token, or of any JWT, which servers older than RFC 9068 say. Media types

@@ -283,13 +283,72 @@ fn a_header_is_as_rfc_9068_wants_it() {
         (r#"{"alg":"PS256","typ":"application/application/jwt","kid":"k"}"#, Type),
         (r#"{"alg":"PS256","crit":["exp"],"exp":1,"kid":"k"}"#, Extensions),
         (r#"{"alg":"PS256","b64":false,"kid":"k"}"#, Extensions),
-        (r#"{"alg":"PS256","typ":"at+jwt"}"#, KeyId),
         (r#"{"alg":"PS256","kid":""}"#, KeyId),
+        (r#"{"alg":"PS256","kid":null}"#, KeyId),
         (r#"{"alg":"PS256","kid":1}"#, KeyId),
         (r#"{"alg":"PS256","kid":"K"}"#, UnknownKeyId),
     ] {
         assert_eq!(bench.judge(&signed(text)), header(error), "{text}");
     }
+}
+
+#[test]
+fn a_token_without_a_kid_is_verified_with_the_only_key_for_its_algorithm() {
+    let header_of = |algorithm: Algorithm| format!(r#"{{"alg":"{}","typ":"at+jwt"}}"#, algorithm.name());
+    let claims = claims().to_string();
+    let [first, second] = [SigningKey::first(), SigningKey::second()];
+    let ps256 = first.token(&header_of(Algorithm::Ps256), &claims);
+    let rs256 = first.token_rs256(&header_of(Algorithm::Rs256), &claims);
+    let es256 = EcSigningKey::first().token(&header_of(Algorithm::Es256), &claims);
+    let of = |key: &SigningKey, kid: &str, change: (&str, &str)| {
+        let mut jwk = key.jwk(kid);
+        jwk[change.0] = json!(change.1);
+        jwk
+    };
+    let ec = EcSigningKey::first().jwk("ec");
+    let (accepted, refused) = (|| Ok(Some("j1".to_owned())), || header(AccessTokenHeaderError::NoKeyId));
+    for (what, keys, expected) in [
+        ("one of each type", vec![first.jwk("a"), ec.clone()], [accepted(), accepted(), accepted()]),
+        ("another of its type", vec![first.jwk("a"), second.jwk("b"), ec.clone()], [refused(), refused(), accepted()]),
+        ("the same twice", vec![first.jwk("a"), first.jwk("b")], [accepted(), accepted(), refused()]),
+        (
+            "one for each algorithm",
+            vec![of(first, "a", ("alg", "PS256")), of(second, "b", ("alg", "RS256"))],
+            [accepted(), Err(AccessTokenError::Signature), refused()],
+        ),
+        (
+            "another for encryption",
+            vec![first.jwk("a"), of(second, "b", ("use", "enc"))],
+            [accepted(), accepted(), refused()],
+        ),
+        ("one of another type", vec![ec.clone()], [refused(), refused(), accepted()]),
+        (
+            "another key",
+            vec![second.jwk("a")],
+            [Err(AccessTokenError::Signature), Err(AccessTokenError::Signature), refused()],
+        ),
+    ] {
+        let mut bench = Bench::with_keys(&Algorithm::ALL, &keys);
+        for (token, expected) in [&ps256, &rs256, &es256].into_iter().zip(expected) {
+            assert_eq!(bench.judge(token), expected, "{what}");
+        }
+    }
+}
+
+#[test]
+fn tokens_without_a_kid_have_nothing_fetched_but_keys_that_are_needed_anyway() {
+    let without_kid = SigningKey::first().token(r#"{"alg":"PS256"}"#, &claims().to_string());
+    let mut bench = Bench::new(settings(jwt(&[Algorithm::Ps256])));
+    assert!(matches!(bench.present(0, &without_kid, CalloutPermission::Allowed), Ok(Readiness::Wait(_))));
+    let keys = [SigningKey::first().jwk("a"), SigningKey::second().jwk("b")];
+    let mut bench = Bench::with_keys(&[Algorithm::Ps256], &keys);
+    for second in 0..200 {
+        let error = bench.present(second, &without_kid, CalloutPermission::Allowed).unwrap_err();
+        assert_eq!(error, AccessTokenError::Header(AccessTokenHeaderError::NoKeyId), "{second}");
+    }
+    let unknown = SigningKey::first().token(r#"{"alg":"PS256","kid":"new"}"#, &claims().to_string());
+    let looked_up = bench.present(200, &unknown, CalloutPermission::Allowed);
+    assert!(matches!(looked_up, Ok(Readiness::Wait(_))), "and they take nothing from those that name a key");
 }
 
 #[test]

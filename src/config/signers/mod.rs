@@ -36,6 +36,8 @@ pub struct SignerUpstream<'a> {
     pub path: &'static str,
     /// What the gateway calls: in Envoy the name of a cluster, elsewhere `host` or `host:port`.
     pub upstream: &'a str,
+    /// Host and, where its URL has one, port.
+    pub authority: &'a str,
     /// How it is called.
     pub scheme: Scheme,
 }
@@ -57,6 +59,7 @@ impl Signer {
             Self::VaultTransit(settings) => Some(SignerUpstream {
                 path: "remote_signer.vault_transit.upstream",
                 upstream: &settings.upstream,
+                authority: settings.url.authority(),
                 scheme: settings.url.scheme(),
             }),
         }

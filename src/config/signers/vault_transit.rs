@@ -72,6 +72,8 @@ const DEADLINE: DurationRange =
 pub struct VaultTransit {
     /// Where it signs: `…/v1/{mount}/sign/{key}/sha2-256`.
     pub url: HttpUrl,
+    /// Where it tells its public keys: `…/v1/{mount}/keys/{key}`.
+    pub key_url: HttpUrl,
     /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
     pub upstream: String,
     /// `X-Vault-Namespace`
@@ -82,7 +84,7 @@ pub struct VaultTransit {
     pub key_id: String,
     /// Which version of the key signs; the newest if none is named.
     pub key_version: Option<u32>,
-    /// The public key, to check signatures with before they leave.
+    /// The public key, to check signatures with before they leave. Without it the signer is asked.
     pub public_key: Option<RsaPublicKey>,
     /// How long one try may take.
     pub timeout: Duration,
@@ -112,8 +114,10 @@ impl VaultTransit {
             let got = if deadline.is_absent() { "nothing, which means 5s" } else { "a shorter one" };
             return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
         }
+        let (origin, mount, key) = (origin?, mount?, key?);
         Some(Self {
-            url: origin?.url(format!("/v1/{}/sign/{}/sha2-256", mount?, key?)),
+            url: origin.url(format!("/v1/{mount}/sign/{key}/sha2-256")),
+            key_url: origin.url(format!("/v1/{mount}/keys/{key}")),
             upstream: upstream?,
             namespace: namespace?,
             token: token?,

@@ -10,6 +10,7 @@ use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::gateway::kinds::GatewayKind::{self, Apisix, Envoy, Kong};
 use crate::shared_data::{NoSharedData, SharedData};
+use crate::url::Scheme;
 
 /// A gateway of this kind, which has shared data when the configuration says so.
 fn capabilities(kind: GatewayKind, config: &Config) -> Capabilities {
@@ -384,4 +385,28 @@ fn a_secret_that_apisix_would_log_is_warned_of_by_its_path() {
             assert_eq!(warnings_in(&accepted(&config), kind), [""; 0], "{kind:?}: {pointer}");
         }
     }
+}
+
+#[test]
+fn the_servers_of_a_configuration_are_told_with_their_hosts() {
+    let of = |config: &Value| {
+        let config = accepted(config);
+        let servers: Vec<_> = config.servers().collect();
+        servers
+            .iter()
+            .map(|server| {
+                (server.path.to_string(), server.upstream.to_owned(), server.host().to_owned(), server.scheme)
+            })
+            .collect::<Vec<_>>()
+    };
+    let keystore = "keystore.sandbox.directory.openfinance.ae".to_owned();
+    let found = of(&least());
+    let [(path, _, host, scheme)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((path.as_str(), host, *scheme), ("inbound.auth.jwt_auth.upstream", &keystore, Scheme::Https));
+    let mut remote = least_outbound();
+    remote["outbound"].as_object_mut().unwrap().remove("keys");
+    remote["outbound"]["remote_signer"] = json!({ "vault_transit": {
+        "address": "https://bao.example:8200", "upstream": "bao", "key": "k", "kid": "k", "token": { "value": "t" } } });
+    let path = "outbound.remote_signer.vault_transit.upstream".to_owned();
+    assert_eq!(of(&remote), [(path, "bao".to_owned(), "bao.example".to_owned(), Scheme::Https)]);
 }

@@ -46,8 +46,9 @@ fn refused(key: &str, value: Value, expected: &str) {
 fn address_key_kid_and_token_are_enough() {
     let config = accepted(&least());
     assert!(config.warnings().is_empty());
-    let VaultTransit { url, upstream, namespace, token, key_id, key_version, public_key, timeout, deadline } =
+    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, timeout, deadline } =
         read(&least());
+    assert_eq!(key_url.as_str(), "https://bao.example:8200/v1/transit/keys/sig4");
     assert_eq!(url.as_str(), "https://bao.example:8200/v1/transit/sign/sig4/sha2-256");
     assert_eq!(upstream, "bao.example:8200");
     assert_eq!((token.expose(), key_id.as_str()), ("hvs.s3cret", "sig4-2026"));
@@ -65,6 +66,7 @@ fn each_setting_is_read_into_its_own_field() {
     });
     let settings = read(&config);
     assert_eq!(settings.url.as_str(), "http://localhost:8200/v1/hsm/transit/sign/sig4.retail/sha2-256");
+    assert_eq!(settings.key_url.as_str(), "http://localhost:8200/v1/hsm/transit/keys/sig4.retail");
     assert_eq!((settings.url.scheme(), settings.url.authority()), (Scheme::Http, "localhost:8200"));
     assert_eq!((settings.upstream.as_str(), settings.key_id.as_str()), ("bao", "k"));
     assert_eq!((settings.namespace.as_deref(), settings.key_version), (Some("bank/retail/"), Some(3)));
@@ -89,7 +91,8 @@ fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
     let remote = signer(&config);
     assert!(remote.is_remote());
     let path = "remote_signer.vault_transit.upstream";
-    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", scheme: Scheme::Https }));
+    let (authority, scheme) = ("bao.example:8200", Scheme::Https);
+    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", authority, scheme }));
     assert_eq!(config.pointer(&format!("/outbound/{}", path.replace('.', "/"))), Some(&json!("bao")));
     let plaintext = signer(&with("address", json!("http://localhost:8200")));
     assert_eq!(

@@ -55,8 +55,8 @@ mod adapter {
             nginx::has_variables(variable)
         }
 
-        fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
-            nginx::peer_facts(variable, with_fingerprint)
+        fn peer_facts(&self, _with_fingerprint: bool) -> PeerFacts {
+            nginx::peer_facts(variable)
         }
 
         /// Without a host (HTTP/1.0) the host process would crash when it is asked for all headers.

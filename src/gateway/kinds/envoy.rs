@@ -86,6 +86,12 @@ mod adapter {
             values(&abi::headers(Headers::Response).unwrap_or_default(), name)
         }
 
+        /// Its router heeds and removes them also on callouts. The second try has what is left of the timeout; a server that answers, with
+        /// whatever status, is not asked again.
+        fn headers_for_repetition(&self) -> &'static [(&'static str, &'static str)] {
+            &[("x-envoy-retry-on", "reset"), ("x-envoy-max-retries", "1")]
+        }
+
         fn client(&self) -> Option<Vec<u8>> {
             abi::property("source\0address")
         }

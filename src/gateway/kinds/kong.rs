@@ -86,8 +86,8 @@ mod adapter {
             nginx::has_variables(variable)
         }
 
-        fn peer_facts(&self, with_fingerprint: bool) -> PeerFacts {
-            nginx::peer_facts(variable, with_fingerprint)
+        fn peer_facts(&self, _with_fingerprint: bool) -> PeerFacts {
+            nginx::peer_facts(variable)
         }
 
         /// `:path` is percent-decoded here, and `:authority` the name of the server: the path is asked for, and `host`

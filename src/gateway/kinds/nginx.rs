@@ -15,8 +15,9 @@ pub(super) fn has_variables(variable: Variable) -> bool {
 }
 
 /// What nginx says of the client certificate. Its subject can be read also when it is not trusted, or when the client did
-/// not prove that it has the key: only `SUCCESS` counts. `ssl_client_fingerprint` is SHA-1, so the certificate is read.
-pub(super) fn peer_facts(variable: Variable, with_certificate: bool) -> PeerFacts {
+/// not prove that it has the key: only `SUCCESS` counts. The certificate says when it is valid, and has the fingerprint, as
+/// `ssl_client_fingerprint` is SHA-1.
+pub(super) fn peer_facts(variable: Variable) -> PeerFacts {
     let verified = variable("ssl_client_verify").is_some_and(|verified| verified == b"SUCCESS");
     if !verified {
         return PeerFacts::default();
@@ -24,7 +25,7 @@ pub(super) fn peer_facts(variable: Variable, with_certificate: bool) -> PeerFact
     PeerFacts {
         verified,
         subject: variable("ssl_client_s_dn"),
-        certificate: with_certificate.then(|| variable("ssl_client_raw_cert")).flatten(),
+        certificate: variable("ssl_client_raw_cert").map(Into::into),
         ..PeerFacts::default()
     }
 }

@@ -23,6 +23,9 @@ pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, Host
     };
     let mut headers = request.all_headers();
     headers.extend(adapter.callout_headers());
+    if request.may_be_repeated {
+        headers.extend(adapter.headers_for_repetition());
+    }
     abi::http_call(&spelt, &headers, &request.body, request.timeout).inspect_err(|HostError| {
         log::error!("the gateway refused a callout to the upstream \"{upstream}\"; is it defined?");
     })

@@ -63,7 +63,7 @@ fn json_line(level: Level, line: impl FnOnce(crate::time::UnixTime) -> String) {
 fn level_of(report: &CalloutReport) -> Level {
     match (report.kind, report.is_success) {
         (_, false) => Level::Warn,
-        (CalloutKind::Keys, true) => Level::Info,
+        (CalloutKind::Keys | CalloutKind::SignerKeys, true) => Level::Info,
         // Once for each token.
         (CalloutKind::Introspection | CalloutKind::Signer, true) => Level::Debug,
     }

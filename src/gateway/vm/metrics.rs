@@ -64,7 +64,7 @@ impl Metrics {
                 let Callouts { succeeded, failed } = match report.kind {
                     CalloutKind::Keys => &self.keys,
                     CalloutKind::Introspection => &self.introspection,
-                    CalloutKind::Signer => &self.signer,
+                    CalloutKind::Signer | CalloutKind::SignerKeys => &self.signer,
                 };
                 increment(if report.is_success { *succeeded } else { *failed });
             }

@@ -9,6 +9,7 @@ use crate::peer::leaf::tests::LEAF;
 const PEM: &str = include_str!("leaf.urlencoded");
 const FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
 const SUBJECT: &str = "CN=abc,OU=hub,O=Hub Operator,C=AE";
+const NOW: UnixTime = UnixTime::from_secs(1_795_700_000);
 const ISSUER: &str = "CN=Issuing CA,OU=CA,O=Trust Framework,C=AE";
 const OTHER: &str = "00e854aadab0405e7c7e0234f6849bd2e00f7575dfd6b5e07b574a7209a550f4";
 
@@ -41,10 +42,30 @@ fn over_mtls() -> PeerFacts {
     }
 }
 
+#[test]
+fn a_certificate_that_has_ended_or_not_begun_is_none() {
+    let on_nginx =
+        PeerFacts { fingerprint: None, forwarded: Vec::new(), certificate: Some(LEAF.into()), ..over_mtls() };
+    for facts in [over_mtls(), on_nginx] {
+        for (now, message) in [
+            (UnixTime::from_secs(1_795_309_722), "The client certificate is not valid yet."),
+            (UnixTime::from_secs(4_948_909_724), "The client certificate has expired."),
+        ] {
+            let answer = |path: &[u8]| checks("/").answer(now, b"GET", path, None, &facts, &PeerSource::Connection);
+            let hello = answer(b"/hello").unwrap();
+            assert!(hello.status == 200 && hello.body.contains(r#""mtlsStatus":"not-established""#), "{}", hello.body);
+            for path in [&b"/hello-mtls"[..], b"/echo-cert"] {
+                let reply = answer(path).unwrap();
+                assert_eq!((reply.status, reply.body), (401, format!(r#"{{"errorMessage":"{message}"}}"#)));
+            }
+        }
+    }
+}
+
 #[track_caller]
 fn get(path: &str, facts: &PeerFacts, source: &PeerSource) -> (u16, Value) {
     let reply =
-        checks("/").answer(b"GET", path.as_bytes(), Some(b"bank.example:8443"), facts, source).expect("an answer");
+        checks("/").answer(NOW, b"GET", path.as_bytes(), Some(b"bank.example:8443"), facts, source).expect("an answer");
     (reply.status, serde_json::from_str(&reply.body).expect("JSON"))
 }
 
@@ -93,7 +114,7 @@ fn every_answer_is_json_that_nobody_stores_and_a_401_has_a_challenge() {
         ("/echo-cert", PeerFacts::default(), 401),
         ("/echo-cert", over_mtls(), 200),
     ] {
-        let reply = checks("/").answer(b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).unwrap();
+        let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).unwrap();
         let header = |name| reply.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
         assert_eq!(reply.status, status);
         assert_eq!(header("content-type"), Some("application/json"));
@@ -106,7 +127,7 @@ fn every_answer_is_json_that_nobody_stores_and_a_401_has_a_challenge() {
 fn nothing_but_a_get_of_exactly_these_paths_is_a_health_check() {
     let answers = |base: &str, method: &str, path: &str| {
         let facts = over_mtls();
-        checks(base).answer(method.as_bytes(), path.as_bytes(), None, &facts, &PeerSource::Connection).is_some()
+        checks(base).answer(NOW, method.as_bytes(), path.as_bytes(), None, &facts, &PeerSource::Connection).is_some()
     };
     for path in ["/hello", "/hello?", "/hello?a=b?c", "/hello-mtls", "/echo-cert?/accounts"] {
         assert!(answers("/", "GET", path), "{path}");
@@ -143,7 +164,7 @@ fn nothing_but_a_get_of_exactly_these_paths_is_a_health_check() {
 fn the_endpoints_stand_below_their_base_path() {
     let answers = |base: &str, path: &str| {
         let facts = PeerFacts::default();
-        checks(base).answer(b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).is_some()
+        checks(base).answer(NOW, b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).is_some()
     };
     for base in ["/ozone/v1", "/ozone/v1/"] {
         assert!(answers(base, "/ozone/v1/hello"), "{base}");
@@ -272,7 +293,8 @@ fn the_host_name_is_the_requests_host_without_its_port() {
         ("بنك", ""),
         ("bank.example\r\nx: y", ""),
     ] {
-        let reply = checks("/").answer(b"GET", b"/hello", Some(host.as_bytes()), &over_mtls(), &PeerSource::Connection);
+        let reply =
+            checks("/").answer(NOW, b"GET", b"/hello", Some(host.as_bytes()), &over_mtls(), &PeerSource::Connection);
         let body: Value = serde_json::from_str(&reply.unwrap().body).unwrap();
         assert_eq!(body["hostName"], name, "{host:?}");
     }
@@ -286,9 +308,9 @@ proptest! {
         host in any::<Option<Vec<u8>>>(), verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>,
         certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, hop: bool,
     ) {
-        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded };
+        let facts = PeerFacts { verified, subject, fingerprint, certificate: certificate.map(Into::into), forwarded };
         for source in [PeerSource::Connection, header(hop)] {
-            let reply = checks("/").answer(b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();
+            let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();
             let body: Value = serde_json::from_str(&reply.body).unwrap();
             prop_assert_eq!(body.get("errorMessage").is_some(), reply.status == 401);
             prop_assert!(reply.body.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", reply.body);

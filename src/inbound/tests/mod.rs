@@ -2,6 +2,7 @@ mod methods;
 mod per_request;
 mod response_token;
 mod token_cache;
+mod validity;
 
 use super::*;
 use crate::callout::Body;

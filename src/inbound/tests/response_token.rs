@@ -24,7 +24,7 @@ fn remote(config: &mut Json) {
         "remote_signer".into(),
         json!({ "vault_transit": {
             "address": "http://127.0.0.1:8200", "upstream": "bao", "key": "sig4", "kid": "sig4",
-            "token": { "value": "s.secret" },
+            "token": { "value": "s.secret" }, "public_key": SigningKey::first().public_pem(),
         } }),
     );
 }
@@ -128,6 +128,33 @@ fn a_response_is_held_for_a_remote_signer_and_replaced_where_there_is_no_signatu
     assert_eq!(outcome.resumed[0].id, RequestId(1));
     assert!(matches!(outcome.resumed[0].verdict, Verdict::Response(_)));
     assert_eq!(code(&outcome.resumed[0].verdict), "GenericRecoverableError");
+}
+
+#[test]
+fn a_response_waits_for_the_public_key_of_the_signer_where_none_is_configured() {
+    let mut inbound = signs(|config| {
+        remote(config);
+        let settings = &mut config["response_token"]["remote_signer"]["vault_transit"];
+        settings.as_object_mut().unwrap().remove("public_key");
+        config["auth"] = json!({ "mtls_only": {} });
+    });
+    for id in [1, 2].map(RequestId) {
+        assert!(inbound.on_request(NOW, id, hub(&[])).verdict.is_some());
+    }
+    let fetch = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default()).callout().expect("a fetch");
+    assert_eq!(fetch.subject, CalloutSubject::SignerKeys);
+    let second = inbound.on_response(NOW, RequestId(2), &ResponseFacts::default());
+    assert!(second.verdict.is_none() && second.callouts.is_empty());
+    let keys = json!({ "data": { "keys": { "1": { "public_key": SigningKey::first().public_pem() } } } });
+    let body = Body::Read(keys.to_string().into_bytes());
+    let told = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
+    let outcome = inbound.on_answer(NOW, fetch.id, &fetch.subject, &told);
+    let subjects: Vec<_> = outcome.callouts.iter().map(|callout| callout.subject.clone()).collect();
+    assert_eq!(subjects, [1, 2].map(|id| CalloutSubject::Signature(RequestId(id))));
+    assert!(inbound.on_tick(NOW).callouts.is_empty());
+
+    let tick = inbound.on_tick(NOW.after(Duration::from_secs(60)));
+    assert_eq!(tick.outcomes.iter().map(|outcome| outcome.resumed.len()).sum::<usize>(), 2);
 }
 
 #[test]

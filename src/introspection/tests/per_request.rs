@@ -117,3 +117,59 @@ fn calls_from_the_future_are_lost_because_the_clock_was_set_back() {
     assert_eq!(bench.says(998, "t"), "call");
     assert_eq!(bench.in_flight(), 1);
 }
+
+#[test]
+fn a_probe_whose_client_hangs_up_leaves_its_place_to_another() {
+    for kind in [GatewayKind::Kong, GatewayKind::Apisix] {
+        let mut bench = Bench::on(kind, POLICY);
+        bench.fail(0, "t");
+        let probe = bench.call(1, "first");
+        assert_eq!(bench.says(1, "second"), "unavailable 1", "one asks whether it is back");
+        bench.0.abandon(CalloutId::default());
+        assert_eq!(bench.says(1, "second"), "unavailable 1", "of something else");
+        bench.0.abandon(probe);
+        let next = bench.call(1, "second");
+        assert_eq!(bench.says(1, "third"), "unavailable 1", "again one");
+        bench.answer(2, next, "second", &active()).unwrap();
+        assert_eq!((bench.says(2, "third"), bench.says(2, "fourth")), ("call".into(), "call".into()));
+    }
+}
+
+#[test]
+fn where_others_wait_for_it_a_probe_goes_on_without_its_client() {
+    let mut bench = Bench::on(GatewayKind::Envoy, POLICY);
+    bench.fail(0, "t");
+    let probe = bench.call(1, "first");
+    bench.0.abandon(probe);
+    assert_eq!(bench.says(1, "second"), "unavailable 1");
+}
+
+/// Otherwise clients that do nothing but ask and hang up would have a failing server asked without end.
+#[test]
+fn only_so_many_probes_leave_their_places_in_the_time_that_one_may_take() {
+    let mut bench = alone();
+    bench.fail(0, "t");
+    for n in 0..MAX_ABANDONED_PROBES {
+        let probe = bench.call(1, &format!("t{n}"));
+        bench.0.abandon(probe);
+    }
+    let probe = bench.call(1, "last");
+    bench.0.abandon(probe);
+    assert_eq!(bench.says(5, "u"), "unavailable 1", "it keeps its place until an answer could not come any more");
+    let probe = bench.call(6, "u");
+    bench.0.abandon(probe);
+    assert_eq!(bench.says(6, "v"), "call");
+}
+
+#[test]
+fn a_probe_that_was_given_up_says_still_what_it_finds() {
+    let mut bench = alone();
+    bench.fail(0, "t");
+    let given_up = bench.call(1, "first");
+    bench.0.abandon(given_up);
+    let probe = bench.call(1, "second");
+    bench.answer(2, given_up, "first", &active()).unwrap();
+    assert_eq!(bench.says(2, "third"), "call", "the server is back");
+    bench.answer(3, probe, "second", &active()).unwrap();
+    assert_eq!(bench.says(3, "second"), "active");
+}

@@ -137,6 +137,24 @@ impl KeySet {
         self.keys.get(key_id)?.iter().find(|key| key.may_verify(algorithm))
     }
 
+    /// The key that may verify this algorithm, if there is exactly one: for tokens that name none. The same key under several ids is
+    /// one.
+    #[must_use]
+    pub(crate) fn only_key(&self, algorithm: Algorithm) -> Option<&VerificationKey> {
+        if !self.accepted.contains(&algorithm) {
+            return None;
+        }
+        let mut keys = self.keys.values().flat_map(SameId::iter).filter(|key| key.may_verify(algorithm));
+        let only = keys.next()?;
+        keys.all(|key| key.thumbprint() == only.thumbprint()).then_some(only)
+    }
+
+    /// Their ids, in order.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|(_, keys)| keys.iter().next().is_some()).map(|(key_id, _)| key_id.as_str())
+    }
+
     /// How many keys there are: 1 to [`MAX_KEYS`].
     #[must_use]
     pub(crate) fn len(&self) -> usize {

@@ -32,6 +32,27 @@ fn a_key_is_found_by_its_id() {
 }
 
 #[test]
+fn the_only_key_for_an_algorithm_is_the_only_one() {
+    let (a, b, ec) = (SigningKey::first().jwk("a"), SigningKey::second().jwk("b"), EcSigningKey::first().jwk("e"));
+    let again = SigningKey::first().jwk("c");
+    let contradicts = |key: &SigningKey| key.jwk("d");
+    let ambiguous = [contradicts(SigningKey::first()), contradicts(SigningKey::second())];
+    for (what, keys, rsa, p256) in [
+        ("one of each type", vec![a.clone(), ec.clone()], true, true),
+        ("two of a type", vec![a.clone(), b.clone(), ec.clone()], false, true),
+        ("one under two ids", vec![a.clone(), again], true, false),
+        ("none of its type", vec![ec.clone()], false, true),
+        ("one that names nothing beside it", [vec![ec], ambiguous.to_vec()].concat(), false, true),
+    ] {
+        let set = set_for(&[Ps256, Es256], &keys).unwrap();
+        assert_eq!((set.only_key(Ps256).is_some(), set.only_key(Es256).is_some()), (rsa, p256), "{what}");
+        assert!(set.only_key(Rs256).is_none(), "{what}: it is not accepted");
+        let read_again = KeySet::parse(set.to_jwks().as_bytes(), &[Ps256, Es256]).unwrap();
+        assert_eq!(read_again.only_key(Ps256).is_some(), rsa, "{what}: in another worker");
+    }
+}
+
+#[test]
 fn the_trust_frameworks_extra_members_do_not_matter() {
     let key = jwk(|jwk| {
         jwk["x5c"] = json!([b64(&[0; 2000])]);

@@ -1,5 +1,6 @@
 mod per_request;
 mod responses;
+mod signer_keys;
 
 use super::*;
 use crate::callout::{Body, LONGEST_RETRY_AFTER};
@@ -50,8 +51,19 @@ fn remote(outbound: &mut Json) {
     outbound.as_object_mut().unwrap().remove("keys");
     outbound["remote_signer"] = json!({ "vault_transit": {
         "address": "http://127.0.0.1:8200", "upstream": "bao", "key": "sig4", "kid": "sig4",
-        "token": { "value": "s.secret" },
+        "token": { "value": "s.secret" }, "public_key": SigningKey::first().public_pem(),
     } });
+}
+
+/// The same without a public key: the signer is asked for it.
+fn unpinned(outbound: &mut Json) {
+    remote(outbound);
+    outbound["remote_signer"]["vault_transit"].as_object_mut().unwrap().remove("public_key");
+}
+
+fn signer_keys() -> Answer {
+    let keys = json!({ "1": { "public_key": SigningKey::first().public_pem() } });
+    answer(json!({ "data": { "keys": keys } }).to_string().into_bytes())
 }
 
 fn facts() -> RequestFacts {

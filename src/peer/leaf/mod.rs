@@ -1,11 +1,13 @@
-//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, and the names in it
-//! (RFC 5280 §4.1.2.4) printed as gateways print them. Nothing here says that anybody vouches for the certificate.
+//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, the names in it
+//! (RFC 5280 §4.1.2.4) printed as gateways print them, and when it is valid. Nothing here says that anybody vouches for the certificate.
 
 mod print;
+mod validity;
 
 use std::fmt;
 
 use der::Tag;
+pub use validity::{Validity, ValidityError};
 use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprint;
@@ -25,6 +27,7 @@ pub struct LeafCertificate {
     fingerprint: Fingerprint,
     issuer: String,
     subject: String,
+    validity: Validity,
 }
 
 /// Why a text is not one certificate.
@@ -59,8 +62,10 @@ impl LeafCertificate {
     /// See [`LeafError`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
         let der = der_of(pem)?;
-        let (issuer, subject) = names(&der).ok_or(LeafError::NotACertificate)?;
-        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject })
+        let Contents { issuer, validity, subject } = Contents::of(&der).ok_or(LeafError::NotACertificate)?;
+        let names = print::name(issuer).zip(print::name(subject));
+        let (issuer, subject) = names.ok_or(LeafError::NotACertificate)?;
+        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject, validity })
     }
 
     /// Reads the first certificate of a chain in PEM, with any text around the certificates.
@@ -91,6 +96,12 @@ impl LeafCertificate {
     pub fn subject(&self) -> &str {
         &self.subject
     }
+
+    /// When it is valid.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
 }
 
 impl fmt::Display for LeafError {
@@ -114,26 +125,44 @@ pub(crate) fn fingerprint(pem: &[u8]) -> Result<Fingerprint, LeafError> {
     der_of(pem).map(|der| Fingerprint::of(&der))
 }
 
-/// Issuer and subject of a certificate (RFC 5280 §4.1). The rest of it has to be there, and is for those who verify it.
-fn names(der: &[u8]) -> Option<(String, String)> {
-    let mut certificate = Elements::of_sequence(der)?;
-    let mut signed = certificate.sequence()?;
-    let _algorithm = certificate.sequence()?;
-    let _signature = certificate.octets_in_bits()?;
-    certificate.end()?;
+/// SHA-256 of the certificate in this PEM, of exactly one, and when it is valid. Its names are not read.
+///
+/// # Errors
+/// See [`LeafError`].
+pub(crate) fn fingerprint_and_validity(pem: &[u8]) -> Result<(Fingerprint, Validity), LeafError> {
+    let der = der_of(pem)?;
+    let validity = Contents::of(&der).ok_or(LeafError::NotACertificate)?.validity;
+    Ok((Fingerprint::of(&der), validity))
+}
 
-    let _version = signed.optional(context(0))?;
-    let _serial_number = signed.content(Tag::Integer)?;
-    let _algorithm = signed.sequence()?;
-    let issuer = print::name(signed.sequence()?)?;
-    let _validity = signed.sequence()?;
-    let subject = print::name(signed.sequence()?)?;
-    let _public_key = signed.sequence()?;
-    // Unique identifiers, which are implicit BIT STRINGs and deprecated, and extensions.
-    while !signed.is_at_end() {
-        signed.any()?;
+/// What is read of a certificate (RFC 5280 §4.1). The rest of it has to be there, and is for those who verify it.
+struct Contents<'d> {
+    issuer: Elements<'d>,
+    validity: Validity,
+    subject: Elements<'d>,
+}
+
+impl<'d> Contents<'d> {
+    fn of(der: &'d [u8]) -> Option<Self> {
+        let mut certificate = Elements::of_sequence(der)?;
+        let mut signed = certificate.sequence()?;
+        let _algorithm = certificate.sequence()?;
+        let _signature = certificate.octets_in_bits()?;
+        certificate.end()?;
+
+        let _version = signed.optional(context(0))?;
+        let _serial_number = signed.content(Tag::Integer)?;
+        let _algorithm = signed.sequence()?;
+        let issuer = signed.sequence()?;
+        let validity = Validity::read(signed.sequence()?)?;
+        let subject = signed.sequence()?;
+        let _public_key = signed.sequence()?;
+        // Unique identifiers, which are implicit BIT STRINGs and deprecated, and extensions.
+        while !signed.is_at_end() {
+            signed.any()?;
+        }
+        Some(Self { issuer, validity, subject })
     }
-    Some((issuer, subject))
 }
 
 fn der_of(pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, LeafError> {

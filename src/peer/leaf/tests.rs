@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::{LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_PEM_BYTES};
+use super::{LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_PEM_BYTES, ValidityError};
 use crate::testing::pem;
+use crate::time::UnixTime;
 
 /// Made and printed by OpenSSL 3.0.19, its option `-nameopt RFC2253`. The key of its issuer is gone.
 pub(crate) const LEAF: &str = "-----BEGIN CERTIFICATE-----
@@ -37,7 +38,7 @@ vVid+gX4hpUCIBJB4ijh/+UQ+yAxpBPq/UUegM681yLOBpKwF7NAlnZ7
 const STRANGE_NAME: &str = r#"title=a=b,postalCode=00000,1.3.6.1.4.1.55555.1=#13066F7061717565,UID=u1,DC=example,emailAddress=a@b.example,L=\D8\A3\D8\A8\D9\88\D8\B8\D8\A8\D9\8A,serialNumber=42,OU=\#one\+CN=x+CN=two,O=\D8\A8\D9\86\D9\83\, \"A,C=AE"#;
 
 /// As Envoy writes it into `x-forwarded-client-cert`.
-fn url_encoded(pem: &str) -> String {
+pub(crate) fn url_encoded(pem: &str) -> String {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     pem.bytes()
         .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
@@ -186,6 +187,39 @@ fn pem_is_read_up_to_its_bound_and_not_beyond() {
     assert_eq!(read(&padded(MAX_PEM_BYTES + 1)), Err(LeafError::TooLong));
     let encoded = "%20".repeat(MAX_PEM_BYTES) + "x";
     assert_eq!(LeafCertificate::from_url_encoded_pem(encoded.as_bytes()), Err(LeafError::TooLong));
+}
+
+/// The leaf with something else in the place of its first time.
+fn beginning(time: &[u8; 15]) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let mut der = STANDARD.decode(LEAF.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
+    let at = der.windows(15).position(|window| window == b"\x17\x0d261122010843Z").unwrap();
+    der[at..at + 15].copy_from_slice(time);
+    format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", STANDARD.encode(der))
+}
+
+#[test]
+fn a_certificate_says_when_it_is_valid() {
+    // Its `notBefore` is a UTCTime, its `notAfter`, a century later, a GeneralizedTime.
+    for (seconds, expected) in [
+        (1_795_309_722, Err(ValidityError::NotYetValid)),
+        (1_795_309_723, Ok(())),
+        (4_948_909_723, Ok(())),
+        (4_948_909_724, Err(ValidityError::Expired)),
+    ] {
+        assert_eq!(read(LEAF).unwrap().validity().check(UnixTime::from_secs(seconds)), expected, "{seconds}");
+    }
+    let earlier = read(&beginning(b"\x17\x0d200101000000Z")).unwrap();
+    assert_eq!(earlier.validity().check(UnixTime::from_secs(1_600_000_000)), Ok(()));
+}
+
+#[test]
+fn a_certificate_whose_time_makes_no_sense_is_refused() {
+    for time in [b"\x17\x0d2611220108430", b"\x17\x0d261322010843Z", b"\x17\x0d            Z", b"\x0c\x0d261122010843Z"]
+    {
+        assert_eq!(read(&beginning(time)), Err(LeafError::NotACertificate), "{time:?}");
+    }
 }
 
 proptest! {

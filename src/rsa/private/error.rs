@@ -25,9 +25,9 @@ pub enum PrivateKeyError {
     Malformed,
     /// The modulus is the product of more than two primes.
     MultiPrime,
-    /// The modulus has fewer than [`MIN_MODULUS_BITS`](crate::rsa::MIN_MODULUS_BITS) bits.
+    /// The modulus has fewer than [`MIN_MODULUS_BITS`](crate::rsa::public::MIN_MODULUS_BITS) bits.
     TooSmall,
-    /// The modulus has more than [`MAX_MODULUS_BITS`](crate::rsa::MAX_MODULUS_BITS) bits.
+    /// The modulus has more than [`MAX_MODULUS_BITS`](crate::rsa::public::MAX_MODULUS_BITS) bits.
     TooLarge,
     /// The public exponent is even, below 3 or above 2^33 − 1.
     Exponent,

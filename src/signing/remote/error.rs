@@ -14,10 +14,12 @@ pub enum AnswerFault {
     TooLong,
     /// The signer does not answer like this: what is wrong, for the log.
     Unreadable(&'static str),
-    /// The signature is not as long as one with the configured public key, or with any RSA key that may be used.
+    /// The signature is not as long as one with the public key.
     Length,
-    /// The signature does not verify with the configured public key.
+    /// The signature does not verify with the public key.
     Mismatch,
+    /// The signature is by a version of the key that is not among the public keys that the signer tells.
+    UnknownVersion,
 }
 
 /// Why the remote signer did not sign.
@@ -103,8 +105,10 @@ impl fmt::Display for AnswerFault {
             Self::Unreadable(fault) => f.write_str(fault),
             Self::Length => f.write_str("the signature is not as long as one with the RSA key that is expected"),
             Self::Mismatch => f.write_str(
-                "the signature does not verify with public_key: the key may have been rotated, or be another",
+                "the signature does not verify with the public key as RSASSA-PSS with a salt of 32 bytes: the key may have been \
+                 rotated or be another, or the signer sign otherwise",
             ),
+            Self::UnknownVersion => f.write_str("the signature is by a version of the key that the signer does not tell of"),
         }
     }
 }

@@ -1,34 +1,37 @@
 //! Signatures by callout (spec §4): the key stays in a remote signer. What all signers have in common is here: how often one is
-//! asked and for how long, which answers count, and that every signature is checked as far as it can be before it leaves.
+//! asked and for how long, which answers count, and that every signature is verified before it leaves.
 //!
-//! A remote signer is a [`RemoteSigner`]: the request for a signature, and the signature in the answer. One token has at most
-//! two tries, and a deadline over both: a signature that comes later would be on a token that is about to expire.
+//! A remote signer is a [`RemoteSigner`]: the request for a signature, and the signature in the answer; and the same for the
+//! public keys, which are fetched first where none is configured ([`public_keys`]). One token has at most two tries, whichever
+//! of the two callouts fails, and a deadline over all: a signature that comes later would be on a token that is about to expire.
 
 mod error;
+mod public_keys;
 mod signer;
+mod step;
 mod vault_transit;
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Answer, Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight};
+use crate::callout::{
+    Answer, Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, Wait,
+};
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
 use crate::log_line::printable;
 use crate::request::{Correlation, RequestId};
-use crate::rsa::{MAX_MODULUS_BITS, MIN_MODULUS_BITS};
 use crate::time::UnixTime;
 
 use super::token::UnsignedToken;
 
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
-pub use signer::RemoteSigner;
+pub use signer::{RemoteSignature, RemoteSigner};
+pub use step::{Need, PendingToken, RemoteStep};
 pub use vault_transit::VaultTransit;
 
-/// The least time before the deadline in which a second try is made. A signature takes a few milliseconds and a new
-/// connection some tens of them; with less time the try would only load a signer that is late already.
-const LEAST_TRY: Duration = Duration::from_millis(100);
+use public_keys::PublicKeys;
 
 /// How often the log tells what the signer warns of: it may warn in each answer.
 const WARNING_PERIOD: Duration = Duration::from_mins(1);
@@ -39,6 +42,7 @@ const MAX_WARNINGS: usize = 4;
 /// Asks a remote signer.
 pub struct RemoteSigning {
     signer: Box<dyn RemoteSigner>,
+    keys: PublicKeys,
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
     last_warning: Option<UnixTime>,
@@ -46,46 +50,6 @@ pub struct RemoteSigning {
     pause: Backoff,
     /// See [`Capabilities::repeats_unanswered_callouts`].
     repeats_unanswered: bool,
-}
-
-/// A token that waits for its signature. Whoever holds it gives it back with the end of its callout.
-#[derive(Debug)]
-pub struct PendingToken {
-    token: UnsignedToken,
-    correlation: Correlation,
-    deadline: UnixTime,
-    second_try: bool,
-}
-
-/// What the end of a callout means for the token that waited for it.
-#[derive(Debug)]
-#[must_use]
-pub enum RemoteStep {
-    /// It is signed, and the signature was checked as far as it can be.
-    Signed {
-        /// The token.
-        token: UnsignedToken,
-        /// Its signature.
-        signature: Vec<u8>,
-        /// The ids of its request.
-        correlation: Correlation,
-    },
-    /// The signer is asked once more.
-    Again {
-        /// The token, which still waits.
-        pending: Box<PendingToken>,
-        /// The callout.
-        callout: Callout,
-        /// Why.
-        error: RemoteError,
-    },
-    /// There will be no signature.
-    Failed {
-        /// Why.
-        error: RemoteError,
-        /// The ids of its request.
-        correlation: Correlation,
-    },
 }
 
 /// The remote signer that is configured. Another one is a file beside this one, and a line here.
@@ -105,8 +69,10 @@ impl RemoteSigning {
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
         let calls = CalloutsInFlight::new();
+        let keys = PublicKeys::new(signer.public_key().cloned(), capabilities.callout_owner);
         Self {
             signer,
+            keys,
             calls,
             ids: CalloutIds::default(),
             last_warning: None,
@@ -127,22 +93,28 @@ impl RemoteSigning {
         self.calls.len()
     }
 
-    /// Asks for the signature of a token on behalf of a request. A token that this request waited for is forgotten.
+    /// Asks for the signature of a token on behalf of a request, or for the public keys first. A token that this request waited for
+    /// is forgotten. `may_wait` says whether one more may wait for the keys; `None` if it would have to and may not.
     pub fn start(
         &mut self,
         now: UnixTime,
         request: RequestId,
         token: UnsignedToken,
         correlation: Correlation,
-    ) -> (Box<PendingToken>, Callout) {
+        may_wait: bool,
+    ) -> Option<(Box<PendingToken>, Need)> {
         self.forget(request);
         let deadline = now.after(self.signer.limits().deadline);
-        let pending = Box::new(PendingToken { token, correlation, deadline, second_try: false });
-        let callout = self.ask(now, request, &pending);
-        (pending, callout)
+        let pending = Box::new(PendingToken { token, correlation, deadline, second_try: false, signature: None });
+        let need = match (self.keys.is_unknown(), may_wait) {
+            (false, _) => Need::Signature(self.ask(now, request, &pending)),
+            (true, true) => Need::Keys(self.ask_for_keys(now, &pending)),
+            (true, false) => return None,
+        };
+        Some((pending, need))
     }
 
-    /// Takes the end of a callout.
+    /// Takes the end of a callout for a signature. `may_wait` as for [`RemoteSigning::start`].
     ///
     /// # Errors
     /// The token, if it waits for another callout: this one was given up before and does not count any more.
@@ -153,6 +125,7 @@ impl RemoteSigning {
         request: RequestId,
         mut pending: Box<PendingToken>,
         answer: Result<&[u8], CalloutError>,
+        may_wait: bool,
     ) -> Result<RemoteStep, Box<PendingToken>> {
         let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
@@ -162,25 +135,116 @@ impl RemoteSigning {
         } else {
             let answer = ended.in_time_or_set_back(answer, now);
             let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
-            body.and_then(|body| self.signature(body, &pending.token).map_err(RemoteError::Wrong))
+            body.and_then(|body| self.read(body).map_err(RemoteError::Wrong))
         };
-        let PendingToken { deadline, second_try, .. } = *pending;
-        Ok(match signature {
-            Ok(signature) => {
-                let PendingToken { token, correlation, .. } = *pending;
-                RemoteStep::Signed { token, signature, correlation }
-            }
+        let error = match signature {
+            Ok(signature) => match self.keys.verify(pending.token.signing_input().as_bytes(), &signature) {
+                Ok(()) => return Ok(RemoteStep::signed(*pending, signature)),
+                Err(fault) => {
+                    let error = RemoteError::Wrong(fault);
+                    let is_first = pending.signature.is_none();
+                    if is_first && may_wait && self.keys.may_refetch(now) && pending.has_time_for_a_try(now) {
+                        pending.signature = Some(signature);
+                        let need = Need::Keys(self.ask_for_keys(now, &pending));
+                        return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
+                    }
+                    error
+                }
+            },
             // Elsewhere a second try would tell whether the signer is well.
             Err(error) if !had_body && !self.repeats_unanswered => {
-                RemoteStep::Failed { error: error.unrepeated(), correlation: pending.correlation }
+                return Ok(RemoteStep::Failed { error: error.unrepeated(), correlation: pending.correlation });
             }
-            Err(error) if !second_try && error.may_pass() && now.until(deadline) >= LEAST_TRY => {
-                pending.second_try = true;
-                let callout = self.ask(now, request, &pending);
-                RemoteStep::Again { pending, callout, error }
+            Err(error) => error,
+        };
+        Ok(self.again_or_failed(now, request, pending, error))
+    }
+
+    /// Takes the end of a fetch of the public keys: how many there are. What waited for it goes on with
+    /// [`RemoteSigning::go_on`]. `None` if it was given up before and does not count any more.
+    pub fn finish_keys(
+        &mut self,
+        now: UnixTime,
+        fetch: CalloutId,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<Result<usize, RemoteError>> {
+        let ended = self.keys.take(fetch)?;
+        let answer = ended.in_time_or_set_back(answer, now);
+        let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
+        let unreadable = |fault| RemoteError::Wrong(AnswerFault::Unreadable(fault));
+        Some(match body.and_then(|body| self.signer.read_keys(body).map_err(unreadable)) {
+            Ok(keys) => {
+                let count = keys.len();
+                self.keys.learn(&ended, keys);
+                Ok(count)
             }
-            Err(error) => RemoteStep::Failed { error, correlation: pending.correlation },
+            Err(error) => {
+                self.keys.failed(now);
+                Err(error)
+            }
         })
+    }
+
+    /// What becomes of a token that waited for the public keys, now that they are there, or this is why they are not. `may_wait` as for
+    /// [`RemoteSigning::start`].
+    pub fn go_on(
+        &mut self,
+        now: UnixTime,
+        request: RequestId,
+        mut pending: Box<PendingToken>,
+        keys: Result<(), RemoteError>,
+        may_wait: bool,
+    ) -> RemoteStep {
+        match (keys, &pending.signature) {
+            (Err(error), _) => {
+                if may_wait && error.may_pass() && pending.may_try_again(now) {
+                    pending.second_try = true;
+                    let need = Need::Keys(self.ask_for_keys(now, &pending));
+                    RemoteStep::Pending { pending, need, error: Some(error) }
+                } else {
+                    RemoteStep::Failed { error, correlation: pending.correlation }
+                }
+            }
+            (Ok(()), _) if now >= pending.deadline => {
+                RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation }
+            }
+            (Ok(()), None) => {
+                let need = Need::Signature(self.ask(now, request, &pending));
+                RemoteStep::Pending { pending, need, error: None }
+            }
+            (Ok(()), Some(signature)) => match self.keys.verify(pending.token.signing_input().as_bytes(), signature) {
+                Ok(()) => {
+                    let signature = signature.clone();
+                    RemoteStep::signed(*pending, signature)
+                }
+                Err(fault) => {
+                    self.keys.note_vain(now);
+                    self.again_or_failed(now, request, pending, RemoteError::Wrong(fault))
+                }
+            },
+        }
+    }
+
+    /// The fetch of the public keys that is due although no token waits for it: at the start.
+    pub fn due(&mut self, now: UnixTime) -> Option<Callout> {
+        if !self.pause.may_try(now) {
+            return None;
+        }
+        let timeout = self.signer.limits().timeout;
+        let fetch = self.keys.fetch_ahead(now, &mut self.ids, timeout)?;
+        Some(self.key_callout(fetch, timeout))
+    }
+
+    /// A fetch of the public keys that nobody reported on in time. It counts as failed once it is given to
+    /// [`RemoteSigning::finish_keys`].
+    #[must_use]
+    pub fn timed_out_keys(&self, now: UnixTime) -> Option<CalloutId> {
+        self.keys.timed_out(now)
+    }
+
+    /// Gives up the fetch of the public keys that a request made for itself alone.
+    pub fn forget_fetch(&mut self, fetch: CalloutId) {
+        self.keys.take(fetch);
     }
 
     /// Notes what an answer says of when to ask again. A quota counts tries, also those that it refuses (429); of a signer that is away
@@ -226,37 +290,67 @@ impl RemoteSigning {
     /// What the log says of an error.
     #[must_use]
     pub fn explain(&self, error: RemoteError) -> String {
-        match error.status().and_then(|status| self.signer.hint(status)) {
-            Some(hint) => format!("{error}: {hint}"),
-            None => error.to_string(),
-        }
+        explained(error, error.status().and_then(|status| self.signer.hint(status)))
+    }
+
+    /// What the log says of an error of a fetch of the public keys.
+    #[must_use]
+    pub fn explain_keys(&self, error: RemoteError) -> String {
+        explained(error, error.status().and_then(|status| self.signer.key_hint(status)))
     }
 
     /// One more callout, which begins now.
     fn ask(&mut self, now: UnixTime, request: RequestId, pending: &PendingToken) -> Callout {
         let id = self.ids.draw();
-        let timeout = self.signer.limits().timeout.min(now.until(pending.deadline));
+        let timeout = self.timeout(now, pending);
         self.calls.begin(now, id, request, timeout);
         let subject = CalloutSubject::Signature(request);
         Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), timeout)) }
     }
 
-    /// The signature that came for a token, if it is right: its length, and with the public key, where that is known, the
-    /// signature itself (RFC 7518 §3.5).
-    fn signature(&self, body: &[u8], token: &UnsignedToken) -> Result<Vec<u8>, AnswerFault> {
+    /// What a token waits for that needs the public keys: a fetch that begins now, or the one in flight.
+    fn ask_for_keys(&mut self, now: UnixTime, pending: &PendingToken) -> Wait {
+        let timeout = self.timeout(now, pending);
+        let fetch = self.keys.fetch(now, &mut self.ids, timeout);
+        Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(fetch, timeout)) }
+    }
+
+    fn key_callout(&self, id: CalloutId, timeout: Duration) -> Callout {
+        Callout { id, subject: CalloutSubject::SignerKeys, request: Box::new(self.signer.key_request(timeout)) }
+    }
+
+    fn timeout(&self, now: UnixTime, pending: &PendingToken) -> Duration {
+        self.signer.limits().timeout.min(now.until(pending.deadline))
+    }
+
+    fn again_or_failed(
+        &mut self,
+        now: UnixTime,
+        request: RequestId,
+        mut pending: Box<PendingToken>,
+        error: RemoteError,
+    ) -> RemoteStep {
+        if !(error.may_pass() && pending.may_try_again(now)) {
+            return RemoteStep::Failed { error, correlation: pending.correlation };
+        }
+        pending.second_try = true;
+        let need = Need::Signature(self.ask(now, request, &pending));
+        RemoteStep::Pending { pending, need, error: Some(error) }
+    }
+
+    /// The signature in an answer.
+    fn read(&self, body: &[u8]) -> Result<RemoteSignature, AnswerFault> {
         if body.len() > MAX_RESPONSE_LENGTH {
             return Err(AnswerFault::TooLong);
         }
-        let signature = self.signer.read(body).map_err(AnswerFault::Unreadable)?;
-        let Some(key) = self.signer.public_key() else {
-            let lengths = MIN_MODULUS_BITS / 8..=MAX_MODULUS_BITS / 8;
-            return if lengths.contains(&signature.len()) { Ok(signature) } else { Err(AnswerFault::Length) };
-        };
-        if signature.len() != key.modulus().len() {
-            return Err(AnswerFault::Length);
-        }
-        key.verify_ps256(token.signing_input().as_bytes(), &signature).map_err(|_| AnswerFault::Mismatch)?;
-        Ok(signature)
+        self.signer.read(body).map_err(AnswerFault::Unreadable)
+    }
+}
+
+fn explained(error: RemoteError, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
     }
 }
 

@@ -16,8 +16,19 @@ pub trait RemoteSigner {
     /// How long one try may take, and all tries of a token together.
     fn limits(&self) -> Limits;
 
-    /// The public key that signatures must verify with, where it is known.
+    /// The public key that signatures must verify with, where the configuration has it.
     fn public_key(&self) -> Option<&RsaPublicKey>;
+
+    /// The request for the public keys, where the configuration has none, in which the callout may take so long. Without a body:
+    /// it may follow on any callout.
+    fn key_request(&self, timeout: Duration) -> Request;
+
+    /// The public keys in a complete answer, the one that signs now among them, with the version that a signature by each names: at
+    /// least one, and a bounded number.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, for the log.
+    fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str>;
 
     /// The request for the signature of a signing input (RFC 7515 §5.1), in which the callout may take so long.
     fn request(&self, signing_input: &str, timeout: Duration) -> Request;
@@ -26,7 +37,7 @@ pub trait RemoteSigner {
     ///
     /// # Errors
     /// What is wrong with the answer, for the log.
-    fn read(&self, body: &[u8]) -> Result<Vec<u8>, &'static str>;
+    fn read(&self, body: &[u8]) -> Result<RemoteSignature, &'static str>;
 
     /// What the signer warns of in a complete answer, whatever else that says, for the log.
     fn warnings(&self, _body: &[u8]) -> Vec<String> {
@@ -40,6 +51,18 @@ pub trait RemoteSigner {
 
     /// What an answer with this status may mean, for the operator.
     fn hint(&self, status: u16) -> Option<&'static str>;
+
+    /// The same of an answer to the request for the public keys.
+    fn key_hint(&self, status: u16) -> Option<&'static str>;
+}
+
+/// A signature as a remote signer gives it: nobody has verified it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteSignature {
+    /// Which version of the key it says has signed.
+    pub version: u32,
+    /// The signature's bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// How long a signer is waited for.

@@ -1,8 +1,9 @@
-//! Issuer and subject of a certificate are printed as AWS-LC prints them, and its subject is read as what the certificate says.
+//! Issuer and subject of a certificate are printed as AWS-LC prints them, and it is valid from the second to the second that AWS-LC reads.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hub_auth_filter::facade::peer::{Fingerprint, LeafCertificate};
+use hub_auth_filter::facade::peer::{Fingerprint, LeafCertificate, Validity, ValidityError};
+use hub_auth_filter::facade::time::UnixTime;
 
 use crate::cost::{Bound, bounded};
 use crate::reference::aws_lc;
@@ -11,7 +12,7 @@ use crate::reference::aws_lc;
 pub(crate) fn check(data: &[u8]) -> bool {
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(data));
     let ours = bounded(Bound::TEXT, pem.len(), || LeafCertificate::from_pem(pem.as_bytes()));
-    let theirs = aws_lc::names_of_certificate(data);
+    let theirs = aws_lc::certificate(data);
     if let Ok(ours) = &ours {
         assert_eq!(ours.fingerprint(), Fingerprint::of(data));
         if let Some(theirs) = &theirs {
@@ -24,11 +25,25 @@ pub(crate) fn check(data: &[u8]) -> bool {
             }
         }
     }
+    if let (Ok(ours), Some(theirs)) = (&ours, &theirs) {
+        check_validity(ours.validity(), theirs.validity.expect("what we read as a time is one"));
+    }
     for chain in [format!("text\n{pem}"), format!("{pem}text\n{pem}")] {
         let first = bounded(Bound::TEXT, chain.len(), || LeafCertificate::first_of_chain(&chain));
         assert_eq!(first, ours);
     }
     ours.is_ok()
+}
+
+fn check_validity(ours: Validity, [first, last]: [i64; 2]) {
+    let at = |seconds: i64| u64::try_from(seconds).map_or(UnixTime::EPOCH, UnixTime::from_secs);
+    if first > last {
+        // It never is.
+        return assert!(ours.check(at(first)).is_err() && ours.check(at(last)).is_err());
+    }
+    assert_eq!([first, last].map(|time| ours.check(at(time))), [Ok(()); 2]);
+    assert_eq!(ours.check(at(last + 1)), Err(ValidityError::Expired));
+    assert!(first == 0 || ours.check(at(first - 1)) == Err(ValidityError::NotYetValid), "{first}");
 }
 
 /// Whether two printed names are the same, but for types that only theirs knows by name: ours prints those as it prints any unknown one,

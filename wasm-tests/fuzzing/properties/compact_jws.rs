@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hub_auth_filter::facade::claims::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, ClaimRules, ClaimsError};
-use hub_auth_filter::facade::jose::UnverifiedToken;
+use hub_auth_filter::facade::jose::{StatedKeyId, UnverifiedToken};
 use hub_auth_filter::facade::json::Object;
 use hub_auth_filter::facade::peer::Fingerprint;
 use hub_auth_filter::facade::time::UnixTime;
@@ -87,7 +87,11 @@ fn check_header(token: &UnverifiedToken<'_>, theirs: &serde_json::Value) {
     assert_eq!(ours.object_type.as_deref(), theirs.get("typ").map(|_| text("typ").unwrap_or_default()));
     assert_eq!(ours.content_type.as_deref(), text("cty"));
     let is_key_id = |kid: &&str| (1..=256).contains(&kid.len()) && !kid.chars().any(char::is_control);
-    assert_eq!(ours.key_id.as_deref(), text("kid").filter(is_key_id));
+    let expected = match theirs.get("kid") {
+        None => StatedKeyId::Absent,
+        Some(_) => text("kid").filter(is_key_id).map_or(StatedKeyId::Unusable, |kid| StatedKeyId::Named(kid.into())),
+    };
+    assert_eq!(ours.key_id, expected);
     assert_eq!(ours.asks_for_extensions, theirs.get("crit").is_some() || theirs.get("b64").is_some());
 }
 

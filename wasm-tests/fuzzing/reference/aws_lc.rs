@@ -5,11 +5,13 @@ use std::{ptr, slice};
 
 use aws_lc_sys as aws_lc;
 
-/// What a certificate says of names, by the option `XN_FLAG_RFC2253`.
+/// What a certificate says: names, by the option `XN_FLAG_RFC2253`, and from when to when it is valid, in seconds since 1970, if these
+/// times are times.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct Certificate {
     pub(crate) issuer: Vec<u8>,
     pub(crate) subject: Vec<u8>,
+    pub(crate) validity: Option<[i64; 2]>,
 }
 
 /// A name: how it is printed, and its attributes in the order of the certificate.
@@ -26,9 +28,9 @@ pub(crate) struct Attribute {
     pub(crate) text: Option<String>,
 }
 
-/// The names in a certificate, of which these bytes are the DER. `None` if they are not, or something follows.
+/// The certificate of which these bytes are the DER. `None` if they are not, or something follows.
 #[allow(unsafe_code, reason = "calls of C")]
-pub(crate) fn names_of_certificate(der: &[u8]) -> Option<Names> {
+pub(crate) fn certificate(der: &[u8]) -> Option<Certificate> {
     let mut rest = der.as_ptr();
     // SAFETY: `rest` points to that many bytes, which live on.
     let certificate = unsafe { aws_lc::d2i_X509(ptr::null_mut(), &raw mut rest, c_long::try_from(der.len()).ok()?) };
@@ -37,15 +39,18 @@ pub(crate) fn names_of_certificate(der: &[u8]) -> Option<Names> {
         return None;
     }
     // SAFETY: a certificate that was read, and is freed after its last use. Its names are its own.
-    let names = unsafe {
-        let names = Names {
+    let read = unsafe {
+        let read = Certificate {
             issuer: printed(aws_lc::X509_get_issuer_name(certificate)),
             subject: printed(aws_lc::X509_get_subject_name(certificate)),
+            validity: seconds(aws_lc::X509_get0_notBefore(certificate))
+                .zip(seconds(aws_lc::X509_get0_notAfter(certificate)))
+                .map(Into::into),
         };
         aws_lc::X509_free(certificate);
-        names
+        read
     };
-    (rest == der.as_ptr_range().end).then_some(names)
+    (rest == der.as_ptr_range().end).then_some(read)
 }
 
 /// The name of which these bytes are the DER. `None` if they are not, or something follows.
@@ -67,6 +72,17 @@ pub(crate) fn name(der: &[u8]) -> Option<Name> {
         read
     };
     (rest == der.as_ptr_range().end).then_some(read)
+}
+
+/// # Safety
+/// `time` lives.
+#[allow(unsafe_code, reason = "calls of C")]
+unsafe fn seconds(time: *const aws_lc::ASN1_TIME) -> Option<i64> {
+    let mut seconds = 0;
+    // SAFETY: it reads the one and writes the other.
+    let is_time = unsafe { aws_lc::ASN1_TIME_to_posix(time, &raw mut seconds) } == 1;
+    clear_errors();
+    is_time.then_some(seconds)
 }
 
 /// # Safety

@@ -132,6 +132,14 @@ impl Answer {
         Self::act(Act::Respond { status, headers: Headers::new(), body: Vec::new(), form: Form::Framed })
     }
 
+    /// Whether the connection could not be made, or ended before any answer.
+    pub(crate) fn is_reset(&self) -> bool {
+        matches!(
+            self.act,
+            Act::Fail(Failure::Refused | Failure::TlsHandshake | Failure::Unreadable | Failure::ResetBeforeHeaders)
+        )
+    }
+
     /// The server does not listen.
     pub fn refused() -> Self {
         Self::failed(Failure::Refused)

@@ -22,6 +22,15 @@ const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/envoy/en
 /// Starting takes a second or so; a loaded machine may need much more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The text of a shipped file.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn shipped(file: &str) -> String {
+    fs::read_to_string(Path::new(SHIPPED).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
 /// The path of the module under test.
 ///
 /// # Panics
@@ -61,8 +70,7 @@ impl Configuration {
     }
 
     fn shipped(file: &'static str) -> Self {
-        let text = fs::read_to_string(Path::new(SHIPPED).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        Self { file, text, environment: Vec::new() }
+        Self { file, text: shipped(file), environment: Vec::new() }
     }
 
     /// With one place replaced. The place must be there, and be the only one, so that no test runs on something else

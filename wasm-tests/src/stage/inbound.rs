@@ -1,6 +1,8 @@
 //! The stage for requests from the Hub to the bank: everybody whom the shipped inbound configuration deals with, and Envoy
 //! among them.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -9,10 +11,11 @@ use tempfile::TempDir;
 use super::authorisation_server::{AuthorisationServer, GATEWAY_SECRET};
 use super::bank::Bank;
 use super::client::{Connection, Outcome, Request};
-use super::envoy::{Configuration, Envoy, module};
+use super::crl::Crl;
+use super::envoy::{Configuration, Envoy, module, shipped};
 use super::keystore::Keystore;
 use super::pki::{AUTHORISATION_SERVER_NAME, HUB_UNIT, Identity, KEYSTORE_NAME, Pki};
-use super::{FREE_PORT, at, published, write_certificates, write_identity};
+use super::{FREE_PORT, at, published, write, write_certificates, write_identity};
 
 /// The shipped method of authentication.
 const JWT_AUTH: &str = r#""auth": {
@@ -24,12 +27,26 @@ const JWT_AUTH: &str = r#""auth": {
 /// The shipped ids, after which other settings can stand.
 const PROVIDER_IDS: &str = r#""provider_ids": ["retail"],"#;
 
+/// Where the CRL is, in the stage's directory.
+const CRL_FILE: &str = "crl/trust-framework.pem";
+
+/// The shipped secret with the CRL, of this directory.
+fn secret(directory: &str) -> String {
+    let file = shipped("trust-framework-crl.yaml");
+    let named = "/var/lib/hub-auth-crl";
+    assert_eq!(file.matches(named).count(), 2, "the file and its directory");
+    file.replace(named, directory)
+}
+
 /// What is to be set up.
 pub struct Setup {
     workers: u32,
     authorisation_server: bool,
+    authorisation_server_at: Option<SocketAddr>,
     response_token: bool,
     certificate: &'static Identity,
+    crl: Option<Vec<u8>>,
+    ca_appendix: String,
     blocks: Vec<(String, String)>,
     edits: Vec<(String, String)>,
 }
@@ -42,8 +59,11 @@ impl Setup {
         Self {
             workers: 1,
             authorisation_server: false,
+            authorisation_server_at: None,
             response_token: false,
             certificate,
+            crl: Some(Crl::pem(&Crl::new(1).issued(Pki::shared())).into()),
+            ca_appendix: String::new(),
             blocks: Vec::new(),
             edits: Vec::new(),
         }
@@ -63,6 +83,13 @@ impl Setup {
         self
     }
 
+    /// The same with another server at this address, which must have the name of the authorisation server.
+    #[must_use]
+    pub fn authorisation_server_at(mut self, address: SocketAddr) -> Self {
+        self.authorisation_server_at = Some(address);
+        self
+    }
+
     /// With tokens on responses, signed with the bank's Sig4 unless these settings name another key.
     #[must_use]
     pub fn response_token(mut self, settings: &Value) -> Self {
@@ -74,6 +101,20 @@ impl Setup {
     #[must_use]
     pub fn certificate(mut self, certificate: &'static Identity) -> Self {
         self.certificate = certificate;
+        self
+    }
+
+    /// With this in the file of the CRL, or no such file. Otherwise it is one that revokes nothing.
+    #[must_use]
+    pub fn crl(mut self, file: Option<&[u8]>) -> Self {
+        self.crl = file.map(<[u8]>::to_vec);
+        self
+    }
+
+    /// With this, too, in the file of the Trust Framework's CAs.
+    #[must_use]
+    pub fn append_to_cas(mut self, pem: &str) -> Self {
+        self.ca_appendix.push_str(pem);
         self
     }
 
@@ -122,6 +163,12 @@ impl Setup {
         let pki = Pki::shared();
         let files = tempfile::Builder::new().prefix("hub-auth-").tempdir().expect("a temporary directory");
         write_certificates(pki, files.path());
+        write(files.path(), "client-ca.pem", &(pki.trust_framework_bundle() + &self.ca_appendix));
+        fs::create_dir(files.path().join("crl")).expect("a directory");
+        if let Some(crl) = &self.crl {
+            fs::write(files.path().join(CRL_FILE), crl).expect("a CRL");
+        }
+        write(files.path(), "trust-framework-crl.yaml", &secret(&files.path().join("crl").display().to_string()));
         write_identity(files.path(), "s4", self.certificate);
         let keystore = published(pki).await;
         let mut authorisation_server = None;
@@ -140,21 +187,24 @@ impl Setup {
             .replace("address: 0.0.0.0, port_value: 8443", &free_port)
             .replace("/etc/envoy/tls/s4-chain.pem", &file("s4-chain.pem"))
             .replace("/etc/envoy/tls/s4-key.pem", &file("s4-key.pem"))
-            .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("trust-framework-ca.pem"))
+            .replace("/etc/envoy/tls/trust-framework-ca.pem", &file("client-ca.pem"))
+            .replace("/etc/envoy/trust-framework-crl.yaml", &file("trust-framework-crl.yaml"))
             .replace("/etc/envoy/wasm/hub_auth_filter.wasm", &module())
             .replace(&format!("address: {KEYSTORE_NAME}, port_value: 443"), &at(parties.keystore.address()))
             .replace("/etc/ssl/certs/ca-certificates.crt", &file("public-roots.pem"))
             .replace("address: ozone-connect.bank.internal, port_value: 8080", &at(parties.bank.address()));
-        if self.authorisation_server || self.response_token {
+        let started = parties.authorisation_server.as_ref().map(AuthorisationServer::address);
+        let authorisation_server = self.authorisation_server_at.or(started);
+        if authorisation_server.is_some() || self.response_token {
             stage = stage
                 .uncomment("environment_variables:")
                 .environment("INTROSPECTION_SECRET", GATEWAY_SECRET)
                 .environment("SIG4_PRIVATE_KEY", &parties.pki.bank.signing.pkcs8_pem());
         }
-        if let Some(server) = &parties.authorisation_server {
+        if let Some(address) = authorisation_server {
             stage = stage
                 .uncomment("- name: authorisation_server")
-                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(server.address()))
+                .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(address))
                 .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
         }
         let stage = self.blocks.iter().fold(stage, |configuration, (first, to)| configuration.replace_block(first, to));
@@ -217,6 +267,19 @@ impl Stage {
     /// Sends one request as the Hub, with its certificate.
     pub async fn send_as_hub(&self, request: &Request) -> Outcome {
         self.send(Some(&self.pki.hub.transport), request).await
+    }
+
+    /// The file with the CRL.
+    #[must_use]
+    pub fn crl_file(&self) -> PathBuf {
+        self.file(CRL_FILE)
+    }
+
+    /// Puts another CRL, or something else, in its place, as a rename does.
+    pub fn replace_crl(&self, file: &[u8]) {
+        let new = self.file("crl/.new");
+        fs::write(&new, file).expect("a CRL");
+        fs::rename(new, self.crl_file()).expect("a rename");
     }
 
     /// A file of this stage: certificates, keys, configuration.

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,6 +45,9 @@ pub enum Behaviour {
     HalfAnswer,
     /// By closing the connection as soon as it has read the request.
     HangUp,
+    /// With this JSON, once on each connection. The next request there it reads and closes the connection: so it is with a server that
+    /// ends an idle connection at the moment when a request comes.
+    OnceAConnection(Value),
 }
 
 impl Behaviour {
@@ -266,7 +270,11 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
                 *locked(&state.refused_handshakes) += 1;
                 return;
             };
-            let service = service_fn(|request| answer(Arc::clone(&state), request));
+            let requests = AtomicUsize::new(0);
+            let service = service_fn(|request| {
+                let is_first = requests.fetch_add(1, Ordering::Relaxed) == 0;
+                answer(Arc::clone(&state), request, is_first)
+            });
             let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             // An error is what HalfAnswer and HangUp are for, or the other side has gone.
             let _ = served.await;
@@ -277,7 +285,8 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 
 type Answer = Response<Either<Full<Bytes>, Half>>;
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer, io::Error> {
+/// The answer to a request, which may be the first on its connection.
+async fn answer(state: Arc<State>, request: Request<Incoming>, is_first: bool) -> Result<Answer, io::Error> {
     let path = request.uri().path().to_owned();
     let host = request.headers().get("host").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     locked(&state.fetches).push(Fetch {
@@ -296,7 +305,8 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
             published_or_not_found(published)
         }
         Behaviour::HalfAnswer => return Ok(half(&published.unwrap_or_default().to_string())),
-        Behaviour::HangUp => return Err(io::Error::other("hanging up, as told")),
+        Behaviour::OnceAConnection(body) if is_first => Behaviour::json(&body),
+        Behaviour::HangUp | Behaviour::OnceAConnection(_) => return Err(io::Error::other("hanging up, as told")),
         answer @ Behaviour::Answer { .. } => answer,
     };
     let Behaviour::Answer { status, headers, body } = answer else { unreachable!("all others are answered above") };

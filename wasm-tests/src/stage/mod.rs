@@ -11,6 +11,7 @@ use std::path::Path;
 pub mod authorisation_server;
 pub mod bank;
 pub mod client;
+pub mod crl;
 pub mod envoy;
 pub mod hub;
 mod inbound;

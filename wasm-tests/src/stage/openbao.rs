@@ -25,8 +25,21 @@ pub const KEY: &str = "sig4";
 /// Where it signs as `PS256` does.
 pub const SIGN_PATH: &str = "/v1/transit/sign/sig4/sha2-256";
 
-/// The policy of the gateway's tokens: signing with this key, and nothing else.
-const POLICY: &str = r#"path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }"#;
+/// Where it tells the public keys.
+pub const KEY_PATH: &str = "/v1/transit/keys/sig4";
+
+/// The policies: that of the gateway's tokens, which may sign with this key and read its public half, and nothing else; and that of
+/// tokens that may sign alone, where the public key is configured.
+const POLICIES: [(&str, &str); 2] = [
+    (
+        "gateway",
+        r#"
+            path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }
+            path "transit/keys/sig4" { capabilities = ["read"] }
+        "#,
+    ),
+    ("signing", r#"path "transit/sign/sig4/sha2-256" { capabilities = ["update"] }"#),
+];
 /// What `make openbao` makes.
 const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/openbao/bao");
 /// Starting takes a second or so; a loaded machine may need much more.
@@ -107,9 +120,15 @@ impl OpenBao {
         assert_eq!(told["sealed"], false, "{told}");
     }
 
-    /// Lets it fall silent: it takes connections and answers nothing.
+    /// Lets it fall silent: it takes connections and answers nothing. When this returns, it has stopped: the signal alone is
+    /// delivered to its threads a little later, and until then it answers.
     pub fn suspend(&self) {
         self.signal("-STOP");
+        let started = Instant::now();
+        while !has_stopped(self.child.id()) {
+            assert!(started.elapsed() < PATIENCE, "OpenBao does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on after [`OpenBao::suspend`].
@@ -155,10 +174,19 @@ impl Drop for OpenBao {
 }
 
 impl Transit<'_> {
-    /// A token that may sign with the key and do nothing else, for so many seconds.
+    /// A token that may sign with the key, read its public half and do nothing else, for so many seconds.
     pub async fn token(&self, seconds: u64) -> String {
+        self.token_with("gateway", seconds).await
+    }
+
+    /// A token that may sign with the key and do nothing else, for so many seconds.
+    pub async fn signing_token(&self, seconds: u64) -> String {
+        self.token_with("signing", seconds).await
+    }
+
+    async fn token_with(&self, policy: &str, seconds: u64) -> String {
         let grant = json!({
-            "policies": ["gateway"], "no_default_policy": true, "ttl": format!("{seconds}s"), "renewable": false,
+            "policies": [policy], "no_default_policy": true, "ttl": format!("{seconds}s"), "renewable": false,
         });
         text(&self.demand("POST", "/v1/auth/token/create", &grant).await["auth"]["client_token"])
     }
@@ -184,6 +212,14 @@ impl Transit<'_> {
         self.server.send(&self.namespace.map_or(asked.clone(), |name| asked.header("x-vault-namespace", name))).await
     }
 
+    /// Takes the key away and makes another of this type under its name, whose versions begin anew.
+    pub async fn replace_key(&self, kind: &str) {
+        let path = format!("/v1/{MOUNT}/keys/{KEY}");
+        self.demand("POST", &format!("{path}/config"), &json!({"deletion_allowed": true})).await;
+        self.demand("DELETE", &path, &Value::Null).await;
+        self.demand("POST", &path, &json!({"type": kind})).await;
+    }
+
     /// Makes a new version of the key, which signs from now on.
     pub async fn rotate(&self) {
         self.demand("POST", &format!("/v1/{MOUNT}/keys/{KEY}/rotate"), &json!({})).await;
@@ -203,7 +239,9 @@ impl Transit<'_> {
     async fn set_up(&self) {
         self.demand("POST", &format!("/v1/sys/mounts/{MOUNT}"), &json!({"type": "transit"})).await;
         self.demand("POST", &format!("/v1/{MOUNT}/keys/{KEY}"), &json!({"type": "rsa-2048"})).await;
-        self.demand("PUT", "/v1/sys/policies/acl/gateway", &json!({"policy": POLICY})).await;
+        for (name, policy) in POLICIES {
+            self.demand("PUT", &format!("/v1/sys/policies/acl/{name}"), &json!({"policy": policy})).await;
+        }
     }
 
     async fn demand(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -227,6 +265,16 @@ fn request(method: &str, path: &str, token: Option<&str>, body: &Value) -> Reque
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// Whether every thread of the process is stopped (state `T` of proc_pid_stat(5), behind the name in parentheses).
+fn has_stopped(process: u32) -> bool {
+    let is_stopped = |thread: fs::DirEntry| {
+        let told = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        told.rsplit_once(')').is_some_and(|(_, state)| state.trim_start().starts_with('T'))
+    };
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the threads of a child process");
+    threads.map(|thread| thread.expect("a readable /proc")).all(is_stopped)
 }
 
 /// A server that listens, not yet initialised.

@@ -3,6 +3,7 @@
 //! that none of them vouches for.
 
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -120,9 +121,10 @@ pub struct Pki {
     pub self_signed: Identity,
     /// The Hub's subject from the right CA, valid until 2024.
     pub expired: Identity,
-    root: CertifiedIssuer<'static, KeyPair>,
-    issuing: CertifiedIssuer<'static, KeyPair>,
+    pub(super) root: CertifiedIssuer<'static, KeyPair>,
+    pub(super) issuing: CertifiedIssuer<'static, KeyPair>,
     public: CertifiedIssuer<'static, KeyPair>,
+    pub(super) nobody: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Pki {
@@ -197,6 +199,7 @@ impl Pki {
             root,
             issuing,
             public,
+            nobody,
         }
     }
 
@@ -204,6 +207,18 @@ impl Pki {
     #[must_use]
     pub fn trust_framework_bundle(&self) -> String {
         self.root.pem() + &self.issuing.pem()
+    }
+
+    /// The CA that issues the certificates of the Trust Framework, PEM.
+    #[must_use]
+    pub fn issuing_ca(&self) -> String {
+        self.issuing.pem()
+    }
+
+    /// The root of the Trust Framework, PEM.
+    #[must_use]
+    pub fn root_ca(&self) -> String {
+        self.root.pem()
     }
 
     /// The public roots that the certificates of keystore and authorisation server are checked against, PEM.
@@ -224,11 +239,33 @@ impl Pki {
         self.public.der().clone()
     }
 
+    /// What a server of these names presents, from the public CA.
+    #[must_use]
+    pub fn public_server(&self, names: &[&str]) -> Identity {
+        server(names, &self.public)
+    }
+
     /// A transport certificate for any subject, from the issuing CA.
     #[must_use]
     pub fn client(&self, subject: &Subject) -> Identity {
         client(subject, &self.issuing, 2049)
     }
+
+    /// The same, valid from the one to the other of these times, in seconds from now.
+    #[must_use]
+    pub fn client_between(&self, subject: &Subject, from: i64, to: i64) -> Identity {
+        let mut params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ClientAuth, 2049);
+        params.not_before = date_time_ymd(1970, 1, 1) + in_seconds(from);
+        params.not_after = date_time_ymd(1970, 1, 1) + in_seconds(to);
+        let key = ec_key();
+        Identity::new(&issue(&params, &key, &self.issuing), &[&self.issuing], &key)
+    }
+}
+
+/// The time from 1970 until so many seconds from now.
+pub(super) fn in_seconds(seconds: i64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+    Duration::from_secs(now.saturating_add_signed(seconds))
 }
 
 fn ec_key() -> KeyPair {

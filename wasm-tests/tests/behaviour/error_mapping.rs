@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hub_auth_filter::facade::reply::ErrorCode;
 use serde_json::{Value, json};
 use wasm_tests::host::{Answer, Exchange, Fault, Gateway, Module, Peer, Request, Upstream};
+use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{Signer, with_broken_signature};
 
 use super::scene::*;
@@ -28,6 +29,13 @@ fn with_introspection(host: Host, answer: Answer) -> Gateway {
     } });
     let server = Upstream::new().route("/introspect", answer);
     host.with(&configuration).upstream("as.test:443", server).start(Module::release()).expect("the gateway starts")
+}
+
+/// A gateway that sees the client's certificate: Envoy does for the sake of its issuer.
+fn with_health_checks(host: Host) -> Gateway {
+    let mut configuration = jwt_auth();
+    configuration["inbound"]["health_checks"] = json!({});
+    host.with(&configuration).start(Module::release()).expect("the gateway starts")
 }
 
 fn api_key(host: Host) -> Gateway {
@@ -67,6 +75,13 @@ fn rows(host: Host) -> Vec<Row> {
             "Certificate.Malformed",
         ),
         ("OU not pinned", host.start(), |g| right(g).peer(verified("CN=a,OU=b,O=d")), 403, "Certificate.NotAllowed"),
+        (
+            "certificate has ended",
+            with_health_checks(host),
+            |g| forwarding(right(g), &Pki::shared().expired),
+            401,
+            "Certificate.Invalid",
+        ),
         ("an identity header", host.start(), |g| right(g).header("x-hub-token-id", "1"), 403, "Header.NotAllowed"),
         ("no Authorization", host.start(), |_| request(), 401, "Credential.Missing"),
         (

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::host::{Exchange, Gateway, LocalReply, Module, Peer, Request, Upstream};
-use wasm_tests::stage::pki::{Identity, Pki};
+use wasm_tests::stage::pki::Pki;
 
 use super::scene::*;
 
@@ -14,15 +14,6 @@ fn gateway(host: Host, health_checks: Value) -> Gateway {
     let mut configuration = jwt_auth();
     configuration["inbound"]["health_checks"] = health_checks;
     host.with(&configuration).start(Module::release()).unwrap()
-}
-
-/// As Envoy writes it: the certificate, percent-encoded.
-fn encoded(identity: &Identity) -> String {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    leaf_pem(identity)
-        .bytes()
-        .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// A GET of the Hub over mutual TLS, without a credential. Where the gateway tells more of the certificate in a header than

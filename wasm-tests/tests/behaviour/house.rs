@@ -1,5 +1,6 @@
 //! Rules of the house: what no code of the crate can write, wherever it stands.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -116,12 +117,53 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn what_the_documents_name_exists() {
-    for name in ["README.md", "docs/architecture.md", "docs/decisions.md", "docs/gateways.md", "docs/benchmarks.md"] {
+    for name in [
+        "README.md",
+        "docs/architecture.md",
+        "docs/decisions.md",
+        "docs/gateways.md",
+        "docs/benchmarks.md",
+        "docs/threat-model.md",
+    ] {
         let text = fs::read_to_string(Path::new(ROOT).join(name)).expect(name);
         for path in paths(&text) {
             assert!(Path::new(ROOT).join(path).exists(), "{name}: {path}");
         }
     }
+}
+
+/// All tests of the suites, as `file::test`; a file `mod.rs` has the name of its directory.
+fn tests(folder: &Path, into: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            tests(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let of_a_directory = path.file_stem().is_some_and(|stem| stem == "mod");
+            let room = if of_a_directory { folder.file_name() } else { path.file_stem() };
+            let room = room.and_then(|room| room.to_str()).expect("a name");
+            let text = fs::read_to_string(&path).expect("a source");
+            let mut is_test = false;
+            for line in text.lines().map(str::trim) {
+                let function = line.trim_start_matches("async ").strip_prefix("fn ");
+                if let (true, Some(name)) = (is_test, function.and_then(|rest| rest.split('(').next())) {
+                    into.insert(format!("{room}::{name}"));
+                }
+                is_test = line.starts_with("#[") && (is_test || line.contains("test") || line.contains("apply"));
+            }
+        }
+    }
+}
+
+#[test]
+fn each_test_that_the_threat_model_names_exists() {
+    let mut there = BTreeSet::new();
+    tests(&Path::new(ROOT).join("wasm-tests/tests"), &mut there);
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md")).expect("the document");
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 60, "{}", named.len());
+    let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

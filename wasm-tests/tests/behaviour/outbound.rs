@@ -51,13 +51,18 @@ fn claims_of(exchange: &Exchange) -> Value {
 
 /// The claims of the token among these headers, once it has been verified with this key.
 pub fn claims_by(key: &SigningKey, headers: &Headers) -> Value {
+    claims_as(&key.kid, key, headers)
+}
+
+/// The same where the token names the key so.
+pub fn claims_as(kid: &str, key: &SigningKey, headers: &Headers) -> Value {
     let values = headers.all("authorization");
     let [value] = values.as_slice() else { panic!("{} Authorization headers", values.len()) };
     let token = std::str::from_utf8(value).unwrap().strip_prefix("Bearer ").expect("a bearer token");
     let header = decode_header(token).unwrap();
     assert_eq!(
         (header.alg, header.typ.as_deref(), header.cty.as_deref(), header.kid.as_deref()),
-        (Algorithm::PS256, Some("JOSE"), Some("json"), Some(key.kid.as_str()))
+        (Algorithm::PS256, Some("JOSE"), Some("json"), Some(kid))
     );
     let jwk = serde_json::from_value(key.jwk()).unwrap();
     let mut rules = Validation::new(Algorithm::PS256);

@@ -16,9 +16,9 @@ use super::outbound::{bank, call, claims_by, outbound, sent, trail};
 use super::scene::{Host, apply, error, every_engine, every_gateway, outcome, seconds, send};
 
 /// The upstream where the engine is.
-const ENGINE: &str = "bao.test:8200";
+pub(super) const ENGINE: &str = "bao.test:8200";
 
-const SECRET: &str = "s.the-token-of-the-gateway";
+pub(super) const SECRET: &str = "s.the-token-of-the-gateway";
 
 /// A plugin configuration that has the engine sign: two seconds a try, five in all.
 fn remote() -> Value {
@@ -26,7 +26,7 @@ fn remote() -> Value {
 }
 
 /// The same with these settings of the remote signer, too.
-fn with(settings: Value) -> Value {
+pub(super) fn with(settings: Value) -> Value {
     let mut all = json!({
         "address": "https://bao.test:8200",
         "upstream": ENGINE,
@@ -34,6 +34,7 @@ fn with(settings: Value) -> Value {
         "key": "sig4",
         "kid": bank().signing.kid,
         "token": { "env": "BAO_TOKEN" },
+        "public_key": bank().signing.public_pem(),
     });
     for (name, value) in settings.as_object().unwrap() {
         all[name] = value.clone();
@@ -50,7 +51,7 @@ fn public_key(key: &SigningKey) -> Value {
     json!({ "public_key": key.public_pem() })
 }
 
-fn start(host: Host, configuration: &Value, engine: Upstream) -> Gateway {
+pub(super) fn start(host: Host, configuration: &Value, engine: Upstream) -> Gateway {
     host.with(configuration)
         .environment("BAO_TOKEN", SECRET)
         .log_level(Level::Trace)
@@ -68,14 +69,19 @@ fn start_hostile(host: Host) -> Gateway {
 
 /// What the engine answers to the request with this body.
 fn signature(body: &[u8]) -> String {
-    let asked: Value = serde_json::from_slice(body).expect("JSON");
-    let input = STANDARD.decode(asked["input"].as_str().expect("an input")).expect("base64");
-    let token = sign_input(&String::from_utf8(input).expect("text"), Signer::Ps256(&bank().signing));
-    let (_, signature) = token.rsplit_once('.').expect("a compact JWS");
-    json!({ "data": { "key_version": 1, "signature": format!("vault:v1:{signature}") } }).to_string()
+    signature_by(1, Signer::Ps256(&bank().signing), body)
 }
 
-fn right(body: &[u8]) -> Answer {
+/// The same where this version of the key signs, and so.
+pub(super) fn signature_by(version: u32, signer: Signer<'_>, body: &[u8]) -> String {
+    let asked: Value = serde_json::from_slice(body).expect("JSON");
+    let input = STANDARD.decode(asked["input"].as_str().expect("an input")).expect("base64");
+    let token = sign_input(&String::from_utf8(input).expect("text"), signer);
+    let (_, signature) = token.rsplit_once('.').expect("a compact JWS");
+    json!({ "data": { "key_version": version, "signature": format!("vault:v{version}:{signature}") } }).to_string()
+}
+
+pub(super) fn right(body: &[u8]) -> Answer {
     Answer::ok(signature(body))
 }
 
@@ -93,12 +99,12 @@ fn after(answers: impl Into<Vec<Answer>>) -> Upstream {
     })
 }
 
-fn claims(exchange: &Exchange) -> Value {
+pub(super) fn claims(exchange: &Exchange) -> Value {
     claims_by(&bank().signing, &sent(exchange))
 }
 
 /// That no line of the log, at whatever level, has the engine's token, a part of ours, or what the engine sent.
-fn assert_nothing_secret_is_logged(gateway: &Gateway) {
+pub(super) fn assert_nothing_secret_is_logged(gateway: &Gateway) {
     for log in gateway.logs() {
         let secret = [SECRET, "eyJ", "AAAA", "<html>"].into_iter().find(|secret| log.text.contains(secret));
         assert_eq!(secret, None, "{log}");
@@ -107,8 +113,7 @@ fn assert_nothing_secret_is_logged(gateway: &Gateway) {
 
 #[apply(every_engine)]
 fn a_request_waits_for_its_signature_and_leaves_with_it(host: Host) {
-    let gateway =
-        start(host, &with(public_key(&bank().signing)), Upstream::scripted(|_, body| right(body).after(seconds(1))));
+    let gateway = start(host, &remote(), Upstream::scripted(|_, body| right(body).after(seconds(1))));
     let exchange = gateway.worker(0).send(call().header("authorization", "Bearer of-the-caller"));
     assert_eq!(outcome(&exchange), "pending");
     gateway.advance(seconds(1));
@@ -316,7 +321,7 @@ fn a_second_try_may_bring_the_signature(host: Host) {
         ("sealed, with a body", true, Answer::status(503).body(r#"{"errors":["Vault is sealed"]}"#)),
         ("garbage", true, Answer::ok("<html>")),
     ] {
-        let gateway = start(host, &with(public_key(&bank().signing)), after([first]));
+        let gateway = start(host, &remote(), after([first]));
         let exchange = gateway.worker(0).send(call());
         gateway.advance(seconds(3));
         if has_body || host.repeats_unanswered_callouts {
@@ -366,14 +371,14 @@ fn without_time_for_a_second_try_there_is_none(host: Host) {
     assert_eq!(gateway.callouts().len(), 1);
 }
 
-/// The answer to the second comes first; with the public key configured, a mix-up would not verify.
+/// The answer to the second comes first; a mix-up would not verify.
 #[apply(every_gateway)]
 fn requests_that_wait_at_once_each_get_their_own_signature(host: Host) {
     let is_first = Cell::new(true);
     let engine = Upstream::scripted(move |_, body| {
         right(body).after(if is_first.replace(false) { seconds(1) } else { seconds(1) / 2 })
     });
-    let gateway = start(host, &with(public_key(&bank().signing)), engine);
+    let gateway = start(host, &remote(), engine);
     let first = gateway.worker(0).send(call().header("x-fapi-interaction-id", "first"));
     let second = gateway.worker(0).send(call().header("x-fapi-interaction-id", "second"));
     gateway.advance(seconds(1) / 2);

@@ -77,6 +77,23 @@ pub fn presenting(subject: impl AsRef<[u8]>, identity: &Identity) -> Peer {
     Peer::verified(subject).issuer(ISSUER).pem(leaf_pem(identity)).fingerprint(fingerprint(identity))
 }
 
+/// The request over a connection with this certificate of the Hub, and with all that a gateway may tell of it: the header that Envoy
+/// writes, too.
+pub fn forwarding(request: Request, identity: &Identity) -> Request {
+    let subject = printed(&hub().subject);
+    let header = format!("Hash={};Cert=\"{}\";Subject=\"{subject}\";URI=", fingerprint(identity), encoded(identity));
+    request.peer(presenting(subject, identity)).header("x-forwarded-client-cert", header)
+}
+
+/// The certificate as Envoy writes it: percent-encoded.
+pub fn encoded(identity: &Identity) -> String {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    leaf_pem(identity)
+        .bytes()
+        .map(|byte| if unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
 /// The certificate itself, without those above it.
 pub fn leaf_pem(identity: &Identity) -> &str {
     identity.chain_pem.split_inclusive("-----END CERTIFICATE-----\n").next().expect("a certificate")

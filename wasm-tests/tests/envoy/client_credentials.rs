@@ -9,7 +9,8 @@ use wasm_tests::stage::authorisation_server::{
     AUDIENCE, GATEWAY_ID, GATEWAY_SECRET, Grant, INTROSPECTION_PATH, ISSUER, JWKS_PATH,
 };
 use wasm_tests::stage::client::{Reply, Request};
-use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT};
+use wasm_tests::stage::keystore::{Behaviour, Keystore};
+use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, Pki};
 use wasm_tests::stage::tokens::{now, with_broken_signature, with_swapped_claims};
 use wasm_tests::stage::{Setup, Stage, signed_by};
 
@@ -304,6 +305,44 @@ async fn while_the_server_is_down_what_is_cached_serves_and_the_rest_is_asked_to
             asks_to_come_back("not cached", &reply);
         }
     }
+}
+
+/// How often Envoy has made a call to the authorisation server once more.
+async fn repetitions(stage: &Stage) -> u64 {
+    let counter = "cluster.authorisation_server.upstream_rq_retry";
+    stage.envoy.stats(counter).await.get(counter).copied().unwrap_or_default()
+}
+
+/// Each question but the first meets a connection that the server ends at that moment.
+#[tokio::test]
+async fn a_question_on_a_connection_that_the_server_has_just_ended_is_asked_once_more() {
+    let server = Keystore::start(&Pki::shared().authorisation_server).await;
+    let settings = with(with(by_introspection(), "/introspection/max_age", "0s"), "/certificate_bound", false);
+    let settings = json!({"client_credentials": settings});
+    let stage = Setup::new().authorisation_server_at(server.address()).auth(&settings).start().await;
+    let answer = json!({"active": true, "iss": ISSUER, "aud": AUDIENCE, "scope": "accounts"});
+    server.behave(Behaviour::OnceAConnection(answer.clone()));
+    for n in 0..5 {
+        let reply = hub_sends(&stage, &format!("opaque-{n}")).await;
+        assert_eq!(reply.status, 200, "{n}: {}", stage.envoy.log());
+    }
+    assert_eq!((server.fetches().len(), repetitions(&stage).await), (9, 4), "the first, and two for each of four");
+
+    // One that ends every connection fails: it is asked twice, and then left alone for a while.
+    server.behave(Behaviour::HangUp);
+    let wait = asks_to_come_back("every connection ended", &hub_sends(&stage, "opaque").await);
+    asks_to_come_back("a pause", &hub_sends(&stage, "another").await);
+    let asked = server.fetches().len() - 9;
+    assert_eq!(asked, 2, "once more, and no third time");
+    server.behave(Behaviour::json(&answer));
+    sleep(wait).await;
+    assert_eq!(hub_sends(&stage, "opaque").await.status, 200);
+
+    // What is answered is answered, also with 503.
+    server.behave(Behaviour::status(503));
+    let before = server.fetches().len();
+    asks_to_come_back("an error of its own", &hub_sends(&stage, "third").await);
+    assert_eq!(server.fetches().len() - before, 1);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod peers;
 mod refusals;
 mod remote_signer;
 mod response_tokens;
+mod revocation;
 mod round_trip;
 mod signing_keys;
 mod start;

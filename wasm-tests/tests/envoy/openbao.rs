@@ -12,7 +12,7 @@ use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::Nonces;
 use hub_auth_filter::facade::signing::UnsignedToken;
 use hub_auth_filter::facade::signing::{
-    AnswerFault, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+    AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
 };
 use hub_auth_filter::facade::time::UnixTime;
 use hub_auth_filter::facade::url::HttpUrl;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wasm_tests::stage::client::Request;
-use wasm_tests::stage::openbao::{OpenBao, SIGN_PATH, Transit};
+use wasm_tests::stage::openbao::{KEY_PATH, OpenBao, SIGN_PATH, Transit};
 use wasm_tests::stage::pki::{OPENBAO_NAME, Pki};
 
 const REQUEST: RequestId = RequestId(1);
@@ -35,6 +35,7 @@ async fn started() -> (OpenBao, TempDir) {
 fn settings(token: &str) -> config::VaultTransit {
     config::VaultTransit {
         url: url(SIGN_PATH),
+        key_url: url(KEY_PATH),
         upstream: "openbao".into(),
         namespace: None,
         token: Secret::new(token),
@@ -68,7 +69,7 @@ fn signing(settings: config::VaultTransit) -> RemoteSigning {
     RemoteSigning::new(Box::new(VaultTransit::new(settings)), &envoy())
 }
 
-fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Callout) {
+fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Need) {
     let signing = config::Signing {
         issuer: "Acme Bank".into(),
         subject: "XYZ".into(),
@@ -78,15 +79,20 @@ fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Callout) {
     };
     let nonce = Nonces::new().next(now(), &NonceInput::default());
     let token = UnsignedToken::mint(&signing, "sig4", &nonce, now());
-    signer.start(now(), REQUEST, token, Correlation::default())
+    signer.start(now(), REQUEST, token, Correlation::default(), true).expect("room")
+}
+
+fn callout(need: Need) -> Callout {
+    match need {
+        Need::Signature(callout) => callout,
+        Need::Keys(wait) => wait.callout.expect("the first fetch"),
+    }
 }
 
 /// Makes a callout, as a gateway does, and gives its end to the signer.
-async fn end(
-    server: &OpenBao,
-    signer: &mut RemoteSigning,
-    (pending, callout): (Box<PendingToken>, Callout),
-) -> RemoteStep {
+async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box<PendingToken>, Need)) -> RemoteStep {
+    let is_for_keys = matches!(need, Need::Keys(_));
+    let callout = callout(need);
     let asked = &callout.request;
     let mut request = Request::new(asked.method, asked.url.path()).body(&asked.body);
     for (name, value) in &asked.headers {
@@ -98,16 +104,27 @@ async fn end(
     let status = Some(reply.status.to_string().into_bytes());
     let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body) };
     signer.note_pause(now(), &answer);
-    signer.finish(now(), callout.id, REQUEST, pending, answer.complete()).expect("an end that counts")
+    if is_for_keys {
+        let keys = signer.finish_keys(now(), callout.id, answer.complete()).expect("an end that counts");
+        return signer.go_on(now(), REQUEST, pending, keys.map(drop), true);
+    }
+    signer.finish(now(), callout.id, REQUEST, pending, answer.complete(), true).expect("an end that counts")
 }
 
 /// What the first try gives with these settings: a token, or why there is none.
 async fn first_try(server: &OpenBao, settings: config::VaultTransit) -> Result<String, RemoteError> {
-    let mut signer = signing(settings);
-    let started = start(&mut signer);
-    match end(server, &mut signer, started).await {
-        RemoteStep::Signed { token, signature, .. } => Ok(token.with_signature(&signature)),
-        RemoteStep::Again { error, .. } | RemoteStep::Failed { error, .. } => Err(error),
+    attempt(server, &mut signing(settings)).await
+}
+
+/// The same by a signer that may know public keys already.
+async fn attempt(server: &OpenBao, signer: &mut RemoteSigning) -> Result<String, RemoteError> {
+    let mut next = start(signer);
+    loop {
+        match end(server, signer, next).await {
+            RemoteStep::Signed { token, signature, .. } => return Ok(token.with_signature(&signature)),
+            RemoteStep::Pending { error: Some(error), .. } | RemoteStep::Failed { error, .. } => return Err(error),
+            RemoteStep::Pending { pending, need, error: None } => next = (pending, need),
+        }
     }
 }
 
@@ -141,7 +158,9 @@ async fn a_token_that_openbao_signed_is_valid_in_another_library() {
 async fn each_refusal_of_openbao_is_told_apart() {
     let (server, _files) = started().await;
     let transit = server.transit();
-    let right = settings(&transit.token(600).await);
+    let key = public_key(transit, 1).await;
+    let settings = |token: &str| config::VaultTransit { public_key: key.clone(), ..settings(token) };
+    let right = settings(&transit.signing_token(600).await);
     assert!(first_try(&server, right.clone()).await.is_ok());
 
     let revoked = transit.token(600).await;
@@ -174,7 +193,9 @@ async fn each_refusal_of_openbao_is_told_apart() {
 #[tokio::test]
 async fn a_version_that_the_key_does_not_have_counts_as_an_internal_error() {
     let (server, _files) = started().await;
-    let settings = settings(&server.transit().token(600).await);
+    let transit = server.transit();
+    let settings =
+        config::VaultTransit { public_key: public_key(transit, 1).await, ..settings(&transit.token(600).await) };
     let version = |version| config::VaultTransit { key_version: Some(version), ..settings.clone() };
     assert!(first_try(&server, version(1)).await.is_ok());
     let error = RemoteError::Unavailable(CalloutError::Status(500));
@@ -189,11 +210,17 @@ async fn openbao_signs_again_once_it_is_unsealed() {
     server.seal().await;
     let started = start(&mut signer);
     let step = end(&server, &mut signer, started).await;
-    let RemoteStep::Again { pending, callout, error } = step else { panic!("no second try: {step:?}") };
-    assert_eq!(error, RemoteError::Unavailable(CalloutError::Status(503)));
+    let RemoteStep::Pending { pending, need: need @ Need::Keys(_), error } = step else {
+        panic!("no second try: {step:?}")
+    };
+    assert_eq!(error, Some(RemoteError::Unavailable(CalloutError::Status(503))));
 
     server.unseal().await;
-    let step = end(&server, &mut signer, (pending, callout)).await;
+    let step = end(&server, &mut signer, (pending, need)).await;
+    let RemoteStep::Pending { pending, need: need @ Need::Signature(_), error: None } = step else {
+        panic!("{step:?}")
+    };
+    let step = end(&server, &mut signer, (pending, need)).await;
     assert!(matches!(step, RemoteStep::Signed { .. }), "{step:?}");
 }
 
@@ -206,7 +233,8 @@ async fn a_quota_makes_openbao_unavailable_without_a_second_try() {
         Request::new("POST", "/v1/sys/quotas/rate-limit/signing").header("x-vault-token", server.root_token());
     assert_eq!(server.send(&request.body(quota.as_bytes())).await.status, 204);
 
-    assert!(first_try(&server, settings.clone()).await.is_ok());
+    let error = first_try(&server, settings.clone()).await.expect_err("a second request in an hour");
+    assert_eq!(error, RemoteError::Unavailable(CalloutError::Status(429)), "the public key was the first");
     let mut signer = signing(settings);
     let started = start(&mut signer);
     let step = end(&server, &mut signer, started).await;
@@ -229,8 +257,138 @@ async fn after_a_rotation_the_configured_version_signs_and_any_other_is_noticed(
     let token = first_try(&server, newest.clone()).await.expect("a signature by the newest version");
     assert!(is_valid(&token, &transit.public_key(2).await) && !is_valid(&token, &transit.public_key(1).await));
 
-    let unpinned = config::VaultTransit { public_key: first, ..newest };
-    assert_eq!(first_try(&server, unpinned).await, Err(RemoteError::Wrong(AnswerFault::Mismatch)));
+    let pinned = config::VaultTransit { public_key: first, ..newest };
+    assert_eq!(first_try(&server, pinned).await, Err(RemoteError::Wrong(AnswerFault::Mismatch)));
+}
+
+/// One that is told of the rotation by the signature.
+#[tokio::test]
+async fn after_a_rotation_the_new_public_key_is_fetched_for_the_signature_that_came() {
+    let (server, _files) = started().await;
+    let transit = server.transit();
+    let mut signer = signing(settings(&transit.token(600).await));
+    assert!(is_valid(&attempt(&server, &mut signer).await.expect("a signature"), &transit.public_key(1).await));
+    for (what, version, fault) in [
+        ("rotated", 2, AnswerFault::UnknownVersion),
+        ("rotated at once again", 3, AnswerFault::UnknownVersion),
+        ("made anew, with as many versions", 1, AnswerFault::Mismatch),
+    ] {
+        if version == 1 {
+            transit.replace_key("rsa-2048").await
+        } else {
+            transit.rotate().await
+        }
+        let started = start(&mut signer);
+        let step = end(&server, &mut signer, started).await;
+        let RemoteStep::Pending { pending, need: need @ Need::Keys(_), error } = step else {
+            panic!("{what}: {step:?}")
+        };
+        assert_eq!(error, Some(RemoteError::Wrong(fault)), "{what}");
+        let step = end(&server, &mut signer, (pending, need)).await;
+        let RemoteStep::Signed { token, signature, .. } = step else { panic!("{what}: {step:?}") };
+        assert!(is_valid(&token.with_signature(&signature), &transit.public_key(version).await), "{what}");
+        assert!(attempt(&server, &mut signer).await.is_ok(), "{what}: it is known now");
+    }
+}
+
+/// What a server gives that does not heed `signature_algorithm` or `salt_length`, as HashiCorp Vault before 1.12: here OpenBao is asked for it.
+#[tokio::test]
+async fn a_signature_with_another_padding_or_salt_never_leaves() {
+    let (server, _files) = started().await;
+    let transit = server.transit();
+    let token = transit.token(600).await;
+    let pinned = config::VaultTransit { public_key: public_key(transit, 1).await, ..settings(&token) };
+    for settings in [settings(&token), pinned] {
+        for (what, change, leaves) in [
+            ("as it was asked for", json!({}), true),
+            ("PKCS #1 v1.5", json!({"signature_algorithm": "pkcs1v15"}), false),
+            ("the longest salt", json!({"salt_length": "auto"}), false),
+            ("a salt of 20 bytes", json!({"salt_length": "20"}), false),
+            ("in base64", json!({"marshaling_algorithm": "asn1"}), true),
+        ] {
+            let mut signer = signing(settings.clone());
+            let mut next = start(&mut signer);
+            if matches!(next.1, Need::Keys(_)) {
+                let step = end(&server, &mut signer, next).await;
+                let RemoteStep::Pending { pending, need, error: None } = step else { panic!("{step:?}") };
+                next = (pending, need);
+            }
+            let Need::Signature(mut callout) = next.1 else { panic!("{what}") };
+            let mut body: Value = serde_json::from_slice(&callout.request.body).expect("JSON");
+            for (name, value) in change.as_object().expect("an object") {
+                body[name] = value.clone();
+            }
+            callout.request.body = body.to_string().into_bytes();
+            let step = end(&server, &mut signer, (next.0, Need::Signature(callout))).await;
+            if leaves {
+                assert!(matches!(step, RemoteStep::Signed { .. }), "{what}: {step:?}");
+            } else {
+                let expected = RemoteError::Wrong(AnswerFault::Mismatch);
+                assert!(
+                    matches!(step, RemoteStep::Pending { error, .. } if error == Some(expected)),
+                    "{what}: {step:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_the_right_to_read_the_public_key_nothing_is_signed_unless_it_is_configured() {
+    let (server, _files) = started().await;
+    let transit = server.transit();
+    let signs_alone = settings(&transit.signing_token(600).await);
+    let error = RemoteError::Refused(403);
+    assert_eq!(first_try(&server, signs_alone.clone()).await, Err(error));
+    let told = signing(signs_alone.clone()).explain_keys(error);
+    assert!(told.contains(r#"grant it "read""#) && told.contains("configure public_key"), "{told}");
+    let pinned = config::VaultTransit { public_key: public_key(transit, 1).await, ..signs_alone };
+    assert!(first_try(&server, pinned).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_for_ps256_is_refused_by_its_public_half() {
+    let (server, _files) = started().await;
+    let transit = server.transit();
+    let settings = settings(&transit.token(600).await);
+    for (kind, good) in
+        [("ecdsa-p256", false), ("ed25519", false), ("aes256-gcm96", false), ("rsa-3072", true), ("rsa-4096", true)]
+    {
+        transit.replace_key(kind).await;
+        match first_try(&server, settings.clone()).await {
+            Ok(token) => assert!(good && is_valid(&token, &transit.public_key(1).await), "{kind}"),
+            Err(error) => {
+                let RemoteError::Wrong(AnswerFault::Unreadable(fault)) = error else { panic!("{kind}: {error}") };
+                assert!(
+                    !good && (fault.contains("is not an RSA key") || fault.contains("configure public_key")),
+                    "{kind}: {fault}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_to_tell_the_public_key_is_told_apart() {
+    let (server, _files) = started().await;
+    let transit = server.transit();
+    let right = settings(&transit.token(600).await);
+    let unlimited = settings(server.root_token());
+    let elsewhere =
+        |settings: &config::VaultTransit, path| config::VaultTransit { key_url: url(path), ..settings.clone() };
+    for (what, settings, error) in [
+        ("no token that it knows", settings("s.unknown"), RemoteError::Refused(403)),
+        ("another key than the token's", elsewhere(&right, "/v1/transit/keys/other"), RemoteError::Refused(403)),
+        ("a key that is not there", elsewhere(&unlimited, "/v1/transit/keys/other"), RemoteError::Refused(404)),
+        ("a mount that is not there", elsewhere(&unlimited, "/v1/other/keys/sig4"), RemoteError::Refused(404)),
+        (
+            "a version that is not there",
+            config::VaultTransit { key_version: Some(2), ..right.clone() },
+            RemoteError::Wrong(AnswerFault::Unreadable("the key has no version that is key_version")),
+        ),
+    ] {
+        assert_eq!(first_try(&server, settings).await, Err(error), "{what}");
+    }
 }
 
 #[tokio::test]
@@ -245,19 +403,29 @@ async fn a_namespace_has_a_key_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_gateways_token_may_sign_and_nothing_else() {
+async fn the_gateways_token_may_sign_and_read_the_public_key_and_nothing_else() {
     let (server, _files) = started().await;
-    let token = server.transit().token(600).await;
-    for (method, path) in [
-        ("GET", "/v1/transit/keys/sig4"),
-        ("POST", "/v1/transit/keys/sig4/rotate"),
-        ("POST", "/v1/transit/sign/sig4/sha2-512"),
-        ("GET", "/v1/auth/token/lookup-self"),
-    ] {
-        let request = Request::new(method, path).header("x-vault-token", &token);
-        assert_eq!(server.send(&request).await.status, 403, "{method} {path}");
+    let transit = server.transit();
+    let (gateway, signs_alone) = (transit.token(600).await, transit.signing_token(600).await);
+    let status = async |token: &str, method, path| {
+        server.send(&Request::new(method, path).header("x-vault-token", token)).await.status
+    };
+    for token in [&gateway, &signs_alone] {
+        for (method, path) in [
+            ("DELETE", "/v1/transit/keys/sig4"),
+            ("GET", "/v1/transit/keys?list=true"),
+            ("GET", "/v1/transit/export/signing-key/sig4"),
+            ("POST", "/v1/transit/keys/sig4/config"),
+            ("POST", "/v1/transit/keys/sig4/rotate"),
+            ("POST", "/v1/transit/sign/sig4/sha2-512"),
+            ("GET", "/v1/auth/token/lookup-self"),
+        ] {
+            assert_eq!(status(token, method, path).await, 403, "{method} {path}");
+        }
+        assert_eq!(transit.sign(token, b"input").await.status, 200);
     }
-    assert_eq!(server.transit().sign(&token, b"input").await.status, 200);
+    assert_eq!(status(&gateway, "GET", KEY_PATH).await, 200);
+    assert_eq!(status(&signs_alone, "GET", KEY_PATH).await, 403);
 }
 
 #[tokio::test]

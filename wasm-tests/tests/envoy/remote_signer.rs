@@ -121,6 +121,50 @@ async fn with_its_public_key_each_signature_is_checked_before_it_leaves() {
     assert!(log.contains("no signature from the remote signer"), "{log}");
 }
 
+/// The key is there before the first request, and after a rotation it is fetched for the signature that came.
+#[tokio::test]
+async fn without_its_public_key_the_signer_is_asked_for_it() {
+    let scene = start(json!({})).await;
+    let is_logged = |text: &str| scene.stage.envoy.log().contains(text);
+    for _ in 0..100 {
+        if is_logged("fetched 1 public keys of the remote signer") {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(is_logged("fetched 1 public keys of the remote signer"), "{}", scene.stage.envoy.log());
+    assert_eq!(scene.send().await.status, 200);
+    scene.openbao.transit().rotate().await;
+    publish(&scene.stage.keystore, &scene.openbao, 2).await;
+    for _ in 0..2 {
+        assert_eq!(scene.send().await.status, 200);
+    }
+    let log = scene.stage.envoy.log();
+    assert_eq!(log.matches("; fetching its public keys").count(), 1, "{log}");
+    assert_eq!(log.matches("fetched 2 public keys of the remote signer").count(), 1, "{log}");
+    scene.stage.hub.calls().iter().for_each(|call| drop(call.accepted()));
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_sign_signs_only_where_the_public_key_is_configured() {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let openbao = OpenBao::start(Pki::shared(), files.path()).await;
+    let token = openbao.transit().signing_token(600).await;
+    let pinned = json!({ "public_key": openbao.transit().public_key(1).await });
+    for (settings, is_signed) in [(json!({}), false), (pinned, true)] {
+        let stage = OutboundSetup::new().remote_signer(openbao.address(), &token, &settings).start().await;
+        publish(&stage.keystore, &openbao, 1).await;
+        let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
+        if is_signed {
+            assert_eq!(reply.status, 200);
+        } else {
+            assert_eq!((reply.status, reply.error_code().as_deref()), FAULT);
+            let log = stage.envoy.log();
+            assert!(log.contains(r#"grant it "read" on keys/"#) && stage.hub.calls().is_empty(), "{log}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_named_version_goes_on_signing_after_a_rotation() {
     let scene = start(json!({ "key_version": 1 })).await;
@@ -154,7 +198,7 @@ async fn a_signer_that_refuses_is_a_fault() {
         let scene = start_with(settings, token).await;
         assert_eq!(told(&scene.refused().await), FAULT, "{what}");
         let log = scene.stage.envoy.log();
-        assert!(log.contains("no signature from the remote signer: status 40"), "{what}: {log}");
+        assert!(log.contains("no public key of the remote signer: status 40"), "{what}: {log}");
     }
 }
 
@@ -178,6 +222,7 @@ async fn a_signer_that_is_sealed_is_out_of_reach_until_it_is_not() {
 #[tokio::test]
 async fn a_signer_that_is_down_is_out_of_reach() {
     let mut scene = start(json!({})).await;
+    assert_eq!(scene.send().await.status, 200);
     scene.openbao.stop();
     assert_eq!(told(&scene.refused().await), OUT_OF_REACH);
     let log = scene.stage.envoy.log();
@@ -217,14 +262,17 @@ async fn a_signer_that_is_silent_for_one_try_signs_at_the_second() {
 async fn a_server_that_is_no_signer_is_a_fault() {
     let pki = Pki::shared();
     let false_signature = json!({ "data": { "signature": "vault:v1:AAAA" } });
+    let pinned = json!({ "public_key": pki.bank.signing.public_pem() });
     for behaviour in [Behaviour::html(), Behaviour::empty_set(), Behaviour::json(&false_signature)] {
         let server = Keystore::start(&pki.openbao).await;
         server.behave(behaviour);
-        let stage = OutboundSetup::new().remote_signer(server.address(), "s.any", &json!({})).start().await;
-        let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
-        assert_eq!((reply.status, reply.error_code().as_deref()), FAULT);
-        assert!(stage.hub.calls().is_empty());
-        assert_eq!(stage.envoy.log().matches("trying once more").count(), 1);
+        for (settings, told) in [(&pinned, "trying once more"), (&json!({}), "no public key of the remote signer")] {
+            let stage = OutboundSetup::new().remote_signer(server.address(), "s.any", settings).start().await;
+            let reply = stage.send_to_consent_manager(&Request::new("GET", "/hello-mtls")).await.reply();
+            assert_eq!((reply.status, reply.error_code().as_deref()), FAULT);
+            assert!(stage.hub.calls().is_empty());
+            assert!(stage.envoy.log().contains(told), "{}", stage.envoy.log());
+        }
     }
 }
 

@@ -31,3 +31,24 @@ fn a_certificate_that_ended_keeps_its_connection_for_an_hour_at_most() {
     let connections = &file["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
     assert_eq!(connections["common_http_protocol_options"]["max_connection_duration"], "3600s");
 }
+
+#[test]
+fn the_crl_comes_from_the_file_that_the_script_replaces() {
+    let listener = &yaml("envoy/inbound.yaml")["static_resources"]["listeners"][0];
+    let tls = &listener["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"];
+    let context = &tls["combined_validation_context"];
+    assert_eq!(context["default_validation_context"]["only_verify_leaf_cert_crl"], true);
+    assert_eq!(context["default_validation_context"]["trust_chain_verification"], "VERIFY_TRUST_CHAIN");
+    let asked = &context["validation_context_sds_secret_config"];
+    assert_eq!(asked["sds_config"]["path_config_source"]["path"], "/etc/envoy/trust-framework-crl.yaml");
+
+    let secret = &yaml("envoy/trust-framework-crl.yaml")["resources"][0];
+    assert_eq!(secret["name"], asked["name"]);
+    let settings = text("../operations/crl/sandbox.conf");
+    let file = secret["validation_context"]["crl"]["filename"].as_str().expect("a path");
+    assert!(settings.lines().any(|line| line == format!("CRL_FILE={file}")), "{file}");
+    let directory = secret["validation_context"]["watched_directory"]["path"].as_str().expect("a path");
+    assert_eq!(file.rsplit_once('/').map(|(directory, _)| directory), Some(directory));
+    // Nothing else is in the secret, which could replace the settings of the listener.
+    assert_eq!(secret["validation_context"].as_object().expect("an object").len(), 2);
+}

@@ -75,7 +75,12 @@ fn anchor(heading: &str) -> String {
 #[test]
 fn what_they_link_to_is_there() {
     let guides = ["kong/README.md", "kong/outbound.md", "apisix/README.md", "apisix/outbound.md"];
-    for guide in guides.into_iter().chain(["../README.md", "../docs/gateways.md", "../docs/decisions.md"]) {
+    for guide in guides.into_iter().chain([
+        "../README.md",
+        "../docs/gateways.md",
+        "../docs/decisions.md",
+        "../operations/crl/README.md",
+    ]) {
         let content = text(guide);
         let links = content.split("](").skip(1).map(|rest| rest.split(')').next().expect("an end"));
         let links: Vec<&str> = links.filter(|link| !link.starts_with("https://")).collect();

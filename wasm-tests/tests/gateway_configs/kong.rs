@@ -94,6 +94,18 @@ fn the_settings_are_what_the_readme_relies_on() {
     assert!(!settings.contains_key("trusted_ips") && !settings.contains_key("nginx_location_proxy_set_header"));
 }
 
+/// On as it is, Kong would not start before the file is there, and refuse everybody without a CRL of the root.
+#[test]
+fn the_crl_is_a_comment_that_can_be_uncommented() {
+    let conf = text("kong/kong.conf");
+    assert!(!settings(&conf).contains_key("nginx_proxy_ssl_crl"));
+    let with_crl = conf.replacen("\n# nginx_proxy_ssl_crl = ", "\nnginx_proxy_ssl_crl = ", 1);
+    let file = settings(&with_crl)["nginx_proxy_ssl_crl"];
+    assert!(text("../operations/crl/sandbox.conf").lines().any(|line| line == format!("CRL_FILE={file}")), "{file}");
+    let service = compose("kong/compose.yaml");
+    assert_eq!(volumes(&service)["/var/lib/hub-auth-crl"], "/var/lib/hub-auth-crl", "the directory, not the file");
+}
+
 #[test]
 fn the_module_sees_the_variables_that_the_configurations_name() {
     let conf = text("kong/kong.conf");

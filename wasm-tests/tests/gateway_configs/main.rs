@@ -3,9 +3,11 @@
 //! host, as that gateway, it does what it is for.
 
 mod apisix;
+mod crl;
 mod envoy;
 mod files;
 mod guides;
 mod kong;
+mod operations;
 mod plugin;
 mod running;

@@ -65,6 +65,7 @@ fn dispatch(
     remember_pseudo_headers(guest, &given);
     let answer = match ((profile.unreachable)(&call), server) {
         (Some(failure), _) => Answer::failed(failure),
+        (None, Some(server)) if profile.repeats_resets => repeated(&server, &headers, &body),
         (None, Some(server)) => server.answer(&headers, &body),
         // A profile that accepts an unknown name leaves it to the resolver.
         (None, None) => Answer::unresolved(),
@@ -101,6 +102,19 @@ fn dispatch(
         gateway.plan(delay, Event::Callout { callout, outcome });
     }
     Ok(token)
+}
+
+/// What a router gets from a server that it asks once more where it is told to and the connection ends before any answer. The server
+/// sees nothing of that.
+fn repeated(server: &Upstream, headers: &Headers, body: &[u8]) -> Answer {
+    let wants = headers.text("x-envoy-retry-on").as_deref() == Some("reset")
+        && headers.text("x-envoy-max-retries").as_deref() == Some("1");
+    let mut shown = headers.clone();
+    for name in ["x-envoy-retry-on", "x-envoy-max-retries"] {
+        shown.remove(name);
+    }
+    let first = server.answer(&shown, body);
+    if wants && first.is_reset() { server.answer(&shown, body) } else { first }
 }
 
 /// What a gateway gets for the answer over a connection that it keeps: an informational one counts as final, and while the real one

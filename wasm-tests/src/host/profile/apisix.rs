@@ -143,6 +143,7 @@ impl Profile {
             reuses_callout_buffers: false,
             rewriting_kills: false,
             keeps_connections: true,
+            repeats_resets: false,
             notices_hang_ups_late: false,
             reads_callouts_badly: false,
             unreachable,

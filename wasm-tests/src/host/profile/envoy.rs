@@ -96,6 +96,7 @@ impl Profile {
             reuses_callout_buffers: false,
             rewriting_kills: false,
             keeps_connections: false,
+            repeats_resets: true,
             notices_hang_ups_late: false,
             reads_callouts_badly: false,
             unreachable: |_| None,

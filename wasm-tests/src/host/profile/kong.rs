@@ -193,6 +193,7 @@ impl Profile {
             reuses_callout_buffers: true,
             rewriting_kills: true,
             keeps_connections: false,
+            repeats_resets: false,
             notices_hang_ups_late: true,
             reads_callouts_badly: true,
             unreachable: |_| None,

@@ -108,6 +108,8 @@ pub struct Profile {
     /// it; unless that callout has said `connection: close`. An informational answer counts as final there, and the real one as the
     /// answer to the next callout.
     pub keeps_connections: bool,
+    /// Whether a callout that asks for it by `x-envoy-retry-on` is made once more where its connection ends before any answer.
+    pub repeats_resets: bool,
     /// Whether a client that hangs up is noticed only when no callout of its request is in flight.
     pub notices_hang_ups_late: bool,
     /// Whether of an answer to a callout only HTTP/1.1 with a length or in chunks can be read, and one that is only

@@ -1,5 +1,7 @@
 //! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
 
+mod keys;
+
 use super::*;
 use std::collections::BTreeMap;
 
@@ -30,6 +32,7 @@ fn settings() -> config::VaultTransit {
     let key = SigningKey::first();
     config::VaultTransit {
         url: HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
+        key_url: HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         upstream: "bao".into(),
         namespace: None,
         token: Secret::new("s.secret"),
@@ -39,6 +42,11 @@ fn settings() -> config::VaultTransit {
         timeout: Duration::from_secs(2),
         deadline: Duration::from_secs(5),
     }
+}
+
+/// The same without a public key: the signer is asked for it.
+fn unpinned() -> config::VaultTransit {
+    config::VaultTransit { public_key: None, ..settings() }
 }
 
 fn token_for(audience: &str) -> UnsignedToken {
@@ -54,8 +62,16 @@ fn token_for(audience: &str) -> UnsignedToken {
 
 /// The answer that carries the right signature for this token.
 fn signed(token: &UnsignedToken) -> Vec<u8> {
-    let signature = b64(&SigningKey::first().sign(token.signing_input().as_bytes()));
-    json!({"data": {"signature": format!("vault:v1:{signature}")}}).to_string().into_bytes()
+    signed_by(SigningKey::first(), 1, token)
+}
+
+/// The answer that carries a signature by this version of the key.
+fn signed_by(key: &SigningKey, version: u32, token: &UnsignedToken) -> Vec<u8> {
+    answer_with(version, &key.sign(token.signing_input().as_bytes()))
+}
+
+fn answer_with(version: u32, signature: &[u8]) -> Vec<u8> {
+    json!({"data": {"signature": format!("vault:v{version}:{}", b64(signature))}}).to_string().into_bytes()
 }
 
 /// Asks Vault, as these settings want it, through Envoy.
@@ -66,7 +82,11 @@ pub(super) fn vault() -> RemoteSigning {
 /// The signature on this signing input that a signer reads in this answer.
 pub(super) fn read_by(signer: VaultTransit, body: &[u8], signing_input: &str) -> Result<Vec<u8>, AnswerFault> {
     let signing = RemoteSigning::new(Box::new(signer), &GatewayKind::Envoy.capabilities(None, false));
-    signing.signature(body, &UnsignedToken::of_signing_input(signing_input))
+    let signature = signing.read(body)?;
+    if !signing.keys.is_unknown() {
+        signing.keys.verify(signing_input.as_bytes(), &signature)?;
+    }
+    Ok(signature.bytes)
 }
 
 /// The remote signer and the tokens that wait for it, with short names for what the tests do with them.
@@ -91,9 +111,17 @@ impl Bench {
     }
 
     fn start_with(&mut self, millisecond: u64, request: RequestId, token: UnsignedToken) -> Callout {
-        let (pending, callout) = self.0.start(at(millisecond), request, token, Correlation::default());
+        match self.begin(millisecond, request, token) {
+            Need::Signature(callout) => callout,
+            Need::Keys(wait) => panic!("{wait:?}"),
+        }
+    }
+
+    fn begin(&mut self, millisecond: u64, request: RequestId, token: UnsignedToken) -> Need {
+        let started = self.0.start(at(millisecond), request, token, Correlation::default(), true);
+        let (pending, need) = started.expect("room");
         self.1.insert(request, pending);
-        callout
+        need
     }
 
     fn finish(
@@ -104,7 +132,7 @@ impl Bench {
     ) -> Option<RemoteStep> {
         let CalloutSubject::Signature(request) = callout.subject else { panic!("{:?}", callout.subject) };
         let pending = self.1.remove(&request)?;
-        match self.0.finish(at(millisecond), callout.id, request, pending, answer) {
+        match self.0.finish(at(millisecond), callout.id, request, pending, answer, true) {
             Err(pending) => {
                 self.1.insert(request, pending);
                 None
@@ -116,7 +144,7 @@ impl Bench {
     /// The second callout, after this end of the first.
     fn again(&mut self, millisecond: u64, callout: &Callout, answer: Result<&[u8], CalloutError>) -> Callout {
         match self.finish(millisecond, callout, answer) {
-            Some(RemoteStep::Again { pending, callout, .. }) => {
+            Some(RemoteStep::Pending { pending, need: Need::Signature(callout), error: Some(_) }) => {
                 let CalloutSubject::Signature(request) = callout.subject else { panic!("{:?}", callout.subject) };
                 self.1.insert(request, pending);
                 callout
@@ -131,7 +159,8 @@ fn outcome(step: Option<&RemoteStep>) -> &'static str {
     match step {
         None => "nothing",
         Some(RemoteStep::Signed { .. }) => "signed",
-        Some(RemoteStep::Again { .. }) => "again",
+        Some(RemoteStep::Pending { need: Need::Signature(_), .. }) => "again",
+        Some(RemoteStep::Pending { need: Need::Keys(_), .. }) => "keys",
         Some(RemoteStep::Failed { .. }) => "failed",
     }
 }
@@ -149,10 +178,10 @@ fn the_request_is_the_one_of_the_transit_engine() {
     assert_eq!(url.as_str(), "https://bao.example/v1/transit/sign/sig4/sha2-256");
     assert_eq!(*timeout, Duration::from_secs(2));
     let expected = [
-        ("content-type", "application/json"),
         ("accept", "application/json"),
         ("x-vault-token", "s.secret"),
         ("x-vault-request", "true"),
+        ("content-type", "application/json"),
     ];
     assert_eq!(*headers, expected.map(|(name, value)| (name, value.to_owned())));
     assert_eq!(
@@ -205,7 +234,10 @@ fn tokens_that_wait_at_once_do_not_take_each_others_signatures() {
     let step = bench.finish(10, &second, Ok(&signed(&other)));
     assert!(matches!(step, Some(RemoteStep::Signed { token, .. }) if token == other));
     let step = bench.finish(11, &callout, Ok(&signed(&other)));
-    assert!(matches!(step, Some(RemoteStep::Again { error: RemoteError::Wrong(AnswerFault::Mismatch), .. })));
+    assert!(
+        matches!(step, Some(RemoteStep::Pending { error: Some(RemoteError::Wrong(AnswerFault::Mismatch)), .. })),
+        "{step:?}"
+    );
 }
 
 #[test]
@@ -249,7 +281,7 @@ fn a_second_try_says_why_it_is_made() {
     let callout = bench.start(0, FIRST);
     let step = bench.finish(10, &callout, Err(CalloutError::Status(503)));
     let expected = RemoteError::Unavailable(CalloutError::Status(503));
-    assert!(matches!(step, Some(RemoteStep::Again { error, .. }) if error == expected));
+    assert!(matches!(step, Some(RemoteStep::Pending { error, .. }) if error == Some(expected)));
 }
 
 #[test]
@@ -341,9 +373,11 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
         let callout = bench.start(0, FIRST);
         let step = bench.finish(2_001, &callout, answer);
         let no_answer = RemoteError::Unavailable(CalloutError::NoAnswer);
-        let Some(RemoteStep::Again { pending, callout, error }) = step else { panic!("{step:?}") };
+        let Some(RemoteStep::Pending { pending, need: Need::Signature(callout), error }) = step else {
+            panic!("{step:?}")
+        };
         bench.1.insert(FIRST, pending);
-        assert_eq!(error, no_answer);
+        assert_eq!(error, Some(no_answer));
         let end = bench.finish(4_002, &callout, answer);
         assert!(matches!(end, Some(RemoteStep::Failed { error, .. }) if error == no_answer), "{end:?}");
     }

@@ -1,0 +1,98 @@
+//! The operator's tool: it says what is wrong with a configuration before a gateway does, by the filter's own code.
+
+mod api_key;
+mod arguments;
+mod check;
+mod configurations;
+mod document;
+mod environment;
+mod explain;
+mod fetch;
+mod findings;
+mod jwks;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser as _;
+
+use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway};
+use environment::Environment;
+use findings::{Finding, Severity};
+
+/// The check was made, and something is wrong.
+const WRONG: u8 = 1;
+
+/// What was asked for could not be done.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hub-auth: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> io::Result<u8> {
+    match arguments.command {
+        Command::Check(arguments) => check(&arguments),
+        Command::Explain(arguments) => {
+            let accepted = explain::explain(&arguments, &mut io::stdout().lock())?;
+            Ok(if accepted { 0 } else { WRONG })
+        }
+        Command::Jwks(arguments) => {
+            let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
+            Ok(if usable { 0 } else { WRONG })
+        }
+        Command::ApiKey(ApiKey::New(arguments)) => {
+            api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
+            Ok(0)
+        }
+    }
+}
+
+fn check(arguments: &Check) -> io::Result<u8> {
+    let environment = match &arguments.env_file {
+        Some(path) => Environment::with_file(path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
+        None => Environment::of_process(),
+    };
+    let settings = check::Settings {
+        gateway: arguments.gateway.map(Gateway::kind),
+        environment: &environment,
+        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+    };
+    let findings: Vec<Finding> = arguments.files.iter().flat_map(|path| check::check(path, &settings)).collect();
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    match arguments.format {
+        Format::Json => writeln!(io::stdout(), "{:#}", findings::to_json(&findings))?,
+        Format::Human => {
+            let mut output = anstream::stdout().lock();
+            findings::print(&findings, &mut output)?;
+            let files = arguments.files.len();
+            writeln!(
+                output,
+                "{files} {} checked: {errors} {}, {warnings} {}",
+                plural(files, "file"),
+                plural(errors, "error"),
+                plural(warnings, "warning")
+            )?;
+        }
+    }
+    if findings.iter().any(|finding| finding.rule == "unreadable") {
+        return Ok(FAILED);
+    }
+    let is_wrong = errors > 0 || (arguments.strict && warnings > 0);
+    Ok(if is_wrong { WRONG } else { 0 })
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
