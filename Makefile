@@ -97,12 +97,23 @@ soak: build envoy authorisation-server openbao need-cc ## Send good and hostile 
 timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
 	RUSTFLAGS="-C target-feature=+fma" $(CARGO) bench --quiet --package rsa-arithmetic --bench timing --target-dir target/timing
 
-# libFuzzer with the stable toolchain: the flags have the compiler count what was reached. They are for one target, not for build scripts.
+# What is fuzzed, and how long an input may be. `wasm-tests/fuzzing/lib.rs` says why.
+FUZZED := callout_answers:1024 certificates:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
+	introspection:17408 json:4096 jwk_sets:12288 names:4200 pem:4096 rsa_arithmetic:700 signatures:2048 vault_transit:4096
+CHOSEN = $(if $(TARGET),$(filter $(TARGET):%,$(FUZZED)),$(FUZZED))
 SECONDS_OF_FUZZING ?= 60
+# libFuzzer with the stable toolchain: the flags have the compiler count what was reached. They are for one target, not for build scripts.
 .PHONY: fuzz
-fuzz: need-rust need-cc ## Feed the arithmetic of RSA with what libFuzzer finds, for SECONDS_OF_FUZZING (60)
-	cd fuzz && RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Ccodegen-units=1 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table" \
-		$(CARGO) run --quiet --release --target "$$(rustc --print host-tuple)" -- -max_len=700 -max_total_time=$(SECONDS_OF_FUZZING)
+fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzzer finds, each for SECONDS_OF_FUZZING (60); TARGET=jwk_sets takes one
+	@test -n '$(CHOSEN)' || { echo "There is no target $(TARGET), but: $(foreach one,$(FUZZED),$(firstword $(subst :, ,$(one))))." >&2; exit 1; }
+	@cd fuzz && host="$$(rustc --print host-tuple)" && \
+		RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Ccodegen-units=1 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table" \
+		$(CARGO) build --quiet --locked --release --target "$$host" && \
+		for one in $(CHOSEN); do \
+			name="$${one%:*}" && echo "Fuzzing $$name" && mkdir -p "corpus/$$name" "artifacts/$$name" && \
+			"target/$$host/release/$$name" "corpus/$$name" $$(ls -d "seeds/$$name" "regressions/$$name" 2>/dev/null) -max_len="$${one#*:}" \
+				-max_total_time=$(SECONDS_OF_FUZZING) -timeout=5 -rss_limit_mb=1024 -artifact_prefix="artifacts/$$name/" -print_final_stats=1 || exit 1; \
+		done
 
 .PHONY: lint
 lint: build shellcheck need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant

@@ -45,9 +45,18 @@ impl<'a> Elements<'a> {
         Self::of(self.content(Tag::Sequence)?)
     }
 
-    /// An OBJECT IDENTIFIER.
+    /// An OBJECT IDENTIFIER whose numbers have 32 bits at most, and no zeros in front (X.690 §8.19.2). The crate takes others, and keeps
+    /// the lowest 32 bits of each number: 2.5.4.4294967306 would be printed as 2.5.4.10, which is O.
     pub(crate) fn identifier(&mut self) -> Option<ObjectIdentifier> {
-        ObjectIdentifier::from_bytes(self.content(Tag::ObjectIdentifier)?).ok()
+        let content = self.content(Tag::ObjectIdentifier)?;
+        let mut numbers = content.split_inclusive(|octet| *octet < 0x80);
+        let is_short = |number: &[u8]| match number {
+            [0x80, ..] => false,
+            // Seven bits in each of the last four.
+            [first, _, _, _, _] => *first <= 0x8f,
+            shorter => shorter.len() < 5,
+        };
+        numbers.all(is_short).then(|| ObjectIdentifier::from_bytes(content).ok())?
     }
 
     /// An INTEGER that is not negative, big-endian without the zero that keeps it so.

@@ -12,6 +12,12 @@ pub mod capabilities {
 }
 
 /// See the module of this name.
+pub mod claims {
+    pub use crate::claims::access_token::{AccessTokenFacts, AccessTokenFault, AccessTokenRules, Introspected};
+    pub use crate::claims::{Claim, ClaimRules, ClaimsError, Fault};
+}
+
+/// See the module of this name.
 pub mod config {
     pub use crate::config::{Config, ConfigErrors, Direction, Secret, Server, Signer, Signing, VaultTransit};
 }
@@ -22,9 +28,37 @@ pub mod gateway {
 }
 
 /// See the module of this name.
+pub mod header_map {
+    pub use crate::header_map::{decode, encode};
+}
+
+/// See the module of this name.
+pub mod introspection {
+    pub use crate::introspection::{IntrospectionError, read};
+}
+
+/// See the module of this name.
+pub mod jose {
+    pub use crate::jose::{
+        Algorithm, Header, JwksError, JwsError, KeySet, StatedKeyId, UnverifiedToken, VerificationKey,
+    };
+}
+
+/// See the module of this name.
+pub mod json {
+    pub use crate::json::{JsonError, Object, Value, members, raw_items};
+}
+
+/// See the module of this name.
 pub mod peer {
-    pub use crate::peer::LeafCertificate;
     pub use crate::peer::forwarded::xfcc::ForwardedCertificate;
+    pub use crate::peer::name::{AttributeType, DistinguishedName, NameError};
+    pub use crate::peer::{Fingerprint, LeafCertificate, Subject, Validity, ValidityError};
+}
+
+/// See the module of this name.
+pub mod pem {
+    pub use crate::pem::{Block, PemError, first, has_private_key};
 }
 
 /// See the module of this name.
@@ -52,7 +86,8 @@ pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
     pub use crate::signing::remote::{
-        AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+        AnswerFault, Need, PendingToken, RemoteError, RemoteSignature, RemoteSigner, RemoteSigning, RemoteStep,
+        VaultTransit,
     };
     pub use crate::signing::token::UnsignedToken;
 }
@@ -70,5 +105,5 @@ pub mod trial {
 
 /// See the module of this name.
 pub mod url {
-    pub use crate::url::{HttpUrl, Scheme};
+    pub use crate::url::{Environment, HttpUrl, JwksLocation, Scheme};
 }

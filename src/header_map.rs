@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The names of a header map, each with the place of its value in the bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Pairs<'a> {
+pub struct Pairs<'a> {
     bytes: &'a [u8],
     sizes: &'a [u8],
     position: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Pairs<'a> {
 
 /// Reads a header map. `None` if the bytes are cut short or their sizes do not add up.
 #[must_use]
-pub(crate) fn decode(bytes: &[u8]) -> Option<Pairs<'_>> {
+pub fn decode(bytes: &[u8]) -> Option<Pairs<'_>> {
     // An empty map may come as no bytes at all.
     if bytes.is_empty() {
         return Some(Pairs { bytes, sizes: bytes, position: 0 });
@@ -54,7 +54,7 @@ impl Pairs<'_> {
 
 /// Writes a header map. `None` if it is too large for the format.
 #[must_use]
-pub(crate) fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
+pub fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut number = |value: usize| u32::try_from(value).map(|value| bytes.extend(value.to_le_bytes())).ok();
     number(pairs.len())?;

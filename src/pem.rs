@@ -24,14 +24,15 @@ const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
 /// One PEM block: what it says it is, and the bytes in it, which are overwritten when they go.
-pub(crate) struct Block<'p> {
-    pub(crate) label: &'p str,
+pub struct Block<'p> {
+    /// What stands behind `BEGIN`.
+    pub label: &'p str,
     body: &'p str,
 }
 
 /// Why a text is not one PEM block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PemError {
+pub enum PemError {
     /// It is none, something stands before or after it that must not, or it is too long.
     NotPem,
     /// There are several.
@@ -40,7 +41,7 @@ pub(crate) enum PemError {
 
 impl<'p> Block<'p> {
     /// Finds the one block that a text consists of. White space around it is left out.
-    pub(crate) fn find(pem: &'p str) -> Result<Self, PemError> {
+    pub fn find(pem: &'p str) -> Result<Self, PemError> {
         if pem.len() > MAX_PEM_BYTES {
             return Err(PemError::NotPem);
         }
@@ -56,7 +57,7 @@ impl<'p> Block<'p> {
 
     /// Finds the one block in the text of a file. What stands before it is left out, such as `Bag Attributes` or what `openssl
     /// -text` writes (RFC 7468 §2). Behind it nothing may stand. The ends of its lines may be written as `\n` or `\r\n`.
-    pub(crate) fn find_in_file(text: &'p str) -> Result<Self, PemError> {
+    pub fn find_in_file(text: &'p str) -> Result<Self, PemError> {
         if text.len() > MAX_FILE_BYTES {
             return Err(PemError::NotPem);
         }
@@ -79,13 +80,13 @@ impl<'p> Block<'p> {
     }
 
     /// Whether header fields say that it is encrypted (RFC 1421 §4.6.1.1), as OpenSSL does. No base64 has a hyphen.
-    pub(crate) fn is_encrypted(&self) -> bool {
+    pub fn is_encrypted(&self) -> bool {
         let first = self.lines().find(|line| !line.trim_ascii().is_empty());
         first.is_some_and(|line| line.trim_ascii_start().starts_with("Proc-Type: 4,ENCRYPTED"))
     }
 
     /// The bytes.
-    pub(crate) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         // Both buffers have their full size from the start: one that grows leaves copies behind.
         let mut base64 = Zeroizing::new(Vec::with_capacity(self.body.len()));
         base64.extend(self.lines().flat_map(str::bytes).filter(|byte| !byte.is_ascii_whitespace()));
@@ -103,7 +104,7 @@ impl<'p> Block<'p> {
 }
 
 /// The first block with this label, as it stands in a text. RFC 7468 §2 allows any text around blocks.
-pub(crate) fn first<'p>(text: &'p str, label: &str) -> Option<&'p str> {
+pub fn first<'p>(text: &'p str, label: &str) -> Option<&'p str> {
     let (begin, end) = (format!("{BEGIN}{label}{DASHES}"), format!("{END}{label}{DASHES}"));
     let block = text.get(text.find(&begin)?..)?;
     let (body, _) = block.strip_prefix(&begin)?.split_once(&end)?;
@@ -111,7 +112,7 @@ pub(crate) fn first<'p>(text: &'p str, label: &str) -> Option<&'p str> {
 }
 
 /// Whether a text that should hold something public holds a private key, of whatever format.
-pub(crate) fn has_private_key(text: &str) -> bool {
+pub fn has_private_key(text: &str) -> bool {
     text.contains("PRIVATE KEY-----")
 }
 

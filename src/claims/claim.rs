@@ -15,7 +15,7 @@ const MAX_NUMERIC_DATE: Duration = Duration::from_secs(253_402_300_799);
 
 /// A claim of a token, or what an introspection response says in its place (RFC 7662 §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
+pub enum Claim {
     /// `iss`
     Issuer,
     /// `sub`
@@ -44,7 +44,7 @@ pub(super) struct InvalidClaim(pub(super) Claim, pub(super) Fault);
 
 /// What is wrong with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is mandatory and not there.
     Missing,
     /// It has another JSON type.

@@ -10,7 +10,7 @@ pub(crate) mod verified;
 
 #[cfg(test)]
 pub(crate) use claim::MAX_JTI_LENGTH;
-pub(crate) use claim::{Claim, Fault};
+pub use claim::{Claim, Fault};
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -36,7 +36,7 @@ const NAMES: [&str; 7] = [
 
 /// What the claims of a token must say.
 #[derive(Debug)]
-pub(crate) struct ClaimRules<'a> {
+pub struct ClaimRules<'a> {
     /// `iss`: the `O` of the peer certificate.
     pub issuer: &'a str,
     /// `sub`: the `OU` of the peer certificate.
@@ -51,7 +51,7 @@ pub(crate) struct ClaimRules<'a> {
 
 /// A token whose claims are right for this caller and this moment. Its signature has not been verified.
 #[derive(Debug)]
-pub(crate) struct CheckedToken<'a> {
+pub struct CheckedToken<'a> {
     token: UnverifiedToken<'a>,
     claims: Claims<'a>,
 }
@@ -70,7 +70,7 @@ struct Claims<'a> {
 
 /// Why claims are not right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClaimsError {
+pub enum ClaimsError {
     /// The payload is not a JSON object.
     Malformed(JwsError),
     /// A claim is not as it must be.
@@ -82,7 +82,7 @@ impl ClaimRules<'_> {
     ///
     /// # Errors
     /// See [`ClaimsError`]: the first claim that is wrong, in the order of the standard's table.
-    pub(crate) fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
+    pub fn check<'t>(&self, token: UnverifiedToken<'t>, now: UnixTime) -> Result<CheckedToken<'t>, ClaimsError> {
         let claims = self.check_claims(token.claims_named(&NAMES).map_err(ClaimsError::Malformed)?, now)?;
         Ok(CheckedToken { token, claims })
     }

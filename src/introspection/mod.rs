@@ -24,7 +24,8 @@ use crate::time::UnixTime;
 use crate::token_digest::TokenDigest;
 
 pub(crate) use endpoint::Endpoint;
-pub(crate) use report::{IntrospectionError, IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};
+pub use report::IntrospectionError;
+pub(crate) use report::{IntrospectionReport, MAX_RESPONSE_LENGTH, TokenState};
 
 use answers::Answers;
 
@@ -253,7 +254,11 @@ impl IntrospectionCache {
     }
 }
 
-fn read(body: &[u8]) -> Result<Introspected, IntrospectionError> {
+/// Reads what an authorisation server says of a token (RFC 7662 §2.2).
+///
+/// # Errors
+/// See [`IntrospectionError`].
+pub fn read(body: &[u8]) -> Result<Introspected, IntrospectionError> {
     if body.len() > MAX_RESPONSE_LENGTH {
         return Err(IntrospectionError::TooLong);
     }

@@ -36,7 +36,7 @@ pub(crate) enum TokenState {
 
 /// Why a call told nothing of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IntrospectionError {
+pub enum IntrospectionError {
     /// There is no complete answer with status 200.
     Callout(CalloutError),
     /// The response is longer than [`MAX_RESPONSE_LENGTH`].

@@ -16,7 +16,7 @@ pub(crate) const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 
 /// A compact JWS whose parts decode, whose header is a JSON object, and whose signature nobody has checked.
 #[derive(Debug)]
-pub(crate) struct UnverifiedToken<'a> {
+pub struct UnverifiedToken<'a> {
     text: &'a str,
     header: Header<'a>,
     payload: &'a [u8],
@@ -29,7 +29,7 @@ pub(crate) struct UnverifiedToken<'a> {
 /// [unusable](StatedKeyId::Unusable). `jku`, `jwk`, `x5u` and
 /// `x5c` are not read at all: a token never chooses the key that it is verified with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header<'a> {
+pub struct Header<'a> {
     /// `alg`: the signature algorithm.
     pub algorithm: Option<Cow<'a, str>>,
     /// `typ`: the type of the whole object; the empty text if it is not a string.
@@ -44,7 +44,7 @@ pub(crate) struct Header<'a> {
 
 /// What a header says of the key that signed (RFC 7515 §4.1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StatedKeyId<'a> {
+pub enum StatedKeyId<'a> {
     /// There is no `kid`.
     Absent,
     /// There is one that names no key: not a string, empty, longer than [`MAX_KID_LENGTH`](super::MAX_KID_LENGTH) bytes, or with control
@@ -56,7 +56,7 @@ pub(crate) enum StatedKeyId<'a> {
 
 /// Why text is not a compact JWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwsError {
+pub enum JwsError {
     /// Longer than [`MAX_TOKEN_LENGTH`].
     TooLong,
     /// Not three parts with a dot between them.
@@ -71,7 +71,7 @@ pub(crate) enum JwsError {
 
 /// A part of a compact JWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     /// The JOSE header.
     Header,
     /// The payload: the claims.
@@ -85,7 +85,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// See [`JwsError`]: the first part that is wrong.
-    pub(crate) fn parse(token: &'a str, decoded: &'a mut Vec<u8>) -> Result<Self, JwsError> {
+    pub fn parse(token: &'a str, decoded: &'a mut Vec<u8>) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(JwsError::TooLong);
         }
@@ -118,7 +118,7 @@ impl<'a> UnverifiedToken<'a> {
 
     /// The JOSE header.
     #[must_use]
-    pub(crate) fn header(&self) -> &Header<'a> {
+    pub fn header(&self) -> &Header<'a> {
         &self.header
     }
 
@@ -126,7 +126,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// [`JwsError::NotJson`] and [`JwsError::NotAnObject`].
-    pub(crate) fn claims(&self) -> Result<Object<'a>, JwsError> {
+    pub fn claims(&self) -> Result<Object<'a>, JwsError> {
         match Value::parse(self.payload) {
             Ok(Value::Object(members)) => Ok(members),
             Ok(_) => Err(JwsError::NotAnObject(Part::Payload)),
@@ -138,7 +138,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// [`JwsError::NotJson`] and [`JwsError::NotAnObject`].
-    pub(crate) fn claims_named<const N: usize>(&self, names: &[&str; N]) -> Result<[Option<Value<'a>>; N], JwsError> {
+    pub fn claims_named<const N: usize>(&self, names: &[&str; N]) -> Result<[Option<Value<'a>>; N], JwsError> {
         members_of(Part::Payload, self.payload, names)
     }
 
@@ -146,7 +146,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// [`SignatureMismatch`], also for a key that may not verify this algorithm.
-    pub(crate) fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), SignatureMismatch> {
+    pub fn verify(&self, algorithm: Algorithm, key: &VerificationKey) -> Result<(), SignatureMismatch> {
         key.verify(algorithm, self.signing_input.as_bytes(), self.signature)
     }
 }

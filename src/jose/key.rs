@@ -17,7 +17,7 @@ pub(crate) const MAX_KID_LENGTH: usize = 256;
 
 /// A public key that verifies signatures.
 #[derive(Debug)]
-pub(crate) struct VerificationKey {
+pub struct VerificationKey {
     public: PublicKey,
     /// None of them means all that its type allows.
     restricted_to: Vec<Algorithm>,
@@ -90,12 +90,7 @@ impl VerificationKey {
     ///
     /// # Errors
     /// [`SignatureMismatch`], also for an algorithm that this key may not verify.
-    pub(crate) fn verify(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureMismatch> {
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), SignatureMismatch> {
         if !self.may_verify(algorithm) {
             return Err(SignatureMismatch);
         }

@@ -11,8 +11,10 @@ pub(crate) mod compact;
 pub(crate) mod jwks;
 pub(crate) mod key;
 
-pub(crate) use algorithm::Algorithm;
+pub use algorithm::Algorithm;
 pub(crate) use base64url::{base64url, to_base64url};
-pub(crate) use compact::{Header, JwsError, StatedKeyId, UnverifiedToken};
-pub(crate) use jwks::{JwksError, KeySet, SkippedKeys};
-pub(crate) use key::{MAX_KID_LENGTH, Thumbprint, VerificationKey};
+pub use compact::{Header, JwsError, StatedKeyId, UnverifiedToken};
+pub(crate) use jwks::SkippedKeys;
+pub use jwks::{JwksError, KeySet};
+pub use key::VerificationKey;
+pub(crate) use key::{MAX_KID_LENGTH, Thumbprint};

@@ -11,7 +11,7 @@ use super::value::Value;
 /// The items of a list, which is the member of this name in an object. Each is given as it is written, unread. `None` unless
 /// the bytes are one JSON object with exactly one such member.
 #[must_use]
-pub(crate) fn raw_items<'a>(bytes: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
+pub fn raw_items<'a>(bytes: &'a [u8], member: &str) -> Option<Vec<&'a [u8]>> {
     let mut text = Text(bytes);
     let mut found = None;
     text.each(b'{', b'}', |text| {

@@ -17,7 +17,7 @@ use super::value::Value;
 ///
 /// # Errors
 /// See [`JsonError`]: the same as those of [`Value::parse`].
-pub(crate) fn members<'a, const N: usize>(
+pub fn members<'a, const N: usize>(
     bytes: &'a [u8],
     names: &[&str; N],
 ) -> Result<Option<[Option<Value<'a>>; N]>, JsonError> {

@@ -8,7 +8,8 @@ mod members;
 mod reader;
 mod value;
 
-pub(crate) use items::raw_items;
-pub(crate) use members::members;
-pub(crate) use reader::{JsonError, MAX_DEPTH, MAX_MEMBERS};
-pub(crate) use value::{Object, Value};
+pub use items::raw_items;
+pub use members::members;
+pub use reader::JsonError;
+pub(crate) use reader::{MAX_DEPTH, MAX_MEMBERS};
+pub use value::{Object, Value};

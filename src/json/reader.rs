@@ -21,7 +21,7 @@ pub(crate) const MAX_MEMBERS: usize = 128;
 
 /// Why bytes are not acceptable JSON. Lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JsonError {
+pub enum JsonError {
     /// Not JSON (RFC 8259), not UTF-8, a number out of range, or something follows the value.
     Syntax {
         /// The line of the first byte that does not fit.
@@ -47,7 +47,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// See [`JsonError`].
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
         Self::read(bytes, Repetition::Refused)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// See [`JsonError`]; never [`JsonError::DuplicateMember`].
-    pub(crate) fn parse_noting_repetition(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub fn parse_noting_repetition(bytes: &'a [u8]) -> Result<Self, JsonError> {
         Self::read(bytes, Repetition::Noted)
     }
 

@@ -6,7 +6,7 @@ use zeroize::Zeroize as _;
 
 /// A JSON value whose member names are unique.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -25,7 +25,7 @@ pub(crate) enum Value<'a> {
 
 /// The members of a JSON object in the order in which they were written, each name once.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Object<'a> {
+pub struct Object<'a> {
     pub(super) members: Vec<(Cow<'a, str>, Value<'a>)>,
     pub(super) repeated: Vec<Cow<'a, str>>,
 }
@@ -75,12 +75,12 @@ impl<'a> Object<'a> {
     }
 
     /// All members in the order in which they were written.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.members.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// The names that were given again, once for each time; see [`Value::parse_noting_repetition`].
-    pub(crate) fn repeated(&self) -> impl Iterator<Item = &str> {
+    pub fn repeated(&self) -> impl Iterator<Item = &str> {
         self.repeated.iter().map(AsRef::as_ref)
     }
 

@@ -14,18 +14,18 @@ pub(crate) mod subject;
 use std::fmt;
 
 pub(crate) use certificate_text::CertificateText;
-pub(crate) use fingerprint::Fingerprint;
+pub use fingerprint::Fingerprint;
 pub(crate) use forwarded::{ForwardedFormat, ForwardedHeader, Verification};
 pub(crate) use hop::Hop;
 pub use leaf::LeafCertificate;
-pub(crate) use leaf::ValidityError;
+pub use leaf::{Validity, ValidityError};
 pub(crate) use pins::{NotPinned, Pins};
 pub(crate) use source::{PeerSource, PresentedCertificate};
-pub(crate) use subject::Subject;
+pub use subject::Subject;
 
 use fingerprint::FingerprintError;
 use forwarded::xfcc::XfccError;
-use leaf::{LeafError, Validity};
+use leaf::LeafError;
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
 

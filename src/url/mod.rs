@@ -10,5 +10,6 @@ mod origin;
 
 pub(crate) use authority::Authority;
 pub use http_url::{HttpUrl, Scheme};
-pub(crate) use jwks_location::{Environment, ExpandError, JwksLocation, JwksLocationError};
+pub use jwks_location::{Environment, JwksLocation};
+pub(crate) use jwks_location::{ExpandError, JwksLocationError};
 pub(crate) use origin::Origin;

@@ -23,7 +23,7 @@ const OTHER_CONFIRMATIONS: [&str; 3] = ["jkt", "jwk", "jwe"];
 
 /// What an access token says, or its authorisation server says of it. Nobody has judged it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AccessTokenFacts {
+pub struct AccessTokenFacts {
     issuer: Option<String>,
     audiences: Option<Vec<String>>,
     expiry: Option<UnixTime>,
@@ -45,7 +45,7 @@ enum Confirmation {
 
 /// What an introspection response says (RFC 7662 §2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Introspected {
+pub enum Introspected {
     /// The token is active.
     Active(AccessTokenFacts),
     /// The token is expired, revoked, somebody else's or no token at all. The server does not say which.
@@ -56,7 +56,7 @@ pub(crate) enum Introspected {
 
 /// What an access token must say.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessTokenRules<'a> {
+pub struct AccessTokenRules<'a> {
     /// `iss`, where it is configured. It is mandatory then.
     pub issuer: Option<&'a str>,
     /// `aud`, where it is configured. It is mandatory then, and must name this one.
@@ -82,7 +82,7 @@ pub(crate) struct CheckedAccessToken<'a> {
 
 /// Why an access token is not right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AccessTokenFault {
+pub enum AccessTokenFault {
     /// The payload is not a JSON object.
     Malformed(JwsError),
     /// A claim is not as it must be.
@@ -104,7 +104,7 @@ impl AccessTokenFacts {
     ///
     /// # Errors
     /// [`AccessTokenFault::Invalid`] for a claim of the wrong kind.
-    pub(crate) fn from_claims(members: &Object<'_>) -> Result<Self, AccessTokenFault> {
+    pub fn from_claims(members: &Object<'_>) -> Result<Self, AccessTokenFault> {
         Ok(Self::read(members)?)
     }
 
@@ -173,7 +173,7 @@ impl AccessTokenRules<'_> {
     ///
     /// # Errors
     /// See [`AccessTokenFault`]: the first check that failed.
-    pub(crate) fn check(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
+    pub fn check(&self, facts: &AccessTokenFacts, now: UnixTime) -> Result<(), AccessTokenFault> {
         self.check_validity(facts, now)?;
         self.check_scopes(facts)
     }

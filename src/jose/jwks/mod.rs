@@ -34,7 +34,7 @@ const P256_CURVE: &str = "P-256";
 
 /// Public keys that may verify an accepted algorithm; never empty.
 #[derive(Debug)]
-pub(crate) struct KeySet {
+pub struct KeySet {
     accepted: Vec<Algorithm>,
     keys: LiteMap<String, SameId>,
 }
@@ -58,7 +58,7 @@ enum Claimed {
 
 /// Why a body gives no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwksError {
+pub enum JwksError {
     /// Longer than [`MAX_SET_LENGTH`].
     TooLong,
     /// Not a JSON object with exactly one array `keys`.
@@ -74,7 +74,7 @@ impl KeySet {
     ///
     /// # Errors
     /// See [`JwksError`].
-    pub(crate) fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
+    pub fn parse(body: &[u8], accepted: &[Algorithm]) -> Result<Self, JwksError> {
         Self::parse_and_tell(body, accepted, &mut SkippedKeys::default())
     }
 
@@ -98,11 +98,20 @@ impl KeySet {
                 continue;
             };
             let key_id = jwk.text("kid");
-            // Those behind are not worth the time that it takes to read them.
-            let key = if kept < MAX_KEYS { usable_key(&jwk, accepted) } else { Err(SkipReason::TooMany) };
-            match key {
-                Err(reason) => skipped.note(key_id, reason),
-                Ok((name, key)) => match keys.entry(name).or_default().of_type_of(key.public()).claim(key) {
+            let is_full = kept >= MAX_KEYS;
+            // Behind the last that is kept only what is published once more, for another algorithm, is worth the time to read it.
+            let is_known = key_id.is_some_and(|key_id| keys.contains_key(key_id));
+            let key = if is_full && !is_known { Err(SkipReason::TooMany) } else { usable_key(&jwk, accepted) };
+            let (name, key) = match key {
+                Ok(usable) => usable,
+                Err(reason) => {
+                    skipped.note(key_id, reason);
+                    continue;
+                }
+            };
+            match keys.entry(name).or_default().of_type_of(key.public()) {
+                Claimed::Never if is_full => skipped.note(key_id, SkipReason::TooMany),
+                claimed => match claimed.claim(key) {
                     Claim::First => kept = kept.saturating_add(1),
                     Claim::Again => {}
                     Claim::Contradicts { first } => {
@@ -121,7 +130,7 @@ impl KeySet {
 
     /// The key of this id that may verify this algorithm. There is none for an algorithm that is not accepted.
     #[must_use]
-    pub(crate) fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
+    pub fn key(&self, key_id: &str, algorithm: Algorithm) -> Option<&VerificationKey> {
         if !self.accepted.contains(&algorithm) {
             return None;
         }
@@ -154,7 +163,7 @@ impl KeySet {
 
     /// The set as a JWK set of the members that matter here: [`KeySet::parse`] makes the same set of it.
     #[must_use]
-    pub(crate) fn to_jwks(&self) -> String {
+    pub fn to_jwks(&self) -> String {
         let keys = self.keys.iter().flat_map(|(key_id, keys)| keys.iter().map(move |key| (key_id, key)));
         let mut written = Vec::new();
         for (key_id, key) in keys {

@@ -441,6 +441,36 @@ fn the_largest_set_fits_into_its_own_bound_when_written() {
     assert_eq!(KeySet::parse(written.as_bytes(), &[Ps256]).unwrap().len(), MAX_KEYS);
 }
 
+/// Some servers publish a key once for each algorithm, and so is a set written.
+#[test]
+fn the_bound_of_a_set_counts_keys_and_not_how_often_they_are_published() {
+    let key = |n: usize, alg: &str| {
+        let mut key = SigningKey::first().jwk(&format!("{n:03}"));
+        key["alg"] = json!(alg);
+        key
+    };
+    let each = |alg| (0..MAX_KEYS).map(move |n| key(n, alg));
+    let together: Vec<_> = each("PS256").zip(each("RS256")).flat_map(|(first, second)| [first, second]).collect();
+    let apart: Vec<_> = each("PS256").chain(each("RS256")).collect();
+    let more = vec![key(MAX_KEYS, "PS256"), EcSigningKey::first().jwk("000"), key(0, "RS256")];
+    let more = [apart.clone(), more].concat();
+    for (published, too_many) in [(together, 0), (apart, 0), (more, 2)] {
+        let mut skipped = SkippedKeys::default();
+        let body = json!({ "keys": published }).to_string();
+        let set = KeySet::parse_and_tell(body.as_bytes(), &Algorithm::ALL, &mut skipped).unwrap();
+        assert_eq!((set.len(), skipped.len()), (MAX_KEYS, too_many));
+        let again = KeySet::parse(set.to_jwks().as_bytes(), &Algorithm::ALL).unwrap();
+        for set in [&set, &again] {
+            for n in 0..MAX_KEYS {
+                assert!(
+                    [Ps256, Rs256].iter().all(|algorithm| set.key(&format!("{n:03}"), *algorithm).is_some()),
+                    "{n}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_kid_that_several_keys_claim_names_none_of_them() {
     let twice = [SigningKey::first().jwk("k"), SigningKey::second().jwk("k"), SigningKey::second().jwk("other")];

@@ -10,7 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use der::Tag;
-pub(crate) use validity::{Validity, ValidityError};
+pub use validity::{Validity, ValidityError};
 use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprint;
@@ -128,7 +128,8 @@ impl LeafCertificate {
     }
 
     /// When it is valid.
-    pub(crate) fn validity(&self) -> Validity {
+    #[must_use]
+    pub fn validity(&self) -> Validity {
         self.validity
     }
 }

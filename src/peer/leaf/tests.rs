@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Fingerprint, LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_DER_BYTES, MAX_PEM_BYTES, ValidityError};
+use crate::testing::pem;
 use crate::time::UnixTime;
 
 /// Made and printed by OpenSSL 3.0.19, its option `-nameopt RFC2253`. The key of its issuer is gone.
@@ -64,6 +65,42 @@ fn names_are_printed_as_openssl_prints_them() {
     let strange = read(STRANGE).unwrap();
     assert_eq!(strange.issuer(), STRANGE_NAME);
     assert_eq!(strange.subject(), STRANGE_NAME);
+}
+
+/// The PEM of the least that is read as a certificate, whose subject is one attribute with this type (the content of its OBJECT
+/// IDENTIFIER) and the value `a`.
+fn with_attribute(oid: &[u8]) -> String {
+    let element = |tag: u8, content: &[u8]| [&[tag, content.len().try_into().unwrap()][..], content].concat();
+    let attribute = element(0x30, &[element(6, oid), element(0x0c, b"a")].concat());
+    let (serial, nothing) = (element(2, &[1]), element(0x30, b""));
+    let subject = element(0x30, &element(0x31, &attribute));
+    let parts = [&serial, &nothing, &nothing, &nothing, &subject, &nothing].map(Vec::as_slice);
+    let signed = element(0x30, &parts.concat());
+    pem("CERTIFICATE", &element(0x30, &[signed, nothing, element(3, &[0])].concat()))
+}
+
+/// Found by fuzzing: the crate that reads types keeps the lowest 32 bits of their arcs, and minds no padding.
+#[test]
+fn a_type_that_is_not_o_is_never_printed_as_its_number() {
+    assert_eq!(read(&with_attribute(&[0x55, 4, 10])).unwrap().subject(), "O=a");
+    assert_eq!(
+        read(&with_attribute(&[0x55, 4, 0x8f, 0xff, 0xff, 0xff, 0x7f])).unwrap().subject(),
+        "2.5.4.4294967295=#0C0161"
+    );
+    for oid in [
+        // 2.5.4.4294967306, and 2.5.4.34359738378
+        &[0x55, 4, 0x90, 0x80, 0x80, 0x80, 10][..],
+        &[0x55, 4, 0x81, 0x80, 0x80, 0x80, 0x80, 10],
+        // 2.4294967301.4.10 has the four in another place.
+        &[0x55, 0x90, 0x80, 0x80, 0x80, 4, 10],
+        // Numbers have no zeros in front (X.690 §8.19.2).
+        &[0x55, 4, 0x80, 10],
+        &[0x55, 0x80, 4, 10],
+        // It ends in the midst of a number.
+        &[0x55, 4, 0x8a],
+    ] {
+        assert_eq!(read(&with_attribute(oid)), Err(LeafError::NotACertificate), "{oid:x?}");
+    }
 }
 
 #[test]

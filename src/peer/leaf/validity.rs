@@ -14,7 +14,7 @@ use crate::time::UnixTime;
 
 /// When a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Validity {
+pub struct Validity {
     not_before: UnixTime,
     /// The last millisecond of the second that the certificate names.
     not_after: UnixTime,
@@ -22,7 +22,7 @@ pub(crate) struct Validity {
 
 /// Why a certificate is not valid now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ValidityError {
+pub enum ValidityError {
     /// `notBefore` is to come.
     NotYetValid,
     /// `notAfter` has passed.
@@ -46,7 +46,7 @@ impl Validity {
     ///
     /// # Errors
     /// See [`ValidityError`].
-    pub(crate) fn check(self, now: UnixTime) -> Result<(), ValidityError> {
+    pub fn check(self, now: UnixTime) -> Result<(), ValidityError> {
         if now > self.not_after {
             Err(ValidityError::Expired)
         } else if now < self.not_before {

@@ -27,7 +27,7 @@ use super::token::UnsignedToken;
 
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
-pub(crate) use signer::{RemoteSignature, RemoteSigner};
+pub use signer::{RemoteSignature, RemoteSigner};
 pub use step::{Need, PendingToken, RemoteStep};
 pub use vault_transit::VaultTransit;
 
