@@ -61,7 +61,8 @@ fn a_certificate_that_has_not_begun_is_refused(host: Host) {
 #[apply(every_gateway)]
 fn a_certificate_that_a_proxy_forwards_is_refused_when_it_has_ended(host: Host) {
     let mut configuration = jwt_auth();
-    configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": "x-forwarded-client-cert" } });
+    configuration["inbound"]["peer"]["source"] =
+        json!({ "forwarded_header": { "proxy": { "organisational_units": ["proxies"] } } });
     let gateway = host.with(&configuration).start(Module::release()).expect("the gateway starts");
     let over_the_proxy = |identity| forwarding(right(&gateway), identity).peer(verified("CN=front,OU=proxies,O=Bank"));
     assert_eq!(judge(&gateway, over_the_proxy(&hub().transport)), "admitted");
