@@ -86,6 +86,13 @@ bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the 
 	@$(CARGO) build --quiet --workspace --bin bench --test rsa
 	@target/debug/bench $(SECTION)
 
+MINUTES ?= 10
+.PHONY: soak
+soak: build envoy authorisation-server openbao need-cc ## Send good and hostile requests through a real Envoy for MINUTES (10) while its servers fail in turns; fails if a door opens
+	@# With a test, as above.
+	@$(CARGO) build --quiet --workspace --bin soak --test envoy
+	@target/debug/soak $(MINUTES)
+
 .PHONY: timing
 timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
 	RUSTFLAGS="-C target-feature=+fma" $(CARGO) bench --quiet --package rsa-arithmetic --bench timing --target-dir target/timing

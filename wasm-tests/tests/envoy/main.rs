@@ -23,6 +23,7 @@ mod response_tokens;
 mod revocation;
 mod round_trip;
 mod signing_keys;
+mod soak;
 mod start;
 mod terminators;
 mod traps;
