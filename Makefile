@@ -8,6 +8,10 @@ export ENVOY
 # BAO=path likewise takes another OpenBao, or a HashiCorp Vault.
 BAO ?=
 export BAO
+# NGINX=path and HAPROXY=path likewise take others than Debian's.
+NGINX ?=
+HAPROXY ?=
+export NGINX HAPROXY
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -70,7 +74,7 @@ install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo'
 	$(CARGO) install --locked --path hub-auth
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -81,6 +85,13 @@ bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the 
 	@# With a test, so that dependencies are built as `make test` builds them, and not once more.
 	@$(CARGO) build --quiet --workspace --bin bench --test rsa
 	@target/debug/bench $(SECTION)
+
+MINUTES ?= 10
+.PHONY: soak
+soak: build envoy authorisation-server openbao need-cc ## Send good and hostile requests through a real Envoy for MINUTES (10) while its servers fail in turns; fails if a door opens
+	@# With a test, as above.
+	@$(CARGO) build --quiet --workspace --bin soak --test envoy
+	@target/debug/soak $(MINUTES)
 
 .PHONY: timing
 timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
@@ -186,6 +197,35 @@ install-authorisation-server: need-node
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
 
+# The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
+# Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.
+TERMINATORS := .tools/terminators
+APT = apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none \
+	-o Dir::State::Lists="$(CURDIR)/$(TERMINATORS)/lists" -o Dir::Cache="$(CURDIR)/$(TERMINATORS)/cache"
+
+.PHONY: terminators
+terminators: ## Install Debian's nginx and HAProxy into .tools/terminators, unless NGINX and HAPROXY name others
+	@{ test -n "$(NGINX)" && test -n "$(HAPROXY)"; } || test -e $(TERMINATORS)/installed || $(MAKE) --no-print-directory install-terminators
+
+.PHONY: install-terminators
+install-terminators: need-apt
+	@echo "Installing nginx and HAProxy into $(TERMINATORS)"
+	@rm -rf $(TERMINATORS)
+	@mkdir -p $(TERMINATORS)/lists/partial $(TERMINATORS)/cache/archives/partial $(TERMINATORS)/packages $(TERMINATORS)/root
+	@# A source of other things may fail. What would be installed are names of files, such as haproxy_2.6.12-1+deb12u4_amd64.deb.
+	@$(APT) update || true
+	@$(APT) --yes --no-install-recommends --reinstall --print-uris install nginx haproxy | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(TERMINATORS)/names
+	@grep -qx nginx $(TERMINATORS)/names && grep -qx haproxy $(TERMINATORS)/names || { echo "apt finds no packages nginx and haproxy here: is the network there? Or set NGINX and HAPROXY to the paths of your own." >&2; exit 1; }
+	@cd $(TERMINATORS)/packages && $(APT) download $$(cat ../names)
+	@for package in $(TERMINATORS)/packages/*.deb; do dpkg-deb --extract "$$package" $(TERMINATORS)/root || exit 1; done
+	@rm -rf $(TERMINATORS)/lists $(TERMINATORS)/cache $(TERMINATORS)/packages
+	@# Debian's programs look for libraries in the system's directories; some are here.
+	@for name in nginx haproxy; do \
+		printf '#!/bin/sh\nroot=$$(dirname "$$0")/root\nLD_LIBRARY_PATH=$$(echo "$$root"/usr/lib/*-linux-gnu) exec "$$root"/usr/sbin/%s "$$@"\n' $$name >$(TERMINATORS)/$$name && \
+		chmod +x $(TERMINATORS)/$$name && $(TERMINATORS)/$$name -v || exit 1; \
+	done
+	@mv $(TERMINATORS)/names $(TERMINATORS)/installed
+
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
 engines: wasmtime-0.38 wasmtime-14 wasmtime-19 wasmtime-26 ## Install the engines of APISIX and of Kong 3.6, 3.7 and 3.9, on which the test host runs the modules
@@ -218,7 +258,7 @@ clean: ## Remove everything that was built or installed
 	rm -rf target dist .tools
 
 # Prerequisites: one sentence each for what is missing. The rest is installed by the targets above.
-.PHONY: need-rust need-cc need-python need-node
+.PHONY: need-rust need-cc need-python need-apt need-node
 need-rust:
 	@command -v rustup >/dev/null || { echo "rustup is missing: install it as https://rustup.rs says." >&2; exit 1; }
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing: run 'rustup default stable', and check that cargo's directory is in PATH." >&2; exit 1; }
@@ -230,6 +270,9 @@ need-cc:
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later. For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
+
+need-apt:
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx and HAProxy are taken from Debian or Ubuntu. Elsewhere set NGINX and HAPROXY to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

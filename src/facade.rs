@@ -51,7 +51,7 @@ pub mod json {
 
 /// See the module of this name.
 pub mod peer {
-    pub use crate::peer::forwarded::ForwardedCertificate;
+    pub use crate::peer::forwarded::xfcc::ForwardedCertificate;
     pub use crate::peer::name::{AttributeType, DistinguishedName, NameError};
     pub use crate::peer::{Fingerprint, LeafCertificate, Subject, Validity, ValidityError};
 }

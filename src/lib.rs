@@ -108,4 +108,6 @@ mod url;
 mod verdict;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod testing;

@@ -82,6 +82,8 @@ pub struct Correlation {
 pub(crate) struct ConfiguredHeaders {
     /// The one that carries the client certificate.
     pub forwarded_certificate: Option<String>,
+    /// Those that say whether it was verified.
+    pub forwarded_verifications: Vec<String>,
     /// The one that carries the API key, unless that is `authorization`.
     pub api_key: Option<String>,
 }
@@ -158,6 +160,12 @@ impl RequestFacts {
         if configured.forwarded_certificate.as_deref().is_some_and(is) && self.peer.forwarded.len() < MAX_VALUES {
             self.peer.forwarded.push(value().to_vec());
         }
+        for (place, _) in configured.forwarded_verifications.iter().enumerate().filter(|(_, header)| is(header)) {
+            let known = self.peer.verifications.iter().filter(|(of, _)| *of == place).count();
+            if known < MAX_VALUES {
+                self.peer.verifications.push((place, value().to_vec()));
+            }
+        }
         if configured.api_key.as_deref().is_some_and(is) {
             keep(&mut self.api_key, &value);
         }
@@ -202,6 +210,7 @@ mod tests {
     fn facts(headers: &[(&str, &str)]) -> RequestFacts {
         let configured = ConfiguredHeaders {
             forwarded_certificate: Some("x-forwarded-client-cert".into()),
+            forwarded_verifications: vec!["x-present".into(), "x-verified".into()],
             api_key: Some("x-api-key".into()),
         };
         let mut facts = RequestFacts::default();
@@ -225,6 +234,8 @@ mod tests {
             ("o3-caller-interaction-id", "2"),
             ("o3-ozone-interaction-id", "3"),
             ("X-Forwarded-Client-Cert", "Subject=\"\""),
+            ("X-Verified", "true"),
+            ("x-present", "yes"),
             ("accept", "*/*"),
         ]);
         assert_eq!((&*facts.method, &*facts.path), (&b"GET"[..], &b"/accounts?page=1"[..]));
@@ -234,6 +245,7 @@ mod tests {
         assert_eq!(facts.provider_id, [value("p")]);
         assert_eq!(facts.provider_id_alias, [value("q")]);
         assert_eq!(facts.peer.forwarded, [b"Subject=\"\""]);
+        assert_eq!(facts.peer.verifications, [(1, b"true".to_vec()), (0, b"yes".to_vec())]);
         assert_eq!(facts.correlation.fapi_interaction_id.as_deref(), Some(&b"1"[..]));
         assert_eq!(facts.correlation.caller_interaction_id.as_deref(), Some(&b"2"[..]));
         assert_eq!(facts.correlation.ozone_interaction_id.as_deref(), Some(&b"3"[..]));
@@ -272,6 +284,9 @@ mod tests {
     fn repetition_is_noticed_and_bounded() {
         let headers = vec![("authorization", "Bearer a"); 1000];
         assert_eq!(facts(&headers).authorization.len(), MAX_VALUES);
+        let headers = [vec![("x-verified", "1"); 1000], vec![("x-present", "2"); 1000]].concat();
+        let values = facts(&headers).peer.verifications;
+        assert_eq!(values, [(1, "1"), (1, "1"), (0, "2"), (0, "2")].map(|(place, text)| (place, text.into())));
     }
 
     #[test]
@@ -292,9 +307,10 @@ mod tests {
     #[test]
     fn a_forwarded_certificate_and_an_api_key_count_only_where_they_are_configured() {
         let mut facts = RequestFacts::default();
-        for name in [&b"x-forwarded-client-cert"[..], b"x-api-key"] {
+        for name in [&b"x-forwarded-client-cert"[..], b"x-verified", b"x-api-key"] {
             facts.note_header(name, b"a", &ConfiguredHeaders::default());
         }
-        assert!(facts.peer.forwarded.is_empty() && facts.api_key.is_empty());
+        let PeerFacts { forwarded, verifications, .. } = &facts.peer;
+        assert!(forwarded.is_empty() && verifications.is_empty() && facts.api_key.is_empty());
     }
 }

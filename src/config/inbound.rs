@@ -13,7 +13,7 @@ use super::reader::{Keys, Node};
 use super::response_token::ResponseToken;
 use super::secret::SecretSource;
 use super::service_initiation::ServiceInitiation;
-use crate::peer::{PeerRules, PeerSource};
+use crate::peer::PeerRules;
 use crate::provider::Providers;
 
 const KEYS: Keys = Keys {
@@ -81,9 +81,8 @@ impl Inbound {
         let require_provider_header = object.member("require_provider_header").boolean(false, errors);
         let peer = peer::read(&object.member("peer"), errors);
         let auth = read_auth(&object.member("auth"), secrets, errors);
-        if let (Some(Auth::ApiKey(api_key)), Some(PeerSource::ForwardedHeader { name, .. })) =
-            (&auth, peer.as_ref().map(|peer| &peer.source))
-            && api_key.header == *name
+        if let (Some(Auth::ApiKey(api_key)), Some(source)) = (&auth, peer.as_ref().map(|peer| &peer.source))
+            && source.header(false).into_iter().chain(source.verification_headers()).any(|name| api_key.header == name)
         {
             object.member("auth").refuse(
                 "expected another \"header\" in \"api_key\" than that of the certificate, got the same",

@@ -99,6 +99,10 @@ impl<'a> Node<'a> {
         matches!(self.json, Some(Value::Null))
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.json, Some(Value::List(_)))
+    }
+
     pub(super) fn is_object(&self) -> bool {
         matches!(self.json, Some(Value::Object(_)))
     }

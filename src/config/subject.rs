@@ -64,7 +64,9 @@ fn read_pem(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Subject> {
         Err(fault) => {
             let got = match fault {
                 LeafError::TooLong => "a longer text",
-                LeafError::NotUrlEncoded | LeafError::NotPem => "a text that is not the PEM of one",
+                LeafError::NotUrlEncoded | LeafError::NotAByteSequence | LeafError::NotPem => {
+                    "a text that is not the PEM of one"
+                }
                 LeafError::NotACertificate => "PEM that does not hold one",
             };
             return node.refuse_text(PEM, got, errors);

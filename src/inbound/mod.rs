@@ -76,6 +76,7 @@ impl Inbound {
         let authenticator = Authenticator::new(&config.auth, config.service_initiation.clone(), capabilities);
         let own_header = authenticator.own_header().map(str::to_owned);
         let forwarded_certificate = config.peer.source.header(config.health_checks.is_some()).map(str::to_owned);
+        let forwarded_verifications = config.peer.source.verification_headers().map(str::to_owned).collect();
         let remove = match config.forward.authorization {
             // The method's own header too: whatever a caller proves itself with ends here.
             ForwardAuthorization::Remove => {
@@ -86,7 +87,7 @@ impl Inbound {
         let health_checks = config.health_checks.as_ref().map(HealthChecks::new);
         Self {
             forwarding: Forwarding { remove, identity_headers: config.forward.identity_headers },
-            headers: ConfiguredHeaders { forwarded_certificate, api_key: own_header },
+            headers: ConfiguredHeaders { forwarded_certificate, forwarded_verifications, api_key: own_header },
             config,
             authenticator,
             health_checks,
@@ -108,7 +109,8 @@ impl Inbound {
     /// Whether a decision needs the certificate's fingerprint.
     #[must_use]
     pub(crate) fn needs_fingerprint(&self) -> bool {
-        !self.config.peer.fingerprints.is_empty()
+        !self.config.peer.pins.fingerprints.is_empty()
+            || self.config.peer.source.needs_fingerprint()
             || self.health_checks.is_some()
             || self.authenticator.needs_fingerprint()
     }

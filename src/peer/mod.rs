@@ -4,8 +4,10 @@
 mod certificate_text;
 pub(crate) mod fingerprint;
 pub(crate) mod forwarded;
+mod hop;
 pub(crate) mod leaf;
 pub(crate) mod name;
+mod pins;
 mod source;
 pub(crate) mod subject;
 
@@ -13,13 +15,16 @@ use std::fmt;
 
 pub(crate) use certificate_text::CertificateText;
 pub use fingerprint::Fingerprint;
+pub(crate) use forwarded::{ForwardedFormat, ForwardedHeader, Verification};
+pub(crate) use hop::Hop;
 pub use leaf::LeafCertificate;
 pub use leaf::{Validity, ValidityError};
+pub(crate) use pins::{NotPinned, Pins};
 pub(crate) use source::{PeerSource, PresentedCertificate};
 pub use subject::Subject;
 
 use fingerprint::FingerprintError;
-use forwarded::ForwardedError;
+use forwarded::xfcc::XfccError;
 use leaf::LeafError;
 use name::{DistinguishedName, NameError};
 use subject::SubjectError;
@@ -39,17 +44,30 @@ pub(crate) struct PeerFacts {
     pub certificate: Option<CertificateText>,
     /// Every value of the forwarded header that the rules name; empty when they name none.
     pub forwarded: Vec<Vec<u8>>,
+    /// Every value of the headers that say whether the forwarded certificate was verified, each with its header's place in the
+    /// rules.
+    pub verifications: Vec<(usize, Vec<u8>)>,
+}
+
+impl PeerFacts {
+    /// The fingerprint of the connection's certificate, if the gateway tells it or the certificate.
+    ///
+    /// # Errors
+    /// What it tells is neither.
+    fn connection_fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
+        match self {
+            Self { fingerprint: Some(text), .. } => Fingerprint::parse(text).map(Some).map_err(Malformed::Fingerprint),
+            Self { certificate: Some(pem), .. } => leaf::fingerprint(pem).map(Some).map_err(Malformed::Certificate),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Who may call, and where to learn who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRules {
-    /// The OUs that may call. When there are any, the peer's must be among them.
-    pub organisational_units: Vec<String>,
-    /// The leaf certificates that may call. When there are any, the peer's must be among them, beside its OU.
-    pub fingerprints: Vec<Fingerprint>,
-    /// Both lists may be empty: every certificate of the Trust Framework may call.
-    pub allow_unpinned: bool,
+    /// Which certificates may call.
+    pub pins: Pins,
     /// Whose word on the certificate counts.
     pub source: PeerSource,
 }
@@ -69,7 +87,7 @@ impl PeerCertificate {
         let presented = PresentedCertificate::by(&rules.source, facts)?;
         let (fingerprint, validity) = presented.fingerprint_and_validity()?;
         let certificate = Self { subject: parse_subject(presented.subject())?, fingerprint, validity };
-        certificate.check_pins(rules)?;
+        rules.pins.check(Some(certificate.subject.organisational_unit()), certificate.fingerprint)?;
         Ok(certificate)
     }
 
@@ -88,25 +106,6 @@ impl PeerCertificate {
     pub(crate) fn check_validity(&self, now: UnixTime) -> Result<(), PeerError> {
         self.validity.map_or(Ok(()), |validity| validity.check(now)).map_err(PeerError::NotValid)
     }
-
-    fn check_pins(&self, rules: &PeerRules) -> Result<(), NotPinned> {
-        let PeerRules { organisational_units, fingerprints, allow_unpinned, .. } = rules;
-        if organisational_units.is_empty() && fingerprints.is_empty() && !allow_unpinned {
-            return Err(NotPinned::NothingIsPinned);
-        }
-        let organisational_unit = self.subject.organisational_unit();
-        if !organisational_units.is_empty() && !organisational_units.iter().any(|pin| pin == organisational_unit) {
-            return Err(NotPinned::OrganisationalUnit);
-        }
-        if fingerprints.is_empty() {
-            return Ok(());
-        }
-        match self.fingerprint {
-            Some(fingerprint) if fingerprints.contains(&fingerprint) => Ok(()),
-            Some(_) => Err(NotPinned::Fingerprint),
-            None => Err(NotPinned::FingerprintUnknown),
-        }
-    }
 }
 
 fn parse_subject(name: &[u8]) -> Result<Subject, Malformed> {
@@ -119,6 +118,10 @@ fn parse_subject(name: &[u8]) -> Result<Subject, Malformed> {
 pub(crate) enum PeerError {
     /// No client certificate was presented, or it was not verified.
     Missing,
+    /// One was forwarded, by somebody who did not prove to be the proxy: nothing that it says of the caller counts.
+    UnknownProxy(NotPinned),
+    /// The proxy forwards one, and does not say that it verified it.
+    NotVerified,
     /// What is known of the certificate is ambiguous or makes no sense.
     Malformed(Malformed),
     /// The certificate is sound, and is not one that may call.
@@ -139,22 +142,9 @@ pub(crate) enum Malformed {
     /// What the gateway gives as the certificate is not one.
     Certificate(LeafError),
     /// The forwarded header does not name one certificate.
-    Forwarded(ForwardedError),
-    /// The forwarded header arrived more than once.
+    Forwarded(XfccError),
+    /// The forwarded header, or one that says whether its certificate was verified, arrived more than once.
     SeveralForwardedHeaders,
-}
-
-/// Which pin a certificate does not meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotPinned {
-    /// Its OU is not listed.
-    OrganisationalUnit,
-    /// Its fingerprint is not listed.
-    Fingerprint,
-    /// Fingerprints are listed, and its own is not known.
-    FingerprintUnknown,
-    /// Nothing is listed, and the configuration does not say that anyone may call.
-    NothingIsPinned,
 }
 
 impl From<Malformed> for PeerError {
@@ -173,6 +163,13 @@ impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("no verified client certificate"),
+            Self::UnknownProxy(not_pinned) => f.write_str(match not_pinned {
+                NotPinned::OrganisationalUnit => "the OU of the proxy that forwards it is not allowed",
+                NotPinned::Fingerprint => "the certificate of the proxy that forwards it is not allowed",
+                NotPinned::FingerprintUnknown => "the fingerprint of the proxy that forwards it is not known",
+                NotPinned::NothingIsPinned => "no proxy is allowed by the configuration to forward one",
+            }),
+            Self::NotVerified => f.write_str("the proxy that forwards it does not say that it is verified"),
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::NotPinned(not_pinned) => not_pinned.fmt(f),
             Self::NotValid(error) => error.fmt(f),

@@ -1,7 +1,7 @@
 //! Whose word on the client certificate counts: that of the connection, or that of the header of a proxy in front (spec §2.1).
 //! Nothing else decides it. Whether the certificate may call is another question, and health checks do not ask it.
 
-use super::forwarded::{self, ForwardedCertificate};
+use super::forwarded::{self, Forwarded, ForwardedHeader};
 use super::leaf::{self, Validity};
 use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts};
 
@@ -10,13 +10,8 @@ use super::{Fingerprint, LeafCertificate, Malformed, PeerError, PeerFacts};
 pub enum PeerSource {
     /// The TLS connection of this request.
     Connection,
-    /// A header of the proxy in front, in the format of [`forwarded`].
-    ForwardedHeader {
-        /// The header, in lowercase.
-        name: String,
-        /// Believe the header although the connection that brought it is not mutual TLS itself.
-        trust_plaintext_hop: bool,
-    },
+    /// A header of the proxy in front.
+    ForwardedHeader(ForwardedHeader),
 }
 
 /// A client certificate that was verified, by whoever is believed. Nothing in it need make sense, and it need not be one that
@@ -29,7 +24,7 @@ enum Presented<'f> {
     /// By the client, on this connection.
     Directly { subject: &'f [u8], facts: &'f PeerFacts },
     /// To the proxy in front. What the connection says of itself is about that proxy, and stays out of it.
-    ToProxy(ForwardedCertificate),
+    ToProxy(Forwarded),
 }
 
 impl PeerSource {
@@ -38,10 +33,25 @@ impl PeerSource {
     #[must_use]
     pub fn header(&self, needs_issuer: bool) -> Option<&str> {
         match self {
-            Self::ForwardedHeader { name, .. } => Some(name),
+            Self::ForwardedHeader(header) => Some(&header.name),
             // A gateway that tells neither the issuer nor the certificate may itself write the header, which has both.
-            Self::Connection => needs_issuer.then_some(forwarded::HEADER),
+            Self::Connection => needs_issuer.then_some(forwarded::xfcc::HEADER),
         }
+    }
+
+    /// The headers of requests that say whether the forwarded certificate was verified, in lowercase.
+    pub(crate) fn verification_headers(&self) -> impl Iterator<Item = &str> {
+        let header = match self {
+            Self::ForwardedHeader(header) => Some(header),
+            Self::Connection => None,
+        };
+        header.into_iter().flat_map(ForwardedHeader::verification_headers)
+    }
+
+    /// Whether it needs the fingerprint of the connection's certificate.
+    #[must_use]
+    pub(crate) fn needs_fingerprint(&self) -> bool {
+        matches!(self, Self::ForwardedHeader(header) if header.hop.needs_fingerprint())
     }
 }
 
@@ -54,11 +64,8 @@ impl<'f> PresentedCertificate<'f> {
                 let subject = facts.subject.as_deref().filter(|_| facts.verified).ok_or(PeerError::Missing)?;
                 Ok(Self(Presented::Directly { subject, facts }))
             }
-            PeerSource::ForwardedHeader { trust_plaintext_hop, .. } => {
-                if !facts.verified && !trust_plaintext_hop {
-                    return Err(PeerError::Missing);
-                }
-                forwarded(facts).map(|forwarded| Self(Presented::ToProxy(forwarded)))
+            PeerSource::ForwardedHeader(header) => {
+                header.certificate(facts).map(|forwarded| Self(Presented::ToProxy(forwarded)))
             }
         }
     }
@@ -75,13 +82,7 @@ impl<'f> PresentedCertificate<'f> {
     /// Its fingerprint, if it is known.
     pub(crate) fn fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
         match &self.0 {
-            Presented::Directly { facts: PeerFacts { fingerprint: Some(text), .. }, .. } => {
-                Fingerprint::parse(text).map(Some).map_err(Malformed::Fingerprint)
-            }
-            Presented::Directly { facts: PeerFacts { certificate: Some(pem), .. }, .. } => {
-                leaf::fingerprint(pem).map(Some).map_err(Malformed::Certificate)
-            }
-            Presented::Directly { .. } => Ok(None),
+            Presented::Directly { facts, .. } => facts.connection_fingerprint(),
             Presented::ToProxy(forwarded) => Ok(forwarded.fingerprint()),
         }
     }
@@ -113,34 +114,30 @@ impl<'f> PresentedCertificate<'f> {
             Presented::Directly { facts, .. } => {
                 // A header that the gateway did not write is the caller's: the connection must be of the same certificate.
                 let known = Fingerprint::parse(facts.fingerprint.as_deref()?).ok()?;
-                leaf_of(&forwarded(facts).ok()?).filter(|leaf| leaf.fingerprint() == known)
+                forwarded::written_here(facts)?.leaf().filter(|leaf| leaf.fingerprint() == known)
             }
-            Presented::ToProxy(forwarded) => leaf_of(forwarded)
-                .filter(|leaf| forwarded.fingerprint().is_none_or(|known| known == leaf.fingerprint())),
+            Presented::ToProxy(forwarded) => {
+                forwarded.leaf().filter(|leaf| forwarded.fingerprint().is_none_or(|known| known == leaf.fingerprint()))
+            }
         }
     }
-}
-
-/// What the one header says.
-fn forwarded(facts: &PeerFacts) -> Result<ForwardedCertificate, PeerError> {
-    match facts.forwarded.as_slice() {
-        [] => Err(PeerError::Missing),
-        [header] => Ok(ForwardedCertificate::parse(header).map_err(Malformed::Forwarded)?),
-        _ => Err(Malformed::SeveralForwardedHeaders.into()),
-    }
-}
-
-fn leaf_of(forwarded: &ForwardedCertificate) -> Option<LeafCertificate> {
-    LeafCertificate::from_url_encoded_pem(forwarded.certificate()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::{ForwardedFormat, Hop};
 
     #[test]
     fn the_header_that_is_configured_is_noted_and_the_usual_one_only_for_an_issuer() {
-        let header = |name: &str| PeerSource::ForwardedHeader { name: name.to_owned(), trust_plaintext_hop: false };
+        let header = |name: &str| {
+            PeerSource::ForwardedHeader(ForwardedHeader {
+                name: name.to_owned(),
+                format: ForwardedFormat::Xfcc,
+                verifications: Vec::new(),
+                hop: Hop::Plaintext,
+            })
+        };
         for (source, needs_issuer, noted) in [
             (header("x-client"), false, Some("x-client")),
             (header("x-client"), true, Some("x-client")),

@@ -41,10 +41,7 @@ impl Subject {
     pub fn from_name(name: &DistinguishedName) -> Result<Self, SubjectError> {
         let organisation =
             only(name.values(AttributeType::Organisation)).ok().flatten().ok_or(SubjectError::NotOneOrganisation)?;
-        let organisational_unit = only(name.values(AttributeType::OrganisationalUnit))
-            .ok()
-            .flatten()
-            .ok_or(SubjectError::NotOneOrganisationalUnit)?;
+        let organisational_unit = organisational_unit(name)?;
         let common_name =
             only(name.values(AttributeType::CommonName)).map_err(|Several| SubjectError::SeveralCommonNames)?;
         Self::new(organisation, organisational_unit, common_name)
@@ -111,6 +108,15 @@ pub(crate) fn check_value(value: &str) -> Result<(), SubjectError> {
         return Err(SubjectError::UnsafeCharacter);
     }
     Ok(())
+}
+
+/// The OU of a name, whatever else is in it and whether or not it is usable.
+///
+/// # Errors
+/// [`SubjectError::NotOneOrganisationalUnit`].
+pub(crate) fn organisational_unit(name: &DistinguishedName) -> Result<&str, SubjectError> {
+    let unit = only(name.values(AttributeType::OrganisationalUnit)).ok().flatten();
+    unit.ok_or(SubjectError::NotOneOrganisationalUnit)
 }
 
 struct Several;

@@ -3,12 +3,15 @@
 use proptest::prelude::*;
 
 use super::fingerprint::{Fingerprint, FingerprintError};
-use super::forwarded::ForwardedError;
+use super::forwarded::xfcc::XfccError;
 use super::leaf::LeafError;
 use super::leaf::tests::LEAF;
 use super::name::NameError;
 use super::subject::SubjectError;
-use super::{Malformed, NotPinned, PeerCertificate, PeerError, PeerFacts, PeerRules, PeerSource};
+use super::{
+    ForwardedFormat, ForwardedHeader, Hop, Malformed, NotPinned, PeerCertificate, PeerError, PeerFacts, PeerRules,
+    PeerSource, Pins,
+};
 
 const HUB: &str = "CN=abc,OU=hub,O=Hub Operator,C=AE";
 const HUB_HASH: &str = "bf7cd2115ed39116f5e3792e102cc2205e47bbda6ebea7eb02d51b9aa326f28b";
@@ -34,17 +37,29 @@ fn fingerprint(text: &str) -> Fingerprint {
 }
 
 fn pinned(organisational_units: &[&str], fingerprints: &[&str]) -> PeerRules {
-    PeerRules {
+    let pins = Pins {
         organisational_units: organisational_units.iter().map(|&unit| unit.to_owned()).collect(),
         fingerprints: fingerprints.iter().map(|text| fingerprint(text)).collect(),
         allow_unpinned: false,
-        source: PeerSource::Connection,
-    }
+    };
+    PeerRules { pins, source: PeerSource::Connection }
+}
+
+/// Rules that have no pins, or need none because of it.
+fn unpinned(rules: PeerRules) -> PeerRules {
+    PeerRules { pins: Pins { allow_unpinned: true, ..rules.pins }, ..rules }
 }
 
 fn forwarded(rules: PeerRules, trust_plaintext_hop: bool) -> PeerRules {
-    let name = "x-forwarded-client-cert".to_owned();
-    PeerRules { source: PeerSource::ForwardedHeader { name, trust_plaintext_hop }, ..rules }
+    let hop = match trust_plaintext_hop {
+        true => Hop::Plaintext,
+        false => Hop::MutualTls(pinned(&["proxy"], &[OTHER_HASH]).pins),
+    };
+    let (name, format) = ("x-forwarded-client-cert".to_owned(), ForwardedFormat::Xfcc);
+    PeerRules {
+        source: PeerSource::ForwardedHeader(ForwardedHeader { name, format, verifications: Vec::new(), hop }),
+        ..rules
+    }
 }
 
 fn rejection(facts: &PeerFacts, rules: &PeerRules) -> PeerError {
@@ -163,7 +178,7 @@ fn each_list_that_is_not_empty_must_match() {
 #[test]
 fn a_peer_is_unpinned_only_when_that_is_said_aloud() {
     assert_eq!(rejection(&hub_on_connection(), &pinned(&[], &[])), NotPinned::NothingIsPinned.into());
-    let rules = PeerRules { allow_unpinned: true, ..pinned(&[], &[]) };
+    let rules = unpinned(pinned(&[], &[]));
     assert!(PeerCertificate::establish(&hub_on_connection(), &rules).is_ok());
 }
 
@@ -172,14 +187,13 @@ fn allowing_unpinned_peers_does_not_lift_a_pin_that_is_listed() {
     for (rules, expected) in
         [(pinned(&["other"], &[]), NotPinned::OrganisationalUnit), (pinned(&[], &[OTHER_HASH]), NotPinned::Fingerprint)]
     {
-        let rules = PeerRules { allow_unpinned: true, ..rules };
-        assert_eq!(rejection(&hub_on_connection(), &rules), expected.into());
+        assert_eq!(rejection(&hub_on_connection(), &unpinned(rules)), expected.into());
     }
 }
 
 #[test]
 fn allowing_unpinned_peers_does_not_lift_the_need_for_a_sound_certificate() {
-    let rules = PeerRules { allow_unpinned: true, ..pinned(&[], &[]) };
+    let rules = unpinned(pinned(&[], &[]));
     let unverified = PeerFacts { verified: false, ..hub_on_connection() };
     assert_eq!(rejection(&unverified, &rules), PeerError::Missing);
     let ambiguous = PeerFacts { subject: Some("OU=a,OU=b,O=x".into()), ..hub_on_connection() };
@@ -208,10 +222,11 @@ fn a_forwarded_header_over_a_hop_without_mutual_tls_is_believed_only_when_that_i
 #[test]
 fn the_connection_never_stands_in_for_a_forwarded_header_that_is_missing() {
     for trust_plaintext_hop in [false, true] {
-        assert_eq!(
-            rejection(&hub_on_connection(), &forwarded(pinned(&["hub"], &[]), trust_plaintext_hop)),
-            PeerError::Missing
-        );
+        let facts = PeerFacts { forwarded: Vec::new(), ..hub_behind_a_proxy() };
+        let rules = forwarded(pinned(&["hub"], &[]), trust_plaintext_hop);
+        assert_eq!(rejection(&facts, &rules), PeerError::Missing);
+        let facts = PeerFacts { subject: Some(HUB.into()), ..facts };
+        assert!(PeerCertificate::establish(&facts, &rules).is_err());
     }
 }
 
@@ -226,12 +241,12 @@ fn several_forwarded_headers_are_malformed_even_if_they_agree() {
 fn a_forwarded_header_that_does_not_name_one_certificate_is_malformed() {
     let header = format!(r#"Hash={HUB_HASH};URI=x;Subject="{HUB}""#);
     let facts = PeerFacts { forwarded: vec![header.into()], ..hub_behind_a_proxy() };
-    let expected = Malformed::Forwarded(ForwardedError::KeyAfterPeerText);
+    let expected = Malformed::Forwarded(XfccError::KeyAfterPeerText);
     assert_eq!(rejection(&facts, &forwarded(pinned(&["hub"], &[]), false)), expected.into());
 }
 
 #[test]
-fn missing_comes_before_malformed_and_malformed_before_not_pinned() {
+fn missing_comes_before_malformed_and_malformed_before_not_pinned_and_the_proxy_before_all_that_it_forwards() {
     let mut facts = hub_behind_a_proxy();
     facts.verified = false;
     facts.subject = Some("OU=a,OU=b".into());
@@ -241,9 +256,13 @@ fn missing_comes_before_malformed_and_malformed_before_not_pinned() {
         assert_eq!(rejection(&facts, &rules), PeerError::Missing);
     }
     facts.verified = true;
-    for rules in [pinned(&["other"], &[]), pinned(&[], &[]), forwarded(pinned(&["other"], &[]), false)] {
+    for rules in [pinned(&["other"], &[]), pinned(&[], &[])] {
         assert!(matches!(rejection(&facts, &rules), PeerError::Malformed(_)));
     }
+    let rules = forwarded(pinned(&["other"], &[]), false);
+    assert_eq!(rejection(&facts, &rules), PeerError::UnknownProxy(NotPinned::OrganisationalUnit));
+    let facts = PeerFacts { forwarded: facts.forwarded, ..hub_behind_a_proxy() };
+    assert!(matches!(rejection(&facts, &rules), PeerError::Malformed(_)));
 }
 
 #[test]
@@ -253,6 +272,10 @@ fn a_message_names_the_failed_check_and_echoes_nothing() {
         (rejection(&PeerFacts::default(), &pinned(&["pin"], &[])), "no verified client certificate"),
         (rejection(&facts, &pinned(&["pin"], &[])), "the subject does not have exactly one O"),
         (rejection(&hub_on_connection(), &pinned(&["pin"], &[])), "the OU of the client certificate is not allowed"),
+        (
+            rejection(&hub_on_connection(), &forwarded(pinned(&["pin"], &[]), false)),
+            "the OU of the proxy that forwards it is not allowed",
+        ),
     ];
     for (error, message) in cases {
         assert_eq!(error.to_string(), message);
@@ -277,10 +300,11 @@ proptest! {
     #[test]
     fn arbitrary_facts_never_panic_and_never_pass_unpinned(
         verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>, certificate: Option<Vec<u8>>,
-        forwarded_values: Vec<Vec<u8>>, hop: bool,
+        forwarded_values: Vec<Vec<u8>>, verifications: Vec<(usize, Vec<u8>)>, hop: bool,
     ) {
         let certificate = certificate.map(Into::into);
-        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded: forwarded_values };
+        let facts =
+            PeerFacts { verified, subject, fingerprint, certificate, forwarded: forwarded_values, verifications };
         for rules in [pinned(&[], &[]), forwarded(pinned(&[], &[]), hop)] {
             prop_assert!(PeerCertificate::establish(&facts, &rules).is_err());
         }

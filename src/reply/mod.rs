@@ -203,7 +203,9 @@ impl RejectReason {
     #[must_use]
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::Peer(PeerError::Missing) => ErrorCode::CertificateMissing,
+            Self::Peer(PeerError::Missing | PeerError::UnknownProxy(_) | PeerError::NotVerified) => {
+                ErrorCode::CertificateMissing
+            }
             Self::Peer(PeerError::Malformed(_)) => ErrorCode::CertificateMalformed,
             Self::Peer(PeerError::NotPinned(_)) => ErrorCode::CertificateNotAllowed,
             Self::Peer(PeerError::NotValid(_)) => ErrorCode::CertificateInvalid,
@@ -271,6 +273,9 @@ impl RejectReason {
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
+            Self::Peer(fault @ (PeerError::UnknownProxy(_) | PeerError::NotVerified)) => {
+                format!("There is no verified client certificate: {fault}.")
+            }
             Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
             Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
             Self::Peer(PeerError::NotValid(fault)) => format!("The client certificate is refused: {fault}."),

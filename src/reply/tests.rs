@@ -28,6 +28,11 @@ fn rejections() -> Vec<(RejectReason, u16, &'static str)> {
     let response = |error| (RejectReason::Response(error), 502, "Response.NotVerified");
     vec![
         (RejectReason::Peer(PeerError::Missing), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::NotVerified), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::UnknownProxy(NotPinned::OrganisationalUnit)), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::UnknownProxy(NotPinned::Fingerprint)), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::UnknownProxy(NotPinned::FingerprintUnknown)), 401, "Certificate.Missing"),
+        (RejectReason::Peer(PeerError::UnknownProxy(NotPinned::NothingIsPinned)), 401, "Certificate.Missing"),
         peer(Malformed::Name(NameError::InvalidEscape)),
         peer(Malformed::Subject(SubjectError::NotOneOrganisation)),
         peer(Malformed::SeveralForwardedHeaders),

@@ -6,8 +6,8 @@ mod check;
 pub use check::Check;
 
 use crate::callout::{Answer, Callout};
+use crate::capabilities::Capabilities;
 use crate::config::{self, Auth, Config, Direction};
-use crate::gateway::kinds::GatewayKind;
 use crate::inbound::Inbound;
 use crate::jose::{Algorithm, KeySet, SkippedKeys};
 use crate::keys::FetchError;
@@ -23,6 +23,7 @@ use crate::verdict::{RequestVerdict, Verdict};
 pub struct Trial {
     settings: config::Inbound,
     certificate: LeafCertificate,
+    capabilities: Capabilities,
 }
 
 /// What became of a request.
@@ -61,12 +62,12 @@ pub struct KeySetView {
 }
 
 impl Trial {
-    /// With an inbound configuration and a certificate. `None` if the configuration is an outbound one.
+    /// With an inbound configuration and a certificate, in a gateway that can do this. `None` if the configuration is an outbound one.
     ///
     /// The certificate is taken for the one of the connection, wherever the gateway would learn of it. That a token was used
     /// before only the gateway knows, so it is not asked.
     #[must_use]
-    pub fn new(config: Config, certificate: LeafCertificate) -> Option<Self> {
+    pub fn new(config: Config, certificate: LeafCertificate, capabilities: Capabilities) -> Option<Self> {
         let Direction::Inbound(settings) = config.direction else { return None };
         let mut settings = *settings;
         settings.peer.source = PeerSource::Connection;
@@ -75,7 +76,7 @@ impl Trial {
         if let Auth::JwtAuth(method) = &mut settings.auth {
             method.replay = None;
         }
-        Some(Self { settings, certificate })
+        Some(Self { settings, certificate, capabilities })
     }
 
     /// `O`, `OU` and `CN` of the certificate, if it has the first two exactly once.
@@ -109,8 +110,7 @@ impl Trial {
         headers: &[(&str, &str)],
         answer: &mut dyn FnMut(&Callout) -> Answer,
     ) -> Outcome {
-        let capabilities = GatewayKind::Envoy.capabilities(None, false);
-        let mut inbound = Inbound::new(self.settings.clone(), &capabilities);
+        let mut inbound = Inbound::new(self.settings.clone(), &self.capabilities);
         let id = RequestId(1);
         let effects = inbound.on_request(now, id, self.facts(&inbound, (method, path), headers));
         if let Some(verdict) = effects.verdict {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::callout::Body;
+use crate::gateway::kinds::GatewayKind;
 use crate::peer::leaf::tests::LEAF;
 use crate::testing::SigningKey;
 use serde_json::{Value as Json, json};
@@ -14,7 +15,8 @@ fn trial(change: impl FnOnce(&mut Json)) -> Trial {
         "auth": { "jwt_auth": { "jwks": { "environment": "sandbox" }, "upstream": "keystore" } },
     } });
     change(&mut config["inbound"]);
-    Trial::new(Config::parse(config.to_string().as_bytes()).unwrap(), certificate).unwrap()
+    let capabilities = GatewayKind::Envoy.capabilities(None, false);
+    Trial::new(Config::parse(config.to_string().as_bytes()).unwrap(), certificate, capabilities).unwrap()
 }
 
 fn token(trial: &Trial, change: impl FnOnce(&mut Json, &mut Json)) -> String {

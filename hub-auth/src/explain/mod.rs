@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout};
 use hub_auth_filter::facade::config::{Config, Direction};
+use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::peer::LeafCertificate;
 use hub_auth_filter::facade::time::UnixTime;
 use hub_auth_filter::facade::trial::{KeySetView, Outcome, Trial};
@@ -49,7 +50,9 @@ pub(crate) fn explain(arguments: &Explain, output: &mut dyn Write) -> io::Result
         Some(path) => configured(path)?,
         None => without_configuration(&decoded, arguments.environment)?,
     };
-    let trial = Trial::new(config, certificate)
+    // What gateways differ in decides on no token.
+    let capabilities = GatewayKind::Envoy.capabilities(None, false);
+    let trial = Trial::new(config, certificate, capabilities)
         .filter(Trial::is_jwt_auth)
         .ok_or_else(|| io::Error::other("expected a configuration with \"inbound\" and \"jwt_auth\", got another"))?;
     let now = arguments.at.unwrap_or_else(SystemTime::now);

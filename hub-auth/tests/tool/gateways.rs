@@ -40,6 +40,11 @@ fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
                 "forward_client_cert_details: APPEND_FORWARD",
                 "envoy-forwarded-certificate",
             ),
+            (
+                r#""peer": {"#,
+                r#""peer": {"source": {"forwarded_header": {"proxy": {"organisational_units": ["edge"]}}},"#,
+                "envoy-forwarded-certificate",
+            ),
             ("require_client_certificate: true", "require_client_certificate: false", "envoy-client-certificate"),
             (
                 "                  validation_context_sds_secret_config:",
@@ -80,6 +85,37 @@ fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
             (r#""provider_ids": ["retail"]"#, r#""provider_ids": []"#, "configuration"),
         ],
     );
+}
+
+#[test]
+fn who_may_write_the_header_of_a_forwarded_certificate_depends_on_which_one_the_filter_reads() {
+    let proxy = r#""proxy": {"organisational_units": ["edge"]}"#;
+    let found = |header: &str, details: &str| {
+        let source = format!(r#""peer": {{"source": {{"forwarded_header": {{{header}}}}},"#);
+        let text = changed(&shipped("envoy/inbound.yaml"), r#""peer": {"#, &source);
+        let text = changed(&text, "details: SANITIZE_SET", &format!("details: {details}"));
+        let (found, _) = findings("changed.yaml", &text);
+        let found = found.iter().filter(|finding| finding["rule"] != "envoy-crl" && finding["rule"] != "warning");
+        found.map(|finding| finding["rule"].as_str().expect("a rule").to_owned()).collect::<Vec<_>>()
+    };
+    let whole = format!(r#""format": "rfc9440", "verified": "always", {proxy}"#);
+    let renamed = format!(r#""name": "x-client-cert", {proxy}"#);
+    let plaintext = r#""trust_plaintext_hop": true"#;
+    for (header, details, is_right) in [
+        (proxy, "FORWARD_ONLY", true),
+        (proxy, "SANITIZE_SET", false),
+        (proxy, "SANITIZE", false),
+        (proxy, "APPEND_FORWARD", false),
+        (proxy, "ALWAYS_FORWARD_ONLY", false),
+        (plaintext, "ALWAYS_FORWARD_ONLY", true),
+        (&whole, "SANITIZE_SET", true),
+        (&whole, "FORWARD_ONLY", false),
+        (&renamed, "SANITIZE_SET", true),
+        (&renamed, "APPEND_FORWARD", false),
+    ] {
+        let expected: &[&str] = if is_right { &[] } else { &["envoy-forwarded-certificate"] };
+        assert_eq!(found(header, details), expected, "{header} {details}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::claims::{Claim, Fault};
 use crate::config::{Introspection, JwtValidation, Secret};
 use crate::gateway::kinds::GatewayKind;
 use crate::header_value::HeaderValue;
-use crate::peer::{Fingerprint, PeerCertificate, PeerFacts, PeerRules, PeerSource};
+use crate::peer::{PeerCertificate, PeerFacts, PeerRules, PeerSource, Pins};
 use crate::testing::{EcSigningKey, SigningKey, b64, token};
 use serde_json::{Value as Json, json};
 
@@ -67,12 +67,8 @@ fn certificate(fingerprint: Option<[u8; 32]>) -> PeerCertificate {
         fingerprint: fingerprint.map(|octets| hex(octets).into_bytes()),
         ..PeerFacts::default()
     };
-    let rules = PeerRules {
-        organisational_units: vec!["unit".to_owned()],
-        fingerprints: Vec::<Fingerprint>::new(),
-        allow_unpinned: false,
-        source: PeerSource::Connection,
-    };
+    let pins = Pins { organisational_units: vec!["unit".to_owned()], ..Pins::default() };
+    let rules = PeerRules { pins, source: PeerSource::Connection };
     PeerCertificate::establish(&facts, &rules).unwrap()
 }
 

@@ -202,10 +202,16 @@ fn the_header_is_one_of_its_own() {
 #[test]
 fn the_header_is_not_the_one_of_the_certificate() {
     let mut config = with("/inbound/auth", json!({ "api_key": set("header", json!("X-Cert")) }));
-    config["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": "x-cert" } });
-    let expected =
-        "inbound.auth: expected another \"header\" in \"api_key\" than that of the certificate, got the same";
-    assert_eq!(faults(&config), expected);
+    let verified = json!([{ "header": "x-other", "value": "1" }, { "header": "x-verify", "value": "SUCCESS" }]);
+    let proxy = json!({ "organisational_units": ["edge"] });
+    config["inbound"]["peer"]["source"] =
+        json!({ "forwarded_header": { "name": "x-cert", "verified": verified, "proxy": proxy } });
+    for header in ["X-Cert", "x-cert", "X-Verify", "x-other"] {
+        config["inbound"]["auth"]["api_key"]["header"] = json!(header);
+        let expected =
+            "inbound.auth: expected another \"header\" in \"api_key\" than that of the certificate, got the same";
+        assert_eq!(faults(&config), expected, "{header}");
+    }
     config["inbound"]["auth"]["api_key"]["header"] = json!("x-api-key");
     accepted(&config);
 }

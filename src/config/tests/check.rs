@@ -130,7 +130,7 @@ fn every_gateway_can_do_what_is_not_special() {
         signed_remotely(least_outbound(), "/outbound"),
         changed(verifying_responses(), "/outbound/verify_responses/mode", json!("report")),
         with("/inbound/auth", json!({"mtls_only": {}})),
-        with("/inbound/peer/source", json!({"forwarded_header": {}})),
+        with("/inbound/peer/source", json!({"forwarded_header": {"trust_plaintext_hop": true}})),
         detecting_replays("off", Some(false)),
         detecting_replays("worker", Some(false)),
     ] {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{EXAMPLE, accepted, faults, least, with, without};
 use crate::config::{AllowedRequest, Auth, Config, Forward, ForwardAuthorization, Inbound};
-use crate::peer::{PeerRules, PeerSource};
+use crate::peer::{PeerRules, PeerSource, Pins};
 use crate::url::{Environment, JwksLocation};
 
 #[test]
@@ -24,7 +24,7 @@ fn the_example_of_the_design_is_a_configuration() {
     assert_eq!(response_token, None);
     assert_eq!((provider_ids.count(), provider_ids.audiences()), (1, &["retail".to_owned()][..]));
     assert!(!require_provider_header);
-    let PeerRules { organisational_units, fingerprints, allow_unpinned, source } = peer;
+    let PeerRules { pins: Pins { organisational_units, fingerprints, allow_unpinned }, source } = peer;
     assert_eq!(organisational_units, ["233bcd1d-4216-4b3c-a362-9e4a9282bba7"]);
     assert!(fingerprints.is_empty() && !allow_unpinned);
     assert!(matches!(source, PeerSource::Connection));

@@ -3,6 +3,7 @@
 mod api_key;
 mod check;
 mod client_credentials;
+mod forwarded_header;
 mod gateway;
 mod health_checks;
 mod inbound;

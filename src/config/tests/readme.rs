@@ -23,6 +23,7 @@ fn examples() -> Vec<Value> {
         match name.as_str() {
             "inbound" | "outbound" => example,
             "gateway" => part(example, &name, least(), "/gateway"),
+            "peer" => part(example, &name, least(), "/inbound/peer"),
             "response_token" => part(example, &name, least(), "/inbound/response_token"),
             "verify_responses" => part(example, &name, least_outbound(), "/outbound/verify_responses"),
             "remote_signer" => {

@@ -22,6 +22,13 @@ pub(super) fn samples() -> Vec<Value> {
     let mut forwarded: Value = serde_json::from_str(EXAMPLE).unwrap();
     forwarded["inbound"]["peer"]["source"] =
         json!({"forwarded_header": {"name": "x-cert", "format": "xfcc", "trust_plaintext_hop": true}});
+    let mut behind_nginx = forwarded.clone();
+    behind_nginx["inbound"]["peer"]["source"] = json!({"forwarded_header": {
+        "name": "x-client-cert",
+        "format": "url_encoded_pem",
+        "verified": [{"header": "x-client-verify", "value": "SUCCESS"}],
+        "proxy": {"organisational_units": ["edge"], "fingerprints": [FINGERPRINT]},
+    }});
     forwarded["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({"url": "https://a.example/jwks"});
     let mut mtls_only: Value = serde_json::from_str(EXAMPLE).unwrap();
     mtls_only["inbound"]["auth"] = json!({"mtls_only": {}});
@@ -82,7 +89,8 @@ pub(super) fn samples() -> Vec<Value> {
     settings.remove("keys");
     settings.insert("remote_signer".to_owned(), remote["outbound"]["remote_signer"].clone());
     let tokens = [response_token, remote_response_token];
-    let inbound = [pinned, forwarded, mtls_only, api_key, access_jwt, access_opaque].into_iter().chain(tokens);
+    let inbound =
+        [pinned, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque].into_iter().chain(tokens);
     [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
 }
 
@@ -182,6 +190,14 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "source",
         "forwarded_header",
         "name",
+        "format",
+        "rfc9440",
+        "url_encoded_pem",
+        "verified",
+        "always",
+        "header",
+        "proxy",
+        "trust_plaintext_hop",
         "auth",
         "jwt_auth",
         "mtls_only",

@@ -6,7 +6,8 @@ use super::{accepted, changed, with};
 
 const UNPINNED: &str = "inbound.peer.allow_unpinned: with";
 const PLAINTEXT: &str =
-    "inbound.peer.source.forwarded_header.trust_plaintext_hop: whoever reaches this gateway without TLS";
+    "inbound.peer.source.forwarded_header.trust_plaintext_hop: whoever reaches this gateway may say";
+const ANY_PROXY: &str = "inbound.peer.source.forwarded_header.proxy.allow_unpinned: whoever has a client certificate that this gateway verifies";
 const UNBOUND: &str = "inbound.auth.client_credentials.certificate_bound: an access token that is not bound";
 
 #[track_caller]
@@ -45,6 +46,22 @@ fn a_hop_without_tls_is_warned_of() {
     unpinned["inbound"]["peer"]["allow_unpinned"] = json!(true);
     unpinned["inbound"]["auth"] = json!({"mtls_only": {}});
     assert_warnings(&unpinned, &[UNPINNED, PLAINTEXT]);
+}
+
+#[test]
+fn a_proxy_without_a_pin_is_warned_of() {
+    let source = |proxy: Value| {
+        let header = json!({"format": "rfc9440", "verified": "always", "proxy": proxy});
+        with("/inbound/peer", json!({"organisational_units": ["hub"], "source": {"forwarded_header": header}}))
+    };
+    assert_warnings(&source(json!({"allow_unpinned": true})), &[ANY_PROXY]);
+    assert_warnings(&source(json!({"organisational_units": ["edge"]})), &[]);
+    assert_warnings(&source(json!({"fingerprints": ["ab".repeat(32)], "allow_unpinned": false})), &[]);
+    let mut twice = source(json!({"allow_unpinned": true, "organisational_units": []}));
+    twice["inbound"]["peer"]["organisational_units"] = json!([]);
+    twice["inbound"]["peer"]["allow_unpinned"] = json!(true);
+    twice["inbound"]["auth"] = json!({"mtls_only": {}});
+    assert_warnings(&twice, &[&format!("{UNPINNED} \"mtls_only\""), ANY_PROXY]);
 }
 
 #[test]

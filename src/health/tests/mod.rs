@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::peer::leaf::tests::LEAF;
+use crate::peer::{ForwardedFormat, ForwardedHeader, Hop, Pins, Verification};
 
 /// The certificate of `peer/leaf/tests.rs`, as Envoy writes it into `x-forwarded-client-cert`.
 const PEM: &str = include_str!("leaf.urlencoded");
@@ -24,7 +25,12 @@ fn checks(base_path: &str) -> HealthChecks {
 }
 
 fn header(trust_plaintext_hop: bool) -> PeerSource {
-    PeerSource::ForwardedHeader { name: "x-forwarded-client-cert".into(), trust_plaintext_hop }
+    let hop = match trust_plaintext_hop {
+        true => Hop::Plaintext,
+        false => Hop::MutualTls(Pins { allow_unpinned: true, ..Pins::default() }),
+    };
+    let (name, format) = ("x-forwarded-client-cert".to_owned(), ForwardedFormat::Xfcc);
+    PeerSource::ForwardedHeader(ForwardedHeader { name, format, verifications: Vec::new(), hop })
 }
 
 fn xfcc(hash: &str) -> Vec<u8> {
@@ -264,6 +270,35 @@ fn a_forwarded_header_is_believed_as_the_rules_of_the_peer_say() {
 }
 
 #[test]
+fn a_certificate_that_is_forwarded_whole_tells_its_issuer_and_one_of_an_unknown_proxy_nothing() {
+    let behind = |pin: &str| {
+        let pins = Pins { organisational_units: vec![pin.to_owned()], ..Pins::default() };
+        PeerSource::ForwardedHeader(ForwardedHeader {
+            name: "x-client-cert".into(),
+            format: ForwardedFormat::UrlEncodedPem,
+            verifications: vec![Verification { header: "x-verify".into(), value: "SUCCESS".into() }],
+            hop: Hop::MutualTls(pins),
+        })
+    };
+    let facts = PeerFacts {
+        subject: Some("OU=edge,O=Bank".into()),
+        fingerprint: Some(OTHER.into()),
+        forwarded: vec![PEM.trim().into()],
+        verifications: vec![(0, b"SUCCESS".to_vec())],
+        ..over_mtls()
+    };
+    assert_eq!(echoed(&facts, &behind("edge")), (SUBJECT.to_owned(), ISSUER.to_owned()));
+    let unverified = PeerFacts { verifications: vec![(0, b"NONE".to_vec())], ..facts.clone() };
+    for (facts, source) in [(&facts, behind("batch")), (&unverified, behind("edge"))] {
+        assert_eq!(get("/hello", facts, &source).1["mtlsStatus"], "not-established");
+        for path in ["/hello-mtls", "/echo-cert"] {
+            let error = json!({ "errorMessage": "There is no verified client certificate." });
+            assert_eq!(get(path, facts, &source), (401, error), "{path}");
+        }
+    }
+}
+
+#[test]
 fn the_host_name_is_the_requests_host_without_its_port() {
     let longest = "a".repeat(MAX_HOST_BYTES);
     for (host, name) in [
@@ -306,9 +341,10 @@ proptest! {
     fn arbitrary_facts_never_panic_and_an_answer_is_always_json(
         path in prop::sample::select(vec!["/hello", "/hello-mtls", "/echo-cert"]),
         host in any::<Option<Vec<u8>>>(), verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>,
-        certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, hop: bool,
+        certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, verifications: Vec<(usize, Vec<u8>)>, hop: bool,
     ) {
-        let facts = PeerFacts { verified, subject, fingerprint, certificate: certificate.map(Into::into), forwarded };
+        let certificate = certificate.map(Into::into);
+        let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded, verifications };
         for source in [PeerSource::Connection, header(hop)] {
             let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();
             let body: Value = serde_json::from_str(&reply.body).unwrap();

@@ -426,6 +426,39 @@ fn a_clock_that_is_set_back_by_a_little_loses_no_signature() {
 }
 
 #[test]
+fn a_token_from_the_future_does_not_leave_after_the_clock_was_set_back() {
+    let start = NOW.after(Duration::from_hours(2));
+    let back = |milliseconds| UnixTime::from_millis(start.as_millis() - milliseconds);
+    for (milliseconds, expected) in
+        [(10_000, "admitted"), (10_001, "GenericRecoverableError"), (3_600_000, "GenericRecoverableError")]
+    {
+        let now = back(milliseconds);
+        // The first answer counts as late when the clock was set back, and the second is in time by any clock.
+        let mut outbound = outbound(remote);
+        let first = outbound.on_request(start, FIRST, facts()).callout().unwrap();
+        let mut outcome = outbound.on_answer(now, first.id, &first.subject, &signature_of(&first));
+        if let Some(second) = outcome.callouts.pop() {
+            outcome = outbound.on_answer(now, second.id, &second.subject, &signature_of(&second));
+        }
+        assert_eq!(code(&outcome.resumed[0].verdict), expected, "{milliseconds}");
+        assert!(outbound.on_request(now, SECOND, facts()).callouts.len() == 1, "the next one is of now");
+        // The same when the first brings nothing, and when a tick gives it up.
+        for tells in [true, false] {
+            let mut outbound = self::outbound(remote);
+            let first = outbound.on_request(start, FIRST, facts()).callout().unwrap();
+            let mut outcome = if tells {
+                outbound.on_answer(now, first.id, &first.subject, &no_answer())
+            } else {
+                outbound.on_tick(now).outcomes.remove(0)
+            };
+            let second = outcome.callouts.pop().unwrap();
+            let outcome = outbound.on_answer(now, second.id, &second.subject, &signature_of(&second));
+            assert_eq!(code(&outcome.resumed[0].verdict), expected, "{milliseconds} {tells}");
+        }
+    }
+}
+
+#[test]
 fn a_request_that_is_gone_gets_no_token_and_the_audit_trail_still_learns_of_the_signature() {
     let mut outbound = outbound(remote);
     let callout = outbound.on_request(NOW, FIRST, facts()).callout().unwrap();

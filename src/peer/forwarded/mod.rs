@@ -1,226 +1,127 @@
-//! Envoy's `x-forwarded-client-cert` (XFCC), when another proxy terminates the client's TLS. No RFC: the format is Envoy's
-//! documentation and its code, which quotes Cert, Chain and Subject, but neither quotes nor escapes By, URI and DNS.
+//! The certificate that a proxy in front verified, and forwards in a header: in which header, how it is written there, and
+//! what has to say that it was verified. Whose word counts is decided before ([`super::hop`]).
 //!
-//! A URI in the peer's own certificate therefore writes what it likes into the header, `;Subject="…"` included, and where a
-//! proxy appends, a client's own header stands before a comma. So nothing counts that follows text of the peer's choice,
-//! nothing may be said twice, and a comma is allowed nowhere but inside the Subject's quotes.
+//! A header can be repeated by whoever could slip one past the proxy, so one value counts, or none. `Client-Cert-Chain`
+//! (RFC 9440 §2.3) is not read: what the proxy verified needs no chain.
 
-use std::fmt;
+pub(crate) mod xfcc;
 
-use super::fingerprint::Fingerprint;
+use xfcc::ForwardedCertificate;
 
-/// The header, unless the proxy in front was told to take another.
-pub(crate) const HEADER: &str = "x-forwarded-client-cert";
+use super::{Fingerprint, Hop, LeafCertificate, Malformed, PeerError, PeerFacts};
 
-/// Longest header that is read: Envoy's own default limit for all headers of a request is 60 KiB.
-pub(crate) const MAX_HEADER_BYTES: usize = 60 * 1024;
-
-/// The certificate that exactly one proxy says it saw.
+/// Where a proxy says which certificate its client has, and from whom it is believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForwardedCertificate {
-    subject: Vec<u8>,
-    fingerprint: Option<Fingerprint>,
-    certificate: Option<Vec<u8>>,
+pub struct ForwardedHeader {
+    /// The header, in lowercase.
+    pub name: String,
+    /// How the certificate is written in it.
+    pub format: ForwardedFormat,
+    /// What must be said beside it. Nothing, of a proxy that forwards no certificate which it has not verified.
+    pub verifications: Vec<Verification>,
+    /// Who must have made the connection.
+    pub hop: Hop,
 }
 
-/// Why a forwarded header does not name exactly one certificate beyond doubt.
+/// How a certificate is written in a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForwardedError {
-    /// It is longer than [`MAX_HEADER_BYTES`].
-    TooLong,
-    /// A comma outside the Subject: several proxies, several clients, or a value that looks like them.
-    SeveralElements,
-    /// Something is not `key=value`, or a value is not written as Envoy writes it.
-    InvalidPair,
-    /// Subject, Hash, Cert or Chain appears twice.
-    RepeatedKey,
-    /// Subject, Hash, Cert or Chain follows text that the peer may have chosen.
-    KeyAfterPeerText,
-    /// There is no Subject.
-    NoSubject,
-    /// Hash is not a SHA-256 fingerprint.
-    InvalidHash,
+pub enum ForwardedFormat {
+    /// Envoy's `x-forwarded-client-cert`, which describes it.
+    Xfcc,
+    /// The DER as a byte sequence (RFC 9440 §2.2).
+    Rfc9440,
+    /// The PEM, percent-encoded.
+    UrlEncodedPem,
 }
 
-impl ForwardedCertificate {
-    /// Reads the value of one header as exactly one element with one Subject.
-    ///
-    /// # Errors
-    /// See [`ForwardedError`].
-    pub fn parse(header: &[u8]) -> Result<Self, ForwardedError> {
-        if header.len() > MAX_HEADER_BYTES {
-            return Err(ForwardedError::TooLong);
-        }
-        let mut element = Element::default();
-        let mut rest = header;
-        loop {
-            let (key, after_key) = split_key(rest)?;
-            let (value, after_value) = split_value(key, after_key)?;
-            element.add(key, value)?;
-            rest = match after_value.split_first() {
-                None => break,
-                Some((b';', next)) => next,
-                Some((b',', _)) => return Err(ForwardedError::SeveralElements),
-                Some(_) => return Err(ForwardedError::InvalidPair),
-            };
-        }
-        Ok(Self {
-            subject: element.subject.ok_or(ForwardedError::NoSubject)?.to_vec(),
-            fingerprint: element.fingerprint,
-            certificate: element.cert.map(<[u8]>::to_vec),
-        })
+/// A header that says whether the forwarded certificate was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// The header, in lowercase.
+    pub header: String,
+    /// What it says of a certificate that was, octet by octet.
+    pub value: String,
+}
+
+/// What a header says of one certificate, which the proxy has verified. Nothing in it need make sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Forwarded {
+    /// Its subject, and perhaps more.
+    Described(ForwardedCertificate),
+    /// The certificate itself.
+    Whole(LeafCertificate),
+}
+
+impl ForwardedHeader {
+    /// The headers that say whether the certificate was verified.
+    pub(crate) fn verification_headers(&self) -> impl Iterator<Item = &str> {
+        self.verifications.iter().map(|verification| verification.header.as_str())
     }
 
-    /// The subject in RFC 2253 form, its escapes untouched; it may be empty, as a certificate's subject may.
-    #[must_use]
-    pub fn subject(&self) -> &[u8] {
-        &self.subject
-    }
-
-    /// SHA-256 of the certificate, if the proxy sent it.
-    #[must_use]
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
-        self.fingerprint
-    }
-
-    /// The certificate in PEM, percent-encoded, if the proxy sent it: text of that alphabet, and not looked at further.
-    #[must_use]
-    pub fn certificate(&self) -> Option<&[u8]> {
-        self.certificate.as_deref()
-    }
-}
-
-impl fmt::Display for ForwardedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLong => "the forwarded certificate header is too long",
-            Self::SeveralElements => "the forwarded certificate header has more than one element",
-            Self::InvalidPair => "the forwarded certificate header has an invalid pair",
-            Self::RepeatedKey => "the forwarded certificate header repeats a key",
-            Self::KeyAfterPeerText => "the forwarded certificate header has a key after text that the peer chose",
-            Self::NoSubject => "the forwarded certificate header has no Subject",
-            Self::InvalidHash => "the forwarded certificate header has an invalid Hash",
-        })
-    }
-}
-
-impl std::error::Error for ForwardedError {}
-
-#[derive(Clone, Copy)]
-enum Key {
-    /// The receiving proxy's own certificate: not the peer's text, and repeated once per URI.
-    By,
-    Hash,
-    Cert,
-    Chain,
-    Subject,
-    /// URI, DNS, and whatever a later Envoy adds.
-    PeerText,
-}
-
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Quoted(&'a [u8]),
-    Bare(&'a [u8]),
-}
-
-#[derive(Default)]
-struct Element<'a> {
-    subject: Option<&'a [u8]>,
-    fingerprint: Option<Fingerprint>,
-    cert: Option<&'a [u8]>,
-    chain: Option<&'a [u8]>,
-    peer_text: bool,
-}
-
-impl<'a> Element<'a> {
-    fn add(&mut self, key: Key, value: Value<'a>) -> Result<(), ForwardedError> {
-        let repeated = match key {
-            Key::By => return Ok(()),
-            Key::PeerText => {
-                self.peer_text = true;
-                return Ok(());
+    /// The one certificate, if the proxy forwards one, verified it, and is who it has to be.
+    pub(super) fn certificate(&self, facts: &PeerFacts) -> Result<Forwarded, PeerError> {
+        self.hop.check(facts)?;
+        let value = only(facts.forwarded.iter())?.filter(|value| !value.is_empty()).ok_or(PeerError::Missing)?;
+        for (place, verification) in self.verifications.iter().enumerate() {
+            let said = only(facts.verifications.iter().filter(|(of, _)| *of == place))?;
+            if said.is_none_or(|(_, said)| said != verification.value.as_bytes()) {
+                return Err(PeerError::NotVerified);
             }
-            _ if self.peer_text => return Err(ForwardedError::KeyAfterPeerText),
-            Key::Hash => self.fingerprint.replace(parse_hash(value)?).is_some(),
-            Key::Cert => self.cert.replace(url_encoded(value)?).is_some(),
-            Key::Chain => self.chain.replace(url_encoded(value)?).is_some(),
-            Key::Subject => match value {
-                Value::Quoted(subject) => self.subject.replace(subject).is_some(),
-                Value::Bare(_) => return Err(ForwardedError::InvalidPair),
-            },
+        }
+        Forwarded::read(self.format, value)
+    }
+}
+
+impl Forwarded {
+    /// What the one value of a header in this format says.
+    fn read(format: ForwardedFormat, value: &[u8]) -> Result<Self, PeerError> {
+        let whole = match format {
+            ForwardedFormat::Xfcc => return Ok(Self::Described(described(value)?)),
+            ForwardedFormat::Rfc9440 => LeafCertificate::from_byte_sequence(value),
+            ForwardedFormat::UrlEncodedPem => LeafCertificate::from_url_encoded_pem(value),
         };
-        if repeated { Err(ForwardedError::RepeatedKey) } else { Ok(()) }
+        Ok(Self::Whole(whole.map_err(Malformed::Certificate)?))
     }
-}
 
-fn parse_hash(value: Value<'_>) -> Result<Fingerprint, ForwardedError> {
-    match value {
-        Value::Bare(hash) => Fingerprint::parse(hash).map_err(|_| ForwardedError::InvalidHash),
-        Value::Quoted(_) => Err(ForwardedError::InvalidHash),
-    }
-}
-
-/// Cert and Chain are quoted and percent-encoded (RFC 3986 §2.1).
-fn url_encoded(value: Value<'_>) -> Result<&[u8], ForwardedError> {
-    let unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'%' | b'-' | b'.' | b'_' | b'~');
-    match value {
-        Value::Quoted(pem) if pem.iter().all(unreserved) => Ok(pem),
-        _ => Err(ForwardedError::InvalidPair),
-    }
-}
-
-fn split_key(text: &[u8]) -> Result<(Key, &[u8]), ForwardedError> {
-    let end = text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-' && *byte != b'_');
-    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
-    let key = match name.to_ascii_lowercase().as_slice() {
-        b"" => return Err(ForwardedError::InvalidPair),
-        b"by" => Key::By,
-        b"hash" => Key::Hash,
-        b"cert" => Key::Cert,
-        b"chain" => Key::Chain,
-        b"subject" => Key::Subject,
-        _ => Key::PeerText,
-    };
-    match rest.split_first() {
-        Some((b'=', rest)) => Ok((key, rest)),
-        Some((b',', _)) => Err(ForwardedError::SeveralElements),
-        _ => Err(ForwardedError::InvalidPair),
-    }
-}
-
-fn split_value(key: Key, text: &[u8]) -> Result<(Value<'_>, &[u8]), ForwardedError> {
-    if let Some((b'"', quoted)) = text.split_first() {
-        let end = closing_quote(key, quoted)?;
-        let (value, rest) = quoted.split_at(end);
-        return Ok((Value::Quoted(value), rest.get(1..).unwrap_or_default()));
-    }
-    let end = text.iter().position(|byte| matches!(byte, b';' | b',')).unwrap_or(text.len());
-    let (value, rest) = text.split_at(end);
-    if value.contains(&b'"') {
-        return Err(ForwardedError::InvalidPair);
-    }
-    Ok((Value::Bare(value), rest))
-}
-
-/// Where the first quote stands that no backslash escapes. Envoy puts the RFC 2253 subject between quotes as it is, so a
-/// backslash here is the name's own escape: it is stepped over, never removed.
-fn closing_quote(key: Key, text: &[u8]) -> Result<usize, ForwardedError> {
-    let in_subject = matches!(key, Key::Subject);
-    let mut escaped = false;
-    for (position, byte) in text.iter().enumerate() {
-        match byte {
-            // Escaped or not: a client's open quotes that end in a backslash must not swallow the comma of a proxy.
-            b',' if !in_subject => return Err(ForwardedError::SeveralElements),
-            _ if escaped => escaped = false,
-            b'"' => return Ok(position),
-            b'\\' => escaped = true,
-            // A printed name always escapes `;`. A bare one means that these quotes span two elements.
-            b';' if in_subject => return Err(ForwardedError::InvalidPair),
-            _ => {}
+    /// Its subject, in RFC 2253 form.
+    pub(crate) fn subject(&self) -> &[u8] {
+        match self {
+            Self::Described(certificate) => certificate.subject(),
+            Self::Whole(leaf) => leaf.subject().as_bytes(),
         }
     }
-    Err(ForwardedError::InvalidPair)
+
+    /// Its fingerprint, if it is known.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Described(certificate) => certificate.fingerprint(),
+            Self::Whole(leaf) => Some(leaf.fingerprint()),
+        }
+    }
+
+    /// The certificate itself, if it was forwarded.
+    pub(crate) fn leaf(&self) -> Option<LeafCertificate> {
+        match self {
+            Self::Described(certificate) => LeafCertificate::from_url_encoded_pem(certificate.certificate()?).ok(),
+            Self::Whole(leaf) => Some(leaf.clone()),
+        }
+    }
+}
+
+/// What the gateway itself says in [`xfcc::HEADER`], or a caller to a gateway that does not write it.
+pub(super) fn written_here(facts: &PeerFacts) -> Option<Forwarded> {
+    only(facts.forwarded.iter()).ok().flatten().and_then(|value| described(value).ok()).map(Forwarded::Described)
+}
+
+fn described(value: &[u8]) -> Result<ForwardedCertificate, Malformed> {
+    ForwardedCertificate::parse(value).map_err(Malformed::Forwarded)
+}
+
+fn only<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, Malformed> {
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Malformed::SeveralForwardedHeaders),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
-//! The leaf certificate itself, where a gateway hands it on in PEM (RFC 7468 §5): its fingerprint, the names in it
-//! (RFC 5280 §4.1.2.4) printed as gateways print them, and when it is valid. Nothing here says that anybody vouches for the certificate.
+//! The leaf certificate itself, where a gateway or a proxy hands it on, in PEM (RFC 7468 §5) or as a byte sequence (RFC 9440
+//! §2.1): its fingerprint, the names in it (RFC 5280 §4.1.2.4) printed as gateways print them, and when it is valid. Nothing
+//! here says that anybody vouches for the certificate.
 
 mod print;
 mod validity;
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use der::Tag;
 pub use validity::{Validity, ValidityError};
 use zeroize::Zeroizing;
@@ -17,6 +20,13 @@ use crate::pem::{self, Block, MAX_PEM_BYTES};
 
 /// The longest PEM in which the first certificate is looked for, in bytes: a leaf and three CAs, with text between them.
 pub(crate) const MAX_CHAIN_BYTES: usize = 64 * 1024;
+
+/// The longest certificate that is read of a byte sequence, in bytes of its DER. Google's load balancer forwards none that is
+/// longer.
+pub(crate) const MAX_DER_BYTES: usize = 16 * 1024;
+
+/// The longest byte sequence: base64 of four characters for three bytes, between colons.
+const MAX_BYTE_SEQUENCE: usize = MAX_DER_BYTES.div_ceil(3) * 4 + 2;
 
 /// The label of a certificate's PEM.
 const LABEL: &str = "CERTIFICATE";
@@ -35,8 +45,10 @@ pub struct LeafCertificate {
 pub enum LeafError {
     /// It is longer than certificates are.
     TooLong,
-    /// A `%` is not followed by two hexadecimal digits.
+    /// A `%` is not followed by two hexadecimal digits, or something stands in it that is written as such digits.
     NotUrlEncoded,
+    /// It is not base64 between two colons.
+    NotAByteSequence,
     /// It is not the PEM of exactly one certificate.
     NotPem,
     /// What the PEM holds is not a certificate in DER.
@@ -44,7 +56,22 @@ pub enum LeafError {
 }
 
 impl LeafCertificate {
-    /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`.
+    /// Reads DER as a byte sequence of structured fields (RFC 8941 §3.3.5), as in `Client-Cert` (RFC 9440 §2.2). Padding must be
+    /// there, as those who write one must write it (RFC 8941 §4.1.8), and no parameter may follow.
+    ///
+    /// # Errors
+    /// See [`LeafError`].
+    pub fn from_byte_sequence(text: &[u8]) -> Result<Self, LeafError> {
+        if text.len() > MAX_BYTE_SEQUENCE {
+            return Err(LeafError::TooLong);
+        }
+        let base64 = text.strip_prefix(b":").and_then(|text| text.strip_suffix(b":"));
+        let der = base64.and_then(|base64| STANDARD.decode(base64).ok()).ok_or(LeafError::NotAByteSequence)?;
+        Self::from_der(&der)
+    }
+
+    /// Reads PEM that was percent-encoded (RFC 3986 §2.1), as in `Cert` of `x-forwarded-client-cert`. Some proxies leave `+`, `/`
+    /// and `=` as they are; a `+` is no space.
     ///
     /// # Errors
     /// See [`LeafError`].
@@ -61,11 +88,14 @@ impl LeafCertificate {
     /// # Errors
     /// See [`LeafError`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, LeafError> {
-        let der = der_of(pem)?;
-        let Contents { issuer, validity, subject } = Contents::of(&der).ok_or(LeafError::NotACertificate)?;
+        Self::from_der(&der_of(pem)?)
+    }
+
+    fn from_der(der: &[u8]) -> Result<Self, LeafError> {
+        let Contents { issuer, validity, subject } = Contents::of(der).ok_or(LeafError::NotACertificate)?;
         let names = print::name(issuer).zip(print::name(subject));
         let (issuer, subject) = names.ok_or(LeafError::NotACertificate)?;
-        Ok(Self { fingerprint: Fingerprint::of(&der), issuer, subject, validity })
+        Ok(Self { fingerprint: Fingerprint::of(der), issuer, subject, validity })
     }
 
     /// Reads the first certificate of a chain in PEM, with any text around the certificates.
@@ -109,6 +139,7 @@ impl fmt::Display for LeafError {
         f.write_str(match self {
             Self::TooLong => "the certificate is too long",
             Self::NotUrlEncoded => "the certificate is not percent-encoded",
+            Self::NotAByteSequence => "the certificate is not base64 between colons",
             Self::NotPem => "the certificate is not the PEM of one certificate",
             Self::NotACertificate => "the certificate is not one in DER",
         })
@@ -178,7 +209,8 @@ fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         if *first != b'%' {
-            octets.push(*first);
+            let is_plain = first.is_ascii_alphanumeric() || b"-._~+/=".contains(first);
+            octets.push(Some(*first).filter(|_| is_plain)?);
             rest = after;
             continue;
         }

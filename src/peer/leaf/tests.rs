@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_PEM_BYTES, ValidityError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Fingerprint, LeafCertificate, LeafError, MAX_CHAIN_BYTES, MAX_DER_BYTES, MAX_PEM_BYTES, ValidityError};
 use crate::testing::pem;
 use crate::time::UnixTime;
 
@@ -15,7 +18,7 @@ YqUnhzPWpp9bJpPHvPl+Hdb/rDSwR/cNx3UllyL3XGaJR9R2LpJfFoZ8E7kv10eh
 rDAKBggqhkjOPQQDAgNIADBFAiEA/nY/A+8JGzM6dUFPgjgfkfdJ6gT/dSE24ivT
 oGf+pmwCID9x8HrwbNwHXqFKYaubcvDStZULFTonuQG1EYfsWno4
 -----END CERTIFICATE-----";
-const LEAF_FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
+pub(crate) const LEAF_FINGERPRINT: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
 
 /// Likewise, signed by itself, with everything in its name that needs an escape.
 pub(crate) const STRANGE: &str = "-----BEGIN CERTIFICATE-----
@@ -37,7 +40,7 @@ vVid+gX4hpUCIBJB4ijh/+UQ+yAxpBPq/UUegM681yLOBpKwF7NAlnZ7
 -----END CERTIFICATE-----";
 const STRANGE_NAME: &str = r#"title=a=b,postalCode=00000,1.3.6.1.4.1.55555.1=#13066F7061717565,UID=u1,DC=example,emailAddress=a@b.example,L=\D8\A3\D8\A8\D9\88\D8\B8\D8\A8\D9\8A,serialNumber=42,OU=\#one\+CN=x+CN=two,O=\D8\A8\D9\86\D9\83\, \"A,C=AE"#;
 
-/// As Envoy writes it into `x-forwarded-client-cert`.
+/// As Envoy writes it into `x-forwarded-client-cert`, and nginx as `$ssl_client_escaped_cert`.
 pub(crate) fn url_encoded(pem: &str) -> String {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     pem.bytes()
@@ -110,16 +113,87 @@ fn pem_is_read_with_any_white_space_between_its_lines_and_around() {
 #[test]
 fn url_encoded_pem_is_read() {
     let encoded = url_encoded(LEAF);
-    for text in [&encoded, &encoded.replace("%2B", "%2b"), &LEAF.to_owned()] {
+    for text in
+        [&encoded, &encoded.replace("%2B", "%2b"), &encoded.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")]
+    {
         assert_eq!(LeafCertificate::from_url_encoded_pem(text.as_bytes()), read(LEAF));
     }
-    for text in ["%", "%2", "%2g", "%%20", &format!("{encoded}%0")] {
+    for text in ["%", "%2", "%2g", "%%20", &format!("{encoded}%0"), LEAF, &format!("{encoded},{encoded}"), "a\u{628}"] {
         assert_eq!(LeafCertificate::from_url_encoded_pem(text.as_bytes()), Err(LeafError::NotUrlEncoded), "{text}");
     }
     // RFC 3986: a plus sign is a plus sign, and a space only in HTML forms.
     assert!(
         LEAF.contains('+') && LeafCertificate::from_url_encoded_pem(encoded.replace("%2B", "+").as_bytes()).is_ok()
     );
+}
+
+/// The DER of a certificate in PEM, in base64.
+pub(crate) fn base64_of(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with('-')).collect()
+}
+
+#[test]
+fn a_byte_sequence_is_read() {
+    let read_sequence = |text: &str| LeafCertificate::from_byte_sequence(text.as_bytes());
+    let base64 = base64_of(STRANGE);
+    assert_eq!(read_sequence(&format!(":{base64}:")), read(STRANGE));
+    assert_eq!(read_sequence(&format!(":{}:", base64_of(LEAF))), read(LEAF));
+    for text in [
+        "",
+        ":",
+        &base64,
+        &format!(":{base64}"),
+        &format!("{base64}:"),
+        &format!(" :{base64}:"),
+        &format!(":{base64}: "),
+        &format!(":{base64}:;a=1"),
+        &format!(":{base64}:, :{base64}:"),
+        &format!(":{base64}\n:"),
+        &format!("::{base64}::"),
+        &format!("\"{base64}\""),
+        &format!(":{}:", base64.replace('+', "-").replace('/', "_")),
+        &format!(":{}=:", base64_of(LEAF)),
+        &format!(":-----BEGIN CERTIFICATE-----{base64}-----END CERTIFICATE-----:"),
+    ] {
+        assert_eq!(read_sequence(text), Err(LeafError::NotAByteSequence), "{text}");
+    }
+    for text in
+        ["::", ":MAA=:", &format!(":{}:", base64.replacen("MII", "MIJ", 1)), &format!(":{}AAAA:", base64_of(LEAF))]
+    {
+        assert_eq!(read_sequence(text), Err(LeafError::NotACertificate), "{text}");
+    }
+}
+
+#[test]
+fn a_byte_sequence_is_read_up_to_its_bound_and_not_beyond() {
+    let of = |length: usize| LeafCertificate::from_byte_sequence(format!(":{}:", "A".repeat(length)).as_bytes());
+    // The certificate, its name and so all of it is made longer: only one that is read proves that it was read to its end.
+    let long = certificate_of(MAX_DER_BYTES);
+    let text = format!(":{}:", STANDARD.encode(&long));
+    assert_eq!(LeafCertificate::from_byte_sequence(text.as_bytes()).unwrap().fingerprint(), Fingerprint::of(&long));
+    assert_eq!(of(MAX_DER_BYTES.div_ceil(3) * 4), Err(LeafError::NotACertificate));
+    assert_eq!(of(MAX_DER_BYTES.div_ceil(3) * 4 + 4), Err(LeafError::TooLong));
+}
+
+/// A certificate of this many octets, of which an extension takes up most.
+fn certificate_of(length: usize) -> Vec<u8> {
+    let tlv = |tag: u8, content: &[u8]| {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let header: &[u8] =
+            if content.len() > 0xff { &[tag, 0x82, length[0], length[1]] } else { &[tag, 0x81, length[1]] };
+        let header = if content.len() < 0x80 { &[tag, length[1]] } else { header };
+        [header, content].concat()
+    };
+    let around = |filler: usize| {
+        let empty = tlv(0x30, &[]);
+        let time = tlv(0x17, b"260101000000Z");
+        let validity = tlv(0x30, &[&*time, &time].concat());
+        let parts: [&[u8]; 7] = [&[2, 1, 1], &empty, &empty, &validity, &empty, &empty, &tlv(0xa3, &vec![0; filler])];
+        tlv(0x30, &[tlv(0x30, &parts.concat()), empty, vec![3, 1, 0]].concat())
+    };
+    let certificate = around(length - (around(length / 2).len() - length / 2));
+    assert_eq!(certificate.len(), length);
+    certificate
 }
 
 #[test]
@@ -226,17 +300,17 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(text in prop::collection::vec(any::<u8>(), 0..100)) {
         let _ = LeafCertificate::from_url_encoded_pem(&text);
+        let _ = LeafCertificate::from_byte_sequence(&text);
+        let _ = LeafCertificate::from_byte_sequence(format!(":{}:", STANDARD.encode(&text)).as_bytes());
     }
 
     #[test]
     fn a_damaged_certificate_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        use base64::Engine as _;
-        use base64::engine::general_purpose::STANDARD;
-        let body: String = STRANGE.lines().filter(|line| !line.starts_with('-')).collect();
-        let mut der = STANDARD.decode(body).unwrap();
+        let mut der = STANDARD.decode(base64_of(STRANGE)).unwrap();
         let at = at.index(der.len());
         der[at] = byte;
-        let pem = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", STANDARD.encode(der));
+        let pem = format!("-----BEGIN CERTIFICATE-----{}-----END CERTIFICATE-----", STANDARD.encode(&der));
+        prop_assert_eq!(LeafCertificate::from_byte_sequence(format!(":{}:", STANDARD.encode(der)).as_bytes()), read(&pem));
         if let Ok(certificate) = read(&pem) {
             prop_assert!(certificate.issuer().is_ascii() && certificate.subject().is_ascii());
         }

@@ -27,7 +27,7 @@ pub enum AnswerFault {
 pub enum RemoteError {
     /// No answer that counts, or one that says that the signer cannot sign now.
     Unavailable(CalloutError),
-    /// The answer came after the deadline.
+    /// The answer came after the deadline, or after the clock was set back by so much that the token is from the future.
     Late,
     /// It refuses, with this status.
     Refused(u16),

@@ -105,7 +105,8 @@ impl RemoteSigning {
     ) -> Option<(Box<PendingToken>, Need)> {
         self.forget(request);
         let deadline = now.after(self.signer.limits().deadline);
-        let pending = Box::new(PendingToken { token, correlation, deadline, second_try: false, signature: None });
+        let pending =
+            Box::new(PendingToken { token, correlation, since: now, deadline, second_try: false, signature: None });
         let need = match (self.keys.is_unknown(), may_wait) {
             (false, _) => Need::Signature(self.ask(now, request, &pending)),
             (true, true) => Need::Keys(self.ask_for_keys(now, &pending)),
@@ -129,7 +130,7 @@ impl RemoteSigning {
     ) -> Result<RemoteStep, Box<PendingToken>> {
         let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
-        let is_late = answer.is_ok() && now > pending.deadline;
+        let is_late = answer.is_ok() && pending.is_stale(now);
         let signature = if is_late {
             Err(RemoteError::Late)
         } else {
@@ -205,7 +206,7 @@ impl RemoteSigning {
                     RemoteStep::Failed { error, correlation: pending.correlation }
                 }
             }
-            (Ok(()), _) if now >= pending.deadline => {
+            (Ok(()), _) if now >= pending.deadline || pending.is_stale(now) => {
                 RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation }
             }
             (Ok(()), None) => {

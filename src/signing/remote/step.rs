@@ -14,11 +14,16 @@ use super::signer::RemoteSignature;
 /// connection some tens of them; with less time the try would only load a signer that is late already.
 const LEAST_TRY: Duration = Duration::from_millis(100);
 
+/// By how much a token may be from the future when it leaves: the Hub refuses one whose `iat` is later (spec §2.4).
+const CLOCK_SKEW: Duration = Duration::from_secs(10);
+
 /// A token that waits for its signature. Whoever holds it gives it back with the end of its callout.
 #[derive(Debug)]
 pub struct PendingToken {
     pub(super) token: UnsignedToken,
     pub(super) correlation: Correlation,
+    /// When it was minted.
+    pub(super) since: UnixTime,
     pub(super) deadline: UnixTime,
     pub(super) second_try: bool,
     /// The signature that came and could not be verified yet. With it, keys have been fetched for this token's sake.
@@ -67,6 +72,13 @@ pub enum RemoteStep {
 }
 
 impl PendingToken {
+    /// Whether a signature comes too late for it, or the clock was set back so far meanwhile that the Hub would take it for one
+    /// from the future. A token is not minted anew for that: the next request has the right time.
+    #[must_use]
+    pub(super) fn is_stale(&self, now: UnixTime) -> bool {
+        now > self.deadline || now.until(self.since) > CLOCK_SKEW
+    }
+
     /// The ids of its request.
     #[must_use]
     pub fn into_correlation(self) -> Correlation {

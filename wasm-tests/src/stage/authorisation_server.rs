@@ -192,12 +192,27 @@ impl AuthorisationServer {
         self.control("/up").await;
     }
 
+    /// Lets it fall silent: it takes connections and answers nothing.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`AuthorisationServer::suspend`].
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
     /// Opens a connection with this client certificate or none.
     ///
     /// # Errors
     /// The reason, if the handshake failed.
     pub async fn connect(&self, identity: Option<&Identity>) -> Result<Connection, String> {
         Connection::open_to(AUTHORISATION_SERVER_NAME, self.address, &self.pki.public_root(), identity).await
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
     async fn post(

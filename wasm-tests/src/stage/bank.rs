@@ -90,6 +90,12 @@ impl Bank {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The requests since the last call of this, in order. It remembers them no longer.
+    #[must_use]
+    pub fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut self.received.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Stops it, as if the backend had crashed.
     pub fn stop(&self) {
         self.serving.abort();

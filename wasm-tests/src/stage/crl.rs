@@ -63,6 +63,12 @@ impl Crl {
         self.signed_by(&pki.root)
     }
 
+    /// Signed by the bank's own CA, DER.
+    #[must_use]
+    pub fn issued_by_the_bank(&self, pki: &Pki) -> Vec<u8> {
+        self.signed_by(&pki.internal)
+    }
+
     /// Signed by a CA that has the name of the issuing CA and is another one, DER.
     #[must_use]
     pub fn forged(&self, pki: &Pki) -> Vec<u8> {

@@ -20,6 +20,7 @@ pub mod openbao;
 mod outbound;
 pub mod pki;
 pub mod subject;
+pub mod terminator;
 pub mod tokens;
 
 pub use inbound::{Setup, Stage};
@@ -67,6 +68,8 @@ fn write_certificates(pki: &Pki, directory: &Path) {
     write_identity(directory, "hub", &pki.hub.transport);
     write_identity(directory, "arabic-hub", &pki.arabic_hub.transport);
     write_identity(directory, "tpp", &pki.tpp.transport);
+    write(directory, "internal-ca.pem", &pki.internal_bundle());
+    write_identity(directory, "proxy", &pki.proxy);
 }
 
 fn write_identity(directory: &Path, name: &str, identity: &Identity) {

@@ -1,6 +1,6 @@
 //! A throw-away copy of the Trust Framework's PKI: a root, an issuing CA, the certificates C4, Sig3 and the Hub's server
 //! certificate, the bank's S4, C3 and Sig4, those of a TPP and of another bank, a public CA for the keystore, and strangers
-//! that none of them vouches for.
+//! that none of them vouches for. Beside it a CA of the bank's own, for what is behind a terminator of TLS.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,6 +35,10 @@ pub const LISTENER_NAME: &str = "ozone-connect.bank.example";
 pub const KEYSTORE_NAME: &str = "keystore.sandbox.directory.openfinance.ae";
 /// The host name that `inbound.yaml` demands of the bank's authorisation server.
 pub const AUTHORISATION_SERVER_NAME: &str = "as.bank.example";
+/// The host name of the gateway behind a terminator of TLS, as the files in `gateway-configs/terminators/` write it.
+pub const GATEWAY_NAME: &str = "gateway.bank.internal";
+/// The `OU` of the terminator's own certificate, which `gateway-configs/terminators/README.md` pins.
+pub const PROXY_UNIT: &str = "edge-proxies";
 /// The host name that `outbound.yaml` demands of the bank's OpenBao.
 pub const OPENBAO_NAME: &str = "bao.bank.internal";
 
@@ -111,6 +115,12 @@ pub struct Pki {
     pub authorisation_server: Identity,
     /// What the bank's OpenBao presents, from the public CA.
     pub openbao: Identity,
+    /// What the gateway behind a terminator presents, from the bank's own CA.
+    pub gateway: Identity,
+    /// The terminator's own client certificate, from the bank's own CA.
+    pub proxy: Identity,
+    /// Another client certificate of that CA, of a program that is no terminator.
+    pub batch: Identity,
     /// A certificate of the public CA for another host.
     pub other_host: Identity,
     /// A certificate with the keystore's name from a CA that nobody trusts.
@@ -124,6 +134,7 @@ pub struct Pki {
     pub(super) root: CertifiedIssuer<'static, KeyPair>,
     pub(super) issuing: CertifiedIssuer<'static, KeyPair>,
     public: CertifiedIssuer<'static, KeyPair>,
+    pub(super) internal: CertifiedIssuer<'static, KeyPair>,
     pub(super) nobody: CertifiedIssuer<'static, KeyPair>,
 }
 
@@ -141,6 +152,8 @@ impl Pki {
         let issuing = authority("Trust Framework Issuing CA", Some(&root));
         let public = authority("Public Root CA", None);
         let nobody = authority("Trust Framework Issuing CA", None);
+        let internal = authority("Internal CA of the bank", None);
+        let inside = |unit: &str, name: &str| client(&Subject::new(BANK_ORGANISATION, unit, name), &internal, 2049);
 
         let party = |organisation: &str, organisational_unit: &str, common_name: &str, kid: &str| {
             let subject = Subject::new(organisation, organisational_unit, common_name);
@@ -189,6 +202,9 @@ impl Pki {
             keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &public),
             authorisation_server: server(&[AUTHORISATION_SERVER_NAME, "127.0.0.1"], &public),
             openbao: server(&[OPENBAO_NAME, "127.0.0.1"], &public),
+            gateway: server(&[GATEWAY_NAME, "127.0.0.1"], &internal),
+            proxy: inside(PROXY_UNIT, "proxy-1"),
+            batch: inside("batch-jobs", "reports"),
             other_host: server(&["keystore.example", "127.0.0.1"], &public),
             false_keystore: server(&[KEYSTORE_NAME, "127.0.0.1"], &nobody),
             stranger: client(&hub.subject, &nobody, 2049),
@@ -199,6 +215,7 @@ impl Pki {
             root,
             issuing,
             public,
+            internal,
             nobody,
         }
     }
@@ -237,6 +254,18 @@ impl Pki {
     #[must_use]
     pub fn public_root(&self) -> CertificateDer<'static> {
         self.public.der().clone()
+    }
+
+    /// The bank's own CA, PEM.
+    #[must_use]
+    pub fn internal_bundle(&self) -> String {
+        self.internal.pem()
+    }
+
+    /// The root for clients of a gateway behind a terminator.
+    #[must_use]
+    pub fn internal_root(&self) -> CertificateDer<'static> {
+        self.internal.der().clone()
     }
 
     /// What a server of these names presents, from the public CA.

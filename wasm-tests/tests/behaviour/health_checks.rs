@@ -100,13 +100,15 @@ fn a_forwarded_certificate_that_is_not_the_connections_names_no_issuer() {
 fn where_a_header_names_the_caller_its_certificate_is_echoed(host: Host) {
     let mut configuration = jwt_auth();
     configuration["inbound"]["health_checks"] = json!({});
-    configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": "x-forwarded-client-cert" } });
+    configuration["inbound"]["peer"]["source"] =
+        json!({ "forwarded_header": { "proxy": { "organisational_units": ["proxies"] } } });
     let gateway = host.with(&configuration).start(Module::release()).unwrap();
     let over = |peer: Peer| Request::get("/echo-cert").peer(peer).header("x-forwarded-client-cert", xfcc());
     let (status, body) = answer(&gateway, over(verified("CN=front,OU=proxies,O=Bank")), "echo-cert");
     assert_eq!(status, 200);
     assert_eq!(body["clientCertificate"], json!({ "subject": printed(&hub().subject), "issuer": ISSUER }));
     assert_eq!(answer(&gateway, over(Peer::none()), "error").0, 401, "the header is anybody's then");
+    assert_eq!(answer(&gateway, over(verified("CN=x,OU=batch,O=Bank")), "error").0, 401, "it is not the proxy's");
 }
 
 #[apply(every_gateway)]

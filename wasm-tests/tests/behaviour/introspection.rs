@@ -101,7 +101,7 @@ fn probing(host: Host) -> (Gateway, Rc<Cell<usize>>, Exchange) {
     gateway.advance(seconds(1));
     let probe = gateway.worker(0).send(with("probe"));
     assert_eq!((outcome(&probe).as_str(), asked.get()), ("pending", 2));
-    assert_eq!(status(&send(&gateway, with("second"))), 503, "one finds out for all");
+    assert_eq!(status(&gateway.worker(0).send(with("second"))), 503, "one finds out for all");
     assert_eq!(asked.get(), 2);
     (gateway, asked, probe)
 }
@@ -110,12 +110,11 @@ fn probing(host: Host) -> (Gateway, Rc<Cell<usize>>, Exchange) {
 fn a_client_that_hangs_up_keeps_nobody_from_asking_whether_the_server_is_back(host: Host) {
     let (gateway, asked, probe) = probing(host);
     probe.disconnect();
-    gateway.settle();
     let is_told = host.notices_hang_ups && !host.shares_callouts;
     if is_told {
         assert_eq!((judge(&gateway, with("second")).as_str(), asked.get()), ("admitted", 3));
     } else {
-        assert_eq!((status(&send(&gateway, with("second"))), asked.get()), (503, 2));
+        assert_eq!((status(&gateway.worker(0).send(with("second"))), asked.get()), (503, 2));
     }
     // The end of the question itself, or of the pause after it, is the latest at which others may ask.
     gateway.advance(seconds(5));
@@ -131,7 +130,6 @@ fn clients_that_ask_and_hang_up_have_a_failing_server_asked_within_bounds(host: 
     gateway.advance(seconds(1));
     for n in 0..50 {
         gateway.worker(0).send(with(&format!("t{n}"))).disconnect();
-        gateway.settle();
     }
     let calls = asked.get();
     assert!(calls <= 6, "{calls} questions");

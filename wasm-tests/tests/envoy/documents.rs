@@ -5,9 +5,11 @@ use hub_auth_filter::facade::config::Config;
 use hub_auth_filter::facade::gateway::GatewayKind;
 use serde_json::Value;
 use wasm_tests::stage::envoy::Configuration;
-use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::pki::{PROXY_UNIT, Pki};
+use wasm_tests::stage::terminator::Kind;
 
 const INBOUND: &str = include_str!("../../../gateway-configs/envoy/README.md");
+const TERMINATORS: &str = include_str!("../../../gateway-configs/terminators/README.md");
 const OUTBOUND: &str = include_str!("../../../gateway-configs/envoy/outbound.md");
 
 /// The JSON examples of a guide.
@@ -26,7 +28,8 @@ fn shipped(configuration: &Configuration) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-fn accepts(configuration: &Value) {
+/// Accepts a configuration with so many warnings.
+fn accepts_with(configuration: &Value, warnings: usize) {
     let pki = Pki::shared();
     let secret = |name: &str| match name {
         "SIG4_PRIVATE_KEY" => Some(pki.bank.signing.pkcs8_pem()),
@@ -35,8 +38,29 @@ fn accepts(configuration: &Value) {
         _ => None,
     };
     match Config::parse_with(configuration.to_string().as_bytes(), &GatewayKind::known(), &secret) {
-        Ok(config) => assert_eq!(config.warnings(), [""; 0], "{configuration}"),
+        Ok(config) => assert_eq!(config.warnings().len(), warnings, "{:?}: {configuration}", config.warnings()),
         Err(errors) => panic!("{errors}: {configuration}"),
+    }
+}
+
+fn accepts(configuration: &Value) {
+    accepts_with(configuration, 0);
+}
+
+#[test]
+fn the_settings_for_each_terminator_fit_into_the_shipped_configuration() {
+    let examples = examples(TERMINATORS);
+    // nginx, HAProxy, Envoy, Google; and of AWS and Azure a plaintext hop is warned of.
+    assert_eq!(examples.len(), 6);
+    for (example, warnings) in examples.iter().zip([0, 0, 0, 0, 1, 1]) {
+        let mut whole = shipped(&Configuration::inbound());
+        whole["inbound"]["peer"] = example["peer"].clone();
+        accepts_with(&whole, warnings);
+    }
+    let proxy = format!(r#"{{"organisational_units": ["{PROXY_UNIT}"]}}"#);
+    for (kind, example) in Kind::ALL.into_iter().zip(&examples) {
+        let tested: Value = serde_json::from_str(&kind.source(&proxy)).expect("JSON");
+        assert_eq!(example["peer"]["source"], tested, "what the tests of {kind:?} run on");
     }
 }
 

@@ -23,7 +23,9 @@ mod response_tokens;
 mod revocation;
 mod round_trip;
 mod signing_keys;
+mod soak;
 mod start;
+mod terminators;
 mod traps;
 mod verified_responses;
 

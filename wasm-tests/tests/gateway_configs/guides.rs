@@ -76,6 +76,7 @@ fn anchor(heading: &str) -> String {
 fn what_they_link_to_is_there() {
     let guides = ["kong/README.md", "kong/outbound.md", "apisix/README.md", "apisix/outbound.md"];
     for guide in guides.into_iter().chain([
+        "terminators/README.md",
         "../README.md",
         "../docs/gateways.md",
         "../docs/decisions.md",

@@ -7,19 +7,18 @@ use crate::findings::Severity;
 
 /// Checks TLS and the connection manager of an inbound filter chain.
 pub(super) fn check(subject: &mut Subject<'_>, filter_chain: &Node, manager: &Node, checked: &[Checked]) {
-    let is_forwarded =
-        checked.iter().any(|one| one.configuration.value("inbound.peer.source.forwarded_header").is_some());
+    let forwarded = checked.iter().find_map(|one| one.configuration.value("inbound.peer.source.forwarded_header"));
     let tls = filter_chain.at(&["transport_socket", "typed_config"]).filter(|config| is(config, DOWNSTREAM_TLS));
     match tls {
         Some(tls) => check_tls(subject, tls),
         // A proxy in front that ends TLS is a setting of the filter, which warns of it.
-        None if is_forwarded => {}
+        None if forwarded.is_some() => {}
         None => {
             let message = "expected TLS with client certificates, got plain HTTP: every request is refused";
             subject.add(Severity::Error, "envoy-listener-tls", filter_chain.first_place(), "transport_socket", message);
         }
     }
-    check_forwarding(subject, manager, is_forwarded);
+    check_forwarding(subject, manager, forwarded);
     for (key, expected, why) in [
         ("normalize_path", "true", "a path has several spellings, and rules for one do not hold for another"),
         ("merge_slashes", "true", "a path has several spellings, and rules for one do not hold for another"),
@@ -85,20 +84,32 @@ fn check_tls(subject: &mut Subject<'_>, tls: &Node) {
     }
 }
 
-/// Who may write `x-forwarded-client-cert`.
-fn check_forwarding(subject: &mut Subject<'_>, manager: &Node, is_forwarded: bool) {
+/// Who may write `x-forwarded-client-cert`. A proxy may that the filter reads it from, and who writes into another header is for that
+/// proxy alone.
+fn check_forwarding(subject: &mut Subject<'_>, manager: &Node, forwarded: Option<&Node>) {
+    let text = |key: &str| forwarded.and_then(|header| header.get(key)).and_then(Node::text);
+    let is_described = text("format").is_none_or(|format| format == "xfcc");
+    let is_read = match text("name") {
+        Some(name) => name.eq_ignore_ascii_case("x-forwarded-client-cert"),
+        None => forwarded.is_some() && is_described,
+    };
+    let is_plaintext = forwarded.and_then(|header| header.get("trust_plaintext_hop")).is_some_and(Node::is_true);
     let key = "forward_client_cert_details";
     let given = manager.get(key).and_then(Node::text).unwrap_or("SANITIZE");
     let message = match given {
-        "APPEND_FORWARD" | "FORWARD_ONLY" | "ALWAYS_FORWARD_ONLY" if !is_forwarded => {
+        "APPEND_FORWARD" | "FORWARD_ONLY" | "ALWAYS_FORWARD_ONLY" if !is_read => {
             "expected SANITIZE_SET, got a setting that passes on what the caller wrote into x-forwarded-client-cert"
         }
-        "ALWAYS_FORWARD_ONLY" => {
-            "expected FORWARD_ONLY or SANITIZE_SET, got ALWAYS_FORWARD_ONLY: also a caller without a certificate may write \
+        "ALWAYS_FORWARD_ONLY" if !is_plaintext => {
+            "expected FORWARD_ONLY, got ALWAYS_FORWARD_ONLY: also a caller without a certificate may write \
              x-forwarded-client-cert"
         }
-        "SANITIZE" if is_forwarded => {
-            "expected FORWARD_ONLY, got SANITIZE: the header in which the proxy forwards the certificate is removed"
+        "SANITIZE" | "SANITIZE_SET" if is_read => {
+            "expected FORWARD_ONLY, got SANITIZE or SANITIZE_SET: the header in which the proxy forwards the certificate is \
+             removed or replaced"
+        }
+        "APPEND_FORWARD" if is_read => {
+            "expected FORWARD_ONLY, got APPEND_FORWARD: the filter refuses a header of several certificates"
         }
         _ => return,
     };

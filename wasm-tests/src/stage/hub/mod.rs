@@ -112,6 +112,12 @@ impl Hub {
         locked(&self.state.calls).clone()
     }
 
+    /// The requests since the last call of this, in order. It remembers them no longer.
+    #[must_use]
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut locked(&self.state.calls))
+    }
+
     /// How many TLS handshakes failed, on whichever side.
     #[must_use]
     pub fn refused_handshakes(&self) -> usize {

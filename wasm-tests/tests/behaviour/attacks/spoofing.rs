@@ -44,7 +44,9 @@ fn a_forwarded_certificate_is_ignored_where_the_connection_counts(host: Host) {
 /// An Envoy behind a proxy that forwards the client's certificate.
 fn behind_a_proxy() -> Gateway {
     let mut configuration = jwt_auth();
-    configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": { "name": XFCC, "format": "xfcc" } });
+    let proxy = json!({ "organisational_units": ["proxies"] });
+    let header = json!({ "name": XFCC, "format": "xfcc", "proxy": proxy });
+    configuration["inbound"]["peer"]["source"] = json!({ "forwarded_header": header });
     Host::ENVOY.with(&configuration).start(Module::release()).expect("the gateway starts")
 }
 
@@ -139,9 +141,22 @@ fn a_forwarded_certificate_from_whoever_did_not_prove_to_be_the_proxy_is_refused
         refused_unlike(&gateway, case, honest().peer(peer), honest(), CERTIFICATE_MISSING, reason);
     }
     // The connection's own certificate is the proxy's: the Hub's there means nothing.
-    let reason = "no verified client certificate";
+    let reason = "the OU of the proxy that forwards it is not allowed";
     refused_unlike(&gateway, "no header", right(&gateway), honest(), CERTIFICATE_MISSING, reason);
-    let other = right(&gateway).header(XFCC, forwarded_attacker());
+    for (case, header) in [("the Hub itself", forwarded_hub()), ("the Hub for another", forwarded_attacker())] {
+        refused_unlike(&gateway, case, right(&gateway).header(XFCC, header), honest(), CERTIFICATE_MISSING, reason);
+    }
+    // Any other certificate of the CA that the proxy has its own from.
+    for subject in [
+        "CN=front,OU=batch,O=Bank",
+        "CN=proxies,O=proxies",
+        "CN=front,OU=batch,OU=proxies,O=Bank",
+        r"OU=proxies\ ,O=Bank",
+    ] {
+        let other = honest().peer(verified(subject));
+        refused_unlike(&gateway, subject, other, honest(), CERTIFICATE_MISSING, reason);
+    }
+    let other = by_the_proxy(&gateway).header(XFCC, forwarded_attacker());
     let reason = "the OU of the client certificate";
     refused_unlike(&gateway, "another's header", other, honest(), CERTIFICATE_NOT_ALLOWED, reason);
     let named_otherwise = by_the_proxy(&gateway).header("x_forwarded_client_cert", forwarded_hub());
