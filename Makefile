@@ -112,7 +112,7 @@ fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzze
 		for one in $(CHOSEN); do \
 			name="$${one%:*}" && echo "Fuzzing $$name" && mkdir -p "corpus/$$name" "artifacts/$$name" && \
 			"target/$$host/release/$$name" "corpus/$$name" $$(ls -d "seeds/$$name" "regressions/$$name" 2>/dev/null) -max_len="$${one#*:}" \
-				-max_total_time=$(SECONDS_OF_FUZZING) -timeout=5 -rss_limit_mb=1024 -artifact_prefix="artifacts/$$name/" -print_final_stats=1 || exit 1; \
+				-max_total_time=$(SECONDS_OF_FUZZING) -timeout=60 -rss_limit_mb=1024 -artifact_prefix="artifacts/$$name/" -print_final_stats=1 || exit 1; \
 		done
 
 .PHONY: lint

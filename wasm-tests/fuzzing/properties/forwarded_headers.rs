@@ -1,6 +1,8 @@
 //! Of a header in which a proxy forwards its client's certificate, nothing counts that the client may have written: whatever bytes it
 //! writes into a header of its own, or into a name of its certificate, the header names the certificate that the proxy saw, or none.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hub_auth_filter::facade::peer::{ForwardedCertificate, LeafCertificate};
 
 use crate::cost::{Bound, bounded};
@@ -8,11 +10,13 @@ use crate::cost::{Bound, bounded};
 const HASH: &str = "9195bd8de4aea9e1632f4e493640327693ebde6a28ff229d7b6acfd7d6d29893";
 const SUBJECT: &str = r"CN=abc,OU=hub,O=Hub Operator\, Limited,C=AE";
 
+/// A certificate, from the seeds.
+const LEAF: &[u8] = include_bytes!("../../../fuzz/seeds/certificates/leaf");
+
 /// The value of a header, and then what a client writes.
 pub(crate) fn check(data: &[u8]) -> bool {
     check_client(data);
-    check_percent_encoding(data);
-    check_read(data)
+    check_whole(data) | check_read(data)
 }
 
 fn read(header: &[u8]) -> Option<ForwardedCertificate> {
@@ -57,16 +61,45 @@ fn check_client(text: &[u8]) {
     assert_eq!(read(&joined), None);
 }
 
-/// PEM that was percent-encoded is the same PEM.
-fn check_percent_encoding(text: &[u8]) {
-    let encoded: String = text.iter().map(|byte| format!("%{byte:02x}")).collect();
-    if encoded.len() > 48 * 1024 || text.len() > 16 * 1024 {
-        return;
+/// The formats that are the certificate itself: what reads a value, and what writes a certificate so.
+const WHOLE: [(Reader, Writer); 2] = [
+    (|text| LeafCertificate::from_byte_sequence(text).ok(), byte_sequence),
+    (|text| LeafCertificate::from_url_encoded_pem(text).ok(), url_encoded_pem),
+];
+
+type Reader = fn(&[u8]) -> Option<LeafCertificate>;
+type Writer = fn(&[u8]) -> Vec<u8>;
+
+/// RFC 9440 §2.2.
+fn byte_sequence(der: &[u8]) -> Vec<u8> {
+    format!(":{}:", STANDARD.encode(der)).into_bytes()
+}
+
+fn url_encoded_pem(der: &[u8]) -> Vec<u8> {
+    pem(der).bytes().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect()
+}
+
+fn pem(der: &[u8]) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der))
+}
+
+/// Whatever the DER is, each format has the same certificate of it; two in one header are none; and a client that may write a header of
+/// its own before that of the proxy cannot choose one. Whether the bytes are a value of some format themselves.
+fn check_whole(data: &[u8]) -> bool {
+    let expected = LeafCertificate::from_pem(pem(data).as_bytes()).ok();
+    let mut is_read = false;
+    for (read, write) in WHOLE {
+        let read = |text: &[u8]| bounded(Bound::TEXT, text.len(), || read(text));
+        let text = write(data);
+        assert_eq!(read(&text), expected);
+        let good = write(LEAF);
+        assert!(read(&good).is_some());
+        for two in
+            [[data, b",", &good].concat(), [&good, &b", "[..], data].concat(), [&text, &b","[..], &good].concat()]
+        {
+            assert_eq!(read(&two), None);
+        }
+        is_read |= read(data).is_some();
     }
-    let plain = bounded(Bound::TEXT, text.len(), || LeafCertificate::from_pem(text));
-    assert_eq!(
-        bounded(Bound::TEXT, encoded.len(), || LeafCertificate::from_url_encoded_pem(encoded.as_bytes())),
-        plain
-    );
-    let _ = bounded(Bound::TEXT, text.len(), || LeafCertificate::from_url_encoded_pem(text));
+    is_read
 }
