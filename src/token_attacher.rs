@@ -11,7 +11,7 @@ use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
 use crate::request_table::{Awaited, MAX_RELEASED};
-use crate::signing::{Need, PendingToken, Progress, RemoteError, SignedToken, SigningError, TokenIssuer};
+use crate::signing::{Need, PendingToken, Progress, RemoteError, SignedToken, SigningError, TokenIssuer, Unsigned};
 use crate::time::UnixTime;
 use crate::verdict::AttachedToken;
 
@@ -212,7 +212,7 @@ impl TokenAttacher {
         &mut self,
         now: UnixTime,
         id: RequestId,
-        result: Result<Progress, (SigningError, Correlation)>,
+        result: Result<Progress, Unsigned>,
         is_cancelled: bool,
     ) -> Attachment {
         match result {
@@ -226,7 +226,7 @@ impl TokenAttacher {
         }
     }
 
-    fn progressed(&self, now: UnixTime, result: Result<Progress, (SigningError, Correlation)>) -> Attachment {
+    fn progressed(&self, now: UnixTime, result: Result<Progress, Unsigned>) -> Attachment {
         match result {
             Ok(Progress::Signed(token)) => {
                 Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), &token)), signed(&token))
@@ -238,7 +238,10 @@ impl TokenAttacher {
                 let keys = Some(Awaited::new(&wait, now));
                 Attachment::Waits(AwaitedToken { pending, keys, is_cancelled: false }, wait.callout)
             }
-            Err((error, correlation)) => failed(error, correlation),
+            Err(unsigned) => {
+                let (error, correlation) = *unsigned;
+                failed(error, correlation)
+            }
         }
     }
 }

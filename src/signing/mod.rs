@@ -78,6 +78,9 @@ pub(crate) enum SigningError {
     TooManyPending,
 }
 
+/// Why there is no signature, and the ids of the request. Boxed, because there mostly is one.
+pub(crate) type Unsigned = Box<(SigningError, Correlation)>;
+
 /// The end of a callout to the remote signer.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -86,7 +89,7 @@ pub(crate) struct Finished {
     /// The same: what the signer warns of.
     pub warning: Option<String>,
     /// The token, another callout, or why there is neither, with the ids of the request.
-    pub result: Result<Progress, (SigningError, Correlation)>,
+    pub result: Result<Progress, Unsigned>,
 }
 
 /// The end of a fetch of the remote signer's public keys.
@@ -106,7 +109,7 @@ pub(crate) struct GoneOn {
     /// For the log: what is wrong with the signature that was there already.
     pub warning: Option<String>,
     /// As in [`Finished`].
-    pub result: Result<Progress, (SigningError, Correlation)>,
+    pub result: Result<Progress, Unsigned>,
 }
 
 impl TokenIssuer {
@@ -218,7 +221,7 @@ impl TokenIssuer {
         may_wait: bool,
     ) -> GoneOn {
         let Signer::Remote(remote) = &mut self.signer else {
-            return GoneOn { warning: None, result: Err((SigningError::Fault, pending.into_correlation())) };
+            return GoneOn { warning: None, result: Err(Box::new((SigningError::Fault, pending.into_correlation()))) };
         };
         let step = remote.go_on(now, request, pending, keys, may_wait);
         // What is wrong with the keys has been told.
@@ -286,7 +289,7 @@ fn what_failed(remote: &RemoteSigning, step: &RemoteStep) -> Option<String> {
     Some(format!("no signature from the remote signer: {}{more}", remote.explain(error)))
 }
 
-fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<Progress, (SigningError, Correlation)> {
+fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<Progress, Unsigned> {
     match step {
         RemoteStep::Signed { token, signature, correlation } => {
             let signer = remote.signer().name();
@@ -296,7 +299,7 @@ fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<
         RemoteStep::Failed { error, correlation } => {
             let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
             let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
-            Err((paused.unwrap_or(SigningError::Remote(error)), correlation))
+            Err(Box::new((paused.unwrap_or(SigningError::Remote(error)), correlation)))
         }
     }
 }

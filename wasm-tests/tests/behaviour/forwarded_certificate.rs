@@ -78,8 +78,11 @@ fn whoever_is_not_the_pinned_proxy_is_not_believed(host: Host) {
     assert_eq!(judge(&anybody, forwarded().peer(batch())), "admitted", "said aloud");
 }
 
-/// A proxy of each kind: how it is configured, and what it sends with a certificate that it verified.
-fn proxies() -> [(&'static str, Value, fn(&Identity) -> Vec<(&'static str, String)>); 5] {
+/// What a proxy sends with a certificate that it verified.
+type Sends = fn(&Identity) -> Vec<(&'static str, String)>;
+
+/// A proxy of each kind: how it is configured, and what it sends.
+fn proxies() -> [(&'static str, Value, Sends); 5] {
     fn escaped(identity: &Identity, plain: &[u8]) -> String {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || plain.contains(&byte);
         let octet = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

@@ -19,6 +19,7 @@ fn pki() -> &'static Pki {
 }
 
 /// Answers one request with these bytes and ends the connection: its URL.
+#[expect(clippy::disallowed_methods, reason = "the test is no module that a gateway loads")]
 fn serving(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address: SocketAddr = listener.local_addr().expect("an address");
