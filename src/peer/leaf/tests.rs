@@ -74,7 +74,8 @@ fn with_attribute(oid: &[u8]) -> String {
     let attribute = element(0x30, &[element(6, oid), element(0x0c, b"a")].concat());
     let (serial, nothing) = (element(2, &[1]), element(0x30, b""));
     let subject = element(0x30, &element(0x31, &attribute));
-    let parts = [&serial, &nothing, &nothing, &nothing, &subject, &nothing].map(Vec::as_slice);
+    let validity = element(0x30, &[element(0x17, b"200101000000Z"), element(0x17, b"490101000000Z")].concat());
+    let parts = [&serial, &nothing, &nothing, &validity, &subject, &nothing].map(Vec::as_slice);
     let signed = element(0x30, &parts.concat());
     pem("CERTIFICATE", &element(0x30, &[signed, nothing, element(3, &[0])].concat()))
 }
