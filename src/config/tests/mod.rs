@@ -3,6 +3,7 @@
 mod api_key;
 mod check;
 mod client_credentials;
+mod documentation;
 mod forwarded_header;
 mod gateway;
 mod health_checks;
@@ -10,7 +11,6 @@ mod inbound;
 mod jwt_auth;
 mod outbound;
 mod peer;
-mod readme;
 mod remote_signer;
 mod response_token;
 mod service_initiation;

@@ -119,6 +119,9 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 fn what_the_documents_name_exists() {
     for name in [
         "README.md",
+        "CONTRIBUTING.md",
+        "docs/configuration.md",
+        "docs/limits.md",
         "docs/architecture.md",
         "docs/decisions.md",
         "docs/gateways.md",
@@ -164,6 +167,18 @@ fn each_test_that_the_threat_model_names_exists() {
     assert!(named.len() > 60, "{}", named.len());
     let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Who comes here first reads one screen, and is sent on.
+#[test]
+fn the_front_page_is_short_and_names_every_other_page() {
+    let front = fs::read_to_string(Path::new(ROOT).join("README.md")).expect("the front page");
+    assert!(front.len() <= 9_000, "{} bytes", front.len());
+    for entry in fs::read_dir(Path::new(ROOT).join("docs")).expect("a directory") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_str().expect("UTF-8");
+        assert!(front.contains(&format!("(docs/{name})")), "{name}");
+    }
 }
 
 #[test]

@@ -78,8 +78,15 @@ fn what_they_link_to_is_there() {
     for guide in guides.into_iter().chain([
         "terminators/README.md",
         "../README.md",
-        "../docs/gateways.md",
+        "../CONTRIBUTING.md",
+        "../SECURITY.md",
+        "../docs/configuration.md",
         "../docs/decisions.md",
+        "../docs/demo.md",
+        "../docs/gateways.md",
+        "../docs/limits.md",
+        "../docs/operations.md",
+        "../docs/threat-model.md",
         "../operations/crl/README.md",
     ]) {
         let content = text(guide);

@@ -1,4 +1,4 @@
-//! What the README says of the configuration is true: its examples are accepted, and it names every key.
+//! What README and reference say of the configuration is true: their examples are accepted, and every key is named.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use super::totality::samples;
 use super::{Config, changed, environment, least, least_outbound, removed};
 use crate::gateway::kinds::GatewayKind;
 
-const README: &str = include_str!("../../../README.md");
+const TEXT: &str = concat!(include_str!("../../../README.md"), "\n", include_str!("../../../docs/configuration.md"));
 
 /// The JSON blocks.
 fn blocks() -> impl Iterator<Item = &'static str> {
-    README.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap())
+    TEXT.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap())
 }
 
 /// The JSON examples. One that is not a whole configuration stands in its place in the least one.
@@ -39,7 +39,7 @@ fn examples() -> Vec<Value> {
 /// Every word that stands in an example or as `code`.
 fn words() -> BTreeSet<&'static str> {
     // Between backticks is every second part, once the blocks are out of the way.
-    let text = README.split("```").step_by(2);
+    let text = TEXT.split("```").step_by(2);
     let code = text.flat_map(|text| text.split('`').skip(1).step_by(2));
     let word = |text: &'static str| text.split(|character: char| !character.is_alphanumeric() && character != '_');
     code.chain(blocks()).flat_map(word).collect()
