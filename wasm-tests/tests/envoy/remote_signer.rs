@@ -142,9 +142,9 @@ async fn without_its_public_key_the_signer_is_asked_for_it() {
     let log = scene.stage.envoy.log();
     assert_eq!(log.matches("; fetching its public keys").count(), 1, "{log}");
     assert_eq!(log.matches("fetched 2 public keys of the remote signer").count(), 1, "{log}");
-    scene.stage.hub.calls().iter().for_each(|call| {
+    for call in scene.stage.hub.calls() {
         call.accepted();
-    });
+    }
 }
 
 #[tokio::test]

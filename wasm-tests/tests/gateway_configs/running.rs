@@ -5,8 +5,8 @@ use hub_auth_filter::facade::gateway::GatewayKind::{self, Apisix, Kong};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use wasm_tests::host::{
-    Answer, Builder, Exchange, Gateway, Level, LocalReply, Module, Outcome, Peer, Profile, Request, SharedStore,
-    Upstream,
+    Answer, Builder, Exchange, Gateway, Headers, Level, LocalReply, Module, Outcome, Peer, Profile, Request,
+    SharedStore, Upstream,
 };
 use wasm_tests::stage::pki::{
     BANK_ORGANISATION, BANK_UNIT, CONSENT_MANAGER_NAME, KEYSTORE_NAME, LISTENER_NAME, OPENBAO_NAME, Party, Pki,
@@ -165,24 +165,34 @@ fn the_example_of_a_remote_signer_asks_it_over_tls_and_nothing_leaves_without_it
     for kind in loading() {
         let examples = combined(kind, "outbound.md", "outbound");
         let signer = examples.iter().find(|whole| whole["outbound"]["remote_signer"].is_object()).expect("an example");
-        let gateway = start(kind, signer);
         let name = format!("{OPENBAO_NAME}:8200");
-        gateway.upstream(&name, Upstream::down());
-        let Outcome::Replied(reply) = send(&gateway, to_the_hub()).outcome() else { panic!("{kind:?}: not refused") };
-        let asked = gateway.callouts();
-        if kind == Kong {
-            // As its guide says: no second try, and the reason phrase in place of a body.
-            assert_eq!((reply.status, reply.details.as_str()), (503, "GenericRecoverableError"));
-            assert_eq!((reply.body.len(), asked.len()), (0, 1));
-            assert!(text("kong/README.md").contains("`HTTP/1.1 503 GenericRecoverableError`"));
-        } else {
-            assert_eq!((reply.status, code(&reply.body)), (503, json!("GenericRecoverableError")));
-            assert_eq!(asked.len(), 2);
-        }
-        for callout in asked {
-            assert_eq!(callout.upstream, name, "{kind:?}");
-            assert_eq!(callout.headers.text(":scheme").as_deref(), Some("https"), "{kind:?}");
-            assert_eq!(callout.headers.text(":path").as_deref(), Some("/v1/transit/sign/sig4/sha2-256"), "{kind:?}");
+        let (keys, sign) = ("/v1/transit/keys/sig4", "/v1/transit/sign/sig4/sha2-256");
+        let told = json!({"data": {"keys": {"1": {"public_key": Pki::shared().bank.signing.public_pem()}}}});
+        let silent = Upstream::new().route(keys, Answer::ok(told.to_string())).otherwise(Answer::refused());
+        for (server, paths, has_body) in [
+            (Upstream::down(), vec![keys, keys], true),
+            // As Kong's guide says: no second try, and the reason phrase in place of a body.
+            (silent, if kind == Kong { vec![keys, sign] } else { vec![keys, sign, sign] }, kind != Kong),
+        ] {
+            let gateway = start(kind, signer);
+            gateway.upstream(&name, server);
+            let Outcome::Replied(reply) = send(&gateway, to_the_hub()).outcome() else {
+                panic!("{kind:?}: not refused")
+            };
+            assert_eq!((reply.status, reply.body.is_empty()), (503, !has_body), "{kind:?}");
+            if has_body {
+                assert_eq!(code(&reply.body), json!("GenericRecoverableError"));
+            } else {
+                assert_eq!(reply.details, "GenericRecoverableError");
+                assert!(text("kong/README.md").contains("`HTTP/1.1 503 GenericRecoverableError`"));
+            }
+            let asked = gateway.callouts();
+            let path = |headers: &Headers| headers.text(":path").unwrap_or_default().into_owned();
+            assert_eq!(asked.iter().map(|callout| path(&callout.headers)).collect::<Vec<_>>(), paths, "{kind:?}");
+            for callout in asked {
+                assert_eq!(callout.upstream, name, "{kind:?}");
+                assert_eq!(callout.headers.text(":scheme").as_deref(), Some("https"), "{kind:?}");
+            }
         }
     }
 }
