@@ -105,9 +105,11 @@ pub(super) trait Adapter: Debug {
 /// When an answer is given: some gateways can take only a part of it then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Occasion {
-    /// To a request, at any time but the next one.
+    /// To a request, at any time but the next ones.
     Request,
-    /// To a request, in the callback of a callout that had a body and ended without one in its answer.
+    /// To a request, in the callback of its callout.
+    Answered,
+    /// The same, of a callout that ended without a body in its answer, where it had one itself or was not the first of its request.
     Unanswered,
     /// In the place of a response that has this many headers, as the host says.
     Response {

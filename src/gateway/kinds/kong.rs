@@ -76,6 +76,14 @@ mod adapter {
         abi::property(&["ngx", name].join("\0"))
     }
 
+    /// The same reply, and the end of the client's connection. What the client still sends of a body would be read as its next
+    /// requests: the host forgets after a callout that it has yet to be thrown away.
+    fn last_of_its_connection(reply: &Reply) -> Reply {
+        let mut last = reply.clone();
+        last.headers.push(("connection", "close".to_owned()));
+        last
+    }
+
     /// All headers of the response, unless there are too many: see [`MAX_HEADERS`].
     fn response_headers(announced: usize) -> Option<Vec<u8>> {
         if announced > MAX_HEADERS { None } else { abi::headers(Headers::Response) }
@@ -135,9 +143,12 @@ mod adapter {
         fn answer(&self, reply: &Reply, details: &str, occasion: Occasion) -> Result<(), HostError> {
             match occasion {
                 Occasion::Request => send_whole(reply, details),
+                Occasion::Answered => send_whole(&last_of_its_connection(reply), details),
                 // The body of an answer would lie in a buffer that the host is about to empty, and the client would get
                 // nothing.
-                Occasion::Unanswered => send_whole(&Reply { body: String::new(), ..reply.clone() }, details),
+                Occasion::Unanswered => {
+                    send_whole(&Reply { body: String::new(), ..last_of_its_connection(reply) }, details)
+                }
                 Occasion::Response { headers } => self.replace_response(reply, headers),
             }
         }

@@ -55,7 +55,7 @@ impl Gate {
     /// The verdict on what cannot be decided on, or not carried out.
     pub(super) fn fault(&mut self, id: RequestId, occasion: Occasion, correlation: Correlation) -> Verdict {
         match occasion {
-            Occasion::Request | Occasion::Unanswered => {
+            Occasion::Request | Occasion::Answered | Occasion::Unanswered => {
                 let rejection = self.direction.on_fault(id, RejectReason::Internal, correlation);
                 Verdict::Request(RequestVerdict::Reject(rejection))
             }
@@ -119,7 +119,7 @@ impl Gate {
 /// Lets something go on that was held.
 pub(super) fn resume(occasion: Occasion) -> Result<(), HostError> {
     abi::continue_stream(match occasion {
-        Occasion::Request | Occasion::Unanswered => Stream::Request,
+        Occasion::Request | Occasion::Answered | Occasion::Unanswered => Stream::Request,
         Occasion::Response { .. } => Stream::Response,
     })
 }

@@ -18,9 +18,17 @@ use crate::gateway::adapter::{Guard, Occasion};
 #[derive(Debug)]
 pub(super) struct RequestCallouts {
     /// By the token that the host gave each, with the request that it belongs to.
-    dispatched: LiteMap<u32, (RequestId, DispatchedCallout)>,
+    dispatched: LiteMap<u32, (RequestId, Dispatched)>,
     /// What the requests need to go on that have waited for a callout.
     guards: LiteMap<RequestId, Guard>,
+}
+
+/// A callout that is under way.
+#[derive(Debug)]
+struct Dispatched {
+    callout: DispatchedCallout,
+    /// Whether its request has made another one before.
+    is_later: bool,
 }
 
 impl RequestCallouts {
@@ -41,7 +49,9 @@ impl RequestCallouts {
             let sent = self.guard(gate, own).and_then(|()| callouts::send(&callout.request, gate.adapter));
             if let Ok(token) = sent {
                 self.dispatched.retain(|_, (request, _)| *request != own);
-                self.dispatched.insert(token, (own, DispatchedCallout::of(&callout)));
+                let is_later = occasion != Occasion::Request;
+                let callout = DispatchedCallout::of(&callout);
+                self.dispatched.insert(token, (own, Dispatched { callout, is_later }));
                 return None;
             }
             let Some(now) = abi::now() else { break };
@@ -96,7 +106,7 @@ impl Driver for RequestCallouts {
     }
 
     fn call_response(&mut self, gate: &mut Gate, token: u32, body_size: usize) {
-        let Some((own, callout)) = self.dispatched.remove(&token) else {
+        let Some((own, Dispatched { callout, is_later })) = self.dispatched.remove(&token) else {
             // Some request goes upstream when this returns, and nothing is known of it.
             gate::refuse_unknown_after_callout(body_size);
             return;
@@ -104,7 +114,8 @@ impl Driver for RequestCallouts {
         let DispatchedCallout { id, subject, upstream, has_body } = callout;
         let answer = facts::of_answer(body_size);
         callouts::note_answer(&upstream, &answer, gate.adapter);
-        let occasion = if has_body && !answer.has_body() { Occasion::Unanswered } else { Occasion::Request };
+        let is_unanswered = (has_body || is_later) && !answer.has_body();
+        let occasion = if is_unanswered { Occasion::Unanswered } else { Occasion::Answered };
         let verdict = match abi::now() {
             Some(now) => {
                 let outcome = gate.direction.on_answer(now, id, &subject, &answer);

@@ -9,7 +9,7 @@ use crate::host::guest::Guest;
 use crate::host::headers::Headers;
 use crate::host::profile::{Dispatch, Owner, Reply, ReplyInResponse, SecondReply, Tokens};
 use crate::host::status::{Answered, Refusal, Refused, Status};
-use crate::host::vm_state::{Action, LocalReply};
+use crate::host::vm_state::{Action, LocalReply, Stream};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -211,6 +211,13 @@ fn send_local_response(guest: &mut Guest<'_>, args: &Args) -> Answered {
         headers = take_reply_headers(&mut state.actions, context, headers);
     }
     let details = String::from_utf8_lossy(&details).split_whitespace().collect::<Vec<_>>().join("_");
+    let leaves_open = state.during == "proxy_on_http_call_response" && headers.get("connection") != Some(b"close");
+    let has_body =
+        |stream: &mut Stream| stream.request.headers.get("content-length").is_some_and(|length| length != b"0");
+    if profile.forgets_unread_bodies && leaves_open && state.stream().is_some_and(has_body) {
+        let why = "what the client still sends of the body is read as its next requests";
+        return Err(Refused::Crash(why.to_owned()).into());
+    }
     let is_lost = state.callout_buffers_in_use && !body.is_empty();
     let reply = LocalReply { status: u16::try_from(status).unwrap_or(0), headers, body, details };
     if let Some(stream) = state.stream() {

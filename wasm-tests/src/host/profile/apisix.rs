@@ -141,6 +141,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::HeadersOnly,
             callout_before_reply: true,
             reuses_callout_buffers: false,
+            forgets_unread_bodies: false,
             rewriting_kills: false,
             keeps_connections: true,
             repeats_resets: false,

@@ -94,6 +94,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::Replaces,
             callout_before_reply: false,
             reuses_callout_buffers: false,
+            forgets_unread_bodies: false,
             rewriting_kills: false,
             keeps_connections: false,
             repeats_resets: true,

@@ -31,7 +31,8 @@
 //! | local replies | `a_reply_gains_a_line_feed_…`, `a_second_reply_traps` |
 //! | replies in the response | `from_response_headers_only_…`, `the_details_of_a_reply_in_the_response_…`, `a_reply_in_the_response_keeps_the_length_…`, `only_the_first_part_…`, `a_reply_in_the_response_takes_the_end_away_…` |
 //! | bodies of responses | `each_part_of_a_body_is_shown_…`, `rewriting_the_body_of_a_response_…` |
-//! | buffers of a callout's body | `after_an_unanswered_callout_with_a_body_…` |
+//! | buffers of a callout's body | `after_an_unanswered_callout_with_a_body_…`, `after_a_second_unanswered_callout_…` |
+//! | bodies that are not read | `after_a_callout_a_reply_that_leaves_the_connection_open_…` |
 //! | clients that hang up, answers that cannot be read | `a_client_that_hangs_up_…`, `answers_of_other_forms_…` |
 //! | a response header that is there twice | `replacing_a_repeated_response_header_removes_it` |
 //! | buffered proxying | `buffered_proxying_skips_the_request_phase_…` |
@@ -191,6 +192,7 @@ impl Profile {
             reply_in_response: ReplyInResponse::StatusAndFirstPart,
             callout_before_reply: false,
             reuses_callout_buffers: true,
+            forgets_unread_bodies: true,
             rewriting_kills: true,
             keeps_connections: false,
             repeats_resets: false,

@@ -17,7 +17,7 @@
 //! | whose callback it is, and whether it outlives the request | [`Profile::owner`] |
 //! | exports that must exist | [`Profile::unchecked_exports`] |
 //! | responses as bytes | [`Profile::writes_http`] |
-//! | what a callout leaves behind | [`Profile::reuses_callout_buffers`] |
+//! | what a callout leaves behind | [`Profile::reuses_callout_buffers`], [`Profile::forgets_unread_bodies`] |
 //! | clients that hang up | [`Profile::notices_hang_ups_late`] |
 //! | answers of other forms | [`Profile::reads_callouts_badly`] |
 //! | a request that goes upstream by itself after a callback | [`Profile::after_callback`], [`Profile::after_call`] |
@@ -99,9 +99,13 @@ pub struct Profile {
     pub reply_in_response: ReplyInResponse,
     /// Whether a callout that is in flight swallows a local reply.
     pub callout_before_reply: bool,
-    /// Whether the buffers of a callout's body are in use after an answer without a body: in its callback another callout
-    /// with a body has the worker spin for ever, and a reply with a body is lost with its connection.
+    /// Whether the buffers of a callout's body, and of those before it in the same request, are in use after an answer without a
+    /// body: in its callback another callout with a body has the worker spin for ever, and a reply with a body is lost with its
+    /// connection.
     pub reuses_callout_buffers: bool,
+    /// Whether what the client still sends of a body is read as its next requests, and kills the worker at some time, after a reply in
+    /// the callback of a callout that leaves the connection open.
+    pub forgets_unread_bodies: bool,
     /// Whether rewriting the body of a response frees what is not the module's, and kills the worker at some time.
     pub rewriting_kills: bool,
     /// Whether a callout in the callback of another one goes over the connection of that one, even if the server is about to close

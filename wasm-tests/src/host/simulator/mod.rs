@@ -149,10 +149,12 @@ impl Simulator {
             callout.outcome = outcome.clone();
         }
         let Some(worker) = self.receiver(callout) else { return };
-        let ((vm, context), token, has_body, dead_connection) = {
-            let callout = &self.gateway.borrow().callouts[callout];
+        let ((vm, context), token, fills_buffers, dead_connection) = {
+            let callouts = &self.gateway.borrow().callouts;
+            let (earlier, callout) = (&callouts[..callout], &callouts[callout]);
             let dead_connection = callout.leaves_dead_connection.then(|| callout.upstream.clone());
-            (callout.owner, callout.token, !callout.body.is_empty(), dead_connection)
+            let is_later = earlier.iter().any(|other| other.owner == callout.owner);
+            (callout.owner, callout.token, is_later || !callout.body.is_empty(), dead_connection)
         };
         let (response, readable) = self.shown(&outcome);
         let profile = self.gateway.borrow().profile.clone();
@@ -179,7 +181,7 @@ impl Simulator {
             };
             state.callout_body_readable = readable;
             state.dead_connection = dead_connection;
-            state.callout_buffers_in_use = profile.reuses_callout_buffers && has_body && body == 0;
+            state.callout_buffers_in_use = profile.reuses_callout_buffers && fills_buffers && body == 0;
             let root = state.stream_of(context).map(|stream| stream.root);
             if profile.owner == Owner::DispatcherAsRoot { root.unwrap_or(context) } else { context }
         });

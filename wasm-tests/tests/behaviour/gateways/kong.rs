@@ -240,6 +240,24 @@ fn a_refusal_after_an_unanswered_introspection_has_no_body() {
     }
 }
 
+/// What the client still sends of a body would be read as its next requests.
+#[test]
+fn a_refusal_after_a_callout_ends_the_connection_and_one_at_once_does_not() {
+    let post = |request: Request| request.header("content-length", "40000");
+    for (keystore, status) in [(Upstream::down(), 503), (slow(), 401)] {
+        let gateway = KONG.with(&jwt_auth()).upstream(KEYSTORE, keystore).start(Module::release()).unwrap();
+        let unknown = if status == 503 { right(&gateway) } else { with_unknown_kid(&gateway) };
+        let exchange = gateway.worker(0).send(post(unknown));
+        gateway.settle();
+        let reply = exchange.reply().unwrap_or_else(|| panic!("{:?}", exchange.outcome()));
+        assert_eq!((reply.status, reply.headers.text("connection").as_deref()), (status, Some("close")));
+        let exchange = gateway.worker(0).send(post(with("no token at all")));
+        gateway.settle();
+        let reply = exchange.reply().unwrap_or_else(|| panic!("{:?}", exchange.outcome()));
+        assert_eq!((reply.status, reply.headers.has("connection")), (401, false));
+    }
+}
+
 #[test]
 fn the_answer_to_an_admitted_request_is_left_alone() {
     let gateway = KONG.with(&jwt_auth()).upstream(KEYSTORE, slow()).start(Module::release()).unwrap();

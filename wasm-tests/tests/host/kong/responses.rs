@@ -186,6 +186,52 @@ fn after_an_unanswered_callout_with_a_body_a_reply_with_one_is_lost_and_one_with
     }
 }
 
+/// Also where it has no body itself.
+#[test]
+fn after_a_second_unanswered_callout_a_reply_with_a_body_is_lost_and_after_the_first_it_is_not() {
+    let asks = |answered: &str| {
+        let call = r#"(drop (call $http_call {"signer"} {map:":method=GET,:path=/,:authority=s,:scheme=http"} {""}
+            (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 32)))"#;
+        format!(
+            r#"(global $asked (mut i32) (i32.const 0))
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {call} (i32.const 1))
+            (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+                (if (i32.eqz (global.get $asked))
+                    (then (global.set $asked (i32.const 1)) {answered})
+                    (else (call $reject (i32.const 503) {{"later"}}))))"#,
+            answered = if answered == "again" { call } else { r#"(call $reject (i32.const 503) {"first"})"# },
+        )
+    };
+    let start = |text: &str| {
+        let signer = Upstream::new().otherwise(Answer::reset());
+        kong().expect_crashes().upstream("signer", signer).start(&super::fixture(text)).unwrap()
+    };
+    let gateway = start(&asks("again"));
+    let exchange = gateway.send(Request::get("/"));
+    gateway.settle();
+    assert_eq!(exchange.outcome(), Outcome::Failed(Cut::Reset));
+    let gateway = start(&asks("no more"));
+    let exchange = gateway.send(Request::get("/"));
+    gateway.settle();
+    assert!(exchange.reply().unwrap().body.starts_with(b"first"));
+}
+
+#[test]
+fn after_a_callout_a_reply_that_leaves_the_connection_open_has_a_body_read_as_requests() {
+    let post = || Request::new("POST", "/").header("content-length", "40000");
+    let closes = r#"(drop (call $reply (i32.const 503) {""} (i32.const 0) (i32.const 0) {map:"connection=close"} (i32.const -1)))"#;
+    for (text, request, crashes) in [
+        (r#"(call $reject (i32.const 503) {"later"})"#, post(), 1),
+        (r#"(call $reject (i32.const 503) {"later"})"#, Request::get("/"), 0),
+        (closes, post(), 0),
+    ] {
+        let gateway = asked(text, Answer::ok("x"));
+        gateway.send(request);
+        gateway.settle();
+        assert_eq!(gateway.crashes().len(), crashes, "{text}: {:?}", gateway.crashes());
+    }
+}
+
 #[test]
 fn a_client_that_hangs_up_is_noticed_once_the_callout_has_ended() {
     let gateway = running(&format!(
