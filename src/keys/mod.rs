@@ -197,7 +197,10 @@ impl KeyCache {
         let result = match keys {
             Ok(keys) => {
                 let count = keys.len();
-                self.shared.publish(now, url, &keys);
+                // What is older than what is known here must not come to others as the newest, nor back from them.
+                if !ended.is_outdated() {
+                    self.shared.publish(now, url, &keys);
+                }
                 if self.owner == CalloutOwner::Plugin {
                     self.shared.release(url, None);
                 }

@@ -35,6 +35,7 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
+use crate::capabilities::{CalloutOwner, DataSharing};
 use crate::gateway::kinds::GatewayKind;
 
 use play::Play;
@@ -87,11 +88,14 @@ fn every_history(setup: Setup, steps: impl Strategy<Value = Step>, is_calm: bool
 impl Setup {
     /// Whether this gateway can do it.
     fn is_for(self, kind: GatewayKind) -> bool {
-        match kind {
-            GatewayKind::Envoy => true,
-            // Nothing differs there in what is signed at once, which takes its time.
-            GatewayKind::Kong => self != Self::Local,
-            GatewayKind::Apisix => !matches!(self, Self::Once | Self::OnceCrowded | Self::ResponseToken),
+        let capabilities = kind.capabilities(None, false);
+        let shares = !matches!(capabilities.data_sharing, DataSharing::Never { .. });
+        match self {
+            Self::Once | Self::OnceCrowded => shares,
+            Self::ResponseToken => capabilities.holds_responses,
+            // What is signed at once takes its time, and differs by shared data alone.
+            Self::Local => !shares || capabilities.callout_owner == CalloutOwner::Plugin,
+            _ => true,
         }
     }
 }

@@ -392,6 +392,21 @@ fn an_answer_to_an_earlier_fetch_does_not_replace_that_to_a_later_one() {
     }
 }
 
+/// Nobody could tell that it is the older one: what is shared counts from when it came.
+#[test]
+fn an_answer_to_an_earlier_fetch_is_not_shared_either() {
+    for revoked in [&["a"][..], &["a", "b"], &["a", "c"]] {
+        let memory = SharedMemory::default();
+        let (mut first, mut second) = (beside(&memory), beside(&memory));
+        let started = fetches(&mut first, 2, 0, "b");
+        first.finish(1, started[1], Ok(keys(&["b"]))).unwrap();
+        first.finish(2, started[0], Ok(keys(revoked))).unwrap();
+        assert_eq!(second.says(3, "b"), "key", "{revoked:?}");
+        assert_eq!(second.says(3, "a"), "fetch", "what was revoked is gone for the other worker, {revoked:?}");
+        assert_eq!(first.says(3, "a"), "fetch", "and does not come back to this one, {revoked:?}");
+    }
+}
+
 #[test]
 fn an_unusable_answer_does_not_replace_valid_keys() {
     let mut bench = alone_with_keys();
