@@ -126,6 +126,14 @@ pub(super) fn send_whole(reply: &Reply, details: &str) -> Result<(), HostError> 
         .or_else(|HostError| abi::send_local_response(reply.status, details, &[], &reply.body))
 }
 
+/// The same reply, and the end of the client's connection. What the client still sends of a body would be read as its next
+/// requests where the host forgets, after a callout, that it has yet to be thrown away.
+pub(super) fn last_of_its_connection(reply: &Reply) -> Reply {
+    let mut last = reply.clone();
+    last.headers.push(("connection", "close".to_owned()));
+    last
+}
+
 /// The values of a header in a header map as the host hands it over, by its lower-case name.
 pub(super) fn values(map: &[u8], name: &str) -> Vec<Vec<u8>> {
     let fields = header_map::decode(map).into_iter().flatten();

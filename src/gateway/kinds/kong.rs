@@ -29,7 +29,7 @@ pub(super) const KONG: Description = Description {
 #[cfg(all(target_family = "wasm", feature = "gateway"))]
 mod adapter {
     use crate::gateway::abi::{self, Headers, HostError};
-    use crate::gateway::adapter::{Adapter, Guard, Occasion, send_whole, values};
+    use crate::gateway::adapter::{Adapter, Guard, Occasion, last_of_its_connection, send_whole, values};
     use crate::gateway::kinds::nginx;
     use crate::header_map;
     use crate::peer::PeerFacts;
@@ -74,14 +74,6 @@ mod adapter {
     /// The value of an nginx variable.
     fn variable(name: &str) -> Option<Vec<u8>> {
         abi::property(&["ngx", name].join("\0"))
-    }
-
-    /// The same reply, and the end of the client's connection. What the client still sends of a body would be read as its next
-    /// requests: the host forgets after a callout that it has yet to be thrown away.
-    fn last_of_its_connection(reply: &Reply) -> Reply {
-        let mut last = reply.clone();
-        last.headers.push(("connection", "close".to_owned()));
-        last
     }
 
     /// All headers of the response, unless there are too many: see [`MAX_HEADERS`].

@@ -134,12 +134,12 @@ pub(super) fn refuse_unknown() {
     send(Rejection::bare(RejectReason::Internal));
 }
 
-/// The same in the callback of a callout whose answer has this many bytes: see [`Occasion::Unanswered`], which every gateway
-/// takes.
+/// The same in the callback of a callout whose answer has this many bytes: see [`Occasion::Answered`] and [`Occasion::Unanswered`]. What
+/// one of the gateways needs then, every gateway takes.
 pub(super) fn refuse_unknown_after_callout(body_size: usize) {
     reject(Rejection::bare(RejectReason::Internal), |reply, details| {
         let body = if body_size == 0 { String::new() } else { reply.body.clone() };
-        adapter::send_whole(&Reply { body, ..reply.clone() }, details)
+        adapter::send_whole(&Reply { body, ..adapter::last_of_its_connection(reply) }, details)
     });
 }
 

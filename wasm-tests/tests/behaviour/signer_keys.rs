@@ -161,7 +161,15 @@ fn nothing_leaves_that_does_not_verify(host: Host) {
         let exchange = gateway.worker(0).send(call());
         gateway.advance(seconds(15));
         assert!(exchange.upstream().is_none(), "{what}");
-        let refusal = outcome(&exchange);
+        let refusal = match exchange.reply() {
+            // Where nobody answered a second callout, the host would lose a body.
+            Some(reply) if reply.body.is_empty() => {
+                assert!(!host.repeats_unanswered_callouts, "{what}");
+                assert!([500, 503].contains(&reply.status), "{what}");
+                reply.details
+            }
+            _ => outcome(&exchange),
+        };
         assert!(["GenericError", "GenericRecoverableError"].contains(&refusal.as_str()), "{what}: {refusal}");
         assert!(trail(&gateway).is_empty(), "{what}: no signature, no line");
         assert!(
