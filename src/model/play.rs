@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::callout::Callout;
-use crate::capabilities::{CalloutOwner, Capabilities};
+use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
 use crate::effects::{CalloutOutcome, Effects, TickOutcome};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::{ConfiguredHeaders, NonceInput, RequestFacts, RequestId, ResponseFacts};
@@ -117,9 +117,12 @@ impl Play {
     fn new(kind: GatewayKind, setup: Setup, is_calm: bool) -> Self {
         let data = Flaky::default();
         // One of them has no shared data, whatever is configured.
-        let shares = kind != GatewayKind::Apisix;
+        let shares = !matches!(kind.data_sharing(), DataSharing::Never { .. });
         let shared = shares.then(|| Rc::new(data.clone()) as Rc<dyn SharedData>);
-        let capabilities = kind.capabilities(shared, kind == GatewayKind::Envoy);
+        let capabilities = kind.capabilities(shared, true);
+        // A timer that can wake nobody is of no use.
+        let has_timer = capabilities.callout_owner == CalloutOwner::Plugin;
+        let capabilities = Capabilities { has_timer, ..capabilities };
         let workers = (0..WORKERS).map(|_| setup.start(&capabilities)).collect();
         let reference = Reference::new(shares, setup.once());
         let wall = START * SECOND;

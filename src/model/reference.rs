@@ -162,12 +162,14 @@ impl Reference {
         // What the worker has certainly learned last: nothing older may come back.
         let learned =
             |word: &&Word<Contents>| word.worker == worker && word.what.has_keys() && word.set_backs == self.set_backs;
-        let learned = self.sets.iter().filter(learned).max_by_key(|word| word.callout).map_or(0, |word| word.at);
+        let learned = self.sets.iter().filter(learned).max_by_key(|word| word.callout);
+        let (first, at) = learned.map_or((0, 0), |word| (word.callout, word.at));
         let is_known = |word: &Word<Contents>| {
             (self.shares || word.worker == worker)
                 && word.at <= now + MOMENT
                 && now < word.at + KEYS_LAST
-                && word.at >= learned
+                && word.at >= at
+                && (word.worker != worker || word.callout >= first)
                 && word.what.names(kid) == Some(key)
         };
         demand(self.sets.iter().any(is_known), "nobody has published its key in the last ten minutes")
