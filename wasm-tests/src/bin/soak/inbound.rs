@@ -121,7 +121,7 @@ impl Side for Inbound {
     }
 
     fn shot(&self, number: u64, dice: &mut Dice) -> Option<Shot> {
-        let is_good = number % 3 != 0;
+        let is_good = !number.is_multiple_of(3);
         if self.is_by_keys() && !is_good {
             return Some(attacks::on_jwt_auth(dice));
         }
