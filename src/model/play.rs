@@ -30,6 +30,9 @@ const REST: u64 = 900 * SECOND;
 /// How long a request may wait while its worker ticks: two callouts with the time for reports, and another worker's before.
 const PATIENCE: u64 = 45 * SECOND;
 
+/// How shared data are while all is well: other workers write, too, and that is no fault.
+const BUSY: Fault = Fault::Conflicts;
+
 /// What a rule says when it is broken.
 pub(super) type Ruling = Result<(), String>;
 
@@ -116,6 +119,9 @@ impl Play {
 
     fn new(kind: GatewayKind, setup: Setup, is_calm: bool) -> Self {
         let data = Flaky::default();
+        if is_calm {
+            data.set_fault(BUSY);
+        }
         // One of them has no shared data, whatever is configured.
         let shares = !matches!(kind.data_sharing(), DataSharing::Never { .. });
         let shared = shares.then(|| Rc::new(data.clone()) as Rc<dyn SharedData>);
@@ -495,7 +501,7 @@ impl Play {
     /// Everything is well again, and some time passes: nothing waits then, and whatever is right is let in, once.
     fn end(&mut self) -> Ruling {
         self.is_calm = false;
-        self.data.set_fault(Fault::None);
+        self.data.set_fault(BUSY);
         self.takes_callouts = true;
         self.contents = Contents::Both;
         if !self.setup.is_inbound() || self.setup == Setup::Introspection {
