@@ -74,6 +74,9 @@ pub(crate) async fn by_introspection() -> Inbound {
     let revoked = server.token(&grant).await;
     server.revoke(&revoked).await;
     let elsewhere = server.token_for(&stage.pki.arabic_hub.transport, &grant).await;
+    let expired = server.token(&grant.clone().lifetime(1)).await;
+    // Before that it is a right one.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let wrong = vec![
         ("a revoked token", Caller::Hub, revoked),
         ("a token that is bound to another Hub", Caller::Hub, elsewhere),
@@ -81,7 +84,7 @@ pub(crate) async fn by_introspection() -> Inbound {
         ("the Hub's token by a third party", Caller::Tpp, right[0].clone()),
         ("a token without the scope", Caller::Hub, server.token(&grant.clone().scope("payments")).await),
         ("a token for another bank", Caller::Hub, server.token(&grant.clone().audience("https://other.example")).await),
-        ("an expired token", Caller::Hub, server.token(&grant.clone().lifetime(1)).await),
+        ("an expired token", Caller::Hub, expired),
         ("an unbound token", Caller::Hub, server.token(&grant.clone().unbound()).await),
         ("a token that nobody knows", Caller::Hub, "unheard-of".to_owned()),
         ("an odd token", Caller::Hub, format!("{}=", "x".repeat(6000))),
