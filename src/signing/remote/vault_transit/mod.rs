@@ -105,7 +105,8 @@ impl RemoteSigner for VaultTransit {
         }
     }
 
-    /// The version that is configured, or the newest and those shortly before it. One that is no key for `PS256` does not count, unless it is the one that signs.
+    /// The version that is configured, or the newest and those shortly before it. One that is no key for `PS256` does not count,
+    /// unless it is the one that signs.
     fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str> {
         let Ok(Value::Object(members)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
         let Some(Value::Object(data)) = members.member("data") else { return Err(NO_KEYS) };
