@@ -1,0 +1,82 @@
+//! What the tool is told on the command line.
+
+mod api_key;
+mod check;
+mod explain;
+mod jwks;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use hub_auth_filter::facade::gateway::GatewayKind;
+
+pub(crate) use api_key::{ApiKey, NewApiKey};
+pub(crate) use check::Check;
+pub(crate) use explain::Explain;
+pub(crate) use jwks::Jwks;
+
+/// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
+#[derive(Debug, Parser)]
+#[command(name = "hub-auth", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says all that is wrong with configurations, before a gateway does.
+    ///
+    /// Reads the filter's JSON, or a file that has it: a bootstrap of Envoy, an Istio WasmPlugin or EnvoyFilter, a policy of Envoy
+    /// Gateway, kong.yml, apisix.yaml. What the filter would say at its start is said with file, line and column, and so are mistakes
+    /// in the gateway's own settings around it.
+    ///
+    /// Exit status: 0 if nothing is wrong, 1 if something is (with --strict also for warnings), 2 if the check could not be made.
+    Check(Check),
+    /// Says which check of the filter a token of JWT Auth passes, fails, or does not reach.
+    ///
+    /// The filter's own code decides, with the certificate as the gateway would have verified it. This is for the operator's own terminal:
+    /// values of the token are shown.
+    ///
+    /// Exit status: 0 if the token would be accepted, 1 if it would be refused, 2 if that cannot be said.
+    Explain(Explain),
+    /// Shows a key set as the filter sees it: which keys are used, and why others are not.
+    ///
+    /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
+    Jwks(Jwks),
+    /// Makes API keys.
+    #[command(subcommand)]
+    ApiKey(ApiKey),
+}
+
+/// A gateway, by the name that the filter's configuration has for it.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Gateway {
+    Envoy,
+    Kong,
+    Apisix,
+}
+
+/// One of the Trust Framework's two environments.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Side {
+    Sandbox,
+    Production,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: the line of the file, and what is wrong there.
+    Human,
+    /// For programs: one object.
+    Json,
+}
+
+impl Gateway {
+    pub(crate) fn kind(self) -> GatewayKind {
+        match self {
+            Self::Envoy => GatewayKind::Envoy,
+            Self::Kong => GatewayKind::Kong,
+            Self::Apisix => GatewayKind::Apisix,
+        }
+    }
+}
