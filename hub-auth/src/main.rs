@@ -10,6 +10,7 @@ mod explain;
 mod fetch;
 mod findings;
 mod jwks;
+mod shell;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -52,6 +53,14 @@ fn run(arguments: Arguments) -> io::Result<u8> {
         }
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Completion(arguments) => {
+            shell::complete(arguments.shell, &mut io::stdout().lock())?;
+            Ok(0)
+        }
+        Command::Man(arguments) => {
+            shell::write_manual(&arguments.directory, &mut io::stdout().lock())?;
             Ok(0)
         }
     }

@@ -4,6 +4,7 @@ mod api_key;
 mod check;
 mod explain;
 mod jwks;
+mod shell;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
@@ -12,10 +13,11 @@ pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
+pub(crate) use shell::{Completion, Man};
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
 #[derive(Debug, Parser)]
-#[command(name = "hub-auth", version, propagate_version = true)]
+#[command(name = "hub-auth", version, long_version = version(), propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -45,6 +47,10 @@ pub(crate) enum Command {
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Prints a script with which a shell completes commands and flags.
+    Completion(Completion),
+    /// Writes the manual: a page for each command.
+    Man(Man),
 }
 
 /// A gateway, by the name that the filter's configuration has for it.
@@ -79,4 +85,9 @@ impl Gateway {
             Self::Apisix => GatewayKind::Apisix,
         }
     }
+}
+
+/// The release, the commit, and the modules that were built with it: their SHA-256, as `sha256sum` prints it.
+fn version() -> String {
+    env!("HUB_AUTH_VERSION").replace('\u{1f}', "\n").trim_end().to_owned()
 }
