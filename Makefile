@@ -182,6 +182,16 @@ shellcheck: need-python ## Install the pinned ShellCheck into .tools/shellcheck
 		.tools/shellcheck/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/shellcheck-requirements.txt && \
 		cp wasm-tests/shellcheck-requirements.txt .tools/shellcheck/requirements.txt; }
 
+# Likewise.
+.PHONY: documentation-tools
+documentation-tools: need-python
+	@cmp -s docs/requirements.txt .tools/documentation/requirements.txt || { \
+		echo "Installing mdBook and lychee into .tools/documentation"; \
+		rm -rf .tools/documentation; \
+		$(PYTHON) -m venv .tools/documentation && \
+		.tools/documentation/bin/python -m pip install --quiet --only-binary :all: --requirement docs/requirements.txt && \
+		cp docs/requirements.txt .tools/documentation/requirements.txt; }
+
 # Likewise. The script is a link, so that it finds the packages beside it and is never out of date.
 .PHONY: authorisation-server
 authorisation-server: need-node ## Install the pinned OAuth authorisation server into .tools/authorisation-server
