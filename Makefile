@@ -30,20 +30,22 @@ SMALL := -C llvm-args=--inline-threshold=12 --remap-path-prefix=$(or $(CARGO_HOM
 PROBES := target/probe
 # A filter on the official SDK, to which the test host must be a gateway too.
 SDK_FILTERS := target/sdk-filter
-DEMO := $(CARGO) run --quiet --package wasm-tests --no-default-features --bin demo
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: need-rust ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_auth_filter_relaxed_simd.wasm for fast hosts
+build: module ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_auth_filter_relaxed_simd.wasm for fast hosts
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL) $(FAST)' $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
+	@cp $(FAST_TARGET)/$(WASM)/release/hub_auth_filter.wasm $(FAST_MODULE)
+
+.PHONY: module
+module: need-rust ## Build dist/hub_auth_filter.wasm alone, which every gateway loads
 	@rustup --quiet target add $(WASM)
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL)' $(CARGO) rustc --release --target $(WASM) --package hub-auth-filter --lib -- -C link-arg=-Map=$(MAP)
-	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL) $(FAST)' $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
 	@mkdir -p dist
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
-	@cp $(FAST_TARGET)/$(WASM)/release/hub_auth_filter.wasm $(FAST_MODULE)
 
 .PHONY: probe
 probe: need-rust ## Build the modules that tests and benchmarks of RSA ask inside gateways' engines
@@ -62,16 +64,29 @@ sdk-filter: need-rust ## Build the filters on the official SDK that tests run in
 	@cp target/$(WASM)/release/sdk_filter.wasm target/$(WASM)/release/examples/every_call.wasm $(SDK_FILTERS)
 
 .PHONY: demo
-demo: build envoy authorisation-server openbao need-cc ## Watch a real Envoy accept the API Hub and refuse everyone else
-	@$(DEMO)
+demo: need-rust need-cc need-node $(if $(and $(ENVOY),$(BAO)),,need-python) ## Watch a real Envoy accept the API Hub and refuse everyone else; SECTION=jwt_auth plays one part
+	@MAKE='$(MAKE)' wasm-tests/demo.sh $(SECTION)
 
 .PHONY: run
-run: build envoy authorisation-server openbao need-cc ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
-	@$(DEMO) run
+run: need-rust need-cc need-node $(if $(and $(ENVOY),$(BAO)),,need-python) ## Leave the demo's Envoy, keystore and backend running, with curl commands to try
+	@MAKE='$(MAKE)' wasm-tests/demo.sh run
+
+# For somebody who waits: as little as possible is compiled, and as fast as possible. Cargo's `dev`, which tests are built in, takes longer.
+.PHONY: demo-program
+demo-program: need-rust need-cc
+	$(CARGO) build --quiet --profile demo --package wasm-tests --no-default-features --bin demo
 
 .PHONY: install
 install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
 	$(CARGO) install --locked --path hub-auth
+
+HOST = $(shell uname -m)-unknown-linux-musl
+.PHONY: static
+static: build ## Build hub-auth as one static file, with the C compiler of musl
+	@command -v musl-gcc >/dev/null || { echo "musl-gcc is missing: install the C compiler of musl (Debian: musl-tools)." >&2; exit 1; }
+	@rustup --quiet target add $(HOST)
+	CC_$(subst -,_,$(HOST))=musl-gcc $(CARGO) build --release --locked --target $(HOST) --package hub-auth
+	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
 test: build probe sdk-filter engines envoy authorisation-server openbao terminators need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
@@ -116,16 +131,29 @@ fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzze
 		done
 
 .PHONY: lint
-lint: build shellcheck need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
+lint: build shellcheck docs need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
-	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl
+	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl wasm-tests/demo.sh
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package sdk-filter --lib --examples --target $(WASM) -- -D warnings
 	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
 	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
+
+BOOK := target/book
+.PHONY: docs
+docs: documentation-tools ## Make a site of the documentation in target/book/book, and check each link in it
+	@rm -rf $(BOOK)
+	@mkdir -p $(BOOK)/source
+	@cp -r *.md LICENSE docs gateway-configs operations $(BOOK)/source
+	@mv $(BOOK)/source/docs/book.toml $(BOOK)
+	@sed 's#](\.\./#](#; t; s#](#](docs/#' docs/README.md >$(BOOK)/source/SUMMARY.md
+	.tools/documentation/bin/mdbook build $(BOOK)
+	@# As they are read in the project, and in the site.
+	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress '*.md' 'docs/*.md' 'gateway-configs/*/*.md' 'operations/*/*.md'
+	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress --root-dir $(CURDIR)/$(BOOK)/book '$(BOOK)/book/**/*.html'
 
 .PHONY: deny
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
