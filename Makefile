@@ -140,7 +140,7 @@ lint: build shellcheck docs need-cc ## Check formatting, lints, and that gateway
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package sdk-filter --lib --examples --target $(WASM) -- -D warnings
 	$(FAST_FLAGS) $(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) --target-dir $(FAST_TARGET) -- -D warnings
-	$(CARGO) run --quiet --package wasm-tests --no-default-features --bin artifact
+	$(CARGO) run --quiet --package wasm-tests --no-default-features --features module-file --bin artifact
 
 BOOK := target/book
 .PHONY: docs
