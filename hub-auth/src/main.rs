@@ -93,6 +93,12 @@ fn check(arguments: &Check) -> io::Result<u8> {
                 plural(errors, "error"),
                 plural(warnings, "warning")
             )?;
+            if findings.iter().any(|finding| finding.rule == "configuration") {
+                writeln!(
+                    output,
+                    "What depends on several values of a configuration is checked once it has no errors of its own."
+                )?;
+            }
         }
     }
     if findings.iter().any(|finding| finding.rule == "unreadable") {

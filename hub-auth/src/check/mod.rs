@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod environments;
 mod envoy;
 mod kong;
+mod kubernetes;
 mod numbers;
 
 use std::ops::Range;
@@ -82,7 +83,8 @@ impl Subject<'_> {
             FileKind::Envoy => envoy::check(self, &checked),
             FileKind::Kong => kong::check(self, &checked),
             FileKind::Apisix => apisix::check(self, &checked),
-            FileKind::Plain | FileKind::Kubernetes => {}
+            FileKind::Kubernetes => kubernetes::check(self, &checked),
+            FileKind::Plain => {}
         }
         environments::check(self, &checked);
     }

@@ -223,8 +223,19 @@ fn each_rule_is_in_the_documentation() {
             let words = source.split('"').skip(1).step_by(2).filter(|word| word.contains('-'));
             let of_rule = |word: &&str| {
                 let first = word.split('-').next().unwrap_or_default();
-                let known =
-                    ["envoy", "kong", "apisix", "api", "signing", "environments", "configuration", "variable", "no"];
+                let known = [
+                    "envoy",
+                    "kong",
+                    "apisix",
+                    "mesh",
+                    "api",
+                    "signing",
+                    "environments",
+                    "configuration",
+                    "variable",
+                    "no",
+                    "not",
+                ];
                 word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && known.contains(&first)
             };
             into.extend(words.filter(of_rule).map(str::to_owned));
