@@ -74,7 +74,7 @@ run: need-rust need-cc need-node $(if $(and $(ENVOY),$(BAO)),,need-python) ## Le
 # For somebody who waits: as little as possible is compiled, and as fast as possible. Cargo's `dev`, which tests are built in, takes longer.
 .PHONY: demo-program
 demo-program: need-rust need-cc
-	$(CARGO) build --quiet --profile demo --package wasm-tests --no-default-features --bin demo
+	$(CARGO) build --quiet --profile quick --package wasm-tests --no-default-features --bin demo
 
 .PHONY: install
 install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
