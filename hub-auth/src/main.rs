@@ -75,6 +75,7 @@ fn check(arguments: &Check) -> io::Result<u8> {
     let settings = check::Settings {
         gateway: arguments.gateway.map(Gateway::kind),
         environment: &environment,
+        side: arguments.environment,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     let findings: Vec<Finding> = arguments.files.iter().flat_map(|path| check::check(path, &settings)).collect();

@@ -62,7 +62,7 @@ pub(crate) enum Gateway {
 }
 
 /// One of the Trust Framework's two environments.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Sandbox,
     Production,
