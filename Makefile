@@ -147,7 +147,7 @@ BOOK := target/book
 docs: documentation-tools ## Make a site of the documentation in target/book/book, and check each link in it
 	@rm -rf $(BOOK)
 	@mkdir -p $(BOOK)/source
-	@cp -r *.md LICENSE docs gateway-configs operations $(BOOK)/source
+	@cp -r *.md LICENSE docs gateway-configs operations schema $(BOOK)/source
 	@mv $(BOOK)/source/docs/book.toml $(BOOK)
 	@sed 's#](\.\./#](#; t; s#](#](docs/#' docs/README.md >$(BOOK)/source/SUMMARY.md
 	.tools/documentation/bin/mdbook build $(BOOK)

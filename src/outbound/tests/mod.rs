@@ -187,7 +187,7 @@ fn each_signature_is_told_to_the_audit_trail() {
     assert_eq!(
         line,
         json!({
-            "time": "2026-11-21T09:30:00.000Z", "event": "signed", "kid": "sig4", "jti": claims["jti"],
+            "time": "2026-11-21T09:30:00.000Z", "version": 1, "event": "signed", "kid": "sig4", "jti": claims["jti"],
             "aud": "hub-for-retail", "signer": "local", "x_fapi_interaction_id": "f-1",
         })
     );
