@@ -3,7 +3,7 @@
 
 /// See the module of this name.
 pub mod callout {
-    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT, Wait};
+    pub use crate::callout::{Answer, Body, Callout, CalloutError, Request, USER_AGENT, Wait};
 }
 
 /// See the module of this name.
@@ -100,7 +100,7 @@ pub mod time {
 /// See the module of this name.
 #[cfg(not(target_family = "wasm"))]
 pub mod trial {
-    pub use crate::trial::{Check, KeySetView, Outcome, Trial, UsableKey};
+    pub use crate::trial::{Check, KeySetView, Minted, Minting, NotMinted, Outcome, Trial, UsableKey};
 }
 
 /// See the module of this name.

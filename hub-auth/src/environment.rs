@@ -27,11 +27,20 @@ impl Environment {
         Self::default()
     }
 
+    /// The process's own variables, and before them those of this file, if any.
+    ///
+    /// # Errors
+    /// As [`Environment::with_file`], with the name of the file.
+    pub(crate) fn of(file: Option<&Path>) -> io::Result<Self> {
+        let Some(path) = file else { return Ok(Self::of_process()) };
+        Self::with_file(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
     /// The process's own, and before them those of a file with a line `NAME=value` for each, as Docker and systemd read it.
     ///
     /// # Errors
     /// The file cannot be read, or a line is neither empty, nor a comment, nor of that form: its number.
-    pub(crate) fn with_file(path: &Path) -> io::Result<Self> {
+    fn with_file(path: &Path) -> io::Result<Self> {
         let mut given = BTreeMap::new();
         for (index, line) in fs::read_to_string(path)?.lines().enumerate() {
             let line = line.trim();

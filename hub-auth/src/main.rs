@@ -2,8 +2,10 @@
 
 mod api_key;
 mod arguments;
+mod callouts;
 mod check;
 mod configurations;
+mod configured;
 mod document;
 mod environment;
 mod explain;
@@ -11,6 +13,7 @@ mod fetch;
 mod findings;
 mod jwks;
 mod shell;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -51,6 +54,10 @@ fn run(arguments: Arguments) -> io::Result<u8> {
             let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
             Ok(if usable { 0 } else { WRONG })
         }
+        Command::Token(arguments) => {
+            token::mint(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+            Ok(0)
+        }
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
             Ok(0)
@@ -67,11 +74,7 @@ fn run(arguments: Arguments) -> io::Result<u8> {
 }
 
 fn check(arguments: &Check) -> io::Result<u8> {
-    let environment = match &arguments.env_file {
-        Some(path) => Environment::with_file(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
-        None => Environment::of_process(),
-    };
+    let environment = Environment::of(arguments.env_file.as_deref())?;
     let settings = check::Settings {
         gateway: arguments.gateway.map(Gateway::kind),
         environment: &environment,

@@ -1,9 +1,12 @@
 //! One request of the Hub, decided without a gateway, for the operator's tool: which check does a token fail, and which were not
 //! reached? The machine that decides is the one that decides in gateways. Here is only what a gateway would bring to it.
+//! [`Minting`] is the same for a request of the bank's.
 
 mod check;
+mod minting;
 
 pub use check::Check;
+pub use minting::{Minted, Minting, NotMinted};
 
 use crate::callout::{Answer, Callout};
 use crate::capabilities::Capabilities;

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod jwks;
 mod shell;
+mod token;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
@@ -14,6 +15,7 @@ pub(crate) use check::Check;
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
 pub(crate) use shell::{Completion, Man};
+pub(crate) use token::Token;
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
 #[derive(Debug, Parser)]
@@ -44,6 +46,12 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
     Jwks(Jwks),
+    /// Mints the token that the filter would put onto a request to the Hub, with a key of the configuration or its remote signer.
+    ///
+    /// Only the token is printed to standard output, so that it can be given on: hub-auth token --config FILE | hub-auth explain - ...
+    ///
+    /// Exit status: 0 if there is a token, 2 if not.
+    Token(Token),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
