@@ -62,3 +62,52 @@ fn words(answer: &Answer, request: &Request) -> Option<String> {
     let one_line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
     Some(printable(&one_line).chars().take(LONGEST_WORDS).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use hub_auth_filter::facade::config::{Config, Direction, Signer};
+    use hub_auth_filter::facade::signing::{RemoteSigner as _, VaultTransit};
+    use serde_json::json;
+
+    use super::*;
+
+    fn request() -> Request {
+        let config = json!({ "outbound": {
+            "audience": "a", "certificate": { "organisation": "o", "organisational_unit": "u" },
+            "remote_signer": { "vault_transit": {
+                "address": "https://bao.example", "key": "sig4", "kid": "k", "token": { "env": "TOKEN" },
+            } },
+        } });
+        let config = Config::parse_with(config.to_string().as_bytes(), &[], &|_| Some("s.3cret".to_owned()));
+        let Direction::Outbound(outbound) = config.expect("a configuration").direction else { panic!("inbound") };
+        let Signer::VaultTransit(settings) = outbound.signing.signer else { panic!("a local key") };
+        VaultTransit::new(*settings).key_request(std::time::Duration::ZERO)
+    }
+
+    fn said(body: &str) -> Option<String> {
+        words(&Answer { body: Body::Read(body.as_bytes().to_vec()), ..Answer::default() }, &request())
+    }
+
+    #[test]
+    fn what_a_server_says_is_repeated_on_one_line_and_not_at_length() {
+        assert_eq!(
+            said(r#"{"errors": ["1 error occurred:\n\t* permission denied\n\n"]}"#).as_deref(),
+            Some("1 error occurred: * permission denied")
+        );
+        assert_eq!(said(r#"{"errors": ["a", "b"]}"#).as_deref(), Some("a; b"));
+        assert_eq!(said(r#"{"errors": ["\u001b[31m"]}"#).as_deref(), Some("\u{fffd}[31m"));
+        assert_eq!(
+            said(&json!({ "errors": ["x".repeat(1000)] }).to_string()).map(|words| words.len()),
+            Some(LONGEST_WORDS)
+        );
+    }
+
+    #[test]
+    fn what_is_no_error_of_vault_or_repeats_its_token_is_not() {
+        for body in
+            ["", "<html>", "[]", "{}", r#"{"errors": []}"#, r#"{"errors": "s.3cret"}"#, r#"{"errors": ["no s.3cret"]}"#]
+        {
+            assert_eq!(said(body), None, "{body}");
+        }
+    }
+}

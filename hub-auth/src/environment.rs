@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs, io};
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::rsa_key;
 
 /// Stands for a variable that is not set here.
 const STAND_IN: &str = "a-stand-in-for-a-variable-that-is-not-set";
@@ -77,13 +74,7 @@ pub(crate) fn stand_in(is_private_key: bool) -> String {
     if !is_private_key {
         return STAND_IN.to_owned();
     }
-    let der = KeyPair::generate(KeySize::Rsa2048).ok().and_then(|key| {
-        let der: aws_lc_rs::encoding::Pkcs8V1Der<'static> = key.as_der().ok()?;
-        Some(STANDARD.encode(der.as_ref()))
-    });
-    let der = der.unwrap_or_default();
-    let lines: Vec<&str> = der.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+    rsa_key::generate().map(|(_, pem)| pem.expose().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

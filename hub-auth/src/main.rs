@@ -12,6 +12,8 @@ mod explain;
 mod fetch;
 mod findings;
 mod jwks;
+mod key;
+mod rsa_key;
 mod shell;
 mod token;
 
@@ -21,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
 
-use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway};
+use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway, Key};
 use environment::Environment;
 use findings::{Finding, Severity};
 
@@ -56,6 +58,10 @@ fn run(arguments: Arguments) -> io::Result<u8> {
         }
         Command::Token(arguments) => {
             token::mint(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+            Ok(0)
+        }
+        Command::Key(Key::New(arguments)) => {
+            key::new(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
             Ok(0)
         }
         Command::ApiKey(ApiKey::New(arguments)) => {

@@ -4,6 +4,7 @@ mod api_key;
 mod check;
 mod explain;
 mod jwks;
+mod key;
 mod shell;
 mod token;
 
@@ -14,6 +15,7 @@ pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
+pub(crate) use key::{Key, NewKey, Purpose};
 pub(crate) use shell::{Completion, Man};
 pub(crate) use token::Token;
 
@@ -52,6 +54,9 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if there is a token, 2 if not.
     Token(Token),
+    /// Makes keys for certificates of the Trust Framework, and the requests for these.
+    #[command(subcommand)]
+    Key(Key),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),

@@ -43,7 +43,8 @@ pub(crate) fn mint(arguments: &Token, output: &mut dyn Write, notes: &mut dyn Wr
         (Format::Human, None) => writeln!(output, "{}", minted.token),
         (Format::Human, Some(command)) => writeln!(output, "{command}"),
         (Format::Json, command) => {
-            let signer = serde_json::from_str::<Value>(&minted.record).unwrap_or_default()["signer"].take();
+            let record: Value = serde_json::from_str(&minted.record).unwrap_or_default();
+            let signer = record.get("signer");
             let token = &minted.token;
             let all = json!({ "token": token, "header": header, "claims": claims, "signer": signer, "curl": command });
             writeln!(output, "{all:#}")
@@ -123,14 +124,16 @@ fn mint_with(config: Config, arguments: &Token) -> io::Result<(Minted, Vec<Strin
 
 /// Who signed, for whom, and for how long it is valid.
 fn said(signing: &Signing, header: &Value, claims: &Value) -> String {
-    let key_id = printable(header["kid"].as_str().unwrap_or_default());
+    let key_id = printable(header.get("kid").and_then(Value::as_str).unwrap_or_default());
     let by = match &signing.signer {
         Signer::Local(keys) if keys.len() > 1 => format!("the newest active one of {} keys", keys.len()),
         Signer::Local(_) => "the key of the configuration".to_owned(),
         Signer::VaultTransit(settings) => format!("by the remote signer at {}", settings.url.authority()),
     };
-    let expiry =
-        claims["exp"].as_u64().and_then(|seconds| UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds)));
+    let expiry = claims
+        .get("exp")
+        .and_then(Value::as_u64)
+        .and_then(|seconds| UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds)));
     let expiry = expiry.map(|time| humantime::format_rfc3339_seconds(time).to_string()).unwrap_or_default();
     let (audience, lifetime) = (printable(&signing.audience), signing.lifetime.as_secs());
     format!("Signed with \"{key_id}\", {by}, for \"{audience}\". Valid for {lifetime} s, until {expiry}.")

@@ -11,9 +11,10 @@ mod check;
 mod explain;
 mod gateways;
 mod jwks;
+mod key;
 mod kubernetes;
-mod shell;
 mod openssl;
+mod shell;
 mod token;
 
 use std::path::{Path, PathBuf};
