@@ -104,3 +104,6 @@ impl Gateway {
 fn version() -> String {
     env!("HUB_AUTH_VERSION").replace('\u{1f}', "\n").trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;
