@@ -19,7 +19,9 @@ pub mod claims {
 
 /// See the module of this name.
 pub mod config {
-    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Server, Signer, Signing, VaultTransit};
+    pub use crate::config::{
+        Auth, Config, ConfigErrors, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
+    };
 }
 
 /// See the module of this name.
