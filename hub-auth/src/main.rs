@@ -6,6 +6,7 @@ mod callouts;
 mod check;
 mod configurations;
 mod configured;
+mod doctor;
 mod document;
 mod environment;
 mod explain;
@@ -24,6 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser as _;
 
 use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway, Key};
+use doctor::Health;
 use environment::Environment;
 use findings::{Finding, Severity};
 
@@ -56,6 +58,11 @@ fn run(arguments: Arguments) -> io::Result<u8> {
             let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
             Ok(if usable { 0 } else { WRONG })
         }
+        Command::Doctor(arguments) => Ok(match doctor::doctor(&arguments, &mut anstream::stdout().lock())? {
+            Health::Good => 0,
+            Health::Wrong => WRONG,
+            Health::Unknown => FAILED,
+        }),
         Command::Token(arguments) => {
             token::mint(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
             Ok(0)

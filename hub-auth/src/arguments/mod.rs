@@ -2,6 +2,7 @@
 
 mod api_key;
 mod check;
+mod doctor;
 mod explain;
 mod jwks;
 mod key;
@@ -13,6 +14,7 @@ use hub_auth_filter::facade::gateway::GatewayKind;
 
 pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
+pub(crate) use doctor::{ConnectTo, Doctor, DoctorCommon, DoctorInbound, DoctorOutbound};
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
 pub(crate) use key::{Key, NewKey, Purpose};
@@ -48,6 +50,14 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
     Jwks(Jwks),
+    /// Checks the bank's listener, or its way to the API Hub, before Ozone's connectivity validation does.
+    ///
+    /// Each line that failed says what to do next. What could not be checked does not count as passed.
+    ///
+    /// Exit status: 0 if all is as it should be, 1 if something failed (with --strict also for warnings), 2 if something that must be
+    /// checked could not be, or the check could not be made at all.
+    #[command(subcommand)]
+    Doctor(Doctor),
     /// Mints the token that the filter would put onto a request to the Hub, with a key of the configuration or its remote signer.
     ///
     /// Only the token is printed to standard output, so that it can be given on: hub-auth token --config FILE | hub-auth explain - ...

@@ -8,6 +8,7 @@
 
 mod api_key;
 mod check;
+mod doctor;
 mod explain;
 mod gateways;
 mod jwks;
