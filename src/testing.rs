@@ -21,7 +21,7 @@ use crate::effects::Event;
 use crate::gateway::kinds::GatewayKind;
 use crate::reply::Rejection;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 
 impl Config {
@@ -287,9 +287,9 @@ impl Decided for Box<Rejection> {
 }
 
 /// The line of the audit trail, if a signature is among these events.
-pub(crate) fn signed_line(events: &[Event], now: UnixTime) -> Option<String> {
+pub(crate) fn signed_line(events: &[Event], now: Moment) -> Option<String> {
     let mut lines = events.iter().filter_map(|event| match event {
-        Event::Signed(record) => Some(record.log_line(now)),
+        Event::Signed(record) => Some(record.log_line(now.wall)),
         _ => None,
     });
     lines.next_back()

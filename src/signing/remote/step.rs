@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::callout::{Callout, Wait};
 use crate::request::Correlation;
 use crate::signing::token::UnsignedToken;
-use crate::time::UnixTime;
+use crate::time::{Moment, SteadyTime, UnixTime};
 
 use super::error::RemoteError;
 use super::signer::RemoteSignature;
@@ -22,9 +22,9 @@ const CLOCK_SKEW: Duration = Duration::from_secs(10);
 pub struct PendingToken {
     pub(super) token: UnsignedToken,
     pub(super) correlation: Correlation,
-    /// When it was minted.
-    pub(super) since: UnixTime,
-    pub(super) deadline: UnixTime,
+    /// Its `iat`.
+    pub(super) minted: UnixTime,
+    pub(super) deadline: Moment,
     pub(super) second_try: bool,
     /// The signature that came and could not be verified yet. With it, keys have been fetched for this token's sake.
     pub(super) signature: Option<RemoteSignature>,
@@ -72,11 +72,12 @@ pub enum RemoteStep {
 }
 
 impl PendingToken {
-    /// Whether a signature comes too late for it, or the clock was set back so far meanwhile that the Hub would take it for one
-    /// from the future. A token is not minted anew for that: the next request has the right time.
+    /// Whether a signature comes too late for it, or the wall clock was set meanwhile, so far that the Hub would take it for one that
+    /// is old or from the future. A token is not minted anew for that: the next request has the right time.
     #[must_use]
-    pub(super) fn is_stale(&self, now: UnixTime) -> bool {
-        now > self.deadline || now.until(self.since) > CLOCK_SKEW
+    pub(super) fn is_stale(&self, now: Moment) -> bool {
+        let is_late = now.steady > self.deadline.steady;
+        is_late || now.wall > self.deadline.wall || now.wall.until(self.minted) > CLOCK_SKEW
     }
 
     /// The ids of its request.
@@ -91,11 +92,11 @@ impl PendingToken {
         self.signature.is_some()
     }
 
-    pub(super) fn has_time_for_a_try(&self, now: UnixTime) -> bool {
-        now.until(self.deadline) >= LEAST_TRY
+    pub(super) fn has_time_for_a_try(&self, now: SteadyTime) -> bool {
+        now.until(self.deadline.steady) >= LEAST_TRY
     }
 
-    pub(super) fn may_try_again(&self, now: UnixTime) -> bool {
+    pub(super) fn may_try_again(&self, now: SteadyTime) -> bool {
         !self.second_try && self.has_time_for_a_try(now)
     }
 }
