@@ -34,7 +34,7 @@ pub type UnixTime = Time<Wall>;
 pub type SteadyTime = Time<Steady>;
 
 /// A point in time by the clock by which things age.
-pub type AgingTime = Time<Aging>;
+pub(crate) type AgingTime = Time<Aging>;
 
 /// One moment by all clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Moment {
 /// two readings as much time has passed, for what ages, as either of them says. Where the steady clock fails once, it does not
 /// count any more: the wall clock stands for it, as where there is none.
 #[derive(Debug, Default)]
-pub struct Clocks {
+pub(crate) struct Clocks {
     /// How far what ages is ahead of the steady clock, in milliseconds.
     ahead: u64,
     /// How far the wall clock was ahead of the steady clock when that was last compared, in milliseconds.
@@ -152,12 +152,12 @@ const JITTER: u64 = 10;
 impl Clocks {
     /// Not read yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { ahead: 0, wall_ahead: None, has_failed: false }
     }
 
     /// The moment at which the clocks say so, `None` where there is no steady clock. To be asked in the order of readings.
-    pub fn moment(&mut self, wall: UnixTime, steady: Option<SteadyTime>) -> Moment {
+    pub(crate) fn moment(&mut self, wall: UnixTime, steady: Option<SteadyTime>) -> Moment {
         let Some(steady) = steady.filter(|_| !self.has_failed) else {
             self.has_failed = true;
             return Moment::by_wall_clock(wall);

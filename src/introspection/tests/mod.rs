@@ -1,5 +1,6 @@
 //! The rules of the introspection cache: how long an answer counts, who asks, and what a failing server changes.
 
+mod clocks;
 mod per_request;
 
 use super::*;

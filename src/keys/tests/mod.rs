@@ -1,3 +1,4 @@
+mod clocks;
 mod per_request;
 
 use std::rc::Rc;

@@ -1,3 +1,4 @@
+mod clocks;
 mod per_request;
 mod responses;
 mod signer_keys;
@@ -452,8 +453,11 @@ fn a_token_from_the_future_does_not_leave_after_the_clock_was_set_back() {
             } else {
                 outbound.on_tick(now).outcomes.remove(0)
             };
-            let second = outcome.callouts.pop().unwrap();
-            let outcome = outbound.on_answer(now, second.id, &second.subject, &signature_of(&second));
+            let second = outcome.callouts.pop();
+            assert_eq!(second.is_some(), expected == "admitted", "{milliseconds} {tells}: nothing is asked in vain");
+            if let Some(second) = second {
+                outcome = outbound.on_answer(now, second.id, &second.subject, &signature_of(&second));
+            }
             assert_eq!(code(&outcome.resumed[0].verdict), expected, "{milliseconds} {tells}");
         }
     }

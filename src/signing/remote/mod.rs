@@ -105,14 +105,8 @@ impl RemoteSigning {
     ) -> Option<(Box<PendingToken>, Need)> {
         self.forget(request);
         let deadline = now.after(self.signer.limits().deadline);
-        let pending = Box::new(PendingToken {
-            token,
-            correlation,
-            minted: now.wall,
-            deadline,
-            second_try: false,
-            signature: None,
-        });
+        let pending =
+            Box::new(PendingToken { token, correlation, since: now, deadline, second_try: false, signature: None });
         let need = match (self.keys.is_unknown(), may_wait) {
             (false, _) => Need::Signature(self.ask(now, request, &pending)),
             (true, true) => Need::Keys(self.ask_for_keys(now, &pending)),
@@ -136,13 +130,13 @@ impl RemoteSigning {
     ) -> Result<RemoteStep, Box<PendingToken>> {
         let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
-        let is_late = answer.is_ok() && pending.is_stale(now);
-        let signature = if is_late {
-            Err(RemoteError::Late)
-        } else {
-            let answer = ended.in_time_or_set_back(answer, now.steady);
-            let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
-            body.and_then(|body| self.read(body).map_err(RemoteError::Wrong))
+        let signature = match pending.fault(now).filter(|_| answer.is_ok()) {
+            Some(fault) => Err(fault),
+            None => {
+                let answer = ended.in_time_or_set_back(answer, now.steady);
+                let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
+                body.and_then(|body| self.read(body).map_err(RemoteError::Wrong))
+            }
         };
         let error = match signature {
             Ok(signature) => match self.keys.verify(pending.token.signing_input().as_bytes(), &signature) {
@@ -216,8 +210,11 @@ impl RemoteSigning {
                     RemoteStep::Failed { error, correlation: pending.correlation }
                 }
             }
-            (Ok(()), _) if now.steady >= pending.deadline.steady || pending.is_stale(now) => {
+            (Ok(()), _) if now.steady >= pending.deadline.steady => {
                 RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation }
+            }
+            (Ok(()), _) if pending.fault(now).is_some() => {
+                self.again_or_failed(now, request, pending, RemoteError::Outdated)
             }
             (Ok(()), None) => {
                 let need = Need::Signature(self.ask(now, request, &pending));
@@ -345,6 +342,9 @@ impl RemoteSigning {
             return RemoteStep::Failed { error, correlation: pending.correlation };
         }
         pending.second_try = true;
+        if !pending.renew(now) {
+            return RemoteStep::Failed { error: RemoteError::Outdated, correlation: pending.correlation };
+        }
         let need = Need::Signature(self.ask(now, request, &pending));
         RemoteStep::Pending { pending, need, error: Some(error) }
     }

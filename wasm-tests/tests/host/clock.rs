@@ -61,10 +61,10 @@ fn the_monotonic_clock_stands_still_while_the_machine_sleeps_and_nothing_happens
 fn one_of_the_clocks_can_fail_alone() {
     let gateway = envoy().start_at(Duration::from_secs(50)).start(&fixture(SAY_TIMES)).unwrap();
     let [abi, wall, monotonic] = times(&gateway);
-    gateway.fault(Fault::host_call("clock_time_get").only_for("monotonic").returns(58_u32));
+    gateway.fault(Fault::host_call("clock_time_get").returns(58_u32).only_for("monotonic"));
     assert_eq!(times(&gateway), [abi, wall, wall], "what was written last");
     gateway.heal();
-    gateway.fault(Fault::host_call("clock_time_get").only_for("realtime").returns(58_u32));
+    gateway.fault(Fault::host_call("clock_time_get").returns(58_u32).only_for("realtime"));
     assert_eq!(times(&gateway), [abi, abi, monotonic]);
 }
 
