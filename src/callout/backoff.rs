@@ -1,4 +1,4 @@
-//! The pauses that a failing server is given.
+//! The pauses that a failing server is given, by the steady clock.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Whether no pause is running. One that is longer than any that is ever made means that the clock was set back.
+    /// Whether no pause is running. One that is longer than any that is ever made means that the only clock was
+    /// set back.
     #[must_use]
     pub(crate) fn may_try(&self, now: SteadyTime) -> bool {
         let pause = self.retry_after(now);

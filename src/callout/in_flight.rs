@@ -1,5 +1,7 @@
 //! The callouts in flight: which are awaited, which nobody has reported on in time, and which answers are older than what is
 //! known already. Keys, introspection and remote signers keep theirs here.
+//!
+//! Times are those of the steady clock. Where the wall clock stands for it, it may be set back.
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::time::SteadyTime;
 /// this is for the one that does not.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_secs(5);
 
-/// By how much a clock may be set back without any doing: a leap second, or what a time daemon steps over instead of slewing
+/// By how much the only clock may be set back without any doing: a leap second, or what a time daemon steps over instead of slewing
 /// (ntpd from 128 ms on, chrony from as much as it is told, mostly 1 s).
 const SMALL_STEP_BACK: Duration = Duration::from_secs(1);
 

@@ -205,7 +205,7 @@ impl IntrospectionCache {
         if self.backoff.failures() > 0 {
             self.probe = Some((id, now.after(request.timeout)));
             let timeout = self.policy.timeout;
-            // One that ends later than any may means that the clock was set back.
+            // One that ends later than any may means that the only clock was set back.
             self.abandoned.retain(|until| (Duration::from_nanos(1)..=timeout).contains(&now.until(*until)));
         }
         self.calls.begin(now, id, digest, request.timeout);
@@ -213,7 +213,7 @@ impl IntrospectionCache {
     }
 
     /// Whether one call is finding out if the server is back. One that is waited for longer than any may be means that the
-    /// clock was set back.
+    /// only clock was set back.
     fn is_probing(&self, now: SteadyTime) -> bool {
         let left = self.probe.map_or(Duration::ZERO, |(_, until)| now.until(until));
         self.backoff.failures() > 0 && !left.is_zero() && left <= self.policy.timeout
