@@ -254,17 +254,13 @@ mod tests {
 
     #[test]
     fn things_age_by_the_clock_that_says_that_more_has_passed_whatever_it_did_before() {
-        let cases: [(&str, &[(i64, i64)], &[u64]); 6] = [
-            ("both go on", &[(10, 10), (20, 20)], &[10, 20]),
-            ("the wall clock is set back", &[(10, 10), (-3590, 10), (-3580, 20)], &[10, 10, 20]),
-            ("it is set forward", &[(10, 10), (3610, 10), (3620, 20)], &[10, 3610, 3620]),
-            ("the machine sleeps", &[(10, 10), (670, 10), (680, 20)], &[10, 670, 680]),
-            ("it is set back and the machine sleeps", &[(-3600, 0), (-2940, 1), (-2930, 11)], &[0, 660, 670]),
-            ("it is set forward and back", &[(3600, 0), (0, 0), (10, 10)], &[3600, 3600, 3610]),
-        ];
-        for (what, readings, expected) in cases {
-            assert_eq!(aged(readings), expected, "{what}");
-        }
+        let ages = |what, readings: &[(i64, i64)], expected: &[u64]| assert_eq!(aged(readings), expected, "{what}");
+        ages("both go on", &[(10, 10), (20, 20)], &[10, 20]);
+        ages("the wall clock is set back", &[(10, 10), (-3590, 10), (-3580, 20)], &[10, 10, 20]);
+        ages("it is set forward", &[(10, 10), (3610, 10), (3620, 20)], &[10, 3610, 3620]);
+        ages("the machine sleeps", &[(10, 10), (670, 10), (680, 20)], &[10, 670, 680]);
+        ages("it is set back and the machine sleeps", &[(-3600, 0), (-2940, 1), (-2930, 11)], &[0, 660, 670]);
+        ages("it is set forward and back", &[(3600, 0), (0, 0), (10, 10)], &[3600, 3600, 3610]);
     }
 
     /// Two readings are never made at once: that alone must not let time pass.

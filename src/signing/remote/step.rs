@@ -83,8 +83,8 @@ impl PendingToken {
         is_outdated.then_some(RemoteError::Outdated)
     }
 
-    /// Mints the token anew if it is outdated: it has to be signed once more then, until the same deadline. Whether it is of this time
-    /// now: nobody knows how much is left where the only clock was set back.
+    /// Mints the token anew if it is outdated: it has to be signed once more then, until the same deadline. `false` if nobody knows how
+    /// much time is left for that, because the only clock was set back.
     #[must_use]
     pub(super) fn renew(&mut self, now: Moment) -> bool {
         if self.fault(now) != Some(RemoteError::Outdated) {
