@@ -96,7 +96,7 @@ pub mod signing {
 
 /// See the module of this name.
 pub mod time {
-    pub use crate::time::UnixTime;
+    pub use crate::time::{Moment, SteadyTime, UnixTime};
 }
 
 /// See the module of this name.

@@ -18,7 +18,7 @@ use crate::peer::name::DistinguishedName;
 use crate::peer::{LeafCertificate, PeerFacts, PeerSource, Subject};
 use crate::reply::RejectReason;
 use crate::request::{Correlation, RequestFacts, RequestId};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 use crate::verdict::{RequestVerdict, Verdict};
 
 /// A configuration and a client certificate, with which requests are tried.
@@ -113,6 +113,7 @@ impl Trial {
         headers: &[(&str, &str)],
         answer: &mut dyn FnMut(&Callout) -> Answer,
     ) -> Outcome {
+        let now = Moment::by_wall_clock(now);
         let mut inbound = Inbound::new(self.settings.clone(), &self.capabilities);
         let id = RequestId(1);
         let effects = inbound.on_request(now, id, self.facts(&inbound, (method, path), headers));

@@ -10,7 +10,7 @@ use crate::effects::{Effects, Event};
 use crate::outbound::Outbound;
 use crate::reply::RejectReason;
 use crate::request::{Correlation, NonceInput, RequestFacts, RequestId};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 use crate::verdict::{RequestVerdict, Verdict};
 
 /// The only request of a trial.
@@ -71,11 +71,12 @@ impl Minting {
     ) -> Result<Minted, NotMinted> {
         let nonce_input = NonceInput { random: Some(random), ..NonceInput::default() };
         let facts = RequestFacts { nonce_input, ..RequestFacts::default() };
-        let Effects { mut callouts, mut verdict, events } = self.outbound.on_request(now(), REQUEST, facts);
+        let Effects { mut callouts, mut verdict, events } =
+            self.outbound.on_request(Moment::by_wall_clock(now()), REQUEST, facts);
         self.note(now(), events);
         while let (None, Some(callout)) = (&verdict, callouts.pop()) {
             let answer = answer(&callout);
-            let outcome = self.outbound.on_answer(now(), callout.id, &callout.subject, &answer);
+            let outcome = self.outbound.on_answer(Moment::by_wall_clock(now()), callout.id, &callout.subject, &answer);
             callouts.extend(outcome.callouts);
             self.note(now(), outcome.events);
             verdict = outcome.resumed.into_iter().find_map(|resumed| match resumed.verdict {
