@@ -10,9 +10,9 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::draft202012::new(&schema).expect("a schema")
 });
 
-/// What is wrong with a line, if it is one of JSON. Words for people are no JSON, and right.
+/// What is wrong with a line, if it is one of JSON with members. Words for people are right, and so is what other modules log.
 pub(crate) fn fault(line: &str) -> Option<String> {
-    if !line.starts_with('{') {
+    if !line.starts_with("{\"") {
         return None;
     }
     match serde_json::from_str::<Value>(line) {
