@@ -10,6 +10,7 @@ mod explain;
 mod fetch;
 mod findings;
 mod jwks;
+mod schema;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -49,6 +50,10 @@ fn run(arguments: Arguments) -> io::Result<u8> {
         Command::Jwks(arguments) => {
             let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
             Ok(if usable { 0 } else { WRONG })
+        }
+        Command::Schema(arguments) => {
+            schema::print(&arguments, &mut io::stdout().lock())?;
+            Ok(0)
         }
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;

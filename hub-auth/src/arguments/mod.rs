@@ -4,6 +4,7 @@ mod api_key;
 mod check;
 mod explain;
 mod jwks;
+mod schema;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
@@ -12,6 +13,7 @@ pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
+pub(crate) use schema::Schema;
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
 #[derive(Debug, Parser)]
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
     Jwks(Jwks),
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema(Schema),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
