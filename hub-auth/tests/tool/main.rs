@@ -12,6 +12,7 @@ mod explain;
 mod gateways;
 mod jwks;
 mod kubernetes;
+mod schema;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
