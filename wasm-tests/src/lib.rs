@@ -17,5 +17,6 @@ pub mod host;
 pub mod layers;
 #[cfg(feature = "host")]
 pub mod probe;
+#[cfg(feature = "module-file")]
 pub mod shifted_addresses;
 pub mod stage;

@@ -2,22 +2,30 @@
 
 mod api_key;
 mod check;
+mod doctor;
 mod explain;
 mod jwks;
+mod key;
 mod schema;
+mod shell;
+mod token;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
 
 pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
+pub(crate) use doctor::{ConnectTo, Doctor, DoctorCommon, DoctorInbound, DoctorOutbound};
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
+pub(crate) use key::{Key, NewKey, Purpose};
 pub(crate) use schema::Schema;
+pub(crate) use shell::{Completion, Man};
+pub(crate) use token::Token;
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
 #[derive(Debug, Parser)]
-#[command(name = "hub-auth", version, propagate_version = true)]
+#[command(name = "hub-auth", version, long_version = version(), propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -46,9 +54,30 @@ pub(crate) enum Command {
     Jwks(Jwks),
     /// Prints the JSON Schema of the configuration, for editors.
     Schema(Schema),
+    /// Checks the bank's listener, or its way to the API Hub, before Ozone's connectivity validation does.
+    ///
+    /// Each line that failed says what to do next. What could not be checked does not count as passed.
+    ///
+    /// Exit status: 0 if all is as it should be, 1 if something failed (with --strict also for warnings), 2 if something that must be
+    /// checked could not be, or the check could not be made at all.
+    #[command(subcommand)]
+    Doctor(Doctor),
+    /// Mints the token that the filter would put onto a request to the Hub, with a key of the configuration or its remote signer.
+    ///
+    /// Only the token is printed to standard output, so that it can be given on: hub-auth token --config FILE | hub-auth explain - ...
+    ///
+    /// Exit status: 0 if there is a token, 2 if not.
+    Token(Token),
+    /// Makes keys for certificates of the Trust Framework, and the requests for these.
+    #[command(subcommand)]
+    Key(Key),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
+    /// Prints a script with which a shell completes commands and flags.
+    Completion(Completion),
+    /// Writes the manual: a page for each command.
+    Man(Man),
 }
 
 /// A gateway, by the name that the filter's configuration has for it.
@@ -60,7 +89,7 @@ pub(crate) enum Gateway {
 }
 
 /// One of the Trust Framework's two environments.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Sandbox,
     Production,
@@ -84,3 +113,11 @@ impl Gateway {
         }
     }
 }
+
+/// The release, the commit, and the modules that were built with it: their SHA-256, as `sha256sum` prints it.
+fn version() -> String {
+    env!("HUB_AUTH_VERSION").replace('\u{1f}', "\n").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod environments;
 mod envoy;
 mod kong;
+mod kubernetes;
 mod numbers;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use hub_auth_filter::facade::config::Config;
 use hub_auth_filter::facade::gateway::GatewayKind;
 
+use crate::arguments::Side;
 use crate::configurations::{Configuration, FileKind};
 use crate::document::{Document, DocumentError};
 use crate::environment::Environment;
@@ -26,6 +28,8 @@ pub(crate) struct Settings<'s> {
     pub(crate) gateway: Option<GatewayKind>,
     /// The variables that configurations may name.
     pub(crate) environment: &'s Environment,
+    /// What all must belong to, if that was said.
+    pub(crate) side: Option<Side>,
     /// The time, in seconds since 1970.
     pub(crate) now: u64,
 }
@@ -82,7 +86,8 @@ impl Subject<'_> {
             FileKind::Envoy => envoy::check(self, &checked),
             FileKind::Kong => kong::check(self, &checked),
             FileKind::Apisix => apisix::check(self, &checked),
-            FileKind::Plain | FileKind::Kubernetes => {}
+            FileKind::Kubernetes => kubernetes::check(self, &checked),
+            FileKind::Plain => {}
         }
         environments::check(self, &checked);
     }

@@ -211,6 +211,19 @@ fn sandbox_and_production_do_not_mix() {
 }
 
 #[test]
+fn all_must_belong_to_the_environment_that_is_asked_for() {
+    let sandbox = shipped("envoy/inbound.yaml");
+    for (asked, expected) in [("sandbox", (vec![], 0)), ("production", (vec!["environments-mixed"], 1))] {
+        let (findings, status) = findings_with(&["--environment", asked], "inbound.yaml", &sandbox);
+        assert_eq!((rules(&findings), status), expected, "{asked}: {findings:#?}");
+    }
+    let production = sandbox.replace(r#""environment": "sandbox""#, r#""environment": "production""#);
+    let production = production.replace("keystore.sandbox.directory", "keystore.directory");
+    let (findings, status) = findings_with(&["--environment", "production"], "inbound.yaml", &production);
+    assert_eq!((rules(&findings), status), (vec![], 0), "{findings:#?}");
+}
+
+#[test]
 fn each_rule_is_in_the_documentation() {
     fn rules_of(folder: &std::path::Path, into: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).expect("a directory") {
@@ -223,8 +236,19 @@ fn each_rule_is_in_the_documentation() {
             let words = source.split('"').skip(1).step_by(2).filter(|word| word.contains('-'));
             let of_rule = |word: &&str| {
                 let first = word.split('-').next().unwrap_or_default();
-                let known =
-                    ["envoy", "kong", "apisix", "api", "signing", "environments", "configuration", "variable", "no"];
+                let known = [
+                    "envoy",
+                    "kong",
+                    "apisix",
+                    "mesh",
+                    "api",
+                    "signing",
+                    "environments",
+                    "configuration",
+                    "variable",
+                    "no",
+                    "not",
+                ];
                 word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && known.contains(&first)
             };
             into.extend(words.filter(of_rule).map(str::to_owned));

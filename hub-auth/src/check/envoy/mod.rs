@@ -3,7 +3,7 @@
 mod chain;
 mod clusters;
 mod listener;
-mod plugin;
+pub(super) mod plugin;
 
 use super::{Checked, Subject};
 use crate::document::Node;

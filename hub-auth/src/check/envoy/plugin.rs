@@ -32,6 +32,11 @@ pub(super) fn check(subject: &mut Subject<'_>, manager: &Node, position: usize, 
     let typed = filter.get("typed_config");
     let plugin = typed.filter(|typed| is(typed, WASM)).and_then(|typed| typed.get("config"));
     let Some(plugin) = plugin.or_else(|| typed.and_then(|typed| typed.at(&["value", "config"]))) else { return };
+    check_plugin(subject, plugin, checked);
+}
+
+/// Checks an `envoy.extensions.wasm.v3.PluginConfig`.
+pub(in crate::check) fn check_plugin(subject: &mut Subject<'_>, plugin: &Node, checked: &[Checked]) {
     check_failure(subject, plugin);
     check_capabilities(subject, plugin);
     check_variables(subject, plugin, checked);

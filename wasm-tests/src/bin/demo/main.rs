@@ -1,5 +1,5 @@
 //! The demo: plays the Hub, the bank and others against a real Envoy, method by method, and prints a table of what came of it. It
-//! fails if anything is not as expected. `demo run` leaves everything running and prints curl commands instead.
+//! fails if anything is not as expected. `demo jwt_auth` plays one section; `demo run` leaves everything running and prints curl commands instead.
 #![allow(clippy::disallowed_methods, reason = "the demo runs on real clocks")]
 
 use std::process::ExitCode;
@@ -27,27 +27,46 @@ async fn main() -> ExitCode {
     }));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => play().await,
+        [] => play(&SECTIONS).await,
         ["run"] => run::run().await,
+        [section] if SECTIONS.contains(section) => play(&[section]).await,
         _ => {
-            eprintln!("usage: demo [run]");
+            eprintln!("usage: demo [run|SECTION], of which the sections are {}", SECTIONS.join(", "));
             ExitCode::from(2)
         }
     }
 }
 
+/// In the order in which they are played.
+const SECTIONS: [&str; 9] = [
+    "jwt_auth",
+    "api_key",
+    "client_credentials",
+    "mtls_only",
+    "providers",
+    "service_initiation",
+    "health_checks",
+    "workers",
+    "outbound",
+];
+
 /// Every section has an Envoy of its own with the shipped configuration, changed in what the section is about.
-async fn play() -> ExitCode {
+async fn play(sections: &[&str]) -> ExitCode {
     println!("Each section starts Envoy with the filter, the keystore and the bank's backend ...\n");
     let mut table = Table::new();
-    jwt_auth::play(&mut table).await;
-    api_key::play(&mut table).await;
-    client_credentials::play(&mut table).await;
-    mtls_only::play(&mut table).await;
-    providers::play(&mut table).await;
-    service_initiation::play(&mut table).await;
-    health_checks::play(&mut table).await;
-    workers::play(&mut table).await;
-    outbound::play(&mut table).await;
+    for section in sections {
+        match *section {
+            "jwt_auth" => jwt_auth::play(&mut table).await,
+            "api_key" => api_key::play(&mut table).await,
+            "client_credentials" => client_credentials::play(&mut table).await,
+            "mtls_only" => mtls_only::play(&mut table).await,
+            "providers" => providers::play(&mut table).await,
+            "service_initiation" => service_initiation::play(&mut table).await,
+            "health_checks" => health_checks::play(&mut table).await,
+            "workers" => workers::play(&mut table).await,
+            "outbound" => outbound::play(&mut table).await,
+            unknown => panic!("the demo has no section {unknown}"),
+        }
+    }
     table.end()
 }

@@ -1,75 +1,22 @@
-//! The files that `make build` makes, and what gateways demand of them before they run them: imports that they have, and no
-//! WebAssembly that their oldest engine does not know. A module that does not load can mean no authentication at all.
+//! What gateways demand of modules before they run them: imports that they have, and no WebAssembly that their oldest engine does
+//! not know. A module that does not load can mean no authentication at all.
 
 use std::collections::BTreeSet;
-use std::env;
-use std::path::{Path, PathBuf};
 
 use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
 
+use super::Artifact;
+
 /// The list of imports that the release module may have. Its own comments explain it.
-pub const IMPORTS: &str = include_str!("../imports.txt");
+pub const IMPORTS: &str = include_str!("../../imports.txt");
 
 /// The list of functions that the release module must export, no less and no more. Its own comments explain it.
-pub const EXPORTS: &str = include_str!("../exports.txt");
+pub const EXPORTS: &str = include_str!("../../exports.txt");
 
 /// The gateways that must load the module, in the order of the list.
 const GATEWAYS: &str = "envoy,kong,apisix";
 
-/// One of the modules of the same source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Artifact {
-    /// The one that every gateway loads.
-    Baseline,
-    /// The one with the fast RSA kernel: for Envoy, and for Kong from 3.7 on, whose engines have relaxed SIMD.
-    RelaxedSimd,
-}
-
 impl Artifact {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Baseline, Self::RelaxedSimd];
-
-    /// The one that tests run: `HUB_AUTH_FILTER_ARTIFACT` names it, and without that it is the baseline.
-    ///
-    /// # Panics
-    /// If there is no artifact of that name.
-    #[must_use]
-    pub fn under_test() -> Self {
-        let Some(chosen) = env::var_os("HUB_AUTH_FILTER_ARTIFACT") else { return Self::Baseline };
-        let names = Self::ALL.map(Self::name);
-        Self::ALL.into_iter().find(|artifact| *artifact.name() == *chosen).unwrap_or_else(|| {
-            panic!("HUB_AUTH_FILTER_ARTIFACT is none of {}", names.join(", "));
-        })
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::RelaxedSimd => "relaxed-simd",
-        }
-    }
-
-    /// Its file.
-    #[must_use]
-    pub fn path(self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist").join(match self {
-            Self::Baseline => "hub_auth_filter.wasm",
-            Self::RelaxedSimd => "hub_auth_filter_relaxed_simd.wasm",
-        })
-    }
-
-    /// Where the linker wrote the names of its functions, if one of its engines has the fault that [`crate::shifted_addresses`]
-    /// is about: wasmtime has it up to 6.0.0, and the fast module is for later ones.
-    #[must_use]
-    pub fn map(self) -> Option<PathBuf> {
-        match self {
-            Self::Baseline => Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/hub_auth_filter.map")),
-            Self::RelaxedSimd => None,
-        }
-    }
-
     /// What its oldest engine accepts. Both are WebAssembly 2.0, which has bulk memory, reference types, several results, sign
     /// extension, saturating conversions, 128-bit SIMD and mutable globals. Not in it: threads, tail calls, exceptions, 64-bit
     /// memories, several memories, extended constants, garbage collection, and for the baseline relaxed SIMD.
