@@ -89,11 +89,19 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
 	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences
+
+# As tests build the tool, and not once more.
+.PHONY: schema
+schema: need-rust need-cc ## Write the JSON Schema of the configuration and docs/configuration.md, both from src/config/schema/
+	@$(CARGO) build --quiet --workspace --bin hub-auth
+	@mkdir -p schema
+	@target/debug/hub-auth schema >target/schema.json && mv target/schema.json schema/hub-auth-filter.schema.json
+	@target/debug/hub-auth schema --reference >target/reference.md && mv target/reference.md docs/configuration.md
 
 .PHONY: bench
 bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
@@ -234,6 +242,23 @@ install-authorisation-server: need-node
 	@cd .tools/authorisation-server && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
+
+# Likewise. Validators of JSON Schema in two languages, which tests ask whether the schema is one, and what it accepts.
+.PHONY: validators
+validators: need-python need-node ## Install the pinned validators of JSON Schema into .tools/check-jsonschema and .tools/ajv
+	@cmp -s hub-auth/tests/validators/requirements.txt .tools/check-jsonschema/requirements.txt || { \
+		echo "Installing check-jsonschema into .tools/check-jsonschema"; \
+		rm -rf .tools/check-jsonschema; \
+		$(PYTHON) -m venv .tools/check-jsonschema && \
+		.tools/check-jsonschema/bin/python -m pip install --quiet --only-binary :all: --requirement hub-auth/tests/validators/requirements.txt && \
+		cp hub-auth/tests/validators/requirements.txt .tools/check-jsonschema/requirements.txt; }
+	@cmp -s hub-auth/tests/validators/package-lock.json .tools/ajv/installed.json || { \
+		echo "Installing ajv into .tools/ajv"; \
+		rm -rf .tools/ajv; \
+		mkdir -p .tools/ajv && \
+		cp hub-auth/tests/validators/package.json hub-auth/tests/validators/package-lock.json .tools/ajv && \
+		(cd .tools/ajv && npm ci --loglevel error --ignore-scripts --no-audit --no-fund) && \
+		cp hub-auth/tests/validators/package-lock.json .tools/ajv/installed.json; }
 
 # The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
 # Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.

@@ -19,6 +19,8 @@ pub mod claims {
 
 /// See the module of this name.
 pub mod config {
+    #[cfg(not(target_family = "wasm"))]
+    pub use crate::config::schema::{EXCEPTIONS, Exception, json_schema, reference};
     pub use crate::config::{
         Auth, Config, ConfigErrors, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
     };

@@ -15,6 +15,7 @@ mod findings;
 mod jwks;
 mod key;
 mod rsa_key;
+mod schema;
 mod shell;
 mod token;
 
@@ -57,6 +58,10 @@ fn run(arguments: Arguments) -> io::Result<u8> {
         Command::Jwks(arguments) => {
             let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
             Ok(if usable { 0 } else { WRONG })
+        }
+        Command::Schema(arguments) => {
+            schema::print(&arguments, &mut io::stdout().lock())?;
+            Ok(0)
         }
         Command::Doctor(arguments) => Ok(match doctor::doctor(&arguments, &mut anstream::stdout().lock())? {
             Health::Good => 0,

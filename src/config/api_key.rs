@@ -15,12 +15,12 @@ use super::time::read_time;
 use crate::hex;
 use crate::time::UnixTime;
 
-const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], refused: &[] };
-const KEY_KEYS: Keys = Keys { supported: &["id", "sha256", "not_before", "expires"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["keys", "header", "scheme"], refused: &[] };
+pub(super) const KEY_KEYS: Keys = Keys { supported: &["id", "sha256", "not_before", "expires"], refused: &[] };
 
 /// Two keys overlap during a rotation, and a bank with several Hubs may give each its own; every one is compared on every
 /// request.
-const KNOWN_KEYS: ListRule = ListRule { of: "keys", min: 1, max: 16 };
+pub(super) const KNOWN_KEYS: ListRule = ListRule { of: "keys", min: 1, max: 16 };
 
 /// The longest `id`, in bytes. It stands in log lines and in a header for the bank.
 pub(crate) const MAX_KEY_ID_BYTES: usize = 64;
@@ -29,9 +29,9 @@ const ID: &str = "a string of 1 to 64 visible ASCII characters";
 
 const DIGEST: &str = "the SHA-256 digest of a key in 64 hex digits";
 
-const SCHEME: TextRule = token("a scheme such as \"ApiKey\" of 1 to 64 characters");
+pub(super) const SCHEME: TextRule = token("a scheme such as \"ApiKey\" of 1 to 64 characters");
 
-const DIGEST_OCTETS: usize = 32;
+pub(super) const DIGEST_OCTETS: usize = 32;
 
 /// The settings of the method API key.
 #[derive(Debug, Clone, PartialEq, Eq)]

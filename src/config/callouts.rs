@@ -19,7 +19,7 @@ pub(super) const REFETCH_COOLDOWN: DurationRange =
 
 /// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
 /// gateway is known. The bound leaves room for the longest DNS name.
-const UPSTREAM: TextRule = TextRule {
+pub(super) const UPSTREAM: TextRule = TextRule {
     expected: "a string of 1 to 255 visible ASCII characters",
     max_bytes: 255,
     allows: |character| character.is_ascii_graphic(),

@@ -13,7 +13,7 @@ use super::token_cache;
 use crate::jose::Algorithm;
 use crate::url::{HttpUrl, JwksLocation, JwksLocationError};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     supported: &[
         "issuer",
         "audience",
@@ -33,13 +33,13 @@ const KEYS: Keys = Keys {
 };
 
 /// The keys that say how a key set is used. Beside `introspection`, which has its own, they would have no effect.
-const KEYS_OF_JWKS: [&str; 6] =
+pub(super) const KEYS_OF_JWKS: [&str; 6] =
     ["algorithms", "upstream", "max_age", "timeout", "refetch_cooldown", "token_cache_capacity"];
 
 /// The keys are the bank's, at one address that no certificate takes part in.
-const JWKS_KEYS: Keys = Keys { supported: &["url"], refused: &[] };
+pub(super) const JWKS_KEYS: Keys = Keys { supported: &["url"], refused: &[] };
 
-const INTROSPECTION_KEYS: Keys = Keys {
+pub(super) const INTROSPECTION_KEYS: Keys = Keys {
     supported: &[
         "url",
         "upstream",
@@ -55,33 +55,33 @@ const INTROSPECTION_KEYS: Keys = Keys {
 };
 
 /// An issuer is a URL, and an audience usually one; RFC 7519 §2 allows any string.
-const IDENTIFIER: TextRule = TextRule {
+pub(super) const IDENTIFIER: TextRule = TextRule {
     expected: "a string of 1 to 512 bytes without control characters",
     max_bytes: 512,
     allows: |character| !character.is_control(),
 };
 
 /// A scope is looked for on every request; the API Hub needs a handful.
-const SCOPES: ListRule = ListRule { of: "scopes", min: 0, max: 32 };
+pub(super) const SCOPES: ListRule = ListRule { of: "scopes", min: 0, max: 32 };
 
 /// RFC 6749 §3.3. A space would make two of one.
-const SCOPE: TextRule = TextRule {
+pub(super) const SCOPE: TextRule = TextRule {
     expected: "a scope of 1 to 128 visible ASCII characters without \" and \\",
     max_bytes: 128,
     allows: |character| character.is_ascii_graphic() && !['"', '\\'].contains(&character),
 };
 
-const ALGORITHMS: ListRule = ListRule { of: "algorithms", min: 1, max: Algorithm::ALL.len() };
+pub(super) const ALGORITHMS: ListRule = ListRule { of: "algorithms", min: 1, max: Algorithm::ALL.len() };
 
 /// RFC 6749 appendix A.1 and A.2 allow printable ASCII, spaces among it.
-const CLIENT_ID: TextRule = TextRule {
+pub(super) const CLIENT_ID: TextRule = TextRule {
     expected: "a string of 1 to 256 printable ASCII characters",
     max_bytes: 256,
     allows: |character| matches!(character, ' '..='~'),
 };
 
 /// See [`CLIENT_ID`].
-const CLIENT_SECRET: TextRule = TextRule {
+pub(super) const CLIENT_SECRET: TextRule = TextRule {
     expected: "a secret of 1 to 1024 printable ASCII characters",
     max_bytes: 1024,
     allows: |character| matches!(character, ' '..='~'),
@@ -89,23 +89,23 @@ const CLIENT_SECRET: TextRule = TextRule {
 
 /// The 10 minutes of the Trust Framework bind its participants' keys and are a good default. How long a key still counts that
 /// the bank withdrew from its own server is the bank's decision, up to a day.
-const KEY_MAX_AGE: DurationRange =
+pub(super) const KEY_MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(10) };
 
 /// Two servers of one bank. RFC 7519 §4.1.4 thinks of minutes at the most; the default is the one of JWT Auth.
-const CLOCK_SKEW: DurationRange =
+pub(super) const CLOCK_SKEW: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_mins(1), default: Duration::from_secs(10) };
 
 /// How long a token that was revoked may still be accepted. With zero every request asks.
-const MAX_AGE: DurationRange =
+pub(super) const MAX_AGE: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_mins(10), default: Duration::from_mins(1) };
 
 /// A token that is unknown now may have been issued by a server whose replicas lag: it must not stay refused for long.
-const NEGATIVE_MAX_AGE: DurationRange =
+pub(super) const NEGATIVE_MAX_AGE: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_mins(1), default: Duration::from_secs(5) };
 
 /// Answers have a few hundred bytes in memory, in each worker.
-const CAPACITY: IntegerRange = IntegerRange { of: Some("answers"), min: 1, max: 100_000, default: 10_000 };
+pub(super) const CAPACITY: IntegerRange = IntegerRange { of: Some("answers"), min: 1, max: 100_000, default: 10_000 };
 
 /// The settings of the client credentials grant.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-const MILLISECONDS_PER_UNIT: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+pub(super) const MILLISECONDS_PER_UNIT: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// What a setting allows, and its value when it is left out.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 /// In the largest unit that gives a whole number.
-fn print(duration: Duration) -> String {
+pub(super) fn print(duration: Duration) -> String {
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let whole = |per_unit| milliseconds.checked_rem(per_unit) == Some(0);
     let (unit, per_unit) = match MILLISECONDS_PER_UNIT.into_iter().find(|(_, per_unit)| whole(*per_unit)) {

@@ -3,7 +3,10 @@
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
 
-const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["authorization", "identity_headers"], refused: &[] };
+
+pub(super) const AUTHORIZATION: [(&str, ForwardAuthorization); 2] =
+    [("remove", ForwardAuthorization::Remove), ("keep", ForwardAuthorization::Keep)];
 
 /// What an accepted request carries on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +36,7 @@ impl Forward {
         let authorization = if authorization.is_absent() {
             Some(ForwardAuthorization::Remove)
         } else {
-            let choices = [("remove", ForwardAuthorization::Remove), ("keep", ForwardAuthorization::Keep)];
-            authorization.choice(&choices, errors)
+            authorization.choice(&AUTHORIZATION, errors)
         };
         let identity_headers = object.member("identity_headers").boolean(true, errors);
         Some(Self { authorization: authorization?, identity_headers: identity_headers? })

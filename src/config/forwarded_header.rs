@@ -9,21 +9,23 @@ use crate::identity_headers::is_reserved;
 use crate::peer::forwarded::xfcc;
 use crate::peer::{ForwardedFormat, ForwardedHeader, Hop, Verification};
 
-const KEYS: Keys = Keys { supported: &["name", "format", "verified", "proxy", "trust_plaintext_hop"], refused: &[] };
-const PROXY_KEYS: Keys = Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned"], refused: &[] };
-const VERIFICATION_KEYS: Keys = Keys { supported: &["header", "value"], refused: &[] };
+pub(super) const KEYS: Keys =
+    Keys { supported: &["name", "format", "verified", "proxy", "trust_plaintext_hop"], refused: &[] };
+pub(super) const PROXY_KEYS: Keys =
+    Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned"], refused: &[] };
+pub(super) const VERIFICATION_KEYS: Keys = Keys { supported: &["header", "value"], refused: &[] };
 
-const FORMATS: [(&str, ForwardedFormat); 3] = [
+pub(super) const FORMATS: [(&str, ForwardedFormat); 3] = [
     ("xfcc", ForwardedFormat::Xfcc),
     ("rfc9440", ForwardedFormat::Rfc9440),
     ("url_encoded_pem", ForwardedFormat::UrlEncodedPem),
 ];
 
 /// Google's load balancer has two of them.
-const VERIFICATIONS: ListRule = ListRule { of: "headers", min: 1, max: 4 };
+pub(super) const VERIFICATIONS: ListRule = ListRule { of: "headers", min: 1, max: 4 };
 
 /// `SUCCESS`, `true` and `0` are what proxies say.
-const VALUE: TextRule = TextRule {
+pub(super) const VALUE: TextRule = TextRule {
     expected: "a string of 1 to 64 visible ASCII characters",
     max_bytes: 64,
     allows: |character| character.is_ascii_graphic(),

@@ -5,7 +5,7 @@ use super::errors::ConfigErrors;
 use super::reader::{Keys, Node};
 use crate::capabilities::DataSharing;
 
-const KEYS: Keys = Keys { supported: &["kind", "shared_data"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["kind", "shared_data"], refused: &[] };
 
 /// A gateway, as far as one must be known to read a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

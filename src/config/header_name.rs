@@ -10,7 +10,7 @@ use crate::identity_headers::{is_misspelt_provider, is_reserved};
 pub(super) const HEADER: TextRule = token("a header name of 1 to 64 characters");
 
 /// Headers that mean something else in a request and, most of them, in a response. The interaction ids are even logged.
-const OTHER_HEADERS: [&str; 22] = [
+pub(super) const OTHER_HEADERS: [&str; 22] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -36,7 +36,7 @@ const OTHER_HEADERS: [&str; 22] = [
 ];
 
 /// Headers that mean something else in a response only.
-const OTHER_RESPONSE_HEADERS: [&str; 18] = [
+pub(super) const OTHER_RESPONSE_HEADERS: [&str; 18] = [
     "accept-ranges",
     "age",
     "allow",

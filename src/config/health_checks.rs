@@ -4,7 +4,7 @@ use super::errors::ConfigErrors;
 use super::path::{self, PathFault};
 use super::reader::{Keys, Node};
 
-const KEYS: Keys = Keys { supported: &["base_path"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["base_path"], refused: &[] };
 
 const BASE_PATH: &str = "a path such as \"/\" or \"/ozone-connect\" of letters, digits, - . _ ~ and /";
 

@@ -16,7 +16,7 @@ use super::service_initiation::ServiceInitiation;
 use crate::peer::PeerRules;
 use crate::provider::Providers;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     supported: &[
         "provider_ids",
         "require_provider_header",
@@ -30,9 +30,10 @@ const KEYS: Keys = Keys {
     refused: &[],
 };
 
-const AUTH_KEYS: Keys = Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], refused: &[] };
+pub(super) const AUTH_KEYS: Keys =
+    Keys { supported: &["jwt_auth", "client_credentials", "api_key", "mtls_only"], refused: &[] };
 
-const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], refused: &[] };
+pub(super) const MTLS_ONLY_KEYS: Keys = Keys { supported: &[], refused: &[] };
 
 /// What the filter demands of requests from the API Hub to the bank.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::reader::{IntegerRange, Keys, ListRule, Node, Object};
 use super::{subject, token_cache};
 use crate::url::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     supported: &[
         "jwks",
         "upstream",
@@ -27,29 +27,35 @@ const KEYS: Keys = Keys {
     refused: &[],
 };
 
-const WARM_KEYS: Keys = Keys { supported: &["organisational_unit", "common_name"], refused: &[] };
+pub(super) const WARM_KEYS: Keys = Keys { supported: &["organisational_unit", "common_name"], refused: &[] };
 
 /// There is one Hub, and few others call. Each is asked for by every worker that shares no data.
-const WARM: ListRule = ListRule { of: "subjects", min: 1, max: 16 };
+pub(super) const WARM: ListRule = ListRule { of: "subjects", min: 1, max: 16 };
 
-const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], refused: &[] };
+pub(super) const JWKS_KEYS: Keys = Keys { supported: &["environment", "url_template", "url"], refused: &[] };
 
 /// The standard lets a JWKS be cached for at most 10 minutes, and senders count on it when they publish a key. Below a
 /// second, every request would fetch.
-const MAX_AGE: DurationRange =
+pub(super) const MAX_AGE: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_mins(10), default: Duration::from_mins(10) };
 
 /// The standard allows 10 seconds, no more.
-const CLOCK_SKEW: DurationRange =
+pub(super) const CLOCK_SKEW: DurationRange =
     DurationRange { min: Duration::ZERO, max: Duration::from_secs(10), default: Duration::from_secs(10) };
 
 /// The standard recommends tokens of 10 to 30 seconds and gives no limit; one that lives for days is a password.
-const MAX_LIFETIME: DurationRange =
+pub(super) const MAX_LIFETIME: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(5) };
 
 /// 100,000 tokens of 30 seconds, each remembered for 40, are 2,500 requests a second, and take some 8 MiB in each
 /// worker or at most 5 MiB of shared data.
-const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 100_000 };
+pub(super) const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 100_000 };
+
+pub(super) const ENVIRONMENTS: [(&str, Environment); 2] =
+    [("sandbox", Environment::Sandbox), ("production", Environment::Production)];
+
+pub(super) const REPLAY_DETECTION: [(&str, Option<ReplayScope>); 3] =
+    [("off", None), ("worker", Some(ReplayScope::Worker)), ("gateway", Some(ReplayScope::Gateway))];
 
 /// The settings of JWT Auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,8 +155,7 @@ fn read_jwks(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<JwksLocation>
     let environment = if environment.is_absent() {
         None
     } else {
-        let choices = [("sandbox", Environment::Sandbox), ("production", Environment::Production)];
-        environment.choice(&choices, errors).map(JwksLocation::of_environment)
+        environment.choice(&ENVIRONMENTS, errors).map(JwksLocation::of_environment)
     };
     let expected = "an https:// URL with {OU} or {CN} in its path or query";
     let template = read_location(&object.member("url_template"), expected, JwksLocation::template, errors);
@@ -200,8 +205,7 @@ fn read_location(
 }
 
 fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<Replay>> {
-    let choices = [("off", None), ("worker", Some(ReplayScope::Worker)), ("gateway", Some(ReplayScope::Gateway))];
-    let scope = if detection.is_absent() { Some(None) } else { detection.choice(&choices, errors) };
+    let scope = if detection.is_absent() { Some(None) } else { detection.choice(&REPLAY_DETECTION, errors) };
     let number = capacity.integer(&REPLAY_CAPACITY, errors);
     // An operator who gives a number believes that tokens are remembered.
     if scope == Some(None) && !capacity.is_absent() {

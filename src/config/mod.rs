@@ -23,6 +23,8 @@ mod protobuf;
 mod provider_ids;
 mod reader;
 mod response_token;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod schema;
 mod secret;
 mod seen;
 mod service_initiation;
@@ -68,7 +70,8 @@ use secret::SecretSource;
 /// keeps a file given by mistake from being read into a tree many times its size in every worker.
 pub(crate) const MAX_CONFIG_BYTES: usize = 256 * 1024;
 
-const TOP: Keys = Keys { supported: &["inbound", "outbound", "gateway"], refused: &[] };
+/// `$schema` names the schema for editors, which `schema` makes; here it means nothing.
+const TOP: Keys = Keys { supported: &["inbound", "outbound", "gateway", "$schema"], refused: &[] };
 
 const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
 
@@ -171,6 +174,7 @@ impl Config {
             Outbound::read(&outbound, secrets, errors).map(|outbound| Direction::Outbound(Box::new(outbound)))
         };
         let gateway = Gateway::read(&top.member("gateway"), known, errors);
+        top.member("$schema").optional(|node| node.string("the address of a schema", errors));
         Some((inbound.or(outbound)?, gateway?))
     }
 }

@@ -7,7 +7,7 @@ use super::signing::Signing;
 use super::verify_responses::VerifyResponses;
 
 /// Methods of the other direction are refused by name (spec §2): whoever writes one here believes that it protects something.
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     supported: &["audience", "certificate", "lifetime", "keys", "remote_signer", "verify_responses"],
     refused: &[
         ("auth", "expected nothing, got what is for inbound requests: requests to the Hub carry a signed token"),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// The longest path, in bytes: longer than every path of the standard's APIs.
-const MAX_BYTES: usize = 256;
+pub(super) const MAX_BYTES: usize = 256;
 
 /// Why a text is not such a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use super::reader::{Keys, Node};
 use super::{forwarded_header, pins};
 use crate::peer::{PeerRules, PeerSource};
 
-const KEYS: Keys =
+pub(super) const KEYS: Keys =
     Keys { supported: &["organisational_units", "fingerprints", "allow_unpinned", "source"], refused: &[] };
-const SOURCE_KEYS: Keys = Keys { supported: &["forwarded_header"], refused: &[] };
+pub(super) const SOURCE_KEYS: Keys = Keys { supported: &["forwarded_header"], refused: &[] };
 
 const SOURCE: &str = "\"connection\" or an object with \"forwarded_header\"";
 

@@ -9,11 +9,11 @@ use crate::peer::{Fingerprint, Pins};
 /// request.
 const MAX_PINS: usize = 64;
 
-const ORGANISATIONAL_UNITS: ListRule = ListRule { of: "organisational units", min: 0, max: MAX_PINS };
-const FINGERPRINTS: ListRule = ListRule { of: "fingerprints", min: 0, max: MAX_PINS };
+pub(super) const ORGANISATIONAL_UNITS: ListRule = ListRule { of: "organisational units", min: 0, max: MAX_PINS };
+pub(super) const FINGERPRINTS: ListRule = ListRule { of: "fingerprints", min: 0, max: MAX_PINS };
 
 /// X.520 allows 64 characters, which are at most 256 bytes of UTF-8.
-const ORGANISATIONAL_UNIT: TextRule = TextRule {
+pub(super) const ORGANISATIONAL_UNIT: TextRule = TextRule {
     expected: "a string of 1 to 256 bytes without control characters",
     max_bytes: 256,
     allows: |character| !character.is_control(),

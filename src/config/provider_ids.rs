@@ -6,10 +6,10 @@ use super::reader::{Keys, ListRule, Node};
 use super::text_rules::PROVIDER_ID;
 use crate::provider::Providers;
 
-const KEYS: Keys = Keys { supported: &["id", "audience"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["id", "audience"], refused: &[] };
 
 /// A bank has one id for each of its segments, and none has this many. Every id is compared on every request.
-const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
+pub(super) const PROVIDER_IDS: ListRule = ListRule { of: "provider ids", min: 1, max: 64 };
 
 /// One of them.
 struct Provider {

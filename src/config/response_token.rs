@@ -6,7 +6,7 @@ use super::reader::{Keys, Node};
 use super::secret::SecretSource;
 use super::signing::Signing;
 
-const KEYS: Keys =
+pub(super) const KEYS: Keys =
     Keys { supported: &["audience", "certificate", "lifetime", "keys", "remote_signer", "header"], refused: &[] };
 
 /// The token on responses to the Hub.

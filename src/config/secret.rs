@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, TextRule};
 
-const KEYS: Keys = Keys { supported: &["env", "value"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["env", "value"], refused: &[] };
 
 /// The portable names of POSIX (IEEE 1003.1 §8.1). Hardly a secret that is put here by mistake looks like one, so an
 /// error may show it.
-const VARIABLE: TextRule = TextRule {
+pub(super) const VARIABLE: TextRule = TextRule {
     expected: "the name of an environment variable: 1 to 128 of A to Z, 0 to 9 and _",
     max_bytes: 128,
     allows: |character| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_',

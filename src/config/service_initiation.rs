@@ -5,14 +5,14 @@ use super::errors::ConfigErrors;
 use super::path;
 use super::reader::{Keys, ListRule, Node, TextRule};
 
-const KEYS: Keys = Keys { supported: &["allow"], refused: &[] };
-const REQUEST_KEYS: Keys = Keys { supported: &["method", "path"], refused: &[] };
+pub(super) const KEYS: Keys = Keys { supported: &["allow"], refused: &[] };
+pub(super) const REQUEST_KEYS: Keys = Keys { supported: &["method", "path"], refused: &[] };
 
 /// The standard has a handful of such calls; each is compared on every request.
-const ALLOW: ListRule = ListRule { of: "requests", min: 1, max: 32 };
+pub(super) const ALLOW: ListRule = ListRule { of: "requests", min: 1, max: 32 };
 
 /// A token of RFC 9110 §5.6.2. Methods are case-sensitive (§9.1), and a lower-case one is a mistake.
-const METHOD: TextRule = TextRule {
+pub(super) const METHOD: TextRule = TextRule {
     expected: "an upper-case HTTP method of 1 to 32 characters",
     max_bytes: 32,
     allows: |character| {

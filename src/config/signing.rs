@@ -12,7 +12,7 @@ use super::subject;
 use super::text_rules::PROVIDER_ID;
 
 /// What the standard recommends.
-const LIFETIME: DurationRange =
+pub(super) const LIFETIME: DurationRange =
     DurationRange { min: Duration::from_secs(10), max: Duration::from_secs(30), default: Duration::from_secs(30) };
 
 /// What signed tokens say, and who signs them.

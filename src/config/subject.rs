@@ -9,9 +9,11 @@ use crate::peer::subject::{SubjectError, check_value};
 use crate::peer::{LeafCertificate, Subject, leaf::LeafError};
 use crate::pem::has_private_key;
 
-const CERTIFICATE_KEYS: Keys = Keys { supported: &["pem", "organisation", "organisational_unit"], refused: &[] };
+pub(super) const CERTIFICATE_KEYS: Keys =
+    Keys { supported: &["pem", "organisation", "organisational_unit"], refused: &[] };
 
-const HUB_KEYS: Keys = Keys { supported: &["organisation", "organisational_unit", "common_name"], refused: &[] };
+pub(super) const HUB_KEYS: Keys =
+    Keys { supported: &["organisation", "organisational_unit", "common_name"], refused: &[] };
 
 const PEM: &str = "a certificate in PEM, with one O and one OU in its subject";
 

@@ -4,7 +4,7 @@ use super::errors::ConfigErrors;
 use super::reader::{IntegerRange, Node};
 
 /// Each takes 80 bytes in each worker, from the start on.
-const CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 100_000, default: 1_000 };
+pub(super) const CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 100_000, default: 1_000 };
 
 /// Reads `token_cache_capacity`; none are remembered if it is left out.
 pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<usize>> {

@@ -10,7 +10,7 @@ use super::subject;
 use crate::peer::Subject;
 use crate::url::ExpandError;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     supported: &[
         "mode",
         "header",
@@ -26,6 +26,9 @@ const KEYS: Keys = Keys {
     ],
     refused: &[],
 };
+
+pub(super) const MODES: [(&str, VerificationMode); 2] =
+    [("require", VerificationMode::Require), ("report", VerificationMode::Report)];
 
 /// How the Hub's tokens on its responses are verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +58,7 @@ impl VerifyResponses {
     pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let mode = object.member("mode");
-        let mode = if mode.is_absent() {
-            Some(VerificationMode::Require)
-        } else {
-            let choices = [("require", VerificationMode::Require), ("report", VerificationMode::Report)];
-            mode.choice(&choices, errors)
-        };
+        let mode = if mode.is_absent() { Some(VerificationMode::Require) } else { mode.choice(&MODES, errors) };
         let header = header_name::read_of_response(&object.member("header"), errors);
         let hub_node = object.member("hub");
         let hub = subject::read_hub(&hub_node, errors);

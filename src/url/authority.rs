@@ -6,9 +6,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// RFC 1035 §2.3.4, as text without the final dot.
-const MAX_NAME_BYTES: usize = 253;
+pub(crate) const MAX_NAME_BYTES: usize = 253;
 /// RFC 1035 §2.3.4.
-const MAX_LABEL_BYTES: usize = 63;
+pub(crate) const MAX_LABEL_BYTES: usize = 63;
 
 /// A checked host, and a port when one was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

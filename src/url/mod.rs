@@ -9,6 +9,8 @@ mod jwks_location;
 mod origin;
 
 pub(crate) use authority::Authority;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use authority::{MAX_LABEL_BYTES, MAX_NAME_BYTES};
 pub use http_url::{HttpUrl, Scheme};
 pub use jwks_location::{Environment, JwksLocation};
 pub(crate) use jwks_location::{ExpandError, JwksLocationError};

@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod jwks;
 mod key;
+mod schema;
 mod shell;
 mod token;
 
@@ -18,6 +19,7 @@ pub(crate) use doctor::{ConnectTo, Doctor, DoctorCommon, DoctorInbound, DoctorOu
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
 pub(crate) use key::{Key, NewKey, Purpose};
+pub(crate) use schema::Schema;
 pub(crate) use shell::{Completion, Man};
 pub(crate) use token::Token;
 
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
     Jwks(Jwks),
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema(Schema),
     /// Checks the bank's listener, or its way to the API Hub, before Ozone's connectivity validation does.
     ///
     /// Each line that failed says what to do next. What could not be checked does not count as passed.

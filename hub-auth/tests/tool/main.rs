@@ -15,6 +15,7 @@ mod jwks;
 mod key;
 mod kubernetes;
 mod openssl;
+mod schema;
 mod shell;
 mod token;
 

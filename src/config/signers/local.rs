@@ -9,12 +9,13 @@ use crate::config::time::read_time;
 use crate::rsa::RsaPrivateKey;
 use crate::time::UnixTime;
 
-const KEY_KEYS: Keys = Keys { supported: &["kid", "private_key", "active_from"], refused: &[] };
+pub(in crate::config) const KEY_KEYS: Keys = Keys { supported: &["kid", "private_key", "active_from"], refused: &[] };
 
 /// One signs and one takes over at the next rotation. Every one is in each worker's memory.
-const LOCAL_KEYS: ListRule = ListRule { of: "keys", min: 1, max: 16 };
+pub(in crate::config) const LOCAL_KEYS: ListRule = ListRule { of: "keys", min: 1, max: 16 };
 
-const PRIVATE_KEY: TextRule = pem("an RSA private key of 2048 to 4096 bits in PEM, PKCS#8 or PKCS#1");
+pub(in crate::config) const PRIVATE_KEY: TextRule =
+    pem("an RSA private key of 2048 to 4096 bits in PEM, PKCS#8 or PKCS#1");
 
 /// A private key in the gateway's memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Who signs tokens: this filter, with `keys`, or a `remote_signer`, which holds the key itself and is asked for each signature.
 
-mod local;
-mod vault_transit;
+pub(super) mod local;
+pub(super) mod vault_transit;
 
 pub use local::LocalKey;
 pub use vault_transit::VaultTransit;
@@ -12,7 +12,7 @@ use super::secret::SecretSource;
 use crate::url::Scheme;
 
 /// The keys of `remote_signer`: those of [`REMOTE_SIGNERS`].
-const KEYS: Keys = Keys { supported: &["vault_transit"], refused: &[] };
+pub(in crate::config) const KEYS: Keys = Keys { supported: &["vault_transit"], refused: &[] };
 
 /// The remote signers: under which key each is configured, and how its settings are read. Another one is a file beside this
 /// one, a variant of [`Signer`] with its [upstream](Signer::upstream), and a line here and in [`KEYS`].

@@ -13,7 +13,7 @@ use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
-const KEYS: Keys = Keys {
+pub(in crate::config) const KEYS: Keys = Keys {
     supported: &[
         "address",
         "upstream",
@@ -36,35 +36,35 @@ const MOUNT: &str = "the path of a mount such as \"transit\": 1 to 256 letters, 
 
 const KEY: &str = "the name of a key: 1 to 128 letters, digits, - . and _";
 
-const MAX_MOUNT_BYTES: usize = 256;
-const MAX_KEY_BYTES: usize = 128;
+pub(in crate::config) const MAX_MOUNT_BYTES: usize = 256;
+pub(in crate::config) const MAX_KEY_BYTES: usize = 128;
 
 /// It is a header value. Namespaces are paths of a few names.
-const NAMESPACE: TextRule = TextRule {
+pub(in crate::config) const NAMESPACE: TextRule = TextRule {
     expected: "a namespace of 1 to 256 visible ASCII characters",
     max_bytes: 256,
     allows: |character| character.is_ascii_graphic(),
 };
 
 /// It is a header value. Service tokens have about 100 characters, batch tokens several hundred.
-const TOKEN: TextRule = TextRule {
+pub(in crate::config) const TOKEN: TextRule = TextRule {
     expected: "a token of 1 to 4096 visible ASCII characters",
     max_bytes: 4096,
     allows: |character| character.is_ascii_graphic(),
 };
 
-const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
+pub(in crate::config) const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
 
 /// Vault counts from 1.
-const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
+pub(in crate::config) const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
 
 /// A request of the bank waits this long, once or twice.
-const TIMEOUT: DurationRange =
+pub(in crate::config) const TIMEOUT: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(2) };
 
 /// Two tries with the default timeout, and time between them. A token that waited longer than the shortest lifetime would
 /// be expired before it left.
-const DEADLINE: DurationRange =
+pub(in crate::config) const DEADLINE: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(5) };
 
 /// A key in the Transit engine of HashiCorp Vault or OpenBao.
@@ -160,7 +160,7 @@ fn read_key<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
 }
 
 /// Nothing that needs an encoding in a path or climbs in it: it would sign with another key, or do something else.
-fn is_segment(text: &str) -> bool {
+pub(in crate::config) fn is_segment(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(allowed)
 }

@@ -13,6 +13,7 @@ mod outbound;
 mod peer;
 mod remote_signer;
 mod response_token;
+mod schema;
 mod service_initiation;
 mod signing;
 mod text;

@@ -89,7 +89,7 @@ fn exactly_one_direction_is_configured() {
 #[test]
 fn an_unknown_key_is_named_beside_the_allowed_ones() {
     for (pointer, path, allowed) in [
-        ("", "", "\"inbound\", \"outbound\" or \"gateway\""),
+        ("", "", "\"inbound\", \"outbound\", \"gateway\" or \"$schema\""),
         (
             "/inbound",
             "inbound.",
