@@ -143,4 +143,15 @@ fn check_client_traffic(subject: &mut Subject<'_>, root: &Node) {
         let message = "expected false, got true: callers without a certificate reach the filter";
         subject.add(Severity::Error, "mesh-client-certificate", validation.place("optional"), "optional", message);
     }
+    let message = match validation.get("mode").and_then(Node::text) {
+        None | Some("RequireAndVerify") => return,
+        Some("VerifyIfGiven") => {
+            "expected RequireAndVerify, got VerifyIfGiven: callers without a certificate reach the filter"
+        }
+        Some(_) => {
+            "expected RequireAndVerify, got another: certificates that nobody has verified are let in, and the filter cannot tell \
+             them apart"
+        }
+    };
+    subject.add(Severity::Error, "mesh-client-certificate", validation.place("mode"), "mode", message);
 }

@@ -1,6 +1,6 @@
 //! Manifests of Kubernetes: Istio and Envoy Gateway hand an object over as JSON.
 
-use super::{changed, findings, rules, shipped};
+use super::{changed, findings, findings_with, rules, shipped};
 
 const WASM_PLUGIN: &str = r#"apiVersion: extensions.istio.io/v1alpha1
 kind: WasmPlugin
@@ -113,6 +113,14 @@ fn a_plugin_of_ours_without_a_configuration_is_refused() {
     assert_eq!((rules(&findings), status), (vec!["configuration"], 1), "{findings:#?}");
 }
 
+#[test]
+fn the_shipped_manifests_have_no_findings_even_where_it_is_strict() {
+    for name in ["istio/inbound.yaml", "istio/envoyfilter.yaml", "istio/outbound.yaml", "envoy-gateway/inbound.yaml"] {
+        let (findings, status) = findings_with(&["--strict"], "manifest.yaml", &shipped(name));
+        assert_eq!((rules(&findings), status), (vec![], 0), "{name}: {findings:#?}");
+    }
+}
+
 /// Beside the plugin, in one file.
 const GATEWAY: &str = r#"---
 apiVersion: networking.istio.io/v1
@@ -159,6 +167,9 @@ fn each_setting_around_the_filter_has_its_rule() {
         (&envoy_gateway, "failOpen: false", "failOpen: true", "mesh-fail-open", 1),
         (&envoy_gateway, "          sha256: 88bb", "          tag: 88bb", "mesh-module-digest", 0),
         (&envoy_gateway, "optional: false", "optional: true", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: VerifyIfGiven", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: RequireAny", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: Request", "mesh-client-certificate", 1),
         (&envoy_gateway, "clientValidation:", "minVersion:", "mesh-client-certificate", 1),
         (&envoy_filter, "failure_policy: FAIL_RELOAD", "fail_open: true", "envoy-fail-open", 1),
         (&envoy_filter, "proxy_on_request_headers: {}", "proxy_on_request_body: {}", "envoy-capabilities", 1),
