@@ -23,7 +23,7 @@ pub mod subject;
 pub mod terminator;
 pub mod tokens;
 
-pub use inbound::{Setup, Stage};
+pub use inbound::{Places, Setup, Stage};
 pub use outbound::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
 
 use keystore::Keystore;
