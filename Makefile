@@ -89,7 +89,7 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -234,6 +234,21 @@ install-authorisation-server: need-node
 	@cd .tools/authorisation-server && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@ln -s ../../wasm-tests/authorisation-server/server.mjs .tools/authorisation-server/server.mjs
 	@cp wasm-tests/authorisation-server/package-lock.json .tools/authorisation-server/installed.json
+
+# Likewise. Envoy Gateway publishes its schemas in no registry of packages: wasm-tests/schemas/envoy-gateway.schema.json is our own.
+.PHONY: manifest-schemas
+manifest-schemas: need-node ## Install the pinned schemas of Istio and the Gateway API into .tools/manifest-schemas
+	@cmp -s wasm-tests/manifests/package-lock.json .tools/manifest-schemas/installed.json || $(MAKE) --no-print-directory install-manifest-schemas
+
+.PHONY: install-manifest-schemas
+install-manifest-schemas: need-node
+	@echo "Installing schemas of Istio and the Gateway API into .tools/manifest-schemas"
+	@rm -rf .tools/manifest-schemas
+	@mkdir -p .tools/manifest-schemas
+	@cp wasm-tests/manifests/package.json wasm-tests/manifests/package-lock.json .tools/manifest-schemas
+	@cd .tools/manifest-schemas && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
+	@ln -s ../../wasm-tests/manifests/validate.mjs .tools/manifest-schemas/validate.mjs
+	@cp wasm-tests/manifests/package-lock.json .tools/manifest-schemas/installed.json
 
 # The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
 # Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.
