@@ -64,8 +64,17 @@ fn gateway_listener(manifests: &Manifests, gateway: &Value, around: &Around<'_>)
                 },
             }))
         }
-        // The mesh's own: the caller is what Istio knows of it, which no client of a stage has. Its listener is plain here.
-        "ISTIO_MUTUAL" => None,
+        // The mesh's own, for callers whom Istio knows. A stage has no mesh: the listener is plain unless a test brings certificates.
+        "ISTIO_MUTUAL" => around.secrets.iter().any(|secret| secret["name"] == "ROOTCA").then(|| {
+            json!({
+                "require_client_certificate": true,
+                "common_tls_context": {
+                    "alpn_protocols": ["h2", "http/1.1"],
+                    "tls_certificate_sds_secret_configs": [{"name": "default"}],
+                    "validation_context_sds_secret_config": {"name": "ROOTCA"},
+                },
+            })
+        }),
         other => panic!("{other}"),
     };
     let name = format!("0.0.0.0_{TARGET_PORT}");

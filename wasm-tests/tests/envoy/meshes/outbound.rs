@@ -6,9 +6,9 @@ use std::path::Path;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use wasm_tests::stage::bank::Bank;
-use wasm_tests::stage::client::{self, Request};
+use wasm_tests::stage::client::{self, Connection, Request};
 use wasm_tests::stage::envoy::module;
-use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, CONSENT_MANAGER_NAME, Pki};
+use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, Pki};
 use wasm_tests::stage::tokens::SigningKey;
 use wasm_tests::stage::{OutboundSetup, PROVIDER_ID, Setup, signed_by};
 
@@ -23,11 +23,15 @@ fn shipped() -> Manifests {
 }
 
 fn bootstrap(manifests: &Manifests, directory: &Path, hub: SocketAddr) -> Value {
+    bootstrap_with(manifests, directory, hub, vec![])
+}
+
+fn bootstrap_with(manifests: &Manifests, directory: &Path, hub: SocketAddr, more: Vec<Value>) -> Value {
     let file = |name: &str| directory.join(name).display().to_string();
     let module = module();
     let around = istio::Around {
         module: &module,
-        secrets: vec![
+        secrets: [
             json!({"name": "kubernetes://c3", "tls_certificate": {
                 "certificate_chain": {"filename": file("c3-chain.pem")},
                 "private_key": {"filename": file("c3-key.pem")},
@@ -35,7 +39,10 @@ fn bootstrap(manifests: &Manifests, directory: &Path, hub: SocketAddr) -> Value 
             json!({"name": "kubernetes://c3-cacert", "validation_context": {
                 "trusted_ca": {"filename": file("trust-framework-ca.pem")},
             }}),
-        ],
+        ]
+        .into_iter()
+        .chain(more)
+        .collect(),
         address_of: &|_| hub,
         file: &|path| panic!("{path}"),
     };
@@ -53,6 +60,35 @@ async fn the_egress_gateway_signs_what_leaves_and_tells_the_hub_nothing_of_this_
     replaces_any_credential(&stage).await;
     // Istio counts a request's attempts for whoever gets it.
     hands_the_request_on_and_nothing_else(&stage, &["x-envoy-attempt-count"]).await;
+}
+
+/// Here the listener has TLS, with certificates that stand in for the mesh's, which Envoy itself would tell the Hub of.
+#[tokio::test]
+async fn the_hub_does_not_learn_who_called_within_the_mesh() {
+    let pki = Pki::shared();
+    let text = |text: &str| json!({"inline_string": text});
+    let of_the_mesh = vec![
+        json!({"name": "default", "tls_certificate": {
+            "certificate_chain": text(&pki.hub_server.chain_pem), "private_key": text(&pki.hub_server.key_pem),
+        }}),
+        json!({"name": "ROOTCA", "validation_context": {"trusted_ca": text(&pki.internal_bundle())}}),
+    ];
+    let stage = OutboundSetup::new()
+        .made(move |directory, hub| configuration(&bootstrap_with(&shipped(), directory, hub, of_the_mesh.clone())))
+        .start()
+        .await;
+    for host in [CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME] {
+        let address = stage.envoy.address();
+        let mut caller = Connection::open_to(host, address, &pki.root(), Some(&pki.proxy)).await.expect("a connection");
+        let request = Request::new("GET", "/consents")
+            .header("x-envoy-peer-metadata", "x")
+            .header("x-envoy-peer-metadata-id", "y");
+        assert_eq!(caller.send(&request).await.reply().status, 200, "{host}");
+        let calls = stage.hub.take();
+        let names: Vec<&str> = calls[0].request.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let told = names.iter().any(|name| name.contains("client-cert") || name.contains("peer-metadata"));
+        assert!(!told && names.contains(&"authorization"), "{host}: {names:?}");
+    }
 }
 
 #[tokio::test]
