@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use super::core::named_variables;
 use super::envoy::plugin;
-use super::{Checked, Subject};
+use super::{Checked, Subject, mesh};
 use crate::document::Node;
 use crate::findings::Severity;
 
 /// Checks all manifests of a file.
 pub(super) fn check(subject: &mut Subject<'_>, checked: &[Checked]) {
     let document = std::rc::Rc::clone(&subject.document);
+    for one in checked {
+        mesh::check(subject, one);
+    }
     let is_inbound = checked.iter().any(|one| one.configuration.value("inbound").is_some());
     for root in &document.roots {
         match root.get("kind").and_then(Node::text) {

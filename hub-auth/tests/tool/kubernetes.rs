@@ -121,6 +121,26 @@ fn the_shipped_manifests_have_no_findings_even_where_it_is_strict() {
     }
 }
 
+#[test]
+fn a_server_whose_certificate_is_not_checked_is_found() {
+    let (istio, gateway) = (shipped("istio/inbound.yaml"), shipped("envoy-gateway/inbound.yaml"));
+    let keystore = "keystore.sandbox.directory.openfinance.ae";
+    for (manifest, from, to, expected) in [
+        (&istio, format!("  host: {keystore}"), "  host: other.example".to_owned(), 1),
+        (&istio, "    tls:\n      # Who".to_owned(), "    outlierDetection:\n      # Who".to_owned(), 1),
+        (&istio, "mode: SIMPLE".to_owned(), "mode: DISABLE".to_owned(), 1),
+        (&istio, "mode: SIMPLE".to_owned(), "mode: SIMPLE\n      insecureSkipVerify: true".to_owned(), 1),
+        (&istio, format!("subjectAltNames: [{keystore}]"), "subjectAltNames: []".to_owned(), 1),
+        (&istio, "      caCertificates:".to_owned(), "      x:".to_owned(), 0),
+        (&gateway, format!("matcher: {{exact: {keystore}}}"), "matcher: {exact: other.example}".to_owned(), 1),
+        (&gateway, format!("sni: {keystore}"), "sni: other.example".to_owned(), 1),
+    ] {
+        let (findings, status) = findings("manifest.yaml", &changed(manifest, &from, &to));
+        let rule = if manifest == &istio { "mesh-upstream" } else { "envoy-upstream" };
+        assert_eq!((rules(&findings), status), (vec![rule], expected), "{from}: {findings:#?}");
+    }
+}
+
 /// Beside the plugin, in one file.
 const GATEWAY: &str = r#"---
 apiVersion: networking.istio.io/v1

@@ -199,6 +199,22 @@ async fn certificates_that_nobody_verified_are_believed_where_they_are_let_in() 
 }
 
 #[tokio::test]
+async fn a_keystore_that_is_not_there_is_503_and_the_filter_in_both_its_forms_refuses_everybody() {
+    let upstream = "/spec/wasm/0/config/inbound/auth/jwt_auth/upstream";
+    let nowhere = Mesh::EnvoyGateway.shipped().with("EnvoyExtensionPolicy", upstream, json!("nowhere"));
+    let twice = Mesh::WasmPlugin.shipped().and(Manifests::shipped("istio/envoyfilter.yaml"));
+    for (mesh, manifests, status, code) in [
+        (Mesh::EnvoyGateway, nowhere, 503, "GenericRecoverableError"),
+        (Mesh::WasmPlugin, twice, 403, "Header.NotAllowed"),
+    ] {
+        let stage = setup(mesh, manifests).start().await;
+        let reply = stage.send_as_hub(&right(&stage)).await.reply();
+        assert_eq!((reply.status, reply.error_code().as_deref()), (status, Some(code)), "{mesh:?}");
+        assert_eq!(stage.bank.received(), [], "{mesh:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_keystore_can_be_a_cluster_with_any_name() {
     let name = "httproute/ozone-connect/keystore/rule/0";
     let cluster = "/spec/bootstrap/jsonPatches/0/value";
