@@ -74,7 +74,7 @@ run: need-rust need-cc need-node $(if $(and $(ENVOY),$(BAO)),,need-python) ## Le
 # For somebody who waits: as little as possible is compiled, and as fast as possible. Cargo's `dev`, which tests are built in, takes longer.
 .PHONY: demo-program
 demo-program: need-rust need-cc
-	$(CARGO) build --quiet --profile demo --package wasm-tests --no-default-features --bin demo
+	$(CARGO) build --quiet --profile quick --package wasm-tests --no-default-features --bin demo
 
 .PHONY: install
 install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
@@ -82,14 +82,14 @@ install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo'
 
 HOST = $(shell uname -m)-unknown-linux-musl
 .PHONY: static
-static: build ## Build hub-auth as one static file, with the C compiler of musl
+static: build ## Build hub-auth as one static file, with the C compiler of musl; without PKCS#11, whose modules no static program can load
 	@command -v musl-gcc >/dev/null || { echo "musl-gcc is missing: install the C compiler of musl (Debian: musl-tools)." >&2; exit 1; }
 	@rustup --quiet target add $(HOST)
-	CC_$(subst -,_,$(HOST))=musl-gcc $(CARGO) build --release --locked --target $(HOST) --package hub-auth
+	CC_$(subst -,_,$(HOST))=musl-gcc $(CARGO) build --release --locked --target $(HOST) --package hub-auth --no-default-features
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -147,7 +147,7 @@ BOOK := target/book
 docs: documentation-tools ## Make a site of the documentation in target/book/book, and check each link in it
 	@rm -rf $(BOOK)
 	@mkdir -p $(BOOK)/source
-	@cp -r *.md LICENSE docs gateway-configs operations $(BOOK)/source
+	@cp -r *.md LICENSE docs gateway-configs operations schema $(BOOK)/source
 	@mv $(BOOK)/source/docs/book.toml $(BOOK)
 	@sed 's#](\.\./#](#; t; s#](#](docs/#' docs/README.md >$(BOOK)/source/SUMMARY.md
 	.tools/documentation/bin/mdbook build $(BOOK)
@@ -253,8 +253,9 @@ install-manifest-schemas: need-node
 # The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
 # Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.
 TERMINATORS := .tools/terminators
-APT = apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none \
-	-o Dir::State::Lists="$(CURDIR)/$(TERMINATORS)/lists" -o Dir::Cache="$(CURDIR)/$(TERMINATORS)/cache"
+APT_IN = apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none \
+	-o Dir::State::Lists="$(CURDIR)/$(1)/lists" -o Dir::Cache="$(CURDIR)/$(1)/cache"
+APT = $(call APT_IN,$(TERMINATORS))
 
 .PHONY: terminators
 terminators: ## Install Debian's nginx and HAProxy into .tools/terminators, unless NGINX and HAPROXY name others
@@ -278,6 +279,31 @@ install-terminators: need-apt
 		chmod +x $(TERMINATORS)/$$name && $(TERMINATORS)/$$name -v || exit 1; \
 	done
 	@mv $(TERMINATORS)/names $(TERMINATORS)/installed
+
+# A hardware security module in software, for the tests of keys behind PKCS#11. Likewise.
+SOFTHSM_FILES := .tools/softhsm
+SOFTHSM_APT = $(call APT_IN,$(SOFTHSM_FILES))
+
+.PHONY: softhsm
+softhsm: ## Install Debian's SoftHSM into .tools/softhsm, unless SOFTHSM names the folder of another
+	@test -n "$(SOFTHSM)" || test -e $(SOFTHSM_FILES)/installed || $(MAKE) --no-print-directory install-softhsm
+
+.PHONY: install-softhsm
+install-softhsm: need-apt
+	@echo "Installing SoftHSM into $(SOFTHSM_FILES)"
+	@rm -rf $(SOFTHSM_FILES)
+	@mkdir -p $(SOFTHSM_FILES)/lists/partial $(SOFTHSM_FILES)/cache/archives/partial $(SOFTHSM_FILES)/packages $(SOFTHSM_FILES)/root $(SOFTHSM_FILES)/lib $(SOFTHSM_FILES)/bin
+	@$(SOFTHSM_APT) update || true
+	@$(SOFTHSM_APT) --yes --no-install-recommends --reinstall --print-uris install softhsm2 libsofthsm2 | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(SOFTHSM_FILES)/names
+	@grep -qx libsofthsm2 $(SOFTHSM_FILES)/names || { echo "apt finds no package libsofthsm2 here: is the network there? Or set SOFTHSM to a folder with lib/libsofthsm2.so and bin/softhsm2-util." >&2; exit 1; }
+	@cd $(SOFTHSM_FILES)/packages && $(SOFTHSM_APT) download $$(cat ../names)
+	@for package in $(SOFTHSM_FILES)/packages/*.deb; do dpkg-deb --extract "$$package" $(SOFTHSM_FILES)/root || exit 1; done
+	@cp -L $(SOFTHSM_FILES)/root/usr/lib/softhsm/libsofthsm2.so $(SOFTHSM_FILES)/lib/
+	@for library in $(SOFTHSM_FILES)/root/usr/lib/*-linux-gnu/*.so*; do test ! -f "$$library" || cp -L "$$library" $(SOFTHSM_FILES)/lib/ || exit 1; done
+	@cp $(SOFTHSM_FILES)/root/usr/bin/softhsm2-util $(SOFTHSM_FILES)/bin/
+	@rm -rf $(SOFTHSM_FILES)/lists $(SOFTHSM_FILES)/cache $(SOFTHSM_FILES)/packages $(SOFTHSM_FILES)/root
+	@LD_LIBRARY_PATH=$(SOFTHSM_FILES)/lib $(SOFTHSM_FILES)/bin/softhsm2-util --version
+	@mv $(SOFTHSM_FILES)/names $(SOFTHSM_FILES)/installed
 
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
@@ -325,7 +351,7 @@ need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-apt:
-	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx and HAProxy are taken from Debian or Ubuntu. Elsewhere set NGINX and HAPROXY to the paths of your own." >&2; exit 1; }
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy and SoftHSM are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY and SOFTHSM to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

@@ -3,7 +3,7 @@
 
 /// See the module of this name.
 pub mod callout {
-    pub use crate::callout::{Answer, Body, Callout, CalloutError, USER_AGENT, Wait};
+    pub use crate::callout::{Answer, Body, Callout, CalloutError, Request, USER_AGENT, Wait};
 }
 
 /// See the module of this name.
@@ -19,7 +19,9 @@ pub mod claims {
 
 /// See the module of this name.
 pub mod config {
-    pub use crate::config::{Config, ConfigErrors, Direction, Secret, Server, Signer, Signing, VaultTransit};
+    pub use crate::config::{
+        Auth, Config, ConfigErrors, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
+    };
 }
 
 /// See the module of this name.
@@ -94,13 +96,13 @@ pub mod signing {
 
 /// See the module of this name.
 pub mod time {
-    pub use crate::time::UnixTime;
+    pub use crate::time::{Moment, SteadyTime, UnixTime};
 }
 
 /// See the module of this name.
 #[cfg(not(target_family = "wasm"))]
 pub mod trial {
-    pub use crate::trial::{Check, KeySetView, Outcome, Trial, UsableKey};
+    pub use crate::trial::{Check, KeySetView, Minted, Minting, NotMinted, Outcome, Trial, UsableKey};
 }
 
 /// See the module of this name.

@@ -41,7 +41,7 @@
 //! | layer | modules | what they are |
 //! |---|---|---|
 //! | what others see | `facade` | for the operator's tool and for tests: nothing else is public |
-//! | trials | `trial` | one request decided without a gateway, for the operator's tool |
+//! | trials | `trial` | one request decided, or signed, without a gateway, for the operator's tool |
 //! | gateway | `gateway` | proxy-wasm, and what there is to know of each gateway |
 //! | directions | `inbound` `outbound` | the machines: events in, effects out |
 //! | parts of machines | `token_attacher` `request_table` `health` | what both directions share, and the Hub's health checks |

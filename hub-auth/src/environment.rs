@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{env, fs, io};
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::rsa_key;
 
 /// Stands for a variable that is not set here.
 const STAND_IN: &str = "a-stand-in-for-a-variable-that-is-not-set";
@@ -27,11 +24,20 @@ impl Environment {
         Self::default()
     }
 
+    /// The process's own variables, and before them those of this file, if any.
+    ///
+    /// # Errors
+    /// As [`Environment::with_file`], with the name of the file.
+    pub(crate) fn of(file: Option<&Path>) -> io::Result<Self> {
+        let Some(path) = file else { return Ok(Self::of_process()) };
+        Self::with_file(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
     /// The process's own, and before them those of a file with a line `NAME=value` for each, as Docker and systemd read it.
     ///
     /// # Errors
     /// The file cannot be read, or a line is neither empty, nor a comment, nor of that form: its number.
-    pub(crate) fn with_file(path: &Path) -> io::Result<Self> {
+    fn with_file(path: &Path) -> io::Result<Self> {
         let mut given = BTreeMap::new();
         for (index, line) in fs::read_to_string(path)?.lines().enumerate() {
             let line = line.trim();
@@ -68,13 +74,7 @@ pub(crate) fn stand_in(is_private_key: bool) -> String {
     if !is_private_key {
         return STAND_IN.to_owned();
     }
-    let der = KeyPair::generate(KeySize::Rsa2048).ok().and_then(|key| {
-        let der: aws_lc_rs::encoding::Pkcs8V1Der<'static> = key.as_der().ok()?;
-        Some(STANDARD.encode(der.as_ref()))
-    });
-    let der = der.unwrap_or_default();
-    let lines: Vec<&str> = der.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+    rsa_key::generate().map(|(_, pem)| pem.expose().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One byte more than the filter reads: what is too long for it shall be seen to be.
-const MAX_BYTES: u64 = 256 * 1024 + 1;
+pub(crate) const MAX_BYTES: u64 = 256 * 1024 + 1;
 
 /// What is in a file, or at an `https://` address. `ca` names a file with the certificates that the server's is checked with, in place of
 /// the system's.
@@ -32,6 +32,18 @@ pub(crate) fn file_or_url(source: &str, ca: Option<&Path>) -> io::Result<Vec<u8>
 }
 
 fn url(url: &str, ca: Option<&Path>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut response = agent(ca, TIMEOUT)?.get(url).call()?;
+    if response.status() != 200 {
+        return Err(format!("the server answers with {}, expected 200", response.status().as_u16()).into());
+    }
+    Ok(response.body_mut().with_config().limit(MAX_BYTES).read_to_vec()?)
+}
+
+/// What asks servers whose certificates these CAs or those of the system vouch for, and gives up after so long.
+///
+/// # Errors
+/// The file of the CAs cannot be read.
+pub(crate) fn agent(ca: Option<&Path>, timeout: Duration) -> Result<Agent, Box<dyn std::error::Error>> {
     let roots = match ca {
         None => RootCerts::PlatformVerifier,
         Some(path) => RootCerts::from(certificates(path)?),
@@ -40,20 +52,15 @@ fn url(url: &str, ca: Option<&Path>) -> Result<Vec<u8>, Box<dyn std::error::Erro
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
         .build();
-    let agent: Agent = Agent::config_builder()
+    Ok(Agent::config_builder()
         .tls_config(tls)
-        .timeout_global(Some(TIMEOUT))
+        .timeout_global(Some(timeout))
         // The filter follows none either.
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("hub-auth/", env!("CARGO_PKG_VERSION")))
         .build()
-        .into();
-    let mut response = agent.get(url).call()?;
-    if response.status() != 200 {
-        return Err(format!("the server answers with {}, expected 200", response.status().as_u16()).into());
-    }
-    Ok(response.body_mut().with_config().limit(MAX_BYTES).read_to_vec()?)
+        .into())
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Box<dyn std::error::Error>> {

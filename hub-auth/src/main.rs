@@ -2,15 +2,21 @@
 
 mod api_key;
 mod arguments;
+mod callouts;
 mod check;
 mod configurations;
+mod configured;
+mod doctor;
 mod document;
 mod environment;
 mod explain;
 mod fetch;
 mod findings;
 mod jwks;
+mod key;
+mod rsa_key;
 mod shell;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,7 +24,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser as _;
 
-use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway};
+use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway, Key};
+use doctor::Health;
 use environment::Environment;
 use findings::{Finding, Severity};
 
@@ -51,6 +58,19 @@ fn run(arguments: Arguments) -> io::Result<u8> {
             let usable = jwks::show(&arguments, &mut io::stdout().lock())?;
             Ok(if usable { 0 } else { WRONG })
         }
+        Command::Doctor(arguments) => Ok(match doctor::doctor(&arguments, &mut anstream::stdout().lock())? {
+            Health::Good => 0,
+            Health::Wrong => WRONG,
+            Health::Unknown => FAILED,
+        }),
+        Command::Token(arguments) => {
+            token::mint(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+            Ok(0)
+        }
+        Command::Key(Key::New(arguments)) => {
+            key::new(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
+            Ok(0)
+        }
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
             Ok(0)
@@ -67,14 +87,11 @@ fn run(arguments: Arguments) -> io::Result<u8> {
 }
 
 fn check(arguments: &Check) -> io::Result<u8> {
-    let environment = match &arguments.env_file {
-        Some(path) => Environment::with_file(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?,
-        None => Environment::of_process(),
-    };
+    let environment = Environment::of(arguments.env_file.as_deref())?;
     let settings = check::Settings {
         gateway: arguments.gateway.map(Gateway::kind),
         environment: &environment,
+        side: arguments.environment,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     let findings: Vec<Finding> = arguments.files.iter().flat_map(|path| check::check(path, &settings)).collect();

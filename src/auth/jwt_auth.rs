@@ -15,7 +15,7 @@ use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
 use crate::peer::Subject;
 use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::url::HttpUrl;
 
 use super::bearer::{self, CredentialError};
@@ -116,7 +116,7 @@ impl JwtAuth {
     /// [`JwtAuthError::SubjectHasNoAddress`] and [`JwtAuthError::KeysUnavailable`].
     pub(crate) fn prepare(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         subject: &Subject,
         permission: CalloutPermission,
     ) -> Result<Readiness<()>, JwtAuthError> {
@@ -130,7 +130,7 @@ impl JwtAuth {
     /// See [`JwtAuthError`]: the first check that failed, cheapest first.
     pub(crate) fn authenticate(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         credential: Credential<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -146,7 +146,7 @@ impl JwtAuth {
     /// See [`JwtAuthError`]: the first check that failed, cheapest first.
     pub(crate) fn verify(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         presented: Presented<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -166,7 +166,7 @@ impl JwtAuth {
 
     fn check(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         token: UnverifiedToken<'_>,
         subject: &Subject,
         url: &HttpUrl,
@@ -181,15 +181,15 @@ impl JwtAuth {
             clock_skew: self.settings.clock_skew,
             max_lifetime: self.settings.max_lifetime,
         };
-        let token = rules.check(token, now).map_err(JwtAuthError::Claims)?;
+        let token = rules.check(token, now.wall).map_err(JwtAuthError::Claims)?;
         let key = match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, permission).map_err(unavailable)? {
             Readiness::Ready(key) => key.ok_or(JwtAuthError::Header(HeaderError::UnknownKeyId))?,
             Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
         };
-        let claims = token.verify_ps256(now, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
+        let claims = token.verify_ps256(now.wall, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
         if let Some(guard) = &mut self.replay {
             let identity = TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
-            guard.admit(now, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
+            guard.admit(now.wall, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
         }
         Ok(Readiness::Ready(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
     }

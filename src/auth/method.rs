@@ -8,7 +8,7 @@ use crate::config;
 use crate::evidence::Evidence;
 use crate::introspection::IntrospectionCache;
 use crate::keys::{self, KeyCache};
-use crate::time::UnixTime;
+use crate::time::Moment;
 
 use super::api_key::ApiKey;
 use super::client_credentials::ClientCredentials;
@@ -72,7 +72,7 @@ impl AuthMethod {
     /// The first check that failed, cheapest first.
     pub(crate) fn authenticate(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         credential: Credential<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -80,7 +80,7 @@ impl AuthMethod {
         match self {
             Self::MtlsOnly => Ok(Readiness::Ready(Accepted { credential_id: None })),
             Self::ApiKey(method) => {
-                let id = method.authenticate(now, method.values(credential)).cloned().map_err(|error| {
+                let id = method.authenticate(now.wall, method.values(credential)).cloned().map_err(|error| {
                     evidence.api_key = error.key_id().map(ToString::to_string);
                     AuthError::ApiKey(error)
                 })?;
@@ -98,11 +98,11 @@ impl AuthMethod {
 
     /// Whether a Bearer token is meant for this method, or might be: it is then not for others to check.
     #[must_use]
-    pub(crate) fn claims(&self, now: UnixTime, token: &str, credential: Credential<'_>) -> bool {
+    pub(crate) fn claims(&self, now: Moment, token: &str, credential: Credential<'_>) -> bool {
         service_initiation::is_jwt_auth_token(token)
             || match self {
                 Self::MtlsOnly | Self::JwtAuth(_) => false,
-                Self::ApiKey(method) => method.is_offered(now, credential),
+                Self::ApiKey(method) => method.is_offered(now.wall, credential),
                 Self::ClientCredentials(method) => method.claims(token),
             }
     }
@@ -124,9 +124,9 @@ impl AuthMethod {
     }
 
     /// What the log should be told now, if anything.
-    pub(crate) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+    pub(crate) fn notices(&mut self, now: Moment) -> Vec<Notice> {
         match self {
-            Self::ApiKey(method) => method.notices(now),
+            Self::ApiKey(method) => method.notices(now.wall),
             Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
         }
     }
@@ -134,7 +134,7 @@ impl AuthMethod {
     /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
@@ -169,7 +169,7 @@ impl AuthMethod {
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`AuthMethod::finish`].
-    pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&mut self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
         let keys = self.keys().map(|keys| keys.timed_out(now)).unwrap_or_default();
         let tokens = self.introspection().map(|cache| cache.timed_out(now)).unwrap_or_default();
         let keys = keys.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url)));
@@ -177,7 +177,7 @@ impl AuthMethod {
     }
 
     /// What time alone brings about.
-    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: Moment) -> Due {
         let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
         Due { callouts: fetches, learned: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
     }

@@ -17,7 +17,7 @@ use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, 
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::evidence::Evidence;
-use crate::time::UnixTime;
+use crate::time::Moment;
 
 pub(crate) use api_key::ApiKeyError;
 pub(crate) use bearer::CredentialError;
@@ -56,7 +56,7 @@ impl Authenticator {
     /// The first check that failed, cheapest first.
     pub(crate) fn authenticate(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         credential: Credential<'_>,
         (method, path): (&[u8], &[u8]),
         permission: CalloutPermission,
@@ -84,7 +84,7 @@ impl Authenticator {
     /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
@@ -99,17 +99,17 @@ impl Authenticator {
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`Authenticator::finish`].
-    pub(crate) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(crate) fn timed_out(&mut self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
         self.method.timed_out(now)
     }
 
     /// What time alone brings about.
-    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: Moment) -> Due {
         self.method.due(now)
     }
 
     /// What the log should be told now, if anything.
-    pub(crate) fn notices(&mut self, now: UnixTime) -> Vec<Notice> {
+    pub(crate) fn notices(&mut self, now: Moment) -> Vec<Notice> {
         self.method.notices(now)
     }
 

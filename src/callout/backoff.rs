@@ -1,8 +1,8 @@
-//! The pauses that a failing server is given.
+//! The pauses that a failing server is given, by the steady clock.
 
 use std::time::Duration;
 
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 /// The pause after the first failure; each further one in a row doubles it.
 pub(crate) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -18,28 +18,29 @@ pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Backoff {
     failures: u32,
-    not_before: Option<UnixTime>,
+    not_before: Option<SteadyTime>,
     /// Whether the server asked for this pause, which may then be as long as [`LONGEST_RETRY_AFTER`].
     is_asked_for: bool,
 }
 
 impl Backoff {
-    /// Whether no pause is running. One that is longer than any that is ever made means that the clock was set back.
+    /// Whether no pause is running. One that is longer than any that is ever made means that the only clock was
+    /// set back.
     #[must_use]
-    pub(crate) fn may_try(&self, now: UnixTime) -> bool {
+    pub(crate) fn may_try(&self, now: SteadyTime) -> bool {
         let pause = self.retry_after(now);
         pause.is_zero() || pause > if self.is_asked_for { LONGEST_RETRY_AFTER } else { LONGEST_BACKOFF }
     }
 
     /// How long it is until the end of the pause.
     #[must_use]
-    pub(crate) fn retry_after(&self, now: UnixTime) -> Duration {
+    pub(crate) fn retry_after(&self, now: SteadyTime) -> Duration {
         self.not_before.map_or(Duration::ZERO, |not_before| now.until(not_before))
     }
 
     /// The end of the pause that is running.
     #[must_use]
-    pub(crate) fn running(&self, now: UnixTime) -> Option<UnixTime> {
+    pub(crate) fn running(&self, now: SteadyTime) -> Option<SteadyTime> {
         self.not_before.filter(|_| !self.may_try(now))
     }
 
@@ -60,7 +61,7 @@ impl Backoff {
     }
 
     /// Begins a pause that follows from the failures so far, of at most this length. Its end.
-    pub(crate) fn pause(&mut self, now: UnixTime, longest: Duration) -> UnixTime {
+    pub(crate) fn pause(&mut self, now: SteadyTime, longest: Duration) -> SteadyTime {
         let doublings = self.failures.saturating_sub(1).min(8);
         let pause = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         let end = now.after(pause.min(LONGEST_BACKOFF).min(longest));
@@ -69,7 +70,7 @@ impl Backoff {
     }
 
     /// Begins the pause that the server asked for, within bounds, or prolongs the one that is running to it.
-    pub(crate) fn pause_as_asked(&mut self, now: UnixTime, retry_after: Duration) {
+    pub(crate) fn pause_as_asked(&mut self, now: SteadyTime, retry_after: Duration) {
         let end = now.after(retry_after.clamp(FIRST_BACKOFF, LONGEST_RETRY_AFTER));
         if self.running(now).is_none_or(|running| running < end) {
             self.pause_until(end);
@@ -78,13 +79,13 @@ impl Backoff {
     }
 
     /// Pauses until this time.
-    pub(crate) fn pause_until(&mut self, not_before: UnixTime) {
+    pub(crate) fn pause_until(&mut self, not_before: SteadyTime) {
         self.not_before = Some(not_before);
         self.is_asked_for = false;
     }
 
     /// Pauses until this time if that is later than the end of the pause so far.
-    pub(crate) fn prolong(&mut self, not_before: Option<UnixTime>) {
+    pub(crate) fn prolong(&mut self, not_before: Option<SteadyTime>) {
         self.not_before = self.not_before.max(not_before);
     }
 
@@ -98,8 +99,8 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn at(seconds: u64) -> UnixTime {
-        UnixTime::from_secs(1_000 + seconds)
+    fn at(seconds: u64) -> SteadyTime {
+        SteadyTime::from_secs(1_000 + seconds)
     }
 
     fn seconds(seconds: u64) -> Duration {

@@ -1,17 +1,19 @@
 //! The callouts in flight: which are awaited, which nobody has reported on in time, and which answers are older than what is
 //! known already. Keys, introspection and remote signers keep theirs here.
+//!
+//! Times are those of the steady clock. Where the wall clock stands for it, it may be set back.
 
 use std::time::Duration;
 
 use super::answer::CalloutError;
 use super::request::CalloutId;
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 /// How long after its own timeout a callout that nobody reported on is given up. Gateways report timeouts by themselves;
 /// this is for the one that does not.
 pub(crate) const REPORT_GRACE: Duration = Duration::from_secs(5);
 
-/// By how much a clock may be set back without any doing: a leap second, or what a time daemon steps over instead of slewing
+/// By how much the only clock may be set back without any doing: a leap second, or what a time daemon steps over instead of slewing
 /// (ntpd from 128 ms on, chrony from as much as it is told, mostly 1 s).
 const SMALL_STEP_BACK: Duration = Duration::from_secs(1);
 
@@ -24,7 +26,7 @@ pub(crate) struct CalloutsInFlight<S>(Vec<InFlight<S>>);
 pub(crate) struct InFlight<S> {
     id: CalloutId,
     subject: S,
-    since: UnixTime,
+    since: SteadyTime,
     timeout: Duration,
     /// The newest callout on the same subject that succeeded meanwhile.
     overtaken_by: Option<CalloutId>,
@@ -51,12 +53,12 @@ impl<S: Clone + PartialEq> CalloutsInFlight<S> {
 
     /// How many on a subject may still bring an answer.
     #[must_use]
-    pub(crate) fn awaited(&self, subject: &S, now: UnixTime) -> usize {
+    pub(crate) fn awaited(&self, subject: &S, now: SteadyTime) -> usize {
         self.0.iter().filter(|callout| callout.subject == *subject && !callout.is_timed_out(now)).count()
     }
 
     /// One more, which begins now.
-    pub(crate) fn begin(&mut self, now: UnixTime, id: CalloutId, subject: S, timeout: Duration) {
+    pub(crate) fn begin(&mut self, now: SteadyTime, id: CalloutId, subject: S, timeout: Duration) {
         self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
     }
 
@@ -73,18 +75,18 @@ impl<S: Clone + PartialEq> CalloutsInFlight<S> {
 
     /// Those that nobody has reported on in time.
     #[must_use]
-    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, S)> {
+    pub(crate) fn timed_out(&self, now: SteadyTime) -> Vec<(CalloutId, S)> {
         let timed_out = self.0.iter().filter(|callout| callout.is_timed_out(now));
         timed_out.map(|callout| (callout.id, callout.subject.clone())).collect()
     }
 
     /// Takes out those that nobody has reported on in time.
-    pub(crate) fn take_timed_out(&mut self, now: UnixTime) -> Vec<InFlight<S>> {
+    pub(crate) fn take_timed_out(&mut self, now: SteadyTime) -> Vec<InFlight<S>> {
         self.0.extract_if(.., |callout| callout.is_timed_out(now)).collect()
     }
 
     /// Gives up those that should have been reported on longer ago than this.
-    pub(crate) fn give_up_timed_out_since(&mut self, ago: Duration, now: UnixTime) {
+    pub(crate) fn give_up_timed_out_since(&mut self, ago: Duration, now: SteadyTime) {
         self.0.retain(|callout| !callout.is_older(callout.patience().saturating_add(ago), now));
     }
 
@@ -118,7 +120,7 @@ impl<S> InFlight<S> {
     ///
     /// # Errors
     /// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
-    pub(crate) fn in_time<T>(&self, answer: Result<T, CalloutError>, now: UnixTime) -> Result<T, CalloutError> {
+    pub(crate) fn in_time<T>(&self, answer: Result<T, CalloutError>, now: SteadyTime) -> Result<T, CalloutError> {
         if is_late(self.since, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
     }
 
@@ -130,14 +132,14 @@ impl<S> InFlight<S> {
     pub(crate) fn in_time_or_set_back<T>(
         &self,
         answer: Result<T, CalloutError>,
-        now: UnixTime,
+        now: SteadyTime,
     ) -> Result<T, CalloutError> {
         if is_set_back_a_little(self.since, now) { answer } else { self.in_time(answer, now) }
     }
 
     /// When it is given up if nobody reports on it.
     #[must_use]
-    pub(crate) fn given_up_at(&self) -> UnixTime {
+    pub(crate) fn given_up_at(&self) -> SteadyTime {
         self.since.after(self.patience())
     }
 
@@ -155,13 +157,13 @@ impl<S> InFlight<S> {
     }
 
     /// Whether it should have been reported on long ago.
-    fn is_timed_out(&self, now: UnixTime) -> bool {
+    fn is_timed_out(&self, now: SteadyTime) -> bool {
         self.is_older(self.patience(), now)
     }
 
     /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago, unless the step
     /// was small: nothing would be in flight any more each time that a clock is corrected.
-    fn is_older(&self, age: Duration, now: UnixTime) -> bool {
+    fn is_older(&self, age: Duration, now: SteadyTime) -> bool {
         now.since(self.since).map_or_else(|| !is_set_back_a_little(self.since, now), |since| since > age)
     }
 
@@ -177,7 +179,7 @@ pub(crate) fn patience(timeout: Duration) -> Duration {
 }
 
 /// Whether `since` lies in the future, but so little that the clock was just corrected.
-fn is_set_back_a_little(since: UnixTime, now: UnixTime) -> bool {
+fn is_set_back_a_little(since: SteadyTime, now: SteadyTime) -> bool {
     (Duration::from_millis(1)..=SMALL_STEP_BACK).contains(&now.until(since))
 }
 
@@ -188,7 +190,7 @@ fn is_set_back_a_little(since: UnixTime, now: UnixTime) -> bool {
 /// mistakes are not alike: an answer that was in time and is refused costs another callout, but one that is taken for
 /// fresh, and is not, may bring back keys and tokens that have been revoked meanwhile. Of signatures that cannot be said: see
 /// [`InFlight::in_time_or_set_back`].
-fn is_late(since: UnixTime, timeout: Duration, now: UnixTime) -> bool {
+fn is_late(since: SteadyTime, timeout: Duration, now: SteadyTime) -> bool {
     now.since(since).is_none_or(|age| age > timeout)
 }
 
@@ -200,7 +202,7 @@ mod tests {
 
     fn began(since: u64) -> CalloutsInFlight<()> {
         let mut callouts = CalloutsInFlight::new();
-        callouts.begin(UnixTime::from_millis(since), CalloutId::default(), (), TIMEOUT);
+        callouts.begin(SteadyTime::from_millis(since), CalloutId::default(), (), TIMEOUT);
         callouts
     }
 
@@ -209,11 +211,11 @@ mod tests {
         for (since, now, late) in
             [(1_000, 1_000, false), (1_000, 6_000, false), (1_000, 6_001, true), (1_000, 999, true), (1_000, 0, true)]
         {
-            assert_eq!(is_late(UnixTime::from_millis(since), TIMEOUT, UnixTime::from_millis(now)), late);
+            assert_eq!(is_late(SteadyTime::from_millis(since), TIMEOUT, SteadyTime::from_millis(now)), late);
             for answer in [Ok("keys"), Err(CalloutError::Status(403))] {
                 let expected = if late { Err(CalloutError::NoAnswer) } else { answer };
                 let ended = began(since).take(CalloutId::default(), &()).unwrap();
-                assert_eq!(ended.in_time(answer, UnixTime::from_millis(now)), expected, "{since} to {now}");
+                assert_eq!(ended.in_time(answer, SteadyTime::from_millis(now)), expected, "{since} to {now}");
             }
         }
     }
@@ -228,7 +230,7 @@ mod tests {
             (1_000, 0, false),
             (1_001, 0, true),
         ] {
-            let now = UnixTime::from_millis(now);
+            let now = SteadyTime::from_millis(now);
             let callouts = began(since);
             assert_eq!(
                 (callouts.awaited(&(), now), callouts.timed_out(now).len()),
@@ -243,9 +245,9 @@ mod tests {
             (CalloutId::default(), CalloutId::default().next(), CalloutId::default().next().next());
         let mut callouts = CalloutsInFlight::new();
         for id in [first, second, third] {
-            callouts.begin(UnixTime::EPOCH, id, 'a', TIMEOUT);
+            callouts.begin(SteadyTime::BEGINNING, id, 'a', TIMEOUT);
         }
-        callouts.begin(UnixTime::EPOCH, first, 'b', TIMEOUT);
+        callouts.begin(SteadyTime::BEGINNING, first, 'b', TIMEOUT);
         callouts.take(second, &'a').unwrap();
         callouts.succeeded(second, &'a');
         let found = |callouts: &mut CalloutsInFlight<char>, id, subject| {

@@ -21,5 +21,5 @@ pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub use readiness::Wait;
 pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable};
 pub(crate) use report::{CalloutKind, CalloutReport};
-pub use request::{Callout, USER_AGENT};
-pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject, Request};
+pub use request::{Callout, Request, USER_AGENT};
+pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject};

@@ -46,7 +46,8 @@ pub(crate) use forward::Forward;
 pub(crate) use forward::ForwardAuthorization;
 pub(crate) use gateway::{Gateway, KnownGateway};
 pub(crate) use health_checks::HealthChecks;
-pub(crate) use inbound::{Auth, Inbound};
+pub use inbound::Auth;
+pub(crate) use inbound::Inbound;
 pub(crate) use jwt_auth::{JwtAuth, Replay, ReplayScope};
 pub(crate) use outbound::Outbound;
 pub(crate) use response_token::ResponseToken;
@@ -54,8 +55,8 @@ pub use secret::Secret;
 #[cfg(test)]
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
-pub(crate) use signers::{LocalKey, SignerUpstream};
-pub use signers::{Signer, VaultTransit};
+pub(crate) use signers::SignerUpstream;
+pub use signers::{LocalKey, Signer, VaultTransit};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::header_map;
-use crate::time::UnixTime;
+use crate::time::{SteadyTime, UnixTime};
 
 /// What `proxy_on_request_headers` and `proxy_on_response_headers` return to let it go on.
 pub(super) const CONTINUE: i32 = 0;
@@ -26,6 +26,7 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
 const NO_GRPC_STATUS: i32 = -1;
 const REALTIME_CLOCK: u32 = 0;
+const MONOTONIC_CLOCK: u32 = 1;
 const MILLISECOND: u64 = 1_000_000;
 
 /// More environment variables, or longer ones in all, are not read: a gateway hands over a few.
@@ -154,12 +155,14 @@ pub(super) fn log(level: u32, message: &str) {
     let _ = unsafe { host::proxy_log(level, message.as_ptr(), message.len()) };
 }
 
-/// The time. `None` where the host has no clock: nothing can be decided then.
-pub(super) fn now() -> Option<UnixTime> {
-    let mut nanoseconds = 0;
-    // SAFETY: the host writes one u64.
-    let status = unsafe { host::clock_time_get(REALTIME_CLOCK, MILLISECOND, &mut nanoseconds) };
-    (status == OK && nanoseconds > 0).then(|| UnixTime::from_nanos(nanoseconds))
+/// What the clock on the wall says. `None` where the host has none: nothing can be decided then.
+pub(super) fn wall_clock() -> Option<UnixTime> {
+    clock(REALTIME_CLOCK).map(UnixTime::from_nanos)
+}
+
+/// What the clock says that is never set. `None` where the host has none. (`std::time::Instant` would panic there.)
+pub(super) fn steady_clock() -> Option<SteadyTime> {
+    clock(MONOTONIC_CLOCK).map(SteadyTime::from_nanos)
 }
 
 /// Random bytes, as good as the host's generator is. `None` where it has none.
@@ -387,6 +390,14 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Option<Vec<u8
     // SAFETY: the host got the buffer from `proxy_on_memory_allocate(size)`, filled it, and hands it over to us. That
     // function takes at least one byte, of which an empty value initialises none.
     Some(unsafe { Vec::from_raw_parts(value, size, size.max(1)) })
+}
+
+/// The time by a clock, in nanoseconds. Some hosts say that they have one, and write nothing.
+fn clock(id: u32) -> Option<u64> {
+    let mut nanoseconds = 0;
+    // SAFETY: the host writes one u64.
+    let status = unsafe { host::clock_time_get(id, MILLISECOND, &mut nanoseconds) };
+    (status == OK && nanoseconds > 0).then_some(nanoseconds)
 }
 
 fn header(map: u32, name: &str) -> Option<Vec<u8>> {

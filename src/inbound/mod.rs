@@ -18,7 +18,7 @@ use crate::provider;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, NonceInput, RequestFacts, RequestId, ResponseFacts};
 use crate::request_table::{Awaited, RequestTable, State};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
 use crate::verdict::{Admission, Forwarding, RequestVerdict, ResponseVerdict};
 
@@ -136,12 +136,12 @@ impl Inbound {
     }
 
     /// What the operator should know before the first request.
-    pub(crate) fn on_start(&mut self, now: UnixTime) -> Vec<Event> {
+    pub(crate) fn on_start(&mut self, now: Moment) -> Vec<Event> {
         self.notices(now)
     }
 
     /// Decides on a new request, or holds it.
-    pub(crate) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    pub(crate) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let mut effects = self.request(now, id, facts);
         effects.events.extend(self.notices(now));
         effects
@@ -160,7 +160,7 @@ impl Inbound {
     /// without showing it, the response to one that was not decided on is replaced: it may be the backend's.
     pub(crate) fn on_response(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         facts: &ResponseFacts,
     ) -> Effects<ResponseVerdict> {
@@ -202,7 +202,7 @@ impl Inbound {
     /// Takes the answer to a callout and decides on every request that waited for it.
     pub(crate) fn on_answer(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: &Answer,
@@ -214,12 +214,7 @@ impl Inbound {
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
-    pub(crate) fn on_not_dispatched(
-        &mut self,
-        now: UnixTime,
-        id: CalloutId,
-        subject: &CalloutSubject,
-    ) -> CalloutOutcome {
+    pub(crate) fn on_not_dispatched(&mut self, now: Moment, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
         self.end_callout(now, id, subject, Err(CalloutError::NotDispatched), None)
     }
 
@@ -241,7 +236,7 @@ impl Inbound {
     }
 
     /// Says what time alone brings about. To be called as [`Inbound::tick_period`] says.
-    pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(crate) fn on_tick(&mut self, now: Moment) -> TickOutcome {
         let mut outcomes = Vec::new();
         let timed_out = self.authenticator.timed_out(now);
         self.give_up(now, timed_out, &mut outcomes);
@@ -255,7 +250,7 @@ impl Inbound {
         TickOutcome { callouts, outcomes, events: self.notices(now) }
     }
 
-    fn notices(&mut self, now: UnixTime) -> Vec<Event> {
+    fn notices(&mut self, now: Moment) -> Vec<Event> {
         let notices = self.authenticator.notices(now).into_iter();
         let event = |notice| match notice {
             Notice::Information(text) => Event::Information(text),
@@ -264,18 +259,18 @@ impl Inbound {
         notices.map(event).collect()
     }
 
-    fn request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    fn request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         if let Some(reply) = self.answer_health_check(now, &facts) {
             self.note_answered(id);
             return Effects::verdict(RequestVerdict::Answer(Box::new(reply)));
         }
         let mut evidence = Evidence::default();
-        let permission = self.requests.permission(now);
+        let permission = self.requests.permission(now.steady);
         match self.decide(now, &facts, permission, &mut evidence) {
             Ok(Readiness::Ready(admission)) => Effects::verdict(self.admit(id, &facts, admission)),
             Err(reason) => Effects::verdict(self.reject(id, reason, evidence, &facts)),
             Ok(Readiness::Wait(wait)) if self.requests.has_room() => {
-                let state = InboundState::AwaitsCallout(Awaited::new(&wait, now), Box::new(facts.detached()));
+                let state = InboundState::AwaitsCallout(Awaited::new(&wait, now.steady), Box::new(facts.detached()));
                 self.requests.insert(id, state);
                 Effects::hold(wait.callout)
             }
@@ -286,12 +281,7 @@ impl Inbound {
         }
     }
 
-    fn give_up(
-        &mut self,
-        now: UnixTime,
-        callouts: Vec<(CalloutId, CalloutSubject)>,
-        outcomes: &mut Vec<CalloutOutcome>,
-    ) {
+    fn give_up(&mut self, now: Moment, callouts: Vec<(CalloutId, CalloutSubject)>, outcomes: &mut Vec<CalloutOutcome>) {
         let ends = callouts.into_iter();
         outcomes
             .extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer), None)));
@@ -299,7 +289,7 @@ impl Inbound {
 
     fn end_callout(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
@@ -324,7 +314,7 @@ impl Inbound {
     /// What the end of a callout to the signer means for the response that waits. `None` if it does not count any more.
     fn end_signing(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         id: RequestId,
         answer: Result<&[u8], CalloutError>,
@@ -356,7 +346,7 @@ impl Inbound {
     /// more.
     fn end_signer_keys(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutOutcome> {
@@ -392,13 +382,13 @@ impl Inbound {
     }
 
     /// Decides on the requests that waited for this.
-    fn resume(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
+    fn resume(&mut self, now: Moment, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
         let ids = self.requests.waited_for(subject, callout).into_iter();
         let resumed = |id| Some(Resumed::request(id, self.decide_after_callout(now, id)?));
         CalloutOutcome { resumed: ids.filter_map(resumed).collect(), ..CalloutOutcome::default() }
     }
 
-    fn decide_after_callout(&mut self, now: UnixTime, id: RequestId) -> Option<RequestVerdict> {
+    fn decide_after_callout(&mut self, now: Moment, id: RequestId) -> Option<RequestVerdict> {
         let InboundState::AwaitsCallout(_, facts) = self.requests.remove(id)? else { return None };
         let mut evidence = Evidence::default();
         Some(match self.decide(now, &facts, CalloutPermission::Used, &mut evidence) {
@@ -411,7 +401,7 @@ impl Inbound {
 
     fn decide(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         facts: &RequestFacts,
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -425,7 +415,7 @@ impl Inbound {
     }
 
     /// The certificate that follows from these facts, if it may call now.
-    fn certificate(&mut self, now: UnixTime, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
+    fn certificate(&mut self, now: Moment, facts: &PeerFacts) -> Result<Rc<PeerCertificate>, PeerError> {
         let certificate = match &self.last_certificate {
             Some((last, certificate)) if last == facts => Rc::clone(certificate),
             _ => {
@@ -434,13 +424,13 @@ impl Inbound {
                 certificate
             }
         };
-        certificate.check_validity(now)?;
+        certificate.check_validity(now.wall)?;
         Ok(certificate)
     }
 
     fn decide_on(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         certificate: &Rc<PeerCertificate>,
         facts: &RequestFacts,
         permission: CalloutPermission,
@@ -468,10 +458,10 @@ impl Inbound {
         })
     }
 
-    fn answer_health_check(&self, now: UnixTime, facts: &RequestFacts) -> Option<Reply> {
+    fn answer_health_check(&self, now: Moment, facts: &RequestFacts) -> Option<Reply> {
         let source = &self.config.peer.source;
         let health_checks = self.health_checks.as_ref()?;
-        health_checks.answer(now, &facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
+        health_checks.answer(now.wall, &facts.method, &facts.path, facts.host.as_deref(), &facts.peer, source)
     }
 
     fn admit(&mut self, id: RequestId, facts: &RequestFacts, admission: Admission) -> RequestVerdict {

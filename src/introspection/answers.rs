@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use crate::callout::CalloutPermission;
 use crate::claims::access_token::Introspected;
 use crate::digest_map::DigestMap;
-use crate::time::UnixTime;
+use crate::time::AgingTime;
 use crate::token_digest::TokenDigest;
 
 /// Answers by token.
@@ -16,15 +16,15 @@ pub(super) struct Answers {
     capacity: usize,
     by_token: DigestMap<TokenDigest, Box<Answer>>,
     /// The same tokens; what ends first is at the top.
-    by_end: BinaryHeap<Reverse<(UnixTime, TokenDigest)>>,
+    by_end: BinaryHeap<Reverse<(AgingTime, TokenDigest)>>,
 }
 
 #[derive(Debug)]
 struct Answer {
     /// `None` where the server was asked and did not say.
     answer: Option<Introspected>,
-    since: UnixTime,
-    end: UnixTime,
+    since: AgingTime,
+    end: AgingTime,
 }
 
 impl Answers {
@@ -32,11 +32,12 @@ impl Answers {
         Self { capacity, by_token: DigestMap::new(), by_end: BinaryHeap::new() }
     }
 
-    /// The answer on a token, if it may be used now; `Some(None)` where the server was asked and did not say. Who waited for it may use it at that moment, however short it lives.
-    /// One from the future (the clock was set back) has no known age and is not used.
+    /// The answer on a token, if it may be used now; `Some(None)` where the server was asked and did not say. Who waited for it may
+    /// use it at that moment, however short it lives. One from the future (the only clock was set back) has no known age and is not
+    /// used.
     pub(super) fn usable(
         &self,
-        now: UnixTime,
+        now: AgingTime,
         token: &TokenDigest,
         permission: CalloutPermission,
     ) -> Option<Option<&Introspected>> {
@@ -48,7 +49,7 @@ impl Answers {
 
     /// Keeps an answer, in the place of an earlier one on the same token, of those that have ended, or of the one that
     /// ends first.
-    pub(super) fn insert(&mut self, now: UnixTime, token: TokenDigest, answer: Option<Introspected>, end: UnixTime) {
+    pub(super) fn insert(&mut self, now: AgingTime, token: TokenDigest, answer: Option<Introspected>, end: AgingTime) {
         while self.by_end.peek().is_some_and(|Reverse((end, _))| *end <= now) {
             self.drop_first();
         }
@@ -75,8 +76,8 @@ impl Answers {
 mod tests {
     use super::*;
 
-    fn at(seconds: u64) -> UnixTime {
-        UnixTime::from_secs(seconds)
+    fn at(seconds: u64) -> AgingTime {
+        AgingTime::from_secs(seconds)
     }
 
     fn token(n: u64) -> TokenDigest {
@@ -84,7 +85,7 @@ mod tests {
     }
 
     /// Which of the tokens 0 to 9 have an answer at this time.
-    fn known(answers: &Answers, now: UnixTime) -> Vec<u64> {
+    fn known(answers: &Answers, now: AgingTime) -> Vec<u64> {
         assert_eq!(answers.by_token.len(), answers.by_end.len());
         (0..10).filter(|n| answers.usable(now, &token(*n), CalloutPermission::Allowed).is_some()).collect()
     }

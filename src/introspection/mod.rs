@@ -20,7 +20,7 @@ use crate::callout::{
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::claims::access_token::Introspected;
 use crate::json::Value;
-use crate::time::UnixTime;
+use crate::time::{AgingTime, Moment, SteadyTime};
 use crate::token_digest::TokenDigest;
 
 pub(crate) use endpoint::Endpoint;
@@ -67,9 +67,9 @@ pub(crate) struct IntrospectionCache {
     owner: CalloutOwner,
     backoff: Backoff,
     /// After a pause one call finds out whether the server is back: which, and until when it is waited for.
-    probe: Option<(CalloutId, UnixTime)>,
+    probe: Option<(CalloutId, SteadyTime)>,
     /// Until when each probe would have been waited for whose client has hung up.
-    abandoned: Vec<UnixTime>,
+    abandoned: Vec<SteadyTime>,
 }
 
 impl IntrospectionCache {
@@ -95,21 +95,21 @@ impl IntrospectionCache {
     /// [`Unavailable`] where nothing is known, and nothing can be asked now.
     pub(crate) fn lookup(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         token: &str,
         digest: &TokenDigest,
         permission: CalloutPermission,
     ) -> Result<Readiness<Option<&Introspected>>, Unavailable> {
         // Looked up twice, because a borrow that is returned would last for the rest of the function too.
-        if self.answers.usable(now, digest, permission).is_some() {
-            return self.answers.usable(now, digest, permission).map(Readiness::Ready).ok_or(BUSY);
+        if self.answers.usable(now.aging, digest, permission).is_some() {
+            return self.answers.usable(now.aging, digest, permission).map(Readiness::Ready).ok_or(BUSY);
         }
         match permission {
             CalloutPermission::Allowed => {
-                let callout = self.call(now, *digest, token)?;
+                let callout = self.call(now.steady, *digest, token)?;
                 Ok(Readiness::Wait(Wait { subject: CalloutSubject::Token(*digest), callout }))
             }
-            CalloutPermission::Used => Err(Unavailable { retry_after: self.backoff.retry_after(now) }),
+            CalloutPermission::Used => Err(Unavailable { retry_after: self.backoff.retry_after(now.steady) }),
         }
     }
 
@@ -117,7 +117,7 @@ impl IntrospectionCache {
     /// `None` if the call was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         token: &TokenDigest,
         answer: Result<&[u8], CalloutError>,
@@ -125,7 +125,7 @@ impl IntrospectionCache {
     ) -> Option<IntrospectionReport> {
         let ended = self.calls.take(call, token)?;
         self.probe = self.probe.filter(|(probe, _)| *probe != call);
-        let answer = ended.in_time(answer, now);
+        let answer = ended.in_time(answer, now.steady);
         let result = match answer.map_err(IntrospectionError::Callout).and_then(read) {
             Ok(answer) => {
                 self.backoff.reset();
@@ -133,29 +133,29 @@ impl IntrospectionCache {
                 if !ended.is_outdated() {
                     self.calls.succeeded(call, token);
                     let end = self.end_of(&answer, now);
-                    self.answers.insert(now, *token, Some(answer), end);
+                    self.answers.insert(now.aging, *token, Some(answer), end);
                 }
                 Ok(state)
             }
             Err(error) if error.is_about_server() => {
                 // A late answer counts as none, and so does what it asked for.
-                self.failed(now, retry_after.filter(|_| error.status().is_some()));
+                self.failed(now.steady, retry_after.filter(|_| error.status().is_some()));
                 Err(error)
             }
             Err(error) => {
                 self.backoff.reset();
                 if !ended.is_overtaken() {
-                    self.answers.insert(now, *token, None, now.after(self.policy.negative_max_age));
+                    self.answers.insert(now.aging, *token, None, now.aging.after(self.policy.negative_max_age));
                 }
                 Err(error)
             }
         };
         let url = self.endpoint.url().clone();
-        Some(IntrospectionReport { call, url, result, retry_after: self.backoff.retry_after(now) })
+        Some(IntrospectionReport { call, url, result, retry_after: self.backoff.retry_after(now.steady) })
     }
 
     /// Notes that the server has failed, and may have asked to be left alone. Calls that fail together are one failure.
-    fn failed(&mut self, now: UnixTime, retry_after: Option<Duration>) {
+    fn failed(&mut self, now: SteadyTime, retry_after: Option<Duration>) {
         let is_first = self.backoff.may_try(now);
         if is_first {
             self.backoff.count_failure();
@@ -170,9 +170,9 @@ impl IntrospectionCache {
     /// The calls that nobody reported on in time. Each counts as failed once it is given to
     /// [`IntrospectionCache::finish`]. None where callouts belong to requests: there they are given up when the next is made.
     #[must_use]
-    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, TokenDigest)> {
+    pub(crate) fn timed_out(&self, now: Moment) -> Vec<(CalloutId, TokenDigest)> {
         match self.owner {
-            CalloutOwner::Plugin => self.calls.timed_out(now),
+            CalloutOwner::Plugin => self.calls.timed_out(now.steady),
             CalloutOwner::Request => Vec::new(),
         }
     }
@@ -190,7 +190,7 @@ impl IntrospectionCache {
     }
 
     /// Asks the server, unless it must be left alone. No callout if it is being asked.
-    fn call(&mut self, now: UnixTime, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
+    fn call(&mut self, now: SteadyTime, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
         if self.owner == CalloutOwner::Plugin && self.calls.awaited(&digest, now) > 0 {
             return Ok(None);
         }
@@ -205,7 +205,7 @@ impl IntrospectionCache {
         if self.backoff.failures() > 0 {
             self.probe = Some((id, now.after(request.timeout)));
             let timeout = self.policy.timeout;
-            // One that ends later than any may means that the clock was set back.
+            // One that ends later than any may means that the only clock was set back.
             self.abandoned.retain(|until| (Duration::from_nanos(1)..=timeout).contains(&now.until(*until)));
         }
         self.calls.begin(now, id, digest, request.timeout);
@@ -213,8 +213,8 @@ impl IntrospectionCache {
     }
 
     /// Whether one call is finding out if the server is back. One that is waited for longer than any may be means that the
-    /// clock was set back.
-    fn is_probing(&self, now: UnixTime) -> bool {
+    /// only clock was set back.
+    fn is_probing(&self, now: SteadyTime) -> bool {
         let left = self.probe.map_or(Duration::ZERO, |(_, until)| now.until(until));
         self.backoff.failures() > 0 && !left.is_zero() && left <= self.policy.timeout
     }
@@ -222,7 +222,7 @@ impl IntrospectionCache {
     /// Makes room for one more call, at the cost of those that nobody has reported on in time. Where requests wait for them,
     /// [`Self::timed_out`] has to tell those first, unless the new call is on the same token and takes the place of the one
     /// before.
-    fn make_room(&mut self, now: UnixTime, token: &TokenDigest) -> bool {
+    fn make_room(&mut self, now: SteadyTime, token: &TokenDigest) -> bool {
         match self.owner {
             CalloutOwner::Request => {
                 self.calls.take_timed_out(now);
@@ -243,14 +243,14 @@ impl IntrospectionCache {
     }
 
     /// Until when an answer counts.
-    fn end_of(&self, answer: &Introspected, now: UnixTime) -> UnixTime {
-        match answer {
+    fn end_of(&self, answer: &Introspected, now: Moment) -> AgingTime {
+        let lasts = match answer {
             Introspected::Active(facts) => {
-                let end = now.after(self.policy.max_age);
-                facts.expiry().map_or(end, |expiry| expiry.min(end))
+                facts.expiry().map_or(self.policy.max_age, |expiry| self.policy.max_age.min(now.wall.until(expiry)))
             }
-            Introspected::Inactive | Introspected::Invalid(_) => now.after(self.policy.negative_max_age),
-        }
+            Introspected::Inactive | Introspected::Invalid(_) => self.policy.negative_max_age,
+        };
+        now.aging.after(lasts)
     }
 }
 

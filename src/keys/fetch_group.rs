@@ -5,7 +5,7 @@
 //! otherwise requests with made-up key ids could keep a group going for ever, and be fetched for without any cooldown.
 
 use crate::callout::{CalloutId, CalloutsInFlight, InFlight};
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 use super::policy::{FetchReason, KeyPolicy};
 
@@ -49,7 +49,7 @@ impl FetchGroup {
     }
 
     /// Whether a fetch of it may still bring an answer.
-    pub(super) fn is_awaited(&self, now: UnixTime) -> bool {
+    pub(super) fn is_awaited(&self, now: SteadyTime) -> bool {
         self.in_flight.awaited(&(), now) > 0
     }
 
@@ -65,7 +65,7 @@ impl FetchGroup {
 
     /// One more fetch: in this group, if it is under way, or else as the first of the next. Fetches that nobody reported
     /// on are given up then.
-    pub(super) fn begin(&mut self, now: UnixTime, fetch: CalloutId, reason: FetchReason, policy: &KeyPolicy) {
+    pub(super) fn begin(&mut self, now: SteadyTime, fetch: CalloutId, reason: FetchReason, policy: &KeyPolicy) {
         self.abandoned.give_up_timed_out_since(policy.refetch_cooldown, now);
         if !self.is_awaited(now) {
             *self = Self { abandoned: std::mem::take(&mut self.abandoned), ..Self::default() };
@@ -97,12 +97,12 @@ impl FetchGroup {
     }
 
     /// Takes out the fetches that nobody reported on.
-    pub(super) fn take_timed_out(&mut self, now: UnixTime) -> Vec<InFlight<()>> {
+    pub(super) fn take_timed_out(&mut self, now: SteadyTime) -> Vec<InFlight<()>> {
         self.in_flight.take_timed_out(now)
     }
 
     /// A fetch that nobody reported on.
-    pub(super) fn timed_out(&self, now: UnixTime) -> Option<CalloutId> {
+    pub(super) fn timed_out(&self, now: SteadyTime) -> Option<CalloutId> {
         self.in_flight.timed_out(now).first().map(|(fetch, ())| *fetch)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::callout::{Callout, CalloutIds, CalloutSubject, Request};
 use crate::jose::Algorithm;
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::url::HttpUrl;
 
 use super::entry::Entry;
@@ -40,9 +40,9 @@ impl Fetcher<'_> {
     /// Takes over the set of another worker, if it is newer and still valid.
     ///
     /// A set stays there after its life: whoever knows none would take it for keys, and not fetch any.
-    pub(super) fn adopt(&self, entry: &mut Entry, url: &HttpUrl, now: UnixTime) -> bool {
+    pub(super) fn adopt(&self, entry: &mut Entry, url: &HttpUrl, now: Moment) -> bool {
         match self.shared.newer_set(now, url, entry.fetched()) {
-            Some((keys, fetched)) if now.since(fetched).is_some_and(|age| age < self.policy.max_age) => {
+            Some((keys, fetched)) if now.aging.since(fetched.aging).is_some_and(|age| age < self.policy.max_age) => {
                 entry.succeeded(fetched, keys);
                 true
             }
@@ -55,7 +55,7 @@ impl Fetcher<'_> {
         &mut self,
         entry: &mut Entry,
         url: &HttpUrl,
-        now: UnixTime,
+        now: Moment,
         reason: FetchReason,
         failures: u32,
     ) -> Callout {

@@ -4,7 +4,7 @@
 use litemap::LiteMap;
 
 use crate::callout::Callout;
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::url::HttpUrl;
 
 use super::entry::Entry;
@@ -36,7 +36,7 @@ pub(super) fn obtain(
     fetcher: &mut Fetcher<'_>,
     entry: &mut Entry,
     url: &HttpUrl,
-    now: UnixTime,
+    now: Moment,
     wanted: Wanted<'_>,
 ) -> ForAll {
     let policy = fetcher.policy;
@@ -57,7 +57,7 @@ pub(super) fn obtain(
         return ForAll::Nothing;
     }
     let reason = if valid { FetchReason::UnknownKeyId } else { FetchReason::Age };
-    match fetcher.shared.claim(now, url, reason, policy) {
+    match fetcher.shared.claim(now.steady, url, reason, policy) {
         LeaseAnswer::Granted { failures } => ForAll::Fetch(fetcher.start(entry, url, now, reason, failures)),
         LeaseAnswer::Held(until) => {
             entry.started_elsewhere(until);
@@ -73,7 +73,7 @@ pub(super) fn obtain(
 }
 
 /// The fetches that are due in the background, and those of other workers that have ended.
-pub(super) fn due(fetcher: &mut Fetcher<'_>, entries: &mut LiteMap<HttpUrl, Entry>, now: UnixTime) -> Due {
+pub(super) fn due(fetcher: &mut Fetcher<'_>, entries: &mut LiteMap<HttpUrl, Entry>, now: Moment) -> Due {
     let policy = fetcher.policy;
     entries.retain(|_, entry| entry.is_worth_keeping(now, policy));
     let mut due = Due::default();
@@ -84,7 +84,7 @@ pub(super) fn due(fetcher: &mut Fetcher<'_>, entries: &mut LiteMap<HttpUrl, Entr
             }
         } else if entry.wants_refresh(now, policy)
             && !fetcher.adopt(entry, url, now)
-            && let LeaseAnswer::Granted { failures } = fetcher.shared.claim(now, url, FetchReason::Age, policy)
+            && let LeaseAnswer::Granted { failures } = fetcher.shared.claim(now.steady, url, FetchReason::Age, policy)
         {
             due.fetches.push(fetcher.start(entry, url, now, FetchReason::Age, failures));
         }
@@ -93,8 +93,8 @@ pub(super) fn due(fetcher: &mut Fetcher<'_>, entries: &mut LiteMap<HttpUrl, Entr
 }
 
 /// Whether the fetch of another worker has ended, with whatever result; takes the result over.
-fn has_ended(fetcher: &Fetcher<'_>, entry: &mut Entry, url: &HttpUrl, now: UnixTime) -> bool {
-    let ended = match fetcher.shared.is_taken(now, url, fetcher.policy) {
+fn has_ended(fetcher: &Fetcher<'_>, entry: &mut Entry, url: &HttpUrl, now: Moment) -> bool {
+    let ended = match fetcher.shared.is_taken(now.steady, url, fetcher.policy) {
         Ok(()) => !entry.is_fetching(now),
         Err(pause) => {
             if let Some(not_before) = pause {

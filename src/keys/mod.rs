@@ -24,7 +24,7 @@ use crate::callout::{
 };
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::jose::{Algorithm, KeySet, SkippedKeys, VerificationKey};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::url::HttpUrl;
 
 pub(crate) use for_all::Due;
@@ -86,7 +86,7 @@ impl KeyCache {
     /// [`Unavailable`] where there are no valid keys, and none can be had now.
     pub(crate) fn lookup(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         url: &HttpUrl,
         key_id: &str,
         algorithm: Algorithm,
@@ -108,7 +108,7 @@ impl KeyCache {
     /// [`Unavailable`] where there are no valid keys, and none can be had now.
     pub(crate) fn lookup_only(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         url: &HttpUrl,
         algorithm: Algorithm,
         permission: CalloutPermission,
@@ -127,7 +127,7 @@ impl KeyCache {
     /// [`Unavailable`] where there are none, and none can be had now.
     pub(crate) fn prepare(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         url: &HttpUrl,
         permission: CalloutPermission,
     ) -> Result<Readiness<()>, Unavailable> {
@@ -136,7 +136,7 @@ impl KeyCache {
 
     fn ready(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         url: &HttpUrl,
         wanted: Wanted<'_>,
         permission: CalloutPermission,
@@ -181,7 +181,7 @@ impl KeyCache {
     /// An answer that is failed, unusable or late never replaces keys that are still valid.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         url: &HttpUrl,
         answer: Result<&[u8], CalloutError>,
@@ -189,7 +189,7 @@ impl KeyCache {
         let entry = self.entries.get_mut(url)?;
         let ended = entry.take_in_flight(fetch)?;
         let mut skipped = SkippedKeys::default();
-        let keys = ended.in_time(answer, now).map_err(FetchError::Callout).and_then(|body| {
+        let keys = ended.in_time(answer, now.steady).map_err(FetchError::Callout).and_then(|body| {
             let keys = KeySet::parse_and_tell(body, &self.policy.algorithms, &mut skipped);
             keys.map_err(FetchError::Unusable)
         });
@@ -209,7 +209,7 @@ impl KeyCache {
                 Ok(count)
             }
             Err(error) => {
-                let failure = entry.failed(now, &ended, self.policy.refetch_cooldown);
+                let failure = entry.failed(now.steady, &ended, self.policy.refetch_cooldown);
                 if let Some(failure) = failure.filter(|_| self.owner == CalloutOwner::Plugin) {
                     self.shared.release(url, Some(failure));
                 }
@@ -239,7 +239,7 @@ impl KeyCache {
     /// What time alone brings about: fetches that are now due in the background, for sets in use that have passed 80 % of
     /// their life, and fetches of other workers that have ended. To be called about once a second, and more often while
     /// it [awaits others](KeyCache::awaits_others). Where callouts belong to requests it only forgets.
-    pub(crate) fn due(&mut self, now: UnixTime) -> Due {
+    pub(crate) fn due(&mut self, now: Moment) -> Due {
         match self.owner {
             CalloutOwner::Plugin => {
                 let mut fetcher = Fetcher { shared: &self.shared, ids: &mut self.ids, policy: &self.policy };
@@ -257,7 +257,7 @@ impl KeyCache {
     /// The fetches that nobody reported on in time. Each counts as failed once it is given to [`KeyCache::finish`]. None
     /// where callouts belong to requests: there the next request that looks for keys notices.
     #[must_use]
-    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, HttpUrl)> {
+    pub(crate) fn timed_out(&self, now: Moment) -> Vec<(CalloutId, HttpUrl)> {
         match self.owner {
             CalloutOwner::Plugin => {
                 let timed_out = |(url, entry): (&HttpUrl, &Entry)| Some((entry.timed_out(now)?, url.clone()));
@@ -274,7 +274,7 @@ impl KeyCache {
     }
 
     /// The fetches that are due of keys that nobody has needed yet.
-    fn fetch_ahead(&mut self, now: UnixTime) -> Vec<Callout> {
+    fn fetch_ahead(&mut self, now: Moment) -> Vec<Callout> {
         let mut fetches = Vec::new();
         for url in std::mem::take(&mut self.warm) {
             match self.prepare(now, &url, CalloutPermission::Allowed) {
@@ -289,7 +289,7 @@ impl KeyCache {
 
     /// Makes room for one more set, at the cost of the one that was used longest ago. Sets that are being fetched stay,
     /// because requests wait for them.
-    fn make_room(&mut self, now: UnixTime) -> bool {
+    fn make_room(&mut self, now: Moment) -> bool {
         if self.entries.len() < MAX_SETS {
             return true;
         }

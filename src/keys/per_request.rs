@@ -5,7 +5,7 @@
 use litemap::LiteMap;
 
 use crate::callout::Callout;
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::url::HttpUrl;
 
 use super::entry::Entry;
@@ -27,7 +27,7 @@ pub(super) fn obtain(
     fetcher: &mut Fetcher<'_>,
     entry: &mut Entry,
     url: &HttpUrl,
-    now: UnixTime,
+    now: Moment,
     wanted: Wanted<'_>,
 ) -> PerRequest {
     let policy = fetcher.policy;
@@ -48,7 +48,7 @@ pub(super) fn obtain(
 }
 
 /// Forgets what is not worth keeping.
-pub(super) fn forget_unused(policy: &KeyPolicy, entries: &mut LiteMap<HttpUrl, Entry>, now: UnixTime) {
+pub(super) fn forget_unused(policy: &KeyPolicy, entries: &mut LiteMap<HttpUrl, Entry>, now: Moment) {
     for (_, entry) in entries.iter_mut() {
         entry.give_up_timed_out(now, policy);
     }

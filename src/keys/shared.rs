@@ -6,6 +6,9 @@
 //! subjects leaves no more behind. The value says which address it is of. Where two addresses share a slot, the newer set has
 //! it, and the lease is whose is taken. Sharing saves fetches and decides nothing: where it fails, each worker fetches for
 //! itself.
+//!
+//! Times are those of the steady clock, which is one for all workers of a machine. Those of sets are given by the wall clock,
+//! too: whoever takes one over reckons its age by both.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use crate::callout::LONGEST_BACKOFF;
 use crate::hex;
 use crate::jose::{Algorithm, KeySet};
 use crate::shared_data::{SharedData, envelope};
-use crate::time::UnixTime;
+use crate::time::{Moment, SteadyTime, UnixTime};
 use crate::url::HttpUrl;
 
 use super::policy::{FetchReason, KeyPolicy};
@@ -27,6 +30,10 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// In how many places key sets are shared. A worker keeps 64 sets, and a bank has a handful of Hubs; a set takes some 36 KB, so
 /// that all are below 10 MB.
 pub(super) const SLOTS: u16 = 256;
+
+/// Part of every name. To be counted up when what is stored changes: a gateway that takes up a new version of this filter may
+/// keep its shared data.
+const LAYOUT: u32 = 3;
 
 /// Tells what is stored of one address from that of another in the same slot.
 type Owner = [u8; 32];
@@ -49,20 +56,20 @@ pub(super) enum LeaseAnswer {
         failures: u32,
     },
     /// Another worker is fetching, until this time at most.
-    Held(UnixTime),
+    Held(SteadyTime),
     /// Nobody may fetch before this time.
-    TooSoon(UnixTime),
+    TooSoon(SteadyTime),
 }
 
 /// The lease of one address: who fetches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FetchLease {
     /// A worker is fetching, until this time at most.
-    fetching_until: UnixTime,
+    fetching_until: SteadyTime,
     /// The end of the pause after the last failure.
-    not_before: UnixTime,
+    not_before: SteadyTime,
     /// The end of the cooldown after the last fetch for an unknown key id.
-    cooling_until: UnixTime,
+    cooling_until: SteadyTime,
     /// How many fetches have failed in a row.
     failures: u32,
 }
@@ -74,37 +81,39 @@ impl SharedKeys {
         Self { data, accepted: policy.algorithms.clone(), sharing_group }
     }
 
-    /// The set that was fetched last and when, if that was after `known`.
-    pub(super) fn newer_set(
-        &self,
-        now: UnixTime,
-        url: &HttpUrl,
-        known: Option<UnixTime>,
-    ) -> Option<(KeySet, UnixTime)> {
+    /// The set that was fetched last and when, if that was after `known`. None if it is from the future by either clock: nobody
+    /// knows the age of that.
+    pub(super) fn newer_set(&self, now: Moment, url: &HttpUrl, known: Option<Moment>) -> Option<(KeySet, Moment)> {
         let (name, owner) = self.slot("set", url);
         let stored = self.data.read(&name).ok()??;
-        let (fetched, jwks) = split_set(envelope::open(&name, &stored.value).ok()?.strip_prefix(&owner)?)?;
-        // Of a set from the future nobody knows the age.
-        if known.is_some_and(|known| fetched <= known) || fetched > now.after(CLOCK_TOLERANCE) {
+        let (steady, wall, jwks) = split_set(envelope::open(&name, &stored.value).ok()?.strip_prefix(&owner)?)?;
+        if known.is_some_and(|known| steady <= known.steady) {
             return None;
         }
-        Some((KeySet::parse(jwks, &self.accepted).ok()?, fetched.min(now)))
+        let soon = now.after(CLOCK_TOLERANCE);
+        let (age, age_by_wall) = (soon.steady.since(steady)?, soon.wall.since(wall)?);
+        let age = age.max(age_by_wall).saturating_sub(CLOCK_TOLERANCE);
+        let fetched =
+            Moment { wall: wall.min(now.wall), steady: steady.min(now.steady), aging: now.aging.before(age)? };
+        Some((KeySet::parse(jwks, &self.accepted).ok()?, fetched))
     }
 
     /// Shows a set that was just fetched to the others.
-    pub(super) fn publish(&self, fetched: UnixTime, url: &HttpUrl, keys: &KeySet) {
+    pub(super) fn publish(&self, fetched: Moment, url: &HttpUrl, keys: &KeySet) {
         let (name, owner) = self.slot("set", url);
-        let payload = [owner.as_slice(), &fetched.as_millis().to_be_bytes(), keys.to_jwks().as_bytes()].concat();
+        let Moment { steady, wall, .. } = fetched;
+        let times = [steady.as_millis().to_be_bytes(), wall.as_millis().to_be_bytes()];
+        let payload = [owner.as_slice(), times.as_flattened(), keys.to_jwks().as_bytes()].concat();
         envelope::update(&*self.data, &name, |stored| {
             let newer = stored
                 .and_then(|stored| split_set(stored.strip_prefix(&owner)?))
-                .is_some_and(|(other, _)| other > fetched && other <= fetched.after(CLOCK_TOLERANCE));
+                .is_some_and(|(other, _, _)| other > steady && other <= steady.after(CLOCK_TOLERANCE));
             if newer { envelope::Change::Leave(()) } else { envelope::Change::Write(payload.clone(), ()) }
         });
     }
 
     /// Asks for the lease.
-    pub(super) fn claim(&self, now: UnixTime, url: &HttpUrl, reason: FetchReason, policy: &KeyPolicy) -> LeaseAnswer {
+    pub(super) fn claim(&self, now: SteadyTime, url: &HttpUrl, reason: FetchReason, policy: &KeyPolicy) -> LeaseAnswer {
         let (name, owner) = self.slot("turn", url);
         let claimed = envelope::update(&*self.data, &name, |stored| {
             let lease = match FetchLease::of(stored, &owner) {
@@ -131,7 +140,7 @@ impl SharedKeys {
     }
 
     /// Gives the lease back after a fetch: with the pause that follows a failure, and how many there were in a row.
-    pub(super) fn release(&self, url: &HttpUrl, failure: Option<(UnixTime, u32)>) {
+    pub(super) fn release(&self, url: &HttpUrl, failure: Option<(SteadyTime, u32)>) {
         let (name, owner) = self.slot("turn", url);
         envelope::update(&*self.data, &name, |stored| {
             let lease = match FetchLease::of(stored, &owner) {
@@ -139,14 +148,19 @@ impl SharedKeys {
                 Found::Other(_) => return envelope::Change::Leave(()),
                 Found::Nothing => FetchLease::FREE,
             };
-            let (not_before, failures) = failure.unwrap_or((UnixTime::EPOCH, 0));
-            let free = FetchLease { fetching_until: UnixTime::EPOCH, not_before, failures, ..lease };
+            let (not_before, failures) = failure.unwrap_or((SteadyTime::BEGINNING, 0));
+            let free = FetchLease { fetching_until: SteadyTime::BEGINNING, not_before, failures, ..lease };
             envelope::Change::Write(free.encode(&owner), ())
         });
     }
 
     /// Whether another worker is still fetching; if not, the end of the pause that it left.
-    pub(super) fn is_taken(&self, now: UnixTime, url: &HttpUrl, policy: &KeyPolicy) -> Result<(), Option<UnixTime>> {
+    pub(super) fn is_taken(
+        &self,
+        now: SteadyTime,
+        url: &HttpUrl,
+        policy: &KeyPolicy,
+    ) -> Result<(), Option<SteadyTime>> {
         let (name, owner) = self.slot("turn", url);
         let stored = self.data.read(&name).ok().flatten();
         let lease = stored
@@ -162,7 +176,7 @@ impl SharedKeys {
     pub(super) fn slot(&self, kind: &str, url: &HttpUrl) -> (String, Owner) {
         let owner: Owner = Sha256::new().chain_update(&self.sharing_group).chain_update(url.as_str()).finalize().into();
         let slot = owner.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes)).checked_rem(SLOTS).unwrap_or(0);
-        let mut name = format!("hub-auth-filter/jwks/2/{kind}/{slot}/");
+        let mut name = format!("hub-auth-filter/jwks/{LAYOUT}/{kind}/{slot}/");
         name.extend(Sha256::digest(&self.sharing_group).into_iter().flat_map(hex::lower));
         (name, owner)
     }
@@ -189,18 +203,18 @@ impl FetchLease {
     }
 
     const FREE: Self = Self {
-        fetching_until: UnixTime::EPOCH,
-        not_before: UnixTime::EPOCH,
-        cooling_until: UnixTime::EPOCH,
+        fetching_until: SteadyTime::BEGINNING,
+        not_before: SteadyTime::BEGINNING,
+        cooling_until: SteadyTime::BEGINNING,
         failures: 0,
     };
 
     /// A lease that lasts longer than any may is a leftover of a clock that was set back.
-    fn is_taken(&self, now: UnixTime, policy: &KeyPolicy) -> bool {
+    fn is_taken(&self, now: SteadyTime, policy: &KeyPolicy) -> bool {
         is_within(now, self.fetching_until, policy.patience())
     }
 
-    fn pause(&self, now: UnixTime, reason: FetchReason, policy: &KeyPolicy) -> Option<UnixTime> {
+    fn pause(&self, now: SteadyTime, reason: FetchReason, policy: &KeyPolicy) -> Option<SteadyTime> {
         if is_within(now, self.not_before, LONGEST_BACKOFF) {
             return Some(self.not_before);
         }
@@ -216,7 +230,7 @@ impl FetchLease {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let time = |bytes: &[u8]| Some(UnixTime::from_millis(u64::from_be_bytes(bytes.try_into().ok()?)));
+        let time = |bytes: &[u8]| Some(SteadyTime::from_millis(u64::from_be_bytes(bytes.try_into().ok()?)));
         let (times, failures) = bytes.split_at_checked(24)?;
         let mut times = times.chunks(8).map(time);
         Some(Self {
@@ -228,13 +242,16 @@ impl FetchLease {
     }
 }
 
-fn split_set(payload: &[u8]) -> Option<(UnixTime, &[u8])> {
-    let (fetched, jwks) = payload.split_first_chunk()?;
-    Some((UnixTime::from_millis(u64::from_be_bytes(*fetched)), jwks))
+/// When a set was fetched, by the steady and the wall clock, and the set.
+fn split_set(payload: &[u8]) -> Option<(SteadyTime, UnixTime, &[u8])> {
+    let (steady, payload) = payload.split_first_chunk()?;
+    let (wall, jwks) = payload.split_first_chunk()?;
+    let [steady, wall] = [steady, wall].map(|time| u64::from_be_bytes(*time));
+    Some((SteadyTime::from_millis(steady), UnixTime::from_millis(wall), jwks))
 }
 
 /// Whether `end` lies ahead, and no further than it was ever set.
-fn is_within(now: UnixTime, end: UnixTime, longest: Duration) -> bool {
+fn is_within(now: SteadyTime, end: SteadyTime, longest: Duration) -> bool {
     let left = now.until(end);
     !left.is_zero() && left <= longest.saturating_add(CLOCK_TOLERANCE)
 }
@@ -260,6 +277,10 @@ mod tests {
         SharedKeys::new(Rc::new(SharedMemory::default()), &policy())
     }
 
+    fn at(seconds: u64) -> Moment {
+        Moment::by_wall_clock(UnixTime::from_secs(seconds))
+    }
+
     fn url(n: usize) -> HttpUrl {
         HttpUrl::parse(&format!("https://keystore.test/{n}/application.jwks")).unwrap()
     }
@@ -276,7 +297,7 @@ mod tests {
     }
 
     fn kid_of(shared: &SharedKeys, url: &HttpUrl) -> Option<&'static str> {
-        let (set, _) = shared.newer_set(UnixTime::from_secs(100), url, None)?;
+        let (set, _) = shared.newer_set(at(100), url, None)?;
         ["a", "b"].into_iter().find(|kid| set.key(kid, Algorithm::Ps256).is_some())
     }
 
@@ -294,12 +315,12 @@ mod tests {
     fn a_set_in_a_shared_slot_is_never_taken_for_that_of_another_address() {
         let shared = shared();
         let [one, other] = neighbours(&shared);
-        let now = UnixTime::from_secs(100);
+        let now = at(100);
         shared.publish(now, &one, &keys("a"));
         assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [Some("a"), None]);
         shared.publish(now, &other, &keys("b"));
         assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [None, Some("b")]);
-        shared.publish(UnixTime::from_secs(50), &one, &keys("a"));
+        shared.publish(at(50), &one, &keys("a"));
         assert_eq!([&one, &other].map(|url| kid_of(&shared, url)), [Some("a"), None], "the last one has it");
     }
 
@@ -307,13 +328,13 @@ mod tests {
     fn a_lease_in_a_shared_slot_holds_nobody_else_up_and_is_not_lost_while_it_is_taken() {
         let shared = shared();
         let [one, other] = neighbours(&shared);
-        let now = UnixTime::from_secs(100);
-        let claim = |url| shared.claim(now, url, FetchReason::Age, &policy());
+        let now = at(100);
+        let claim = |url| shared.claim(now.steady, url, FetchReason::Age, &policy());
         let granted = LeaseAnswer::Granted { failures: 0 };
         assert_eq!([claim(&one), claim(&other)], [granted, granted]);
         assert!(matches!(claim(&one), LeaseAnswer::Held(_)), "it is still there");
-        assert_eq!(shared.is_taken(now, &other, &policy()), Err(None));
-        shared.release(&other, Some((now.after(Duration::from_secs(9)), 3)));
+        assert_eq!(shared.is_taken(now.steady, &other, &policy()), Err(None));
+        shared.release(&other, Some((now.steady.after(Duration::from_secs(9)), 3)));
         assert!(matches!(claim(&one), LeaseAnswer::Held(_)), "what the other gives back is not this one's");
         shared.release(&one, None);
         assert_eq!(claim(&other), granted);

@@ -1,5 +1,5 @@
 //! The whole core against a model of it: random histories of four workers that share data, in either direction and on each
-//! gateway, with clocks that are set forward and back, shared data that fail in all ways, and servers that answer anything.
+//! gateway, with a steady clock or without, wall clocks that are set forward and back, machines that sleep, shared data that fail in all ways, and servers that answer anything.
 //! Whatever happens:
 //!
 //! - nothing is let in that the [reference] would not let in, which is some rules of the standard and a list of what was said;
@@ -31,6 +31,7 @@ mod tally;
 
 use std::cell::RefCell;
 
+use proptest::arbitrary::any;
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -65,13 +66,13 @@ fn runner(setup: Setup) -> TestRunner {
 #[track_caller]
 fn every_history(setup: Setup, steps: impl Strategy<Value = Step>, is_calm: bool) {
     let kinds = GatewayKind::ALL.into_iter().filter(|kind| setup.is_for(*kind));
-    let history = vec(steps, 1..=STEPS);
+    let history = (any::<bool>(), vec(steps, 1..=STEPS));
     for kind in kinds {
         let mut runner = runner(setup);
         let seed = runner.config().rng_seed;
         let tally = RefCell::new(Tally::default());
-        let outcome = runner.run(&history, |steps| {
-            let played = Play::through(kind, setup, &steps, is_calm).map_err(TestCaseError::fail)?;
+        let outcome = runner.run(&history, |(has_steady, steps)| {
+            let played = Play::through(kind, setup, (has_steady, &steps), is_calm).map_err(TestCaseError::fail)?;
             tally.borrow_mut().add(&played);
             Ok(())
         });

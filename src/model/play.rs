@@ -12,11 +12,11 @@ use crate::request::{ConfiguredHeaders, NonceInput, RequestFacts, RequestId, Res
 use crate::request_table::MAX_RELEASED;
 use crate::shared_data::SharedData;
 use crate::testing::Decided;
-use crate::time::UnixTime;
+use crate::time::{Clocks, Moment, SteadyTime, UnixTime};
 use crate::verdict::Verdict;
 
 use super::cast::{Client, HUB, Key, Opaque, OpaqueKind, PROVIDERS, STRANGER, Sending, Token};
-use super::reference::{Hearing, Reference};
+use super::reference::{At, Hearing, Reference};
 use super::servers::{BOUND_TO, Contents, Manner, asked_about};
 use super::setup::{START, Setup, Worker};
 use super::shared::{Fault, Flaky};
@@ -27,6 +27,8 @@ use super::tally::Tally;
 const SECOND: u64 = 1_000;
 /// How long the end of a history lets everything come to rest: longer than any token lives and any pause lasts.
 const REST: u64 = 900 * SECOND;
+/// How long the machine has been up when it all begins.
+const UPTIME: u64 = 5_000 * SECOND;
 /// How long a request may wait while its worker ticks: two callouts with the time for reports, and another worker's before.
 const PATIENCE: u64 = 45 * SECOND;
 
@@ -44,7 +46,11 @@ pub(super) struct Play {
     pub(super) wall: u64,
     /// The latest that it has shown.
     latest: u64,
+    /// What the steady clock shows, if there is one.
+    steady: Option<u64>,
     workers: Vec<Worker>,
+    /// What each has noticed of its clocks.
+    clocks: Vec<Clocks>,
     /// Each one's connection.
     ports: [usize; WORKERS],
     pub(super) data: Flaky,
@@ -69,7 +75,7 @@ struct InFlight {
     /// The request whose own it is.
     own: Option<usize>,
     number: usize,
-    sent: u64,
+    sent: At,
     set_backs: usize,
     as_asked: Contents,
 }
@@ -99,8 +105,13 @@ pub(super) enum State {
 
 impl Play {
     /// Plays a whole history, with an end in which everything is well again.
-    pub(super) fn through(kind: GatewayKind, setup: Setup, steps: &[Step], is_calm: bool) -> Result<Tally, String> {
-        let mut play = Self::new(kind, setup, is_calm);
+    pub(super) fn through(
+        kind: GatewayKind,
+        setup: Setup,
+        (has_steady, steps): (bool, &[Step]),
+        is_calm: bool,
+    ) -> Result<Tally, String> {
+        let mut play = Self::new(kind, setup, has_steady, is_calm);
         let mut outcome = Ok(());
         for (number, step) in steps.iter().enumerate() {
             let _ = write!(play.story, "\n  {number:>2} at {}: {step:?}", play.on_the_clock());
@@ -113,11 +124,15 @@ impl Play {
         let _ = write!(play.story, "\n  the end at {}", play.on_the_clock());
         match outcome.and_then(|()| play.end()) {
             Ok(()) => Ok(play.tally),
-            Err(why) => Err(format!("on {} with {setup:?}: {why}\nwhat happened:{}", kind.name(), play.story)),
+            Err(why) => {
+                let clock = if has_steady { "with" } else { "without" };
+                let (name, story) = (kind.name(), play.story);
+                Err(format!("on {name} with {setup:?}, {clock} a steady clock: {why}\nwhat happened:{story}"))
+            }
         }
     }
 
-    fn new(kind: GatewayKind, setup: Setup, is_calm: bool) -> Self {
+    fn new(kind: GatewayKind, setup: Setup, has_steady: bool, is_calm: bool) -> Self {
         let data = Flaky::default();
         if is_calm {
             data.set_fault(BUSY);
@@ -137,7 +152,9 @@ impl Play {
             capabilities,
             wall,
             latest: wall,
+            steady: has_steady.then_some(UPTIME),
             workers,
+            clocks: (0..WORKERS).map(|_| Clocks::new()).collect(),
             ports: std::array::from_fn(|worker| worker),
             data,
             in_flight: Vec::new(),
@@ -154,8 +171,13 @@ impl Play {
         }
     }
 
-    pub(super) fn now(&self) -> UnixTime {
-        UnixTime::from_millis(self.wall)
+    /// What time it is for a worker that looks.
+    fn now(&mut self, worker: usize) -> Moment {
+        self.clocks[worker].moment(UnixTime::from_millis(self.wall), self.steady.map(SteadyTime::from_millis))
+    }
+
+    pub(super) fn at(&self) -> At {
+        At { wall: self.wall, steady: self.steady.unwrap_or(self.wall) }
     }
 
     pub(super) fn replaces_responses(&self) -> bool {
@@ -195,6 +217,7 @@ impl Play {
             Step::Wait(time) => self.wait(*time)?,
             Step::Freeze(time) => self.pass(*time),
             Step::Clock(by) => self.set_clock(*by),
+            Step::Sleep(time) => self.set_clock(i64::try_from(*time).unwrap()),
             Step::Shared(fault) => self.data.set_fault(*fault),
             Step::Damage(damage) => self.data.damage(*damage),
             Step::Forget => {
@@ -211,7 +234,7 @@ impl Play {
     }
 
     fn set_clock(&mut self, by: i64) {
-        if by < 0 {
+        if by < 0 && self.steady.is_none() {
             self.reference.set_backs += 1;
         }
         self.wall = self.wall.saturating_add_signed(by);
@@ -220,6 +243,7 @@ impl Play {
 
     fn pass(&mut self, time: u64) {
         self.wall += time;
+        self.steady = self.steady.map(|steady| steady + time);
         self.latest = self.latest.max(self.wall);
     }
 
@@ -261,7 +285,7 @@ impl Play {
             if !self.capabilities.has_timer || !self.workers[worker].ticks() {
                 continue;
             }
-            let now = self.now();
+            let now = self.now(worker);
             let TickOutcome { callouts, outcomes, .. } = self.workers[worker].on_tick(now);
             let released: usize = outcomes.iter().map(|outcome| outcome.resumed.len()).sum();
             if released > MAX_RELEASED {
@@ -286,7 +310,7 @@ impl Play {
         let token = token.map(|(token, _)| token);
         self.sent.push(Sent { sending: sending.clone(), token, state: State::Waits, response: None, waited: (0, 0) });
         self.tally.requests += 1;
-        let now = self.now();
+        let now = self.now(sending.worker);
         let Effects { callouts, verdict, .. } = self.workers[sending.worker].on_request(now, id(number), facts);
         self.go_on(sending.worker, number, callouts, verdict.map(Verdict::Request))
     }
@@ -355,7 +379,7 @@ impl Play {
         self.sent[number].waited = (0, 0);
         self.sent[number].response = token.map(|(token, _)| token);
         self.tally.responses += 1;
-        let now = self.now();
+        let now = self.now(worker);
         let Effects { callouts, verdict, .. } = self.workers[worker].on_response(now, id(number), facts);
         self.go_on(worker, number, callouts, verdict.map(Verdict::Response))
     }
@@ -379,7 +403,7 @@ impl Play {
     fn call_out(&mut self, worker: usize, callouts: Vec<Callout>, own: Option<usize>) -> Ruling {
         for callout in callouts {
             if !self.takes_callouts {
-                let now = self.now();
+                let now = self.now(worker);
                 let outcome = self.workers[worker].on_not_dispatched(now, callout.id, &callout.subject);
                 self.follow(worker, outcome, own)?;
                 continue;
@@ -390,7 +414,7 @@ impl Play {
                 callout,
                 own: own.filter(|_| self.is_of_requests()),
                 number: self.callouts,
-                sent: self.wall,
+                sent: self.at(),
                 set_backs: self.reference.set_backs,
                 as_asked: self.contents,
             });
@@ -419,7 +443,7 @@ impl Play {
         self.tally.answers += 1;
         let contents = if as_asked { then } else { self.contents };
         if manner == Manner::Whole {
-            let hearing = Hearing { worker, callout: number, sent, now: self.wall, set_backs };
+            let hearing = Hearing { worker, callout: number, sent, now: self.at(), set_backs };
             match callout.request.upstream.as_str() {
                 "keystore" => self.reference.note_set(hearing, contents),
                 "as" => {
@@ -431,7 +455,7 @@ impl Play {
             }
         }
         let answer = manner.answer(contents.body(&callout, self.wall));
-        let now = self.now();
+        let now = self.now(worker);
         let outcome = self.workers[worker].on_answer(now, callout.id, &callout.subject, &answer);
         if outcome.resumed.len() > MAX_RELEASED {
             return Err(format!("an answer has let {} go", outcome.resumed.len()));
@@ -492,6 +516,7 @@ impl Play {
     /// A worker begins anew: what waited there is gone, and so is what it knew.
     fn restart(&mut self, worker: usize) {
         self.workers[worker] = self.setup.start(&self.capabilities);
+        self.clocks[worker] = Clocks::new();
         self.ports[worker] += WORKERS;
         self.in_flight.retain(|callout| callout.worker != worker);
         self.sent.iter_mut().filter(|sent| sent.sending.worker == worker).for_each(|sent| sent.state = State::Gone);
@@ -508,7 +533,8 @@ impl Play {
             self.contents = Contents::First;
         }
         for _ in 0..2 {
-            self.set_clock(i64::try_from(self.latest - self.wall + REST).unwrap());
+            self.set_clock(i64::try_from(self.latest - self.wall).unwrap());
+            self.pass(REST);
             // What is shared may be damaged, and is mended when it is used.
             for worker in 0..WORKERS {
                 self.send(&GOOD.at(worker), right(self.setup, 1))?;
@@ -522,7 +548,7 @@ impl Play {
             return Err(format!("request {number} still waits"));
         }
         self.is_calm = self.setup != Setup::OnceCrowded;
-        self.set_clock(i64::try_from(REST).unwrap());
+        self.pass(REST);
         self.wait(14 * SECOND)?;
         for worker in 0..WORKERS {
             let before = self.tally.admitted();

@@ -18,17 +18,35 @@ const DENIAL_LASTS: u64 = 5_000;
 const LONGEST_LIFE: u64 = 300;
 /// By how much workers may read one clock at different moments.
 const MOMENT: u64 = 1_000;
+/// So much of what the wall clock is set by may go unnoticed: it is never read together with the other one.
+const JITTER: u64 = 20;
+
+/// A moment by both clocks. Where there is no steady one, it shows the same as the one on the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) wall: u64,
+    pub(super) steady: u64,
+}
+
+impl At {
+    /// Whether something that was learned then may still be believed: for so long by each of the clocks. It may seem to come from the
+    /// future by the wall clock alone, and by no more than this where there is no other.
+    fn is_within(self, lasts: u64, then: Self, ahead: u64) -> bool {
+        then.steady <= self.steady + ahead
+            && self.steady < then.steady + lasts
+            && self.wall < then.wall + lasts + JITTER
+    }
+}
 
 /// Something that a server has said, as far as it counts.
 #[derive(Debug, Clone)]
 struct Word<T> {
     worker: usize,
     what: T,
-    /// By the clock on the wall.
-    at: u64,
+    at: At,
     /// Which callout it answered: in the order in which they were made.
     callout: usize,
-    /// How often the clock had been set back when that began.
+    /// How often the only clock had been set back when that began.
     set_backs: usize,
 }
 
@@ -37,11 +55,10 @@ struct Word<T> {
 pub(super) struct Hearing {
     pub(super) worker: usize,
     pub(super) callout: usize,
-    /// What the clock on the wall showed when the callout was made.
-    pub(super) sent: u64,
-    /// What it shows now.
-    pub(super) now: u64,
-    /// How often it had been set back when the callout was made.
+    /// When the callout was made.
+    pub(super) sent: At,
+    pub(super) now: At,
+    /// How often the only clock had been set back when the callout was made.
     pub(super) set_backs: usize,
 }
 
@@ -61,7 +78,7 @@ pub(super) struct Reference {
     shares: bool,
     /// Between whom a token is let in once: `None` if it may come again, `Some(true)` between all workers.
     pub(super) once: Option<bool>,
-    /// How often the clock has been set back.
+    /// How often the only clock has been set back.
     pub(super) set_backs: usize,
     sets: Vec<Word<Contents>>,
     said: Vec<Word<(Opaque, Said)>>,
@@ -106,7 +123,7 @@ impl Reference {
     }
 
     /// Why a request must not have been let in at this time, by this method.
-    pub(super) fn may_be_let_in(&self, now: u64, sending: &Sending, token: Option<&Token>, method: &str) -> Verdict {
+    pub(super) fn may_be_let_in(&self, now: At, sending: &Sending, token: Option<&Token>, method: &str) -> Verdict {
         demand(sending.client == Client::Hub, "it is not the Hub's")?;
         demand(!sending.reserved, "it has a header that only the filter may set")?;
         let provider = sending.provider.filter(|provider| PROVIDERS.contains(provider));
@@ -116,7 +133,9 @@ impl Reference {
             (Some(Token::Jws(jws)), "jwt_auth") => {
                 self.counts(now, sending.worker, jws, &[provider])?;
                 let again = |used: &Used| {
-                    used.jti == jws.jti && now <= used.until && (self.once == Some(true) || used.by == sending.worker)
+                    used.jti == jws.jti
+                        && now.wall <= used.until
+                        && (self.once == Some(true) || used.by == sending.worker)
                 };
                 demand(self.once.is_none() || !self.used.iter().any(again), "its token was let in before")
             }
@@ -125,7 +144,7 @@ impl Reference {
                     .last_said(now, sending.worker, *opaque, WORD_LASTS)
                     .ok_or("nobody has said that it is right")?;
                 let Said::Active { exp, scope, bound } = said else { return Err(format!("{said:?} was said of it")) };
-                demand(exp.is_none_or(|exp| now <= exp * 1000 + SKEW), "its token has expired")?;
+                demand(exp.is_none_or(|exp| now.wall <= exp * 1000 + SKEW), "its token has expired")?;
                 demand(scope, "it lacks the scope")?;
                 demand(bound, "it is bound to another certificate, or to none")
             }
@@ -144,13 +163,13 @@ impl Reference {
     }
 
     /// Why a token of the Hub does not count for these audiences at this time in this worker.
-    pub(super) fn counts(&self, now: u64, worker: usize, jws: &Jws, audiences: &[&str]) -> Verdict {
+    pub(super) fn counts(&self, now: At, worker: usize, jws: &Jws, audiences: &[&str]) -> Verdict {
         demand((jws.alg, jws.typ, jws.cty) == ("PS256", "JOSE", "json"), "its header is wrong")?;
         demand((jws.iss, jws.sub) == (ORGANISATION, UNIT), "it is somebody else's")?;
         demand(audiences.contains(&jws.aud), "it is for somebody else")?;
-        demand(now <= jws.exp * 1000 + SKEW, "it has expired")?;
-        demand(now + SKEW >= jws.iat * 1000, "it is from the future")?;
-        demand(jws.nbf.is_none_or(|nbf| now + SKEW >= nbf * 1000), "it does not count yet")?;
+        demand(now.wall <= jws.exp * 1000 + SKEW, "it has expired")?;
+        demand(now.wall + SKEW >= jws.iat * 1000, "it is from the future")?;
+        demand(jws.nbf.is_none_or(|nbf| now.wall + SKEW >= nbf * 1000), "it does not count yet")?;
         demand(jws.exp <= jws.iat + LONGEST_LIFE, "it lives too long")?;
         demand(!jws.jti.is_empty(), "it has no id")?;
         let signer = jws.signer.ok_or("its signature is broken")?;
@@ -158,17 +177,16 @@ impl Reference {
     }
 
     /// Why this key must not be used under this id.
-    fn publishes(&self, now: u64, worker: usize, kid: &str, key: Key) -> Verdict {
+    fn publishes(&self, now: At, worker: usize, kid: &str, key: Key) -> Verdict {
         // What the worker has certainly learned last: nothing older may come back.
         let learned =
             |word: &&Word<Contents>| word.worker == worker && word.what.has_keys() && word.set_backs == self.set_backs;
         let learned = self.sets.iter().filter(learned).max_by_key(|word| word.callout);
-        let (first, at) = learned.map_or((0, 0), |word| (word.callout, word.at));
+        let (first, at) = learned.map_or((0, 0), |word| (word.callout, word.at.steady));
         let is_known = |word: &Word<Contents>| {
             (self.shares || word.worker == worker)
-                && word.at <= now + MOMENT
-                && now < word.at + KEYS_LAST
-                && word.at >= at
+                && now.is_within(KEYS_LAST, word.at, MOMENT)
+                && word.at.steady >= at
                 && (word.worker != worker || word.callout >= first)
                 && word.what.names(kid) == Some(key)
         };
@@ -176,12 +194,12 @@ impl Reference {
     }
 
     /// What was said of a token to this worker, if it still counts.
-    fn last_said(&self, now: u64, worker: usize, token: Opaque, lasts: u64) -> Option<Said> {
+    fn last_said(&self, now: At, worker: usize, token: Opaque, lasts: u64) -> Option<Said> {
         let about = |word: &&Word<(Opaque, Said)>| word.worker == worker && word.what.0 == token;
         let learned = |word: &&Word<(Opaque, Said)>| about(word) && word.set_backs == self.set_backs;
         let last = self.said.iter().filter(learned).max_by_key(|word| word.callout).map_or(0, |word| word.callout);
         let counts = |word: &&Word<(Opaque, Said)>| {
-            about(word) && word.callout >= last && word.at <= now && (now < word.at + lasts || now == word.at)
+            about(word) && word.callout >= last && (now.is_within(lasts, word.at, 0) || now == word.at)
         };
         self.said
             .iter()
@@ -194,7 +212,7 @@ impl Reference {
 /// Something that was said in time.
 fn word<T>(hearing: Hearing, what: T) -> Option<Word<T>> {
     let Hearing { worker, callout, sent, now, set_backs } = hearing;
-    let is_in_time = (sent..=sent + CALLOUT_LASTS).contains(&now);
+    let is_in_time = (sent.steady..=sent.steady + CALLOUT_LASTS).contains(&now.steady);
     is_in_time.then_some(Word { worker, what, at: now, callout, set_backs })
 }
 

@@ -48,7 +48,7 @@ impl Play {
         let set: Vec<(&str, &str)> = admission.set().collect();
         let value = |name: &str| set.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
         let method = value("x-hub-auth-method").unwrap_or_default();
-        self.reference.may_be_let_in(self.wall, &sent.sending, sent.token.as_ref(), method)?;
+        self.reference.may_be_let_in(self.at(), &sent.sending, sent.token.as_ref(), method)?;
         let is_taken_away = admission.removed() == ["authorization"];
         if is_taken_away == (method == "unverified_service_initiation") {
             return Err(format!("by {method}, {:?} is taken away", admission.removed()));
@@ -71,7 +71,7 @@ impl Play {
         let methods = ["jwt_auth", "client_credentials", "unverified_service_initiation"];
         methods
             .iter()
-            .any(|method| self.reference.may_be_let_in(self.wall, &sent.sending, sent.token.as_ref(), method).is_ok())
+            .any(|method| self.reference.may_be_let_in(self.at(), &sent.sending, sent.token.as_ref(), method).is_ok())
     }
 
     pub(super) fn judge_response(&mut self, number: usize, verdict: &ResponseVerdict) -> Ruling {
@@ -86,7 +86,7 @@ impl Play {
         }
         let sent = &self.sent[number];
         let counts = match &sent.response {
-            Some(Token::Jws(jws)) => self.reference.counts(self.wall, sent.sending.worker, jws, &["retail"]),
+            Some(Token::Jws(jws)) => self.reference.counts(self.at(), sent.sending.worker, jws, &["retail"]),
             other => Err(format!("it brings {other:?}")),
         };
         let may_be_tolerated = self.setup == Setup::Report || !self.replaces_responses();

@@ -9,7 +9,7 @@ use crate::effects::{CalloutOutcome, Effects, TickOutcome};
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::request::{RequestFacts, RequestId, ResponseFacts};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::verdict::{RequestVerdict, ResponseVerdict};
 
 use super::cast::{Key, ORGANISATION, PROVIDERS, UNIT};
@@ -152,16 +152,11 @@ macro_rules! each {
 }
 
 impl Worker {
-    pub(super) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    pub(super) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         each!(self, direction => direction.on_request(now, id, facts))
     }
 
-    pub(super) fn on_response(
-        &mut self,
-        now: UnixTime,
-        id: RequestId,
-        facts: ResponseFacts,
-    ) -> Effects<ResponseVerdict> {
+    pub(super) fn on_response(&mut self, now: Moment, id: RequestId, facts: ResponseFacts) -> Effects<ResponseVerdict> {
         match self {
             Self::Inbound(inbound) => inbound.on_response(now, id, &facts),
             Self::Outbound(outbound) => outbound.on_response(now, id, facts),
@@ -170,7 +165,7 @@ impl Worker {
 
     pub(super) fn on_answer(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: &Answer,
@@ -178,12 +173,7 @@ impl Worker {
         each!(self, direction => direction.on_answer(now, id, subject, answer))
     }
 
-    pub(super) fn on_not_dispatched(
-        &mut self,
-        now: UnixTime,
-        id: CalloutId,
-        subject: &CalloutSubject,
-    ) -> CalloutOutcome {
+    pub(super) fn on_not_dispatched(&mut self, now: Moment, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
         each!(self, direction => direction.on_not_dispatched(now, id, subject))
     }
 
@@ -191,7 +181,7 @@ impl Worker {
         each!(self, direction => direction.on_request_end(id));
     }
 
-    pub(super) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(super) fn on_tick(&mut self, now: Moment) -> TickOutcome {
         each!(self, direction => direction.on_tick(now))
     }
 

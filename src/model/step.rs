@@ -32,8 +32,10 @@ pub(super) enum Step {
     Wait(u64),
     /// The same, and the gateway stands still meanwhile.
     Freeze(u64),
-    /// The clock is set forward or back, by so many milliseconds.
+    /// The clock on the wall is set forward or back, by so many milliseconds.
     Clock(i64),
+    /// The machine sleeps: only the clock on the wall goes on.
+    Sleep(u64),
     /// What is wrong with shared data from now on.
     Shared(Fault),
     /// All shared values are damaged.
@@ -134,6 +136,7 @@ pub(super) fn any_step(setup: Setup) -> impl Strategy<Value = Step> {
         24 => wait().prop_map(Step::Wait),
         4 => wait().prop_map(Step::Freeze),
         8 => clock().prop_map(Step::Clock),
+        2 => wait().prop_map(Step::Sleep),
         doubt => fault().prop_map(Step::Shared),
         doubt => select(vec![Damage::Cut, Damage::Flipped, Damage::Foreign]).prop_map(Step::Damage),
         1 => Just(Step::Forget),

@@ -17,7 +17,7 @@ use crate::keys;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::request_table::{Awaited, RequestTable, State};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
 use crate::verdict::{Admission, RequestVerdict, ResponseVerdict};
 
@@ -89,8 +89,8 @@ impl Outbound {
     }
 
     /// Signs a new request, or holds it.
-    pub(crate) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
-        let permission = self.requests.permission(now);
+    pub(crate) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+        let permission = self.requests.permission(now.steady);
         self.request(now, id, facts, permission)
     }
 
@@ -108,12 +108,7 @@ impl Outbound {
     }
 
     /// Decides on a response, or holds it.
-    pub(crate) fn on_response(
-        &mut self,
-        now: UnixTime,
-        id: RequestId,
-        facts: ResponseFacts,
-    ) -> Effects<ResponseVerdict> {
+    pub(crate) fn on_response(&mut self, now: Moment, id: RequestId, facts: ResponseFacts) -> Effects<ResponseVerdict> {
         if self.verification.is_none() {
             return Effects::verdict(ResponseVerdict::Pass);
         }
@@ -141,7 +136,7 @@ impl Outbound {
     /// Takes the answer to a callout and decides on everything that waited for it.
     pub(crate) fn on_answer(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: &Answer,
@@ -151,12 +146,7 @@ impl Outbound {
     }
 
     /// Notes that a callout could not be made, and decides on everything that waited for it.
-    pub(crate) fn on_not_dispatched(
-        &mut self,
-        now: UnixTime,
-        id: CalloutId,
-        subject: &CalloutSubject,
-    ) -> CalloutOutcome {
+    pub(crate) fn on_not_dispatched(&mut self, now: Moment, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
         self.end_callout(now, id, subject, Err(CalloutError::NotDispatched))
     }
 
@@ -171,7 +161,7 @@ impl Outbound {
     }
 
     /// Says what time alone brings about. To be called as [`Outbound::tick_period`] says.
-    pub(crate) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(crate) fn on_tick(&mut self, now: Moment) -> TickOutcome {
         let mut outcomes = Vec::new();
         let timed_out = self.verification.as_mut().map(|verification| verification.timed_out(now)).unwrap_or_default();
         self.give_up(now, timed_out, &mut outcomes);
@@ -186,19 +176,14 @@ impl Outbound {
         TickOutcome { callouts, outcomes, events: Vec::new() }
     }
 
-    fn give_up(
-        &mut self,
-        now: UnixTime,
-        callouts: Vec<(CalloutId, CalloutSubject)>,
-        outcomes: &mut Vec<CalloutOutcome>,
-    ) {
+    fn give_up(&mut self, now: Moment, callouts: Vec<(CalloutId, CalloutSubject)>, outcomes: &mut Vec<CalloutOutcome>) {
         let ends = callouts.into_iter();
         outcomes.extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer))));
     }
 
     fn end_callout(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
@@ -225,7 +210,7 @@ impl Outbound {
     /// What the end of a callout to the signer means for the request that waits. `None` if it does not count any more.
     fn end_signing(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         id: RequestId,
         answer: Result<&[u8], CalloutError>,
@@ -265,7 +250,7 @@ impl Outbound {
     /// What the end of a fetch of the signer's public keys means for all that waited for it. `None` if it does not count any more.
     fn end_signer_keys(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutOutcome> {
@@ -293,7 +278,7 @@ impl Outbound {
     }
 
     /// Decides on everything that waited for this.
-    fn resume(&mut self, now: UnixTime, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
+    fn resume(&mut self, now: Moment, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
         let mut outcome = CalloutOutcome::default();
         for id in self.requests.waited_for(subject, callout) {
             let (callouts, events, resumed) = match self.requests.remove(id) {
@@ -318,7 +303,7 @@ impl Outbound {
 
     fn request(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         facts: RequestFacts,
         permission: CalloutPermission,
@@ -328,7 +313,7 @@ impl Outbound {
         let (reason, fetch) = match verification.prepare(now, permission) {
             Ok(Readiness::Ready(())) => return self.sign(now, id, facts),
             Ok(Readiness::Wait(wait)) if self.requests.has_room() => {
-                let awaited = Awaited::new(&wait, now);
+                let awaited = Awaited::new(&wait, now.steady);
                 self.requests.insert(id, OutboundState::AwaitsKeys(awaited, Box::new(facts)));
                 return Effects::hold(wait.callout);
             }
@@ -343,7 +328,7 @@ impl Outbound {
         effects.and_callout(fetch)
     }
 
-    fn sign(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    fn sign(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let RequestFacts { correlation, nonce_input, .. } = facts;
         let attachment = self.attacher.attach(now, id, &nonce_input, correlation, self.requests.has_room());
         self.attached(id, attachment)
@@ -373,7 +358,7 @@ impl Outbound {
 
     fn response(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: RequestId,
         correlation: Correlation,
         facts: ResponseFacts,
@@ -387,7 +372,7 @@ impl Outbound {
                 return Effects::verdict(ResponseVerdict::Pass);
             }
             Ok(Readiness::Wait(wait)) if permission == CalloutPermission::Allowed && self.requests.has_room() => {
-                let awaited = Awaited::new(&wait, now);
+                let awaited = Awaited::new(&wait, now.steady);
                 let state = OutboundState::AwaitsVerification(awaited, Box::new((correlation, facts)));
                 self.requests.insert(id, state);
                 return Effects::hold(wait.callout);

@@ -10,7 +10,7 @@ use crate::config::{self, VerificationMode};
 use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
 use crate::keys;
-use crate::time::UnixTime;
+use crate::time::Moment;
 
 /// Verifies the Hub's responses, with the keys that it knows.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Verification {
     ///
     /// # Errors
     /// When to try again.
-    pub(super) fn prepare(&mut self, now: UnixTime, permission: CalloutPermission) -> Result<Readiness<()>, Duration> {
+    pub(super) fn prepare(&mut self, now: Moment, permission: CalloutPermission) -> Result<Readiness<()>, Duration> {
         self.jwt_auth.prepare(now, &self.settings.hub, permission).map_err(|error| match error {
             JwtAuthError::KeysUnavailable { retry_after } => retry_after,
             // The configuration has checked that the Hub's subject has an address.
@@ -52,7 +52,7 @@ impl Verification {
     /// Decides on the token of a response. Keys that are missing are waited for where the gateway can hold the response.
     pub(super) fn verify(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         values: &[HeaderValue],
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -68,7 +68,7 @@ impl Verification {
     /// Takes the end of a fetch. `None` if it was given up before and does not count any more.
     pub(super) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
@@ -87,13 +87,13 @@ impl Verification {
     }
 
     /// The fetches that nobody reported on in time.
-    pub(super) fn timed_out(&mut self, now: UnixTime) -> Vec<(CalloutId, CalloutSubject)> {
+    pub(super) fn timed_out(&mut self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
         let lost = self.jwt_auth.keys().timed_out(now);
         lost.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url))).collect()
     }
 
     /// What time alone brings about.
-    pub(super) fn due(&mut self, now: UnixTime) -> keys::Due {
+    pub(super) fn due(&mut self, now: Moment) -> keys::Due {
         self.jwt_auth.keys().due(now)
     }
 

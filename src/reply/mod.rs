@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::auth::{AccessTokenError, ApiKeyError, AuthError, JwtAuthError};
 use crate::evidence::Evidence;
-use crate::log_line::{LoggedIds, printable, to_json};
+use crate::log_line::{self, LoggedIds, printable, to_json};
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
@@ -366,6 +366,7 @@ impl Rejection {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,
+            version: u8,
             event: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             status: Option<u16>,
@@ -384,6 +385,7 @@ impl Rejection {
         let from_text = |text: &Option<String>| text.as_deref().map(|text| printable(text.as_bytes()));
         to_json(&Line {
             time: now.to_rfc3339(),
+            version: log_line::VERSION,
             event: event.name(),
             status: (event == RejectionEvent::Refused).then(|| code.status()),
             code: code.as_str(),

@@ -243,7 +243,7 @@ fn a_log_line_is_one_json_object_with_all_that_is_known() {
     assert_eq!(
         line,
         serde_json::json!({
-            "time": "2026-11-21T09:30:00.000Z", "event": "refused", "status": 401, "code": "JWS.InvalidSignature",
+            "time": "2026-11-21T09:30:00.000Z", "version": 1, "event": "refused", "status": 401, "code": "JWS.InvalidSignature",
             "reason": "The signature of the token is not by the key that its kid names.",
             "request_id": "r", "x_fapi_interaction_id": "f", "o3_caller_interaction_id": "c",
             "o3_ozone_interaction_id": "o", "organisational_unit": "233bcd1d", "kid": "sig3",

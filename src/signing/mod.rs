@@ -14,7 +14,7 @@ use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutKind, Call
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::request::{Correlation, NonceInput, RequestId};
-use crate::time::UnixTime;
+use crate::time::Moment;
 
 pub(crate) use record::SignatureRecord;
 pub(crate) use remote::{Need, PendingToken, RemoteError};
@@ -136,17 +136,17 @@ impl TokenIssuer {
     /// See [`SigningError`].
     pub(crate) fn sign(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         request: RequestId,
         nonce_input: &NonceInput,
         correlation: &Correlation,
         may_wait: bool,
     ) -> Result<Progress, SigningError> {
-        let nonce = self.nonces.next(now, nonce_input);
+        let nonce = self.nonces.next(now.wall, nonce_input);
         match &mut self.signer {
             Signer::Local(keys) => {
-                let key = keys.active(now).ok_or(SigningError::NoActiveKey)?;
-                let token = UnsignedToken::mint(&self.settings, &key.key_id, &nonce, now);
+                let key = keys.active(now.wall).ok_or(SigningError::NoActiveKey)?;
+                let token = UnsignedToken::mint(&self.settings, &key.key_id, &nonce, now.wall);
                 let signature = key
                     .private_key
                     .sign_ps256(token.signing_input().as_bytes(), nonce.as_bytes())
@@ -154,13 +154,13 @@ impl TokenIssuer {
                 Ok(Progress::Signed(SignedToken::new(&token, &signature, "local", correlation.clone())))
             }
             Signer::Remote(remote) => {
-                if let Some(retry_after) = remote.retry_after(now) {
+                if let Some(retry_after) = remote.retry_after(now.steady) {
                     return Err(SigningError::Paused { retry_after });
                 }
                 if remote.pending() >= MAX_PENDING {
                     return Err(SigningError::TooManyPending);
                 }
-                let token = UnsignedToken::mint(&self.settings, remote.signer().key_id(), &nonce, now);
+                let token = UnsignedToken::mint(&self.settings, remote.signer().key_id(), &nonce, now.wall);
                 let started = remote.start(now, request, token, correlation.clone(), may_wait);
                 let (pending, need) = started.ok_or(SigningError::TooManyPending)?;
                 Ok(Progress::Pending(pending, need))
@@ -174,7 +174,7 @@ impl TokenIssuer {
     /// The token, if it waits for another callout: this one was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         request: RequestId,
         pending: Box<PendingToken>,
@@ -183,7 +183,7 @@ impl TokenIssuer {
     ) -> Result<Finished, Box<PendingToken>> {
         let Signer::Remote(remote) = &mut self.signer else { return Err(pending) };
         let step = remote.finish(now, call, request, pending, answer, may_wait)?;
-        let warning = remote.warning(now, answer);
+        let warning = remote.warning(now.steady, answer);
         let failure = what_failed(remote, &step);
         let is_success = failure.is_none();
         let text = failure.unwrap_or_else(|| "the remote signer has signed".to_owned());
@@ -195,13 +195,13 @@ impl TokenIssuer {
     /// it was given up before and does not count any more.
     pub(crate) fn finish_keys(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<FinishedKeys> {
         let Signer::Remote(remote) = &mut self.signer else { return None };
         let result = remote.finish_keys(now, fetch, answer)?;
-        let warning = remote.warning(now, answer);
+        let warning = remote.warning(now.steady, answer);
         let text = match result {
             Ok(count) => format!("fetched {count} public keys of the remote signer"),
             Err(error) => format!("no public key of the remote signer: {}", remote.explain_keys(error)),
@@ -214,7 +214,7 @@ impl TokenIssuer {
     /// [`TokenIssuer::sign`].
     pub(crate) fn go_on(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         request: RequestId,
         pending: Box<PendingToken>,
         keys: Result<(), RemoteError>,
@@ -230,20 +230,20 @@ impl TokenIssuer {
     }
 
     /// The fetch of the remote signer's public keys that is due although no token waits for it.
-    pub(crate) fn due(&mut self, now: UnixTime) -> Option<Callout> {
+    pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
         match &mut self.signer {
             Signer::Local(_) => None,
-            Signer::Remote(remote) => remote.due(now),
+            Signer::Remote(remote) => remote.due(now.steady),
         }
     }
 
     /// A fetch of the remote signer's public keys that nobody reported on in time. It counts as failed once it is given to
     /// [`TokenIssuer::finish_keys`].
     #[must_use]
-    pub(crate) fn timed_out_keys(&self, now: UnixTime) -> Option<CalloutId> {
+    pub(crate) fn timed_out_keys(&self, now: Moment) -> Option<CalloutId> {
         match &self.signer {
             Signer::Local(_) => None,
-            Signer::Remote(remote) => remote.timed_out_keys(now),
+            Signer::Remote(remote) => remote.timed_out_keys(now.steady),
         }
     }
 
@@ -255,18 +255,18 @@ impl TokenIssuer {
     }
 
     /// Notes what an answer of the signer says of when to ask again.
-    pub(crate) fn note_pause(&mut self, now: UnixTime, answer: &Answer) {
+    pub(crate) fn note_pause(&mut self, now: Moment, answer: &Answer) {
         if let Signer::Remote(remote) = &mut self.signer {
-            remote.note_pause(now, answer);
+            remote.note_pause(now.steady, answer);
         }
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
     #[must_use]
-    pub(crate) fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
+    pub(crate) fn timed_out(&self, now: Moment) -> Vec<(CalloutId, RequestId)> {
         match &self.signer {
             Signer::Local(_) => Vec::new(),
-            Signer::Remote(remote) => remote.timed_out(now),
+            Signer::Remote(remote) => remote.timed_out(now.steady),
         }
     }
 
@@ -289,7 +289,7 @@ fn what_failed(remote: &RemoteSigning, step: &RemoteStep) -> Option<String> {
     Some(format!("no signature from the remote signer: {}{more}", remote.explain(error)))
 }
 
-fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<Progress, Unsigned> {
+fn result_of(remote: &RemoteSigning, now: Moment, step: RemoteStep) -> Result<Progress, Unsigned> {
     match step {
         RemoteStep::Signed { token, signature, correlation } => {
             let signer = remote.signer().name();
@@ -297,7 +297,7 @@ fn result_of(remote: &RemoteSigning, now: UnixTime, step: RemoteStep) -> Result<
         }
         RemoteStep::Pending { pending, need, .. } => Ok(Progress::Pending(pending, need)),
         RemoteStep::Failed { error, correlation } => {
-            let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
+            let retry_after = remote.retry_after(now.steady).filter(|_| error.status() == Some(429));
             let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
             Err(Box::new((paused.unwrap_or(SigningError::Remote(error)), correlation)))
         }

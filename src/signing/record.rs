@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::token::UnsignedToken;
-use crate::log_line::{LoggedIds, to_json};
+use crate::log_line::{self, LoggedIds, to_json};
 use crate::request::Correlation;
 use crate::time::UnixTime;
 
@@ -35,6 +35,7 @@ impl SignatureRecord {
         #[derive(Serialize)]
         struct Line<'a> {
             time: String,
+            version: u8,
             event: &'a str,
             kid: &'a str,
             jti: &'a str,
@@ -45,6 +46,7 @@ impl SignatureRecord {
         }
         to_json(&Line {
             time: now.to_rfc3339(),
+            version: log_line::VERSION,
             event: "signed",
             kid: &self.key_id,
             jti: &self.token_id,

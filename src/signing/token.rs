@@ -16,13 +16,31 @@ pub struct UnsignedToken {
     signing_input: String,
     key_id: String,
     token_id: String,
+    issuer: String,
+    subject: String,
     audience: String,
+    lifetime: Duration,
 }
 
 impl UnsignedToken {
     /// A token that is valid from now on.
     #[must_use]
     pub fn mint(settings: &config::Signing, key_id: &str, nonce: &Nonce, now: UnixTime) -> Self {
+        let mut token = Self {
+            signing_input: String::new(),
+            key_id: key_id.to_owned(),
+            token_id: nonce.uuid(),
+            issuer: settings.issuer.clone(),
+            subject: settings.subject.clone(),
+            audience: settings.audience.clone(),
+            lifetime: settings.lifetime,
+        };
+        token.renew(now);
+        token
+    }
+
+    /// Makes it valid from now on, under the same id: as it was before it must not leave.
+    pub(super) fn renew(&mut self, now: UnixTime) {
         #[derive(Serialize)]
         struct Header<'a> {
             alg: &'a str,
@@ -39,26 +57,32 @@ impl UnsignedToken {
             iat: u32,
             jti: &'a str,
         }
-        let token_id = nonce.uuid();
-        let header = Header { alg: "PS256", typ: "JOSE", cty: "json", kid: key_id };
+        let header = Header { alg: "PS256", typ: "JOSE", cty: "json", kid: &self.key_id };
         let claims = Claims {
-            iss: &settings.issuer,
-            sub: &settings.subject,
-            aud: &settings.audience,
-            exp: seconds(now.after(settings.lifetime)),
+            iss: &self.issuer,
+            sub: &self.subject,
+            aud: &self.audience,
+            exp: seconds(now.after(self.lifetime)),
             iat: seconds(now),
-            jti: &token_id,
+            jti: &self.token_id,
         };
         let part = |json: String| to_base64url(json.as_bytes());
-        let signing_input = format!("{}.{}", part(to_json(&header)), part(to_json(&claims)));
-        Self { signing_input, key_id: key_id.to_owned(), token_id, audience: settings.audience.clone() }
+        self.signing_input = format!("{}.{}", part(to_json(&header)), part(to_json(&claims)));
     }
 
     /// With this signing input, for tests of what comes after.
     #[cfg(test)]
     pub(super) fn of_signing_input(signing_input: &str) -> Self {
         let text = String::new;
-        Self { signing_input: signing_input.to_owned(), key_id: text(), token_id: text(), audience: text() }
+        Self {
+            signing_input: signing_input.to_owned(),
+            key_id: text(),
+            token_id: text(),
+            issuer: text(),
+            subject: text(),
+            audience: text(),
+            lifetime: Duration::ZERO,
+        }
     }
 
     /// What is signed (RFC 7515 §5.1): header and payload, encoded, with a dot between them.

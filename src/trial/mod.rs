@@ -1,9 +1,12 @@
 //! One request of the Hub, decided without a gateway, for the operator's tool: which check does a token fail, and which were not
 //! reached? The machine that decides is the one that decides in gateways. Here is only what a gateway would bring to it.
+//! [`Minting`] is the same for a request of the bank's.
 
 mod check;
+mod minting;
 
 pub use check::Check;
+pub use minting::{Minted, Minting, NotMinted};
 
 use crate::callout::{Answer, Callout};
 use crate::capabilities::Capabilities;
@@ -15,7 +18,7 @@ use crate::peer::name::DistinguishedName;
 use crate::peer::{LeafCertificate, PeerFacts, PeerSource, Subject};
 use crate::reply::RejectReason;
 use crate::request::{Correlation, RequestFacts, RequestId};
-use crate::time::UnixTime;
+use crate::time::{Moment, UnixTime};
 use crate::verdict::{RequestVerdict, Verdict};
 
 /// A configuration and a client certificate, with which requests are tried.
@@ -110,6 +113,7 @@ impl Trial {
         headers: &[(&str, &str)],
         answer: &mut dyn FnMut(&Callout) -> Answer,
     ) -> Outcome {
+        let now = Moment::by_wall_clock(now);
         let mut inbound = Inbound::new(self.settings.clone(), &self.capabilities);
         let id = RequestId(1);
         let effects = inbound.on_request(now, id, self.facts(&inbound, (method, path), headers));

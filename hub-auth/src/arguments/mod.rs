@@ -2,18 +2,24 @@
 
 mod api_key;
 mod check;
+mod doctor;
 mod explain;
 mod jwks;
+mod key;
 mod shell;
+mod token;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use hub_auth_filter::facade::gateway::GatewayKind;
 
 pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
+pub(crate) use doctor::{ConnectTo, Doctor, DoctorCommon, DoctorInbound, DoctorOutbound};
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
+pub(crate) use key::{Key, NewKey, Purpose};
 pub(crate) use shell::{Completion, Man};
+pub(crate) use token::Token;
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
 #[derive(Debug, Parser)]
@@ -44,6 +50,23 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 if the filter would take the set, 1 if not, 2 if it cannot be had.
     Jwks(Jwks),
+    /// Checks the bank's listener, or its way to the API Hub, before Ozone's connectivity validation does.
+    ///
+    /// Each line that failed says what to do next. What could not be checked does not count as passed.
+    ///
+    /// Exit status: 0 if all is as it should be, 1 if something failed (with --strict also for warnings), 2 if something that must be
+    /// checked could not be, or the check could not be made at all.
+    #[command(subcommand)]
+    Doctor(Doctor),
+    /// Mints the token that the filter would put onto a request to the Hub, with a key of the configuration or its remote signer.
+    ///
+    /// Only the token is printed to standard output, so that it can be given on: hub-auth token --config FILE | hub-auth explain - ...
+    ///
+    /// Exit status: 0 if there is a token, 2 if not.
+    Token(Token),
+    /// Makes keys for certificates of the Trust Framework, and the requests for these.
+    #[command(subcommand)]
+    Key(Key),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),
@@ -62,7 +85,7 @@ pub(crate) enum Gateway {
 }
 
 /// One of the Trust Framework's two environments.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Sandbox,
     Production,
@@ -91,3 +114,6 @@ impl Gateway {
 fn version() -> String {
     env!("HUB_AUTH_VERSION").replace('\u{1f}', "\n").trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

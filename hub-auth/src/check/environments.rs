@@ -1,6 +1,7 @@
 //! Whether sandbox and production are mixed.
 
 use super::{Checked, Subject};
+use crate::arguments::Side;
 use crate::configurations::Configuration;
 use crate::document::Node;
 use crate::findings::Severity;
@@ -8,14 +9,7 @@ use crate::findings::Severity;
 /// All names of the ecosystem end with it.
 const ECOSYSTEM: &str = "openfinance.ae";
 
-/// Which of the two something belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Sandbox,
-    Production,
-}
-
-/// Notes the first place that belongs to another environment than the one before.
+/// Notes the first place that belongs to another environment than the one before, or than the one that was asked for.
 pub(super) fn check(subject: &mut Subject<'_>, checked: &[Checked]) {
     let mut places = Vec::new();
     for Checked { configuration, .. } in checked {
@@ -30,13 +24,19 @@ pub(super) fn check(subject: &mut Subject<'_>, checked: &[Checked]) {
     }
     places.sort_by_key(|(_, place)| place.start);
     let Some((first, _)) = places.first().cloned() else { return };
-    if let Some((_, place)) = places.iter().find(|(side, _)| *side != first) {
-        let (one, other) = match first {
+    let asked = subject.settings.side;
+    let right = asked.unwrap_or(first);
+    if let Some((_, place)) = places.iter().find(|(side, _)| *side != right) {
+        let (one, other) = match right {
             Side::Sandbox => ("sandbox", "production"),
             Side::Production => ("production", "sandbox"),
         };
-        let message = format!("expected {one} throughout, as before in this file, got {other}");
-        subject.add(Severity::Warning, "environments-mixed", place.clone(), "", message);
+        let (severity, why) = match asked {
+            Some(_) => (Severity::Error, "as --environment says"),
+            None => (Severity::Warning, "as before in this file"),
+        };
+        let message = format!("expected {one} throughout, {why}, got {other}");
+        subject.add(severity, "environments-mixed", place.clone(), "", message);
     }
 }
 

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use hub_auth_filter::facade::config::Config;
 use hub_auth_filter::facade::gateway::GatewayKind;
 
+use crate::arguments::Side;
 use crate::configurations::{Configuration, FileKind};
 use crate::document::{Document, DocumentError};
 use crate::environment::Environment;
@@ -28,6 +29,8 @@ pub(crate) struct Settings<'s> {
     pub(crate) gateway: Option<GatewayKind>,
     /// The variables that configurations may name.
     pub(crate) environment: &'s Environment,
+    /// What all must belong to, if that was said.
+    pub(crate) side: Option<Side>,
     /// The time, in seconds since 1970.
     pub(crate) now: u64,
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout};
-use hub_auth_filter::facade::config::{Config, Direction};
+use hub_auth_filter::facade::config::Config;
 use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::peer::LeafCertificate;
 use hub_auth_filter::facade::time::UnixTime;
@@ -16,11 +16,8 @@ use hub_auth_filter::facade::trial::{KeySetView, Outcome, Trial};
 use serde_json::{Value, json};
 
 use crate::arguments::{Explain, Format, Side};
-use crate::check::core;
-use crate::configurations::FileKind;
-use crate::document::{Document, DocumentError};
 use crate::environment::Environment;
-use crate::{fetch, jwks};
+use crate::{configured, fetch, jwks};
 
 use rows::Row;
 use token::Decoded;
@@ -113,26 +110,13 @@ fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
 }
 
-/// The inbound configuration in a file of any kind that `check` reads.
+/// The first inbound configuration in a file of any kind that `check` reads.
 fn configured(path: &Path) -> io::Result<Config> {
-    let failed = |what: &str| io::Error::other(format!("{}: {what}", path.display()));
-    let document = Document::read(path).map_err(|error| match error {
-        DocumentError::Unreadable(error) => failed(&error.to_string()),
-        DocumentError::TooLong => failed("expected at most 16 MiB"),
-        DocumentError::NotText => failed("expected text in UTF-8"),
-        DocumentError::Syntax { message, .. } => failed(&format!("expected YAML or JSON: {message}")),
-    })?;
-    let kind =
-        FileKind::of(&document).ok_or_else(|| failed("expected a configuration of the filter, got another file"))?;
-    let environment = Environment::of_process();
-    for configuration in kind.find(&document) {
-        let (config, _) = core::parse(&configuration, &environment);
-        let config = config.map_err(|errors| failed(&format!("hub-auth check has more: {errors}")))?;
-        if matches!(config.direction, Direction::Inbound(_)) {
-            return Ok(config);
-        }
-    }
-    Err(failed("expected a configuration with \"inbound\", got none"))
+    let found = configured::in_file(path, "inbound", &Environment::of_process())?;
+    let first = found.into_iter().next().map(|one| one.config);
+    first.ok_or_else(|| {
+        io::Error::other(format!("{}: expected a configuration with \"inbound\", got none", path.display()))
+    })
 }
 
 /// A configuration that every certificate passes, and every audience.

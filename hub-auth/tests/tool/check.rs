@@ -211,6 +211,19 @@ fn sandbox_and_production_do_not_mix() {
 }
 
 #[test]
+fn all_must_belong_to_the_environment_that_is_asked_for() {
+    let sandbox = shipped("envoy/inbound.yaml");
+    for (asked, expected) in [("sandbox", (vec![], 0)), ("production", (vec!["environments-mixed"], 1))] {
+        let (findings, status) = findings_with(&["--environment", asked], "inbound.yaml", &sandbox);
+        assert_eq!((rules(&findings), status), expected, "{asked}: {findings:#?}");
+    }
+    let production = sandbox.replace(r#""environment": "sandbox""#, r#""environment": "production""#);
+    let production = production.replace("keystore.sandbox.directory", "keystore.directory");
+    let (findings, status) = findings_with(&["--environment", "production"], "inbound.yaml", &production);
+    assert_eq!((rules(&findings), status), (vec![], 0), "{findings:#?}");
+}
+
+#[test]
 fn each_rule_is_in_the_documentation() {
     fn rules_of(folder: &std::path::Path, into: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).expect("a directory") {

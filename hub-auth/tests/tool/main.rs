@@ -8,11 +8,15 @@
 
 mod api_key;
 mod check;
+mod doctor;
 mod explain;
 mod gateways;
 mod jwks;
+mod key;
 mod kubernetes;
+mod openssl;
 mod shell;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,13 +29,17 @@ const GATEWAY_CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-c
 
 /// The tool, called with these arguments, without the variables of whoever runs the tests.
 fn hub_auth(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hub-auth"))
-        .args(arguments)
-        .env_remove("SIG4_PRIVATE_KEY")
-        .env_remove("BAO_TOKEN")
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the tool starts")
+    command(arguments).output().expect("the tool starts")
+}
+
+/// The same, to be changed and started by the caller.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hub-auth"));
+    command.args(arguments).env("NO_COLOR", "1");
+    for secret in ["SIG4_PRIVATE_KEY", "BAO_TOKEN", "VAULT_TOKEN", "HUB_AUTH_PIN"] {
+        command.env_remove(secret);
+    }
+    command
 }
 
 /// A text of the tool.

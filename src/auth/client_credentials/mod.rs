@@ -14,7 +14,7 @@ use crate::introspection::{Endpoint, IntrospectionCache, IntrospectionPolicy};
 use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, Header, JwsError, StatedKeyId, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::token_digest::TokenDigest;
 use crate::url::HttpUrl;
 
@@ -146,7 +146,7 @@ impl ClientCredentials {
     /// See [`AccessTokenError`]: the first check that failed, cheapest first; a missing scope last.
     pub(crate) fn authenticate(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         credential: Credential<'_>,
         permission: CalloutPermission,
         evidence: &mut Evidence,
@@ -189,7 +189,7 @@ impl JwtValidator {
 
     fn validate(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         token: &str,
         rules: &AccessTokenRules<'_>,
         permission: CalloutPermission,
@@ -207,13 +207,13 @@ impl JwtValidator {
 
     fn check(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         token: UnverifiedToken<'_>,
         rules: &AccessTokenRules<'_>,
         permission: CalloutPermission,
     ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let (key_id, algorithm) = check_header(token.header(), &self.algorithms).map_err(AccessTokenError::Header)?;
-        let token = rules.check_token(token, now).map_err(AccessTokenError::Fault)?;
+        let token = rules.check_token(token, now.wall).map_err(AccessTokenError::Fault)?;
         let (looked_up, missing) = match &key_id {
             Some(key_id) => {
                 let looked_up = self.keys.lookup(now, &self.jwks, key_id, algorithm, permission);
@@ -229,7 +229,8 @@ impl JwtValidator {
             Readiness::Ready(key) => key.ok_or(AccessTokenError::Header(missing))?,
             Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
         };
-        let facts = token.verify(now, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
+        let facts =
+            token.verify(now.wall, algorithm, key, &mut self.verified).map_err(|_| AccessTokenError::Signature)?;
         rules.check_scopes(&facts).map_err(AccessTokenError::Fault)?;
         Ok(Readiness::Ready(accepted(&facts)))
     }
@@ -250,7 +251,7 @@ fn introspection_cache(settings: &config::Introspection, capabilities: &Capabili
 
 fn introspect(
     cache: &mut IntrospectionCache,
-    now: UnixTime,
+    now: Moment,
     token: &str,
     rules: &AccessTokenRules<'_>,
     permission: CalloutPermission,
@@ -263,7 +264,7 @@ fn introspect(
     match cache.lookup(now, token, &digest, permission).map_err(unavailable)? {
         Readiness::Ready(None) => Err(AccessTokenError::Unconfirmed),
         Readiness::Ready(Some(Introspected::Active(facts))) => {
-            rules.check(facts, now).map_err(AccessTokenError::Fault)?;
+            rules.check(facts, now.wall).map_err(AccessTokenError::Fault)?;
             Ok(Readiness::Ready(accepted(facts)))
         }
         Readiness::Ready(Some(Introspected::Inactive)) => Err(AccessTokenError::Inactive),

@@ -9,6 +9,7 @@ use crate::gateway::kinds::GatewayKind;
 use crate::header_value::HeaderValue;
 use crate::peer::{PeerCertificate, PeerFacts, PeerRules, PeerSource, Pins};
 use crate::testing::{EcSigningKey, SigningKey, b64, token};
+use crate::time::UnixTime;
 use serde_json::{Value as Json, json};
 
 const T0: u64 = 1_795_253_400;
@@ -17,8 +18,8 @@ const AUDIENCE: &str = "https://ozone-connect.bank.example";
 const JWKS: &str = "https://as.bank.example/jwks";
 const HEADER: &str = r#"{"alg":"PS256","typ":"at+jwt","kid":"k"}"#;
 
-fn at(seconds: u64) -> UnixTime {
-    UnixTime::from_secs(T0 + seconds)
+fn at(seconds: u64) -> Moment {
+    Moment::by_wall_clock(UnixTime::from_secs(T0 + seconds))
 }
 
 fn settings(validation: TokenValidation) -> config::ClientCredentials {

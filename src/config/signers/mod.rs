@@ -3,7 +3,7 @@
 mod local;
 mod vault_transit;
 
-pub(crate) use local::LocalKey;
+pub use local::LocalKey;
 pub use vault_transit::VaultTransit;
 
 use super::errors::ConfigErrors;

@@ -9,6 +9,7 @@ pub(super) const APISIX: Description = Description {
     capabilities: |data, shares_data, has_timer| Capabilities {
         data,
         shares_data,
+        // Nor could they share times: the steady clock of each begins with its VM.
         data_sharing: DataSharing::Never { reason: "the workers of APISIX share nothing" },
         has_timer,
         callout_owner: CalloutOwner::Request,

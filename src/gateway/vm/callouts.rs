@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use crate::callout::{Answer, Request};
 use crate::spelling::Spellings;
 
+use super::clock;
 use crate::gateway::abi::{self, HostError};
 use crate::gateway::adapter::Adapter;
 
@@ -16,7 +17,7 @@ thread_local! {
 /// Sends a request from the effective context. The token that its answer will carry.
 pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, HostError> {
     let upstream = &request.upstream;
-    let now = abi::now().ok_or(HostError)?;
+    let now = clock::now().ok_or(HostError)?.steady;
     let Some(spelt) = SPELLINGS.with_borrow(|spellings| spellings.spell(now, upstream)) else {
         log::warn!("nothing is asked of \"{upstream}\" for a minute after an informational answer");
         return Err(HostError);
@@ -38,7 +39,7 @@ pub(super) fn note_answer(upstream: &str, answer: &Answer, adapter: &dyn Adapter
         return;
     }
     // Without a clock nothing is asked anyway.
-    if let Some(now) = abi::now() {
-        SPELLINGS.with_borrow_mut(|spellings| spellings.change(now, upstream));
+    if let Some(now) = clock::now() {
+        SPELLINGS.with_borrow_mut(|spellings| spellings.change(now.steady, upstream));
     }
 }

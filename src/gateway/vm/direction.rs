@@ -10,7 +10,7 @@ use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::reply::{ErrorCode, RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::verdict::{RequestVerdict, ResponseVerdict};
 
 /// One of the two machines.
@@ -53,14 +53,14 @@ impl Direction {
     }
 
     /// What the operator should know before the first request.
-    pub(super) fn on_start(&mut self, now: UnixTime) -> Vec<Event> {
+    pub(super) fn on_start(&mut self, now: Moment) -> Vec<Event> {
         match self {
             Self::Inbound(inbound) => inbound.on_start(now),
             Self::Outbound(_) => Vec::new(),
         }
     }
 
-    pub(super) fn on_request(&mut self, now: UnixTime, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
+    pub(super) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         match self {
             Self::Inbound(inbound) => inbound.on_request(now, id, facts),
             Self::Outbound(outbound) => outbound.on_request(now, id, facts),
@@ -75,12 +75,7 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_response(
-        &mut self,
-        now: UnixTime,
-        id: RequestId,
-        facts: ResponseFacts,
-    ) -> Effects<ResponseVerdict> {
+    pub(super) fn on_response(&mut self, now: Moment, id: RequestId, facts: ResponseFacts) -> Effects<ResponseVerdict> {
         match self {
             Self::Inbound(inbound) => inbound.on_response(now, id, &facts),
             Self::Outbound(outbound) => outbound.on_response(now, id, facts),
@@ -104,7 +99,7 @@ impl Direction {
 
     pub(super) fn on_answer(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
         answer: &Answer,
@@ -115,12 +110,7 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_not_dispatched(
-        &mut self,
-        now: UnixTime,
-        id: CalloutId,
-        subject: &CalloutSubject,
-    ) -> CalloutOutcome {
+    pub(super) fn on_not_dispatched(&mut self, now: Moment, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
         match self {
             Self::Inbound(inbound) => inbound.on_not_dispatched(now, id, subject),
             Self::Outbound(outbound) => outbound.on_not_dispatched(now, id, subject),
@@ -134,7 +124,7 @@ impl Direction {
         }
     }
 
-    pub(super) fn on_tick(&mut self, now: UnixTime) -> TickOutcome {
+    pub(super) fn on_tick(&mut self, now: Moment) -> TickOutcome {
         match self {
             Self::Inbound(inbound) => inbound.on_tick(now),
             Self::Outbound(outbound) => outbound.on_tick(now),

@@ -55,7 +55,7 @@ pub(super) fn log(event: &Event) {
 
 /// Without a clock a line would have no time: there is none.
 fn json_line(level: Level, line: impl FnOnce(crate::time::UnixTime) -> String) {
-    if let Some(now) = abi::now() {
+    if let Some(now) = abi::wall_clock() {
         log::log!(target: JSON_LINE, level, "{}", line(now));
     }
 }

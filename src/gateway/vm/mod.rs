@@ -3,6 +3,7 @@
 //! made, by whom they belong to ([`plugin_callouts`], [`request_callouts`]).
 
 mod callouts;
+mod clock;
 mod direction;
 mod driver;
 mod events;

@@ -12,6 +12,7 @@ use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::shared_data::SharedData;
 
+use super::clock;
 use super::direction::Direction;
 use super::facts;
 use super::gate;
@@ -168,7 +169,7 @@ impl Plugin {
             log::warn!("the gateway has no timer: keys are fetched only when a request needs them");
         }
         let mut running = Running::new(self.context, adapter, &capabilities, direction, has_timer.then_some(TICK));
-        if let Some(now) = abi::now() {
+        if let Some(now) = clock::now() {
             running.start(now);
         }
         self.state = State::Running(Box::new(running));

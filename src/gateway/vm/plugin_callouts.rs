@@ -12,7 +12,7 @@ use crate::verdict::Verdict;
 
 use super::driver::{DispatchedCallout, Driver};
 use super::gate::{self, Flow, Gate};
-use super::{callouts, facts};
+use super::{callouts, clock, facts};
 use crate::gateway::abi::{self, HostError};
 use crate::gateway::adapter::Occasion;
 
@@ -78,7 +78,7 @@ impl PluginCallouts {
                 self.dispatched.insert(token, dispatched);
                 None
             }
-            Err(HostError) => Some(gate.direction.on_not_dispatched(abi::now()?, callout.id, &callout.subject)),
+            Err(HostError) => Some(gate.direction.on_not_dispatched(clock::now()?, callout.id, &callout.subject)),
         }
     }
 
@@ -137,7 +137,7 @@ impl Driver for PluginCallouts {
         let Some(DispatchedCallout { id, subject, upstream, .. }) = self.dispatched.remove(&token) else { return };
         let answer = facts::of_answer(body_size);
         callouts::note_answer(&upstream, &answer, gate.adapter);
-        if let Some(now) = abi::now() {
+        if let Some(now) = clock::now() {
             let outcome = gate.direction.on_answer(now, id, &subject, &answer);
             self.resume(gate, outcome);
         }

@@ -10,7 +10,7 @@ use crate::verdict::Verdict;
 
 use super::driver::{DispatchedCallout, Driver};
 use super::gate::{self, Flow, Gate};
-use super::{callouts, facts};
+use super::{callouts, clock, facts};
 use crate::gateway::abi::{self, HostError};
 use crate::gateway::adapter::{Guard, Occasion};
 
@@ -54,7 +54,7 @@ impl RequestCallouts {
                 self.dispatched.insert(token, (own, Dispatched { callout, is_later }));
                 return None;
             }
-            let Some(now) = abi::now() else { break };
+            let Some(now) = clock::now() else { break };
             let outcome = gate.direction.on_not_dispatched(now, callout.id, &callout.subject);
             let (verdict, more) = take(gate, outcome, own);
             if verdict.is_some() {
@@ -116,7 +116,7 @@ impl Driver for RequestCallouts {
         callouts::note_answer(&upstream, &answer, gate.adapter);
         let is_unanswered = (has_body || is_later) && !answer.has_body();
         let occasion = if is_unanswered { Occasion::Unanswered } else { Occasion::Answered };
-        let verdict = match abi::now() {
+        let verdict = match clock::now() {
             Some(now) => {
                 let outcome = gate.direction.on_answer(now, id, &subject, &answer);
                 let (verdict, callouts) = take(gate, outcome, own);

@@ -7,9 +7,10 @@ use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::effects::Effects;
 use crate::reply::RejectReason;
 use crate::request::RequestId;
-use crate::time::UnixTime;
+use crate::time::Moment;
 use crate::verdict::{RequestVerdict, Verdict};
 
+use super::clock;
 use super::direction::Direction;
 use super::driver::Driver;
 use super::events::Events;
@@ -45,7 +46,7 @@ impl Running {
     }
 
     /// Tells what the operator should know before the first request.
-    pub(super) fn start(&mut self, now: UnixTime) {
+    pub(super) fn start(&mut self, now: Moment) {
         let events = self.gate.direction.on_start(now);
         self.gate.events.tell_all(events);
     }
@@ -83,7 +84,7 @@ impl Running {
 
     /// Does what is due.
     pub(super) fn tick(&mut self) {
-        let Some(now) = abi::now() else { return };
+        let Some(now) = clock::now() else { return };
         let tick = self.gate.direction.on_tick(now);
         self.driver.tick(&mut self.gate, tick);
     }
@@ -99,7 +100,7 @@ impl Running {
     fn decide_request(&mut self, id: RequestId, announced: usize) -> Option<Verdict> {
         let Gate { adapter, direction, .. } = &mut self.gate;
         let facts = facts::of_request(*adapter, direction, announced);
-        let (reason, correlation) = match (abi::now(), facts) {
+        let (reason, correlation) = match (clock::now(), facts) {
             (Some(now), Ok(facts)) => {
                 let Effects { callouts, verdict, events } = direction.on_request(now, id, facts);
                 self.gate.events.tell_all(events);
@@ -120,7 +121,7 @@ impl Running {
     /// The verdict on a response, or `None` to hold it.
     fn decide_response(&mut self, id: RequestId, occasion: Occasion, announced: usize) -> Option<Verdict> {
         let Gate { adapter, direction, .. } = &mut self.gate;
-        let Some(now) = abi::now() else {
+        let Some(now) = clock::now() else {
             return Some(Verdict::Response(direction.on_response_without_clock(id)));
         };
         let facts = facts::of_response(*adapter, direction, announced);

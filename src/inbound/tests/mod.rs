@@ -11,10 +11,11 @@ use crate::peer::PeerFacts;
 use crate::request::ConfiguredHeaders;
 use crate::request_table::{LONGEST_WAIT, MAX_WAITING};
 use crate::testing::{SigningKey, code, report, signed_line};
+use crate::time::UnixTime;
 use crate::verdict::Verdict;
 use serde_json::{Value as Json, json};
 
-const NOW: UnixTime = UnixTime::from_secs(1_795_253_400);
+const NOW: Moment = Moment::by_wall_clock(UnixTime::from_secs(1_795_253_400));
 const HUB: &[u8] = br"CN=abc123,OU=233bcd1d,O=Ozone Financial Technology\, Limited,C=AE";
 
 /// An inbound direction with the Hub pinned; `change` edits the configuration's `inbound` object.
@@ -35,7 +36,7 @@ fn inbound_in(kind: GatewayKind, change: impl FnOnce(&mut Json)) -> Inbound {
 }
 
 fn token(change: impl FnOnce(&mut Json)) -> String {
-    let now = NOW.as_millis() / 1000;
+    let now = NOW.wall.as_millis() / 1000;
     let mut claims = json!({
         "iss": "Ozone Financial Technology, Limited", "sub": "233bcd1d", "aud": "retail",
         "exp": now + 30, "iat": now, "jti": "8d5bd4e6",
@@ -232,7 +233,7 @@ fn each_member_of_the_header_must_be_as_the_standard_says() {
     cases.extend([("crit", json!(["exp"])), ("b64", json!(false))]);
     let claims = json!({
         "iss": "Ozone Financial Technology, Limited", "sub": "233bcd1d", "aud": "retail",
-        "exp": NOW.as_millis() / 1000 + 30, "iat": NOW.as_millis() / 1000, "jti": "1",
+        "exp": NOW.wall.as_millis() / 1000 + 30, "iat": NOW.wall.as_millis() / 1000, "jti": "1",
     });
     for (member, value) in cases {
         let mut header = good.clone();
@@ -254,7 +255,7 @@ fn a_tampered_token_has_the_wrong_signature() {
     let token = token(|_| ());
     let (start, signature) = token.rsplit_once('.').unwrap();
     let (header, _) = start.split_once('.').unwrap();
-    let now = NOW.as_millis() / 1000;
+    let now = NOW.wall.as_millis() / 1000;
     let claims = json!({
         "iss": "Ozone Financial Technology, Limited", "sub": "233bcd1d", "aud": "retail",
         "exp": now + 31, "iat": now, "jti": "8d5bd4e6",
@@ -467,7 +468,8 @@ fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let mut inbound = inbound(|_| ());
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
     let Some(RequestVerdict::Reject(rejection)) = step.verdict else { panic!() };
-    let line: Json = serde_json::from_str(&rejection.log_line(NOW, crate::reply::RejectionEvent::Refused)).unwrap();
+    let line: Json =
+        serde_json::from_str(&rejection.log_line(NOW.wall, crate::reply::RejectionEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 

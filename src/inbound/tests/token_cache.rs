@@ -25,7 +25,7 @@ impl Pair {
 
     /// What both say at once to a request, which must be the same.
     #[track_caller]
-    fn judge(&mut self, now: UnixTime, facts: &RequestFacts) -> &'static str {
+    fn judge(&mut self, now: Moment, facts: &RequestFacts) -> &'static str {
         let [without, with] = &mut self.0;
         let [without, with] = [without, with].map(|inbound| {
             let step = inbound.on_request(now, RequestId(1), facts.clone());
@@ -37,7 +37,7 @@ impl Pair {
 
     /// Gives both this answer to the fetch that a request with this token begins, and says what becomes of the request.
     #[track_caller]
-    fn judge_after(&mut self, now: UnixTime, token: &str, answer: &Answer) -> &'static str {
+    fn judge_after(&mut self, now: Moment, token: &str, answer: &Answer) -> &'static str {
         let [without, with] = &mut self.0;
         let [without, with] = [without, with].map(|inbound| {
             let fetch = inbound.on_request(now, RequestId(1), bearer(token)).callout().expect("a fetch");
@@ -60,7 +60,7 @@ fn a_known_token_is_admitted_as_long_as_it_is_valid_and_no_longer() {
     for (later, expected) in [(30, "admitted"), (40, "admitted"), (41, "JWS.InvalidClaim"), (31, "admitted")] {
         assert_eq!(pair.judge(NOW.after(seconds(later)), &bearer(&token)), expected, "{later}");
     }
-    let earlier = UnixTime::from_millis(NOW.as_millis() - 11_000);
+    let earlier = Moment::by_wall_clock(UnixTime::from_millis(NOW.wall.as_millis() - 11_000));
     // Keys from the future count for nothing, but claims are looked at before keys.
     assert_eq!(pair.judge(earlier, &bearer(&token)), "JWS.InvalidClaim", "iat");
 }
@@ -142,7 +142,7 @@ fn a_token_that_differs_from_a_known_one_in_a_byte_is_verified() {
 
 #[test]
 fn a_known_token_is_refused_once_its_key_is_not_published_any_more() {
-    let token = token(|claims| claims["exp"] = json!(NOW.as_millis() / 1000 + 290));
+    let token = token(|claims| claims["exp"] = json!(NOW.wall.as_millis() / 1000 + 290));
     let keys = |key: &SigningKey, kid: &str| {
         let body = Body::Read(key.jwks(kid));
         Answer { status: Some(b"200".to_vec()), body, ..Answer::default() }
@@ -168,7 +168,7 @@ fn a_known_token_is_refused_once_its_key_is_not_published_any_more() {
 
 #[test]
 fn a_known_token_waits_for_keys_like_any_other() {
-    let token = token(|claims| claims["exp"] = json!(NOW.as_millis() / 1000 + 290));
+    let token = token(|claims| claims["exp"] = json!(NOW.wall.as_millis() / 1000 + 290));
     let mut pair = Pair::that_know(&token, |config| config["auth"]["jwt_auth"]["max_age"] = json!("1m"));
     assert_eq!(pair.judge(NOW.after(seconds(59)), &bearer(&token)), "admitted");
     assert_eq!(pair.judge(NOW.after(seconds(60)), &bearer(&token)), "waits");

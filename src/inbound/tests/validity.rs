@@ -51,7 +51,7 @@ fn tellings() -> [PeerFacts; 2] {
     ]
 }
 
-fn judge(inbound: &mut Inbound, now: UnixTime, peer: &PeerFacts) -> &'static str {
+fn judge(inbound: &mut Inbound, now: Moment, peer: &PeerFacts) -> &'static str {
     code(&inbound.on_request(now, RequestId(1), request(peer.clone())).verdict.expect("a verdict at once"))
 }
 
@@ -67,7 +67,7 @@ fn a_certificate_counts_from_its_first_second_to_its_last_and_being_known_change
     for peer in tellings() {
         let mut knows = pinned(&json!({ "mtls_only": {} }));
         for (millis, expected) in moments {
-            let now = UnixTime::from_millis(millis);
+            let now = Moment::by_wall_clock(UnixTime::from_millis(millis));
             assert_eq!(judge(&mut knows, now, &peer), expected, "{millis}");
             assert_eq!(judge(&mut pinned(&json!({ "mtls_only": {} })), now, &peer), expected, "{millis}");
         }
@@ -78,9 +78,10 @@ fn a_certificate_counts_from_its_first_second_to_its_last_and_being_known_change
 fn a_request_that_waited_until_its_certificate_ended_is_refused() {
     for peer in tellings() {
         let mut inbound = pinned(&Json::Null);
-        let mut step = inbound.on_request(UnixTime::from_secs(LAST), RequestId(1), request(peer));
+        let mut step =
+            inbound.on_request(Moment::by_wall_clock(UnixTime::from_secs(LAST)), RequestId(1), request(peer));
         let fetch = step.callout().expect("a fetch");
-        let later = UnixTime::from_secs(LAST + 1);
+        let later = Moment::by_wall_clock(UnixTime::from_secs(LAST + 1));
         let outcome = inbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
         let words: Vec<_> = outcome.resumed.iter().map(|resumed| code(&resumed.verdict)).collect();
         assert_eq!(words, ["Certificate.Invalid"]);
@@ -92,14 +93,21 @@ fn what_is_not_known_of_a_certificate_does_not_refuse_it() {
     let [_, mut of_another] = tellings();
     of_another.fingerprint = Some("00".repeat(32).into());
     for peer in [PeerFacts::default(), of_another] {
-        assert_eq!(judge(&mut pinned(&json!({ "mtls_only": {} })), UnixTime::from_secs(LAST + 1), &peer), "admitted");
+        assert_eq!(
+            judge(
+                &mut pinned(&json!({ "mtls_only": {} })),
+                Moment::by_wall_clock(UnixTime::from_secs(LAST + 1)),
+                &peer
+            ),
+            "admitted"
+        );
     }
 }
 
 #[test]
 fn a_pin_comes_before_the_time_and_the_time_before_the_credential() {
     let [peer, _] = tellings();
-    let now = UnixTime::from_secs(LAST + 1);
+    let now = Moment::by_wall_clock(UnixTime::from_secs(LAST + 1));
     let mut another = inbound(|_| ());
     assert_eq!(judge(&mut another, now, &peer), "Certificate.NotAllowed");
     let mut without_credential = request(peer);

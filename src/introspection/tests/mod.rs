@@ -1,9 +1,11 @@
 //! The rules of the introspection cache: how long an answer counts, who asks, and what a failing server changes.
 
+mod clocks;
 mod per_request;
 
 use super::*;
 use crate::gateway::kinds::GatewayKind;
+use crate::time::UnixTime;
 use crate::url::HttpUrl;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -16,8 +18,8 @@ const POLICY: IntrospectionPolicy = IntrospectionPolicy {
     capacity: 100,
 };
 
-fn at(seconds: u64) -> UnixTime {
-    UnixTime::from_secs(T0 + seconds)
+fn at(seconds: u64) -> Moment {
+    Moment::by_wall_clock(UnixTime::from_secs(T0 + seconds))
 }
 
 fn active() -> Json {
@@ -61,7 +63,7 @@ impl Bench {
         self.says_to(at(second), token, CalloutPermission::Used)
     }
 
-    fn says_to(&mut self, now: UnixTime, token: &str, permission: CalloutPermission) -> String {
+    fn says_to(&mut self, now: Moment, token: &str, permission: CalloutPermission) -> String {
         match self.0.lookup(now, token, &TokenDigest::of(token), permission) {
             Ok(Readiness::Ready(None)) => "unconfirmed".into(),
             Ok(Readiness::Ready(Some(Introspected::Active(_)))) => "active".into(),

@@ -1,3 +1,4 @@
+mod clocks;
 mod per_request;
 
 use std::rc::Rc;
@@ -7,9 +8,10 @@ use super::*;
 use crate::callout::REPORT_GRACE;
 use crate::gateway::kinds::GatewayKind;
 use crate::testing::{SharedMemory, SigningKey};
+use crate::time::UnixTime;
 use crate::url::JwksLocation;
 
-const T0: UnixTime = UnixTime::from_secs(1_795_253_400);
+const T0: Moment = Moment::by_wall_clock(UnixTime::from_secs(1_795_253_400));
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_AGE: Duration = Duration::from_secs(600);
 
@@ -31,7 +33,7 @@ fn sharing(policy: KeyPolicy, memory: &SharedMemory) -> KeyCache {
     KeyCache::new(policy, &GatewayKind::Envoy.capabilities(Some(Rc::new(memory.clone())), true))
 }
 
-fn at(seconds: u64) -> UnixTime {
+fn at(seconds: u64) -> Moment {
     T0.after(Duration::from_secs(seconds))
 }
 
@@ -71,7 +73,7 @@ impl Bench {
         self.says_to(at(second), key_id, CalloutPermission::Used)
     }
 
-    fn says_to(&mut self, now: UnixTime, key_id: &str, permission: CalloutPermission) -> String {
+    fn says_to(&mut self, now: Moment, key_id: &str, permission: CalloutPermission) -> String {
         match self.0.lookup(now, &url("hub"), key_id, Algorithm::Ps256, permission) {
             Ok(Readiness::Ready(Some(_))) => "key".into(),
             Ok(Readiness::Ready(None)) => "unknown".into(),

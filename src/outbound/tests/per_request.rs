@@ -77,7 +77,7 @@ fn a_callout_that_ends_too_late_decides_all_the_same_and_brings_no_keys() {
 fn a_request_that_can_not_wait_is_refused_without_a_callout() {
     let mut outbound = outbound_in(GatewayKind::Apisix, verifying("report"));
     for number in 0..MAX_WAITING {
-        let awaited = Awaited::new(&Wait { subject: CalloutSubject::Signature(FIRST), callout: None }, NOW);
+        let awaited = Awaited::new(&Wait { subject: CalloutSubject::Signature(FIRST), callout: None }, NOW.steady);
         let id = RequestId(u32::try_from(number).unwrap() + 10);
         outbound.requests.insert(id, OutboundState::AwaitsKeys(awaited, Box::new(facts())));
     }

@@ -26,7 +26,7 @@ fn a_request_waits_until_its_response_can_be_verified_and_its_token_is_fresh_the
     let outcome = outbound.on_answer(later, fetch.id, &fetch.subject, &published("sig3"));
     assert_eq!(outcome.resumed.iter().map(|resumed| resumed.id).collect::<Vec<_>>(), [FIRST, SECOND]);
     let Verdict::Request(RequestVerdict::Admit(admission)) = &outcome.resumed[0].verdict else { panic!() };
-    assert_eq!(token_of(admission).1["iat"], later.as_millis() / 1000);
+    assert_eq!(token_of(admission).1["iat"], later.wall.as_millis() / 1000);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_response_with_a_right_token_passes() {
 #[test]
 fn a_response_without_a_right_token_is_replaced_or_reported() {
     let other_key = || {
-        let now = NOW.as_millis() / 1000;
+        let now = NOW.wall.as_millis() / 1000;
         let header = r#"{"alg":"PS256","typ":"JOSE","cty":"json","kid":"sig3"}"#;
         let claims = json!({
             "iss": "Ozone", "sub": "233bcd1d", "aud": "retail", "exp": now + 30, "iat": now, "jti": "1",
@@ -92,7 +92,7 @@ fn a_response_without_a_right_token_is_replaced_or_reported() {
         ("iss", response_signed_by("sig3", |claims| claims["iss"] = json!("Ozon"))),
         ("sub", response_signed_by("sig3", |claims| claims["sub"] = json!("233bcd1e"))),
         ("aud", response_signed_by("sig3", |claims| claims["aud"] = json!("hub-for-retail"))),
-        ("exp", response_signed_by("sig3", |claims| claims["exp"] = json!(NOW.as_millis() / 1000 - 11))),
+        ("exp", response_signed_by("sig3", |claims| claims["exp"] = json!(NOW.wall.as_millis() / 1000 - 11))),
         ("key", other_key()),
         ("jti", response_signed_by("sig3", |claims| claims["jti"] = json!(""))),
     ];
@@ -152,7 +152,7 @@ fn where_the_gateway_can_not_hold_responses_an_unknown_key_is_one_at_once() {
 fn keys_that_end_before_the_response_comes_are_fetched_anew() {
     let mut outbound = under_way("require");
     let later = NOW.after(Duration::from_mins(11));
-    let fresh = later.as_millis() / 1000;
+    let fresh = later.wall.as_millis() / 1000;
     let facts = response_signed_by("sig3", |claims| {
         claims["iat"] = json!(fresh);
         claims["exp"] = json!(fresh + 30);

@@ -42,6 +42,20 @@ impl Validity {
         })
     }
 
+    /// Its first moment.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn not_before(self) -> UnixTime {
+        self.not_before
+    }
+
+    /// Its last moment: the last millisecond of the second that the certificate names.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn not_after(self) -> UnixTime {
+        self.not_after
+    }
+
     /// Whether the certificate is valid at this moment.
     ///
     /// # Errors

@@ -27,8 +27,10 @@ pub enum AnswerFault {
 pub enum RemoteError {
     /// No answer that counts, or one that says that the signer cannot sign now.
     Unavailable(CalloutError),
-    /// The answer came after the deadline, or after the clock was set back by so much that the token is from the future.
+    /// The answer came after the deadline.
     Late,
+    /// The wall clock was set meanwhile, by so much that the token is old or from the future.
+    Outdated,
     /// It refuses, with this status.
     Refused(u16),
     /// Its answer is not the signature that was asked for.
@@ -56,14 +58,14 @@ impl RemoteError {
         match self {
             Self::Unavailable(error) => error.status(),
             Self::Refused(status) => Some(status),
-            Self::Late | Self::Wrong(_) | Self::Unrepeated => None,
+            Self::Late | Self::Outdated | Self::Wrong(_) | Self::Unrepeated => None,
         }
     }
 
     /// Whether the signer is out of reach (a 503), rather than unwilling or wrong (a 500).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Late | Self::Unrepeated)
+        matches!(self, Self::Unavailable(_) | Self::Late | Self::Outdated | Self::Unrepeated)
     }
 
     /// Whether a second try at once may go better. A gateway that does not take the callout will not take the next one,
@@ -72,7 +74,7 @@ impl RemoteError {
         match self {
             Self::Unavailable(CalloutError::NotDispatched) => false,
             Self::Unavailable(error) => error.status() != Some(429),
-            Self::Wrong(_) => true,
+            Self::Wrong(_) | Self::Outdated => true,
             Self::Late | Self::Refused(_) | Self::Unrepeated => false,
         }
     }
@@ -91,6 +93,7 @@ impl fmt::Display for RemoteError {
         match self {
             Self::Unavailable(error) => error.fmt(f),
             Self::Late => f.write_str("the answer came after the deadline"),
+            Self::Outdated => f.write_str("the clock was set meanwhile, and the token is not of this time"),
             Self::Refused(status) => CalloutError::Status(*status).fmt(f),
             Self::Wrong(fault) => fault.fmt(f),
             Self::Unrepeated => f.write_str("the answer has no body, and this gateway cannot ask once more"),
@@ -139,7 +142,7 @@ mod tests {
             let alone = CalloutError::StatusAlone(code);
             assert_eq!(of(alone), RemoteError::Unavailable(alone));
         }
-        assert!(RemoteError::Late.is_unavailable());
+        assert!(RemoteError::Late.is_unavailable() && RemoteError::Outdated.is_unavailable());
     }
 
     #[test]
@@ -169,6 +172,7 @@ mod tests {
             (status(504), true),
             (of(CalloutError::NotDispatched), false),
             (RemoteError::Late, false),
+            (RemoteError::Outdated, true),
             (status(429), false),
             (status(204), false),
             (status(307), true),
@@ -188,6 +192,7 @@ mod tests {
             (of(CalloutError::NotDispatched), "the gateway refused the callout"),
             (of(CalloutError::Incomplete), "the answer is not complete"),
             (RemoteError::Late, "the answer came after the deadline"),
+            (RemoteError::Outdated, "the clock was set meanwhile, and the token is not of this time"),
             (status(302), "status 302 instead of 200: a redirect, which is not followed"),
             (status(307), "status 307 instead of 200: it is a standby, and redirects are not followed"),
             (status(400), "status 400 instead of 200: there is no such key, or it cannot sign like this"),

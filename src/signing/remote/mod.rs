@@ -21,7 +21,7 @@ use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
 use crate::log_line::printable;
 use crate::request::{Correlation, RequestId};
-use crate::time::UnixTime;
+use crate::time::{Moment, SteadyTime};
 
 use super::token::UnsignedToken;
 
@@ -45,7 +45,7 @@ pub struct RemoteSigning {
     keys: PublicKeys,
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
-    last_warning: Option<UnixTime>,
+    last_warning: Option<SteadyTime>,
     /// The pause that the signer has asked for.
     pause: Backoff,
     /// See [`Capabilities::repeats_unanswered_callouts`].
@@ -97,7 +97,7 @@ impl RemoteSigning {
     /// is forgotten. `may_wait` says whether one more may wait for the keys; `None` if it would have to and may not.
     pub fn start(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         request: RequestId,
         token: UnsignedToken,
         correlation: Correlation,
@@ -121,7 +121,7 @@ impl RemoteSigning {
     /// The token, if it waits for another callout: this one was given up before and does not count any more.
     pub fn finish(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         call: CalloutId,
         request: RequestId,
         mut pending: Box<PendingToken>,
@@ -130,13 +130,13 @@ impl RemoteSigning {
     ) -> Result<RemoteStep, Box<PendingToken>> {
         let Some(ended) = self.calls.take(call, &request) else { return Err(pending) };
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
-        let is_late = answer.is_ok() && pending.is_stale(now);
-        let signature = if is_late {
-            Err(RemoteError::Late)
-        } else {
-            let answer = ended.in_time_or_set_back(answer, now);
-            let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
-            body.and_then(|body| self.read(body).map_err(RemoteError::Wrong))
+        let signature = match pending.fault(now).filter(|_| answer.is_ok()) {
+            Some(fault) => Err(fault),
+            None => {
+                let answer = ended.in_time_or_set_back(answer, now.steady);
+                let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
+                body.and_then(|body| self.read(body).map_err(RemoteError::Wrong))
+            }
         };
         let error = match signature {
             Ok(signature) => match self.keys.verify(pending.token.signing_input().as_bytes(), &signature) {
@@ -144,7 +144,11 @@ impl RemoteSigning {
                 Err(fault) => {
                     let error = RemoteError::Wrong(fault);
                     let is_first = pending.signature.is_none();
-                    if is_first && may_wait && self.keys.may_refetch(now) && pending.has_time_for_a_try(now) {
+                    if is_first
+                        && may_wait
+                        && self.keys.may_refetch(now.steady)
+                        && pending.has_time_for_a_try(now.steady)
+                    {
                         pending.signature = Some(signature);
                         let need = Need::Keys(self.ask_for_keys(now, &pending));
                         return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
@@ -165,12 +169,12 @@ impl RemoteSigning {
     /// [`RemoteSigning::go_on`]. `None` if it was given up before and does not count any more.
     pub fn finish_keys(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         fetch: CalloutId,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<Result<usize, RemoteError>> {
         let ended = self.keys.take(fetch)?;
-        let answer = ended.in_time_or_set_back(answer, now);
+        let answer = ended.in_time_or_set_back(answer, now.steady);
         let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
         let unreadable = |fault| RemoteError::Wrong(AnswerFault::Unreadable(fault));
         Some(match body.and_then(|body| self.signer.read_keys(body).map_err(unreadable)) {
@@ -180,7 +184,7 @@ impl RemoteSigning {
                 Ok(count)
             }
             Err(error) => {
-                self.keys.failed(now);
+                self.keys.failed(now.steady);
                 Err(error)
             }
         })
@@ -190,7 +194,7 @@ impl RemoteSigning {
     /// [`RemoteSigning::start`].
     pub fn go_on(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         request: RequestId,
         mut pending: Box<PendingToken>,
         keys: Result<(), RemoteError>,
@@ -198,7 +202,7 @@ impl RemoteSigning {
     ) -> RemoteStep {
         match (keys, &pending.signature) {
             (Err(error), _) => {
-                if may_wait && error.may_pass() && pending.may_try_again(now) {
+                if may_wait && error.may_pass() && pending.may_try_again(now.steady) {
                     pending.second_try = true;
                     let need = Need::Keys(self.ask_for_keys(now, &pending));
                     RemoteStep::Pending { pending, need, error: Some(error) }
@@ -206,8 +210,11 @@ impl RemoteSigning {
                     RemoteStep::Failed { error, correlation: pending.correlation }
                 }
             }
-            (Ok(()), _) if now >= pending.deadline || pending.is_stale(now) => {
+            (Ok(()), _) if now.steady >= pending.deadline.steady => {
                 RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation }
+            }
+            (Ok(()), _) if pending.fault(now).is_some() => {
+                self.again_or_failed(now, request, pending, RemoteError::Outdated)
             }
             (Ok(()), None) => {
                 let need = Need::Signature(self.ask(now, request, &pending));
@@ -219,7 +226,7 @@ impl RemoteSigning {
                     RemoteStep::signed(*pending, signature)
                 }
                 Err(fault) => {
-                    self.keys.note_vain(now);
+                    self.keys.note_vain(now.steady);
                     self.again_or_failed(now, request, pending, RemoteError::Wrong(fault))
                 }
             },
@@ -227,7 +234,7 @@ impl RemoteSigning {
     }
 
     /// The fetch of the public keys that is due although no token waits for it: at the start.
-    pub fn due(&mut self, now: UnixTime) -> Option<Callout> {
+    pub fn due(&mut self, now: SteadyTime) -> Option<Callout> {
         if !self.pause.may_try(now) {
             return None;
         }
@@ -239,7 +246,7 @@ impl RemoteSigning {
     /// A fetch of the public keys that nobody reported on in time. It counts as failed once it is given to
     /// [`RemoteSigning::finish_keys`].
     #[must_use]
-    pub fn timed_out_keys(&self, now: UnixTime) -> Option<CalloutId> {
+    pub fn timed_out_keys(&self, now: SteadyTime) -> Option<CalloutId> {
         self.keys.timed_out(now)
     }
 
@@ -250,7 +257,7 @@ impl RemoteSigning {
 
     /// Notes what an answer says of when to ask again. A quota counts tries, also those that it refuses (429); of a signer that is away
     /// for a while (503) another try may still be answered, by one of its kind.
-    pub fn note_pause(&mut self, now: UnixTime, answer: &Answer) {
+    pub fn note_pause(&mut self, now: SteadyTime, answer: &Answer) {
         if let Some(retry_after) = answer.retry_after().filter(|_| answer.status.as_deref() == Some(b"429")) {
             self.pause.pause_as_asked(now, retry_after);
         }
@@ -258,12 +265,12 @@ impl RemoteSigning {
 
     /// How long the signer wants to be left alone.
     #[must_use]
-    pub fn retry_after(&self, now: UnixTime) -> Option<Duration> {
+    pub fn retry_after(&self, now: SteadyTime) -> Option<Duration> {
         (!self.pause.may_try(now)).then(|| self.pause.retry_after(now))
     }
 
     /// What the log should be told that the signer warns of in an answer, once a minute at most.
-    pub fn warning(&mut self, now: UnixTime, answer: Result<&[u8], CalloutError>) -> Option<String> {
+    pub fn warning(&mut self, now: SteadyTime, answer: Result<&[u8], CalloutError>) -> Option<String> {
         let body = answer.ok().filter(|body| body.len() <= MAX_RESPONSE_LENGTH)?;
         if self.last_warning.and_then(|last| now.since(last)).is_some_and(|since| since < WARNING_PERIOD) {
             return None;
@@ -279,7 +286,7 @@ impl RemoteSigning {
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`RemoteSigning::finish`].
     #[must_use]
-    pub fn timed_out(&self, now: UnixTime) -> Vec<(CalloutId, RequestId)> {
+    pub fn timed_out(&self, now: SteadyTime) -> Vec<(CalloutId, RequestId)> {
         self.calls.timed_out(now)
     }
 
@@ -301,18 +308,18 @@ impl RemoteSigning {
     }
 
     /// One more callout, which begins now.
-    fn ask(&mut self, now: UnixTime, request: RequestId, pending: &PendingToken) -> Callout {
+    fn ask(&mut self, now: Moment, request: RequestId, pending: &PendingToken) -> Callout {
         let id = self.ids.draw();
-        let timeout = self.timeout(now, pending);
-        self.calls.begin(now, id, request, timeout);
+        let timeout = self.timeout(now.steady, pending);
+        self.calls.begin(now.steady, id, request, timeout);
         let subject = CalloutSubject::Signature(request);
         Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), timeout)) }
     }
 
     /// What a token waits for that needs the public keys: a fetch that begins now, or the one in flight.
-    fn ask_for_keys(&mut self, now: UnixTime, pending: &PendingToken) -> Wait {
-        let timeout = self.timeout(now, pending);
-        let fetch = self.keys.fetch(now, &mut self.ids, timeout);
+    fn ask_for_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
+        let timeout = self.timeout(now.steady, pending);
+        let fetch = self.keys.fetch(now.steady, &mut self.ids, timeout);
         Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(fetch, timeout)) }
     }
 
@@ -320,21 +327,24 @@ impl RemoteSigning {
         Callout { id, subject: CalloutSubject::SignerKeys, request: Box::new(self.signer.key_request(timeout)) }
     }
 
-    fn timeout(&self, now: UnixTime, pending: &PendingToken) -> Duration {
-        self.signer.limits().timeout.min(now.until(pending.deadline))
+    fn timeout(&self, now: SteadyTime, pending: &PendingToken) -> Duration {
+        self.signer.limits().timeout.min(now.until(pending.deadline.steady))
     }
 
     fn again_or_failed(
         &mut self,
-        now: UnixTime,
+        now: Moment,
         request: RequestId,
         mut pending: Box<PendingToken>,
         error: RemoteError,
     ) -> RemoteStep {
-        if !(error.may_pass() && pending.may_try_again(now)) {
+        if !(error.may_pass() && pending.may_try_again(now.steady)) {
             return RemoteStep::Failed { error, correlation: pending.correlation };
         }
         pending.second_try = true;
+        if !pending.renew(now) {
+            return RemoteStep::Failed { error: RemoteError::Outdated, correlation: pending.correlation };
+        }
         let need = Need::Signature(self.ask(now, request, &pending));
         RemoteStep::Pending { pending, need, error: Some(error) }
     }

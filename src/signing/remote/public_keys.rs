@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::callout::{Backoff, CalloutId, CalloutIds, CalloutsInFlight, InFlight, LONGEST_BACKOFF};
 use crate::capabilities::CalloutOwner;
 use crate::rsa::RsaPublicKey;
-use crate::time::UnixTime;
+use crate::time::SteadyTime;
 
 use super::error::AnswerFault;
 use super::signer::RemoteSignature;
@@ -26,7 +26,7 @@ pub(super) struct PublicKeys {
     fetches: CalloutsInFlight<()>,
     owner: CalloutOwner,
     /// When keys were last fetched for a signature, and it did not verify all the same.
-    last_vain: Option<UnixTime>,
+    last_vain: Option<SteadyTime>,
     /// The pauses between fetches that no token waits for.
     backoff: Backoff,
 }
@@ -68,18 +68,18 @@ impl PublicKeys {
     }
 
     /// Whether keys may be fetched because a signature does not verify. A time in the future (the clock was set back) holds nothing up.
-    pub(super) fn may_refetch(&self, now: UnixTime) -> bool {
+    pub(super) fn may_refetch(&self, now: SteadyTime) -> bool {
         let since = self.last_vain.and_then(|last| now.since(last));
         matches!(self.known, Known::Told(_)) && since.is_none_or(|since| since >= REFETCH_PAUSE)
     }
 
     /// Notes that a signature does not verify with keys that were fetched for it.
-    pub(super) fn note_vain(&mut self, now: UnixTime) {
+    pub(super) fn note_vain(&mut self, now: SteadyTime) {
         self.last_vain = Some(now);
     }
 
     /// Begins a fetch, or joins the one that is in flight.
-    pub(super) fn fetch(&mut self, now: UnixTime, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
+    pub(super) fn fetch(&mut self, now: SteadyTime, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
         match self.owner {
             CalloutOwner::Plugin if self.fetches.awaited(&(), now) > 0 => return None,
             // What waited for one that nobody has reported on waits for this one.
@@ -92,7 +92,12 @@ impl PublicKeys {
     }
 
     /// Begins the fetch that is due although no token waits for it: until keys have come once, with pauses after failures.
-    pub(super) fn fetch_ahead(&mut self, now: UnixTime, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
+    pub(super) fn fetch_ahead(
+        &mut self,
+        now: SteadyTime,
+        ids: &mut CalloutIds,
+        timeout: Duration,
+    ) -> Option<CalloutId> {
         let is_due = self.owner == CalloutOwner::Plugin && self.is_unknown() && self.backoff.may_try(now);
         // One that is lost is told of first: tokens may wait for it.
         if is_due && self.fetches.is_empty() { self.fetch(now, ids, timeout) } else { None }
@@ -113,13 +118,13 @@ impl PublicKeys {
     }
 
     /// Notes that a fetch has failed. What is known stays.
-    pub(super) fn failed(&mut self, now: UnixTime) {
+    pub(super) fn failed(&mut self, now: SteadyTime) {
         self.backoff.count_failure();
         self.backoff.pause(now, LONGEST_BACKOFF);
     }
 
     /// A fetch that nobody has reported on in time. None where callouts belong to requests: nobody could be woken.
-    pub(super) fn timed_out(&self, now: UnixTime) -> Option<CalloutId> {
+    pub(super) fn timed_out(&self, now: SteadyTime) -> Option<CalloutId> {
         let lost = self.fetches.timed_out(now).into_iter().next().map(|(fetch, ())| fetch);
         lost.filter(|_| self.owner == CalloutOwner::Plugin)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::callout::{Callout, Wait};
 use crate::request::Correlation;
 use crate::signing::token::UnsignedToken;
-use crate::time::UnixTime;
+use crate::time::{Moment, SteadyTime};
 
 use super::error::RemoteError;
 use super::signer::RemoteSignature;
@@ -22,9 +22,9 @@ const CLOCK_SKEW: Duration = Duration::from_secs(10);
 pub struct PendingToken {
     pub(super) token: UnsignedToken,
     pub(super) correlation: Correlation,
-    /// When it was minted.
-    pub(super) since: UnixTime,
-    pub(super) deadline: UnixTime,
+    /// When it was minted: its `iat`, and the beginning of the wait.
+    pub(super) since: Moment,
+    pub(super) deadline: Moment,
     pub(super) second_try: bool,
     /// The signature that came and could not be verified yet. With it, keys have been fetched for this token's sake.
     pub(super) signature: Option<RemoteSignature>,
@@ -72,11 +72,32 @@ pub enum RemoteStep {
 }
 
 impl PendingToken {
-    /// Whether a signature comes too late for it, or the clock was set back so far meanwhile that the Hub would take it for one
-    /// from the future. A token is not minted anew for that: the next request has the right time.
+    /// Why a signature does not count that comes now, if it does not: it is late, or the wall clock was set meanwhile, by so much
+    /// that the Hub would take the token for one that is old or from the future.
     #[must_use]
-    pub(super) fn is_stale(&self, now: UnixTime) -> bool {
-        now > self.deadline || now.until(self.since) > CLOCK_SKEW
+    pub(super) fn fault(&self, now: Moment) -> Option<RemoteError> {
+        if now.steady > self.deadline.steady {
+            return Some(RemoteError::Late);
+        }
+        let is_outdated = now.wall > self.deadline.wall || now.wall.until(self.since.wall) > CLOCK_SKEW;
+        is_outdated.then_some(RemoteError::Outdated)
+    }
+
+    /// Mints the token anew if it is outdated: it has to be signed once more then, until the same deadline. `false` if nobody knows how
+    /// much time is left for that, because the only clock was set back.
+    #[must_use]
+    pub(super) fn renew(&mut self, now: Moment) -> bool {
+        if self.fault(now) != Some(RemoteError::Outdated) {
+            return true;
+        }
+        if now.steady < self.since.steady {
+            return false;
+        }
+        self.since.wall = now.wall;
+        self.deadline.wall = now.wall.after(now.steady.until(self.deadline.steady));
+        self.signature = None;
+        self.token.renew(now.wall);
+        true
     }
 
     /// The ids of its request.
@@ -91,11 +112,11 @@ impl PendingToken {
         self.signature.is_some()
     }
 
-    pub(super) fn has_time_for_a_try(&self, now: UnixTime) -> bool {
-        now.until(self.deadline) >= LEAST_TRY
+    pub(super) fn has_time_for_a_try(&self, now: SteadyTime) -> bool {
+        now.until(self.deadline.steady) >= LEAST_TRY
     }
 
-    pub(super) fn may_try_again(&self, now: UnixTime) -> bool {
+    pub(super) fn may_try_again(&self, now: SteadyTime) -> bool {
         !self.second_try && self.has_time_for_a_try(now)
     }
 }

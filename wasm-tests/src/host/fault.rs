@@ -46,7 +46,8 @@ impl Fault {
         FaultyCall(host_call::known(name))
     }
 
-    /// Only when the call is about this: a property (segments joined by `.`), header, key, metric or upstream.
+    /// Only when the call is about this: a property (segments joined by `.`), header, key, metric, upstream or clock (`realtime` or
+    /// `monotonic`).
     pub fn only_for(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self

@@ -67,6 +67,12 @@ impl Gateway {
         self.state(|state| state.clock.wall = now);
     }
 
+    /// The machine sleeps for so long: the wall clock goes on, the steady clock does not, and nothing happens. Afterwards nobody can tell
+    /// that from a wall clock that was set.
+    pub fn sleep(&self, by: Duration) {
+        self.state(|state| state.clock.wall += by);
+    }
+
     /// Puts a server behind the name of an upstream, in place of the one that was there.
     pub fn upstream(&self, name: impl Into<String>, upstream: Upstream) {
         self.state(|state| state.upstreams.insert(name.into(), upstream));

@@ -6,6 +6,7 @@ use super::gateway_state::GatewayState;
 use super::status::{Answered, Status};
 use super::vm_state::{Phase, VmState};
 use std::cell::{Ref, RefMut};
+use std::time::Duration;
 
 /// A module in the middle of a host call.
 pub(crate) struct Guest<'a>(&'a mut dyn Caller);
@@ -29,6 +30,13 @@ impl<'a> Guest<'a> {
 
     pub(crate) fn gateway_mut(&self) -> RefMut<'_, GatewayState> {
         self.0.state().gateway.borrow_mut()
+    }
+
+    /// What the steady clock says: there is no reading at which it has just begun.
+    pub(crate) fn steady_clock(&self) -> Duration {
+        let gateway = self.gateway();
+        let since = if gateway.profile.clock_begins_with_vm { self.state().made } else { Duration::ZERO };
+        gateway.clock.monotonic.saturating_sub(since) + Duration::from_micros(1)
     }
 
     /// The bytes at a pointer and length which are the arguments at `place` and `place + 1`.

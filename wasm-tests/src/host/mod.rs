@@ -2,7 +2,7 @@
 //!
 //! A [`Gateway`] of a [`Profile`] has workers, each with a VM of its own; [`Upstream`]s are scripted servers for callouts;
 //! an [`Exchange`] is a request and what becomes of it. Nothing happens by itself: time stands still until
-//! [`Gateway::advance`] or [`Gateway::settle`]. A trap of the module fails the test.
+//! [`Gateway::advance`] or [`Gateway::settle`]. A trap of the module fails the test, and so does a line of JSON in the log that is not of its schema.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -41,7 +41,7 @@
 //! | engines | `module` `engine` | what compiles the module and runs it |
 //! | state | `vm_state` `gateway_state` | what lives in one VM, and what all workers share |
 //! | rules | `profile` `interleaving` `fault` | how a gateway behaves, and what a test changes in that |
-//! | values | `request` `callout` `record` `host_call` `status` `headers` | what all of these are about |
+//! | values | `request` `callout` `record` `log_schema` `host_call` `status` `headers` | what all of these are about |
 
 mod abi;
 mod builder;
@@ -55,6 +55,7 @@ mod guest;
 mod headers;
 mod host_call;
 mod interleaving;
+mod log_schema;
 mod module;
 mod profile;
 mod record;

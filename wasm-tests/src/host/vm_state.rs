@@ -16,6 +16,8 @@ pub(crate) struct VmState {
     pub(crate) gateway: Rc<RefCell<GatewayState>>,
     pub(crate) id: u64,
     pub(crate) worker: usize,
+    /// When it was made, by the steady clock of the machine.
+    pub(crate) made: Duration,
     pub(crate) contexts: BTreeMap<u32, Context>,
     pub(crate) next_context: u32,
     /// Numbers of streams that have ended, by root context, where the gateway gives them out again.
@@ -143,10 +145,12 @@ pub struct LocalReply {
 impl VmState {
     /// Of a VM that has not been initialized.
     pub(crate) fn new(gateway: Rc<RefCell<GatewayState>>, worker: usize, id: u64) -> Self {
+        let made = gateway.borrow().clock.monotonic;
         VmState {
             gateway,
             id,
             worker,
+            made,
             contexts: BTreeMap::new(),
             next_context: 1,
             free_contexts: BTreeMap::new(),

@@ -21,6 +21,7 @@ mod outbound;
 pub mod pki;
 pub mod subject;
 pub mod terminator;
+pub mod tls_server;
 pub mod tokens;
 
 pub use inbound::{Places, Setup, Stage};

@@ -66,6 +66,14 @@ impl Identity {
         PrivatePkcs8KeyDer::from(self.key.clone()).into()
     }
 
+    /// The same with the leaf alone, without the CAs above it.
+    #[must_use]
+    pub fn without_authorities(&self) -> Self {
+        let leaf = self.chain[0].clone();
+        let chain_pem = super::tokens::pem("CERTIFICATE", &leaf);
+        Self { chain: vec![leaf], chain_pem, key_pem: self.key_pem.clone(), key: self.key.clone() }
+    }
+
     fn new(certificate: &Certificate, above: &[&CertifiedIssuer<'static, KeyPair>], key: &KeyPair) -> Self {
         let mut chain = vec![certificate.der().clone()];
         let mut chain_pem = certificate.pem();
@@ -274,6 +282,16 @@ impl Pki {
         server(names, &self.public)
     }
 
+    /// What a server of these names presents, from the issuing CA, valid from the one to the other of these times, in seconds from now.
+    #[must_use]
+    pub fn server_between(&self, names: &[&str], from: i64, to: i64) -> Identity {
+        let mut params = server_params(names);
+        params.not_before = date_time_ymd(1970, 1, 1) + in_seconds(from);
+        params.not_after = date_time_ymd(1970, 1, 1) + in_seconds(to);
+        let key = ec_key();
+        Identity::new(&issue(&params, &key, &self.issuing), &[&self.issuing], &key)
+    }
+
     /// A transport certificate for any subject, from the issuing CA.
     #[must_use]
     pub fn client(&self, subject: &Subject) -> Identity {
@@ -342,11 +360,15 @@ fn client(subject: &Subject, by: &CertifiedIssuer<'static, KeyPair>, last_year: 
 
 fn server(names: &[&str], by: &CertifiedIssuer<'static, KeyPair>) -> Identity {
     let key = ec_key();
+    Identity::new(&issue(&server_params(names), &key, by), &[by], &key)
+}
+
+fn server_params(names: &[&str]) -> CertificateParams {
     let subject = Subject::new(BANK_ORGANISATION, BANK_UNIT, names[0]);
     let mut params = leaf(subject.distinguished_name(), ExtendedKeyUsagePurpose::ServerAuth, 2049);
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     params.subject_alt_names = CertificateParams::new(names).expect("host names").subject_alt_names;
-    Identity::new(&issue(&params, &key, by), &[by], &key)
+    params
 }
 
 fn signing_key(subject: &Subject, by: &CertifiedIssuer<'static, KeyPair>, kid: &str) -> SigningKey {

@@ -174,10 +174,35 @@ fn each_test_that_the_threat_model_names_exists() {
 fn the_front_page_is_short_and_names_every_other_page() {
     let front = fs::read_to_string(Path::new(ROOT).join("README.md")).expect("the front page");
     assert!(front.len() <= 9_000, "{} bytes", front.len());
-    for entry in fs::read_dir(Path::new(ROOT).join("docs")).expect("a directory") {
-        let name = entry.expect("an entry").file_name();
-        let name = name.to_str().expect("UTF-8");
-        assert!(front.contains(&format!("(docs/{name})")), "{name}");
+    for page in pages() {
+        assert!(front.contains(&format!("(docs/{page})")), "{page}");
+    }
+}
+
+/// The names of all pages in `docs/`.
+fn pages() -> Vec<String> {
+    let entries = fs::read_dir(Path::new(ROOT).join("docs")).expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+    names.filter(|name| name.ends_with(".md")).collect()
+}
+
+#[test]
+fn the_index_names_every_page_and_every_guide() {
+    let index = fs::read_to_string(Path::new(ROOT).join("docs/README.md")).expect("the index");
+    for page in pages() {
+        assert!(index.contains(&format!("]({page})")), "{page}");
+    }
+    for folder in ["gateway-configs", "operations"] {
+        for entry in fs::read_dir(Path::new(ROOT).join(folder)).expect("a directory") {
+            let guides = fs::read_dir(entry.expect("an entry").path()).into_iter().flatten();
+            for guide in guides
+                .map(|guide| guide.expect("an entry").path())
+                .filter(|path| path.extension() == Some("md".as_ref()))
+            {
+                let path = guide.strip_prefix(ROOT).expect("a path in the project").display().to_string();
+                assert!(index.contains(&format!("](../{path})")), "{path}");
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod admission;
 mod api_key;
 mod artifact;
 mod attacks;
+mod clocks;
 mod configuration;
 mod cost;
 mod error_mapping;

@@ -206,7 +206,7 @@ fn the_audit_trail_has_one_line_a_signature_and_nothing_secret(host: Host) {
     assert_eq!(
         *line,
         json!({
-            "time": line["time"], "event": "signed", "kid": bank().signing.kid, "jti": claims["jti"], "aud": AUDIENCE,
+            "time": line["time"], "version": 1, "event": "signed", "kid": bank().signing.kid, "jti": claims["jti"], "aud": AUDIENCE,
             "signer": "local", "request_id": line["request_id"], "x_fapi_interaction_id": "f-1",
             "o3_caller_interaction_id": "c-1", "o3_ozone_interaction_id": "o-1",
         })

@@ -14,7 +14,7 @@ use hub_auth_filter::facade::signing::UnsignedToken;
 use hub_auth_filter::facade::signing::{
     AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
 };
-use hub_auth_filter::facade::time::UnixTime;
+use hub_auth_filter::facade::time::{Moment, UnixTime};
 use hub_auth_filter::facade::url::HttpUrl;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
@@ -60,9 +60,9 @@ async fn public_key(transit: Transit<'_>, version: u32) -> Option<RsaPublicKey> 
     Some(RsaPublicKey::from_pem(&transit.public_key(version).await).expect("an RSA key"))
 }
 
-fn now() -> UnixTime {
+fn now() -> Moment {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    UnixTime::from_nanos(now.try_into().unwrap())
+    Moment::by_wall_clock(UnixTime::from_nanos(now.try_into().unwrap()))
 }
 
 fn signing(settings: config::VaultTransit) -> RemoteSigning {
@@ -77,8 +77,8 @@ fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Need) {
         lifetime: Duration::from_secs(30),
         signer: Signer::VaultTransit(Box::new(settings(""))),
     };
-    let nonce = Nonces::new().next(now(), &NonceInput::default());
-    let token = UnsignedToken::mint(&signing, "sig4", &nonce, now());
+    let nonce = Nonces::new().next(now().wall, &NonceInput::default());
+    let token = UnsignedToken::mint(&signing, "sig4", &nonce, now().wall);
     signer.start(now(), REQUEST, token, Correlation::default(), true).expect("room")
 }
 
@@ -103,7 +103,7 @@ async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box
         ["content-length", "retry-after"].map(|name| reply.header(name).map(|value| value.as_bytes().to_vec()));
     let status = Some(reply.status.to_string().into_bytes());
     let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body) };
-    signer.note_pause(now(), &answer);
+    signer.note_pause(now().steady, &answer);
     if is_for_keys {
         let keys = signer.finish_keys(now(), callout.id, answer.complete()).expect("an end that counts");
         return signer.go_on(now(), REQUEST, pending, keys.map(drop), true);

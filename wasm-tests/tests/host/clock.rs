@@ -2,7 +2,7 @@
 
 use super::fixture::{envoy, fixture, running, texts};
 use std::time::Duration;
-use wasm_tests::host::{Answer, Request, Upstream};
+use wasm_tests::host::{Answer, Fault, Request, Upstream};
 
 /// Logs the clock of the ABI, and WASI's wall and monotonic clocks, at each request.
 const SAY_TIMES: &str = r#"
@@ -47,6 +47,25 @@ fn the_wall_clock_can_be_set_back_and_the_monotonic_clock_does_not_care() {
     let [_, _, monotonic] = times(&gateway);
     gateway.set_clock(Duration::from_secs(20));
     assert_eq!(times(&gateway), [20_000_000_000, 20_000_000_000, monotonic]);
+}
+
+#[test]
+fn the_monotonic_clock_stands_still_while_the_machine_sleeps_and_nothing_happens() {
+    let gateway = envoy().start_at(Duration::from_secs(50)).start(&fixture(SAY_TIMES)).unwrap();
+    let [_, _, monotonic] = times(&gateway);
+    gateway.sleep(Duration::from_secs(20));
+    assert_eq!(times(&gateway), [70_000_000_000, 70_000_000_000, monotonic]);
+}
+
+#[test]
+fn one_of_the_clocks_can_fail_alone() {
+    let gateway = envoy().start_at(Duration::from_secs(50)).start(&fixture(SAY_TIMES)).unwrap();
+    let [abi, wall, monotonic] = times(&gateway);
+    gateway.fault(Fault::host_call("clock_time_get").returns(58_u32).only_for("monotonic"));
+    assert_eq!(times(&gateway), [abi, wall, wall], "what was written last");
+    gateway.heal();
+    gateway.fault(Fault::host_call("clock_time_get").returns(58_u32).only_for("realtime"));
+    assert_eq!(times(&gateway), [abi, abi, monotonic]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
 use crate::signing::nonce::Nonces;
 use crate::testing::{SigningKey, b64};
+use crate::time::UnixTime;
 use crate::url::HttpUrl;
 use serde_json::{Value as Json, json};
 
@@ -23,8 +24,8 @@ const T0: u64 = 1_795_253_400_000;
 const FIRST: RequestId = RequestId(1);
 const SECOND: RequestId = RequestId(2);
 
-fn at(milliseconds: u64) -> UnixTime {
-    UnixTime::from_millis(T0 + milliseconds)
+fn at(milliseconds: u64) -> Moment {
+    Moment::by_wall_clock(UnixTime::from_millis(T0 + milliseconds))
 }
 
 /// Two seconds a try, five in all.
@@ -57,7 +58,7 @@ fn token_for(audience: &str) -> UnsignedToken {
         lifetime: Duration::from_secs(30),
         signer: Signer::VaultTransit(Box::new(settings())),
     };
-    UnsignedToken::mint(&signing, "sig4-2026", &Nonces::new().next(at(0), &NonceInput::default()), at(0))
+    UnsignedToken::mint(&signing, "sig4-2026", &Nonces::new().next(at(0).wall, &NonceInput::default()), at(0).wall)
 }
 
 /// The answer that carries the right signature for this token.
@@ -445,22 +446,22 @@ fn a_request_that_asks_anew_forgets_what_it_asked_before() {
 fn a_callout_that_nobody_reported_on_is_lost_after_a_while() {
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
-    assert_eq!(bench.0.timed_out(at(7_000)), []);
-    assert_eq!(bench.0.timed_out(at(7_001)), [(callout.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(7_000).steady), []);
+    assert_eq!(bench.0.timed_out(at(7_001).steady), [(callout.id, FIRST)]);
     // Two seconds a try, and the second one has begun later.
     let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(60), ..settings() });
     let callout = bench.start(0, FIRST);
     let second = bench.again(8_000, &callout, Err(CalloutError::NoAnswer));
-    assert_eq!(bench.0.timed_out(at(15_000)), []);
-    assert_eq!(bench.0.timed_out(at(15_001)), [(second.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(15_000).steady), []);
+    assert_eq!(bench.0.timed_out(at(15_001).steady), [(second.id, FIRST)]);
 }
 
 #[test]
 fn a_callout_from_the_future_is_lost_because_the_clock_was_set_back() {
     let mut bench = Bench::new();
     let callout = bench.start(2_000, FIRST);
-    assert_eq!(bench.0.timed_out(at(1_000)), []);
-    assert_eq!(bench.0.timed_out(at(999)), [(callout.id, FIRST)]);
+    assert_eq!(bench.0.timed_out(at(1_000).steady), []);
+    assert_eq!(bench.0.timed_out(at(999).steady), [(callout.id, FIRST)]);
 }
 
 #[test]

@@ -24,19 +24,35 @@ pub(crate) struct Import {
     params: &'static str,
     /// The latest phase of the VM in which it may be called.
     until: Phase,
-    /// The place of a pointer and length that say what the call is about.
-    subject: Option<usize>,
+    /// What says what the call is about.
+    subject: Subject,
     run: fn(&mut Guest<'_>, &Args) -> Answered,
+}
+
+/// What says what a call is about.
+enum Subject {
+    /// Nothing.
+    None,
+    /// A pointer and a length, from this place on.
+    Bytes(usize),
+    /// The first parameter, which is the number of one of these.
+    OneOf(&'static [&'static str]),
 }
 
 impl Import {
     const fn new(name: &'static str, params: &'static str, run: fn(&mut Guest<'_>, &Args) -> Answered) -> Self {
-        Import { name, params, until: Phase::Running, subject: None, run }
+        Import { name, params, until: Phase::Running, subject: Subject::None, run }
     }
 
     /// Says what the call is about: the bytes whose pointer and length stand at `place`.
     const fn about(mut self, place: usize) -> Self {
-        self.subject = Some(place);
+        self.subject = Subject::Bytes(place);
+        self
+    }
+
+    /// Says what the call is about: one of these, of which the first parameter gives the number.
+    const fn about_one_of(mut self, names: &'static [&'static str]) -> Self {
+        self.subject = Subject::OneOf(names);
         self
     }
 
@@ -57,8 +73,14 @@ impl Import {
     }
 
     fn subject(&self, guest: &mut Guest<'_>, args: &Args) -> Option<String> {
-        let bytes = guest.bytes(args, self.subject?).ok()?;
-        Some(String::from_utf8_lossy(&bytes).replace('\0', "."))
+        match self.subject {
+            Subject::None => None,
+            Subject::Bytes(place) => {
+                let bytes = guest.bytes(args, place).ok()?;
+                Some(String::from_utf8_lossy(&bytes).replace('\0', "."))
+            }
+            Subject::OneOf(names) => names.get(args.int(0) as usize).map(|name| (*name).to_owned()),
+        }
     }
 }
 

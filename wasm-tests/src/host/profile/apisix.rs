@@ -29,6 +29,7 @@
 //! | a write to the configuration rebuilds every context | `after_a_write_to_the_configuration_there_are_new_root_contexts` |
 //! | log bytes raw, `info` hidden | `log_lines_are_written_raw_and_info_is_hidden` |
 //! | traps brick the plugin or kill the worker | `a_trap_bricks_the_plugin_…`, `a_trap_may_kill_the_worker` |
+//! | the steady clock begins with the VM | `the_steady_clock_begins_with_the_vm` |
 //! | replies | `a_reply_keeps_repeated_headers`, `a_reply_without_a_body_is_an_error_page_of_nginx`, `in_the_response_only_headers_…` |
 //!
 //! What a harness cannot show: SNI, the verified name and trusted CAs of callouts (no bytes are sent: `Answer::tls_failure` is
@@ -178,6 +179,7 @@ impl Profile {
             unloadable: Unusable::Unfiltered,
             refused: Unusable::Refuses(503),
             after_trap: AfterTrap::Bricked,
+            clock_begins_with_vm: true,
             idle_timeout: Duration::MAX,
             log_level: Level::Warn,
         }

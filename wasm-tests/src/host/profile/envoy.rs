@@ -134,6 +134,7 @@ impl Profile {
             // `reload_config.backoff.base_interval`; the jitter that Envoy adds (up to one half) is left out.
             after_trap: AfterTrap::Reload(Duration::from_secs(1)),
             // `stream_idle_timeout` of the connection manager, when it is not configured.
+            clock_begins_with_vm: false,
             idle_timeout: Duration::from_secs(300),
             log_level: Level::Info,
         }

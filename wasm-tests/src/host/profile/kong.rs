@@ -232,6 +232,7 @@ impl Profile {
             // The raw module would not start; Kong attaches no filter chain.
             refused: Unusable::Unfiltered,
             after_trap: AfterTrap::FailOpen,
+            clock_begins_with_vm: false,
             idle_timeout: Duration::MAX,
             // Kong's own default is `notice`, which the ABI does not have: `info` is below it.
             log_level: Level::Warn,

@@ -181,6 +181,8 @@ pub struct Profile {
     pub refused: Unusable,
     /// What a trap leaves behind.
     pub after_trap: AfterTrap,
+    /// Whether the steady clock begins with the VM, instead of with the machine.
+    pub clock_begins_with_vm: bool,
     /// How long a request may wait in the filter before the gateway ends it.
     pub idle_timeout: Duration,
     /// The lowest level that the gateway logs unless told otherwise.

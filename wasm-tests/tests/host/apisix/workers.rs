@@ -117,6 +117,17 @@ fn the_wasi_clock_works() {
 }
 
 #[test]
+fn the_steady_clock_begins_with_the_vm() {
+    let gateway = at_request(
+        r#"(call $say_status (call $clock (i32.const 1) (i64.const 0) (i32.const 16)))
+        (call $say_number (i64.div_u (i64.load (i32.const 16)) (i64.const 1000000000))) (i32.const 0)"#,
+    );
+    gateway.advance(Duration::from_secs(7));
+    gateway.send(Request::get("/"));
+    assert_eq!(texts(&gateway), ["0", "7"]);
+}
+
+#[test]
 fn metrics_have_no_effect() {
     let gateway = at_request(
         r#"(i32.store (i32.const 8) (i32.const 77))
