@@ -31,7 +31,7 @@ pub fn apply(filter: &Value, bootstrap: &mut Value) {
                 let is_meant = |cluster: &&mut Value| {
                     let mut parts = text(cluster, "/name").split('|').skip(1);
                     let cluster_port = parts.next().expect("a port");
-                    parts.last() == Some(service) && (port.is_null() || port.to_string() == cluster_port)
+                    parts.last() == Some(service) && (port.is_null() || port.as_u64() == cluster_port.parse().ok())
                 };
                 clusters.iter_mut().filter(is_meant).map(|cluster| merge(cluster, value)).count()
             }
@@ -42,12 +42,12 @@ pub fn apply(filter: &Value, bootstrap: &mut Value) {
 }
 
 /// Calls this with each filter chain of the listener that a patch matches; how many there are.
-fn for_each_chain(patch: &Value, bootstrap: &mut Value, mut change: impl FnMut(&mut Value)) -> usize {
+fn for_each_chain(patch: &Value, bootstrap: &mut Value, change: impl FnMut(&mut Value)) -> usize {
     let port = &patch["match"]["listener"]["portNumber"];
     let listeners = bootstrap["static_resources"]["listeners"].as_array_mut().expect("listeners");
     let meant = listeners.iter_mut().filter(|listener| text(listener, "/name").ends_with(&format!("_{port}")));
     let chains = meant.flat_map(|listener| listener["filter_chains"].as_array_mut().expect("chains"));
-    chains.map(|chain| change(chain)).count()
+    chains.map(change).count()
 }
 
 /// The HTTP filters of a chain.
