@@ -89,7 +89,7 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -259,6 +259,21 @@ validators: need-python need-node ## Install the pinned validators of JSON Schem
 		cp hub-auth/tests/validators/package.json hub-auth/tests/validators/package-lock.json .tools/ajv && \
 		(cd .tools/ajv && npm ci --loglevel error --ignore-scripts --no-audit --no-fund) && \
 		cp hub-auth/tests/validators/package-lock.json .tools/ajv/installed.json; }
+
+# Likewise. Envoy Gateway publishes its schemas in no registry of packages: wasm-tests/schemas/envoy-gateway.schema.json is our own.
+.PHONY: manifest-schemas
+manifest-schemas: need-node ## Install the pinned schemas of Istio and the Gateway API into .tools/manifest-schemas
+	@cmp -s wasm-tests/manifests/package-lock.json .tools/manifest-schemas/installed.json || $(MAKE) --no-print-directory install-manifest-schemas
+
+.PHONY: install-manifest-schemas
+install-manifest-schemas: need-node
+	@echo "Installing schemas of Istio and the Gateway API into .tools/manifest-schemas"
+	@rm -rf .tools/manifest-schemas
+	@mkdir -p .tools/manifest-schemas
+	@cp wasm-tests/manifests/package.json wasm-tests/manifests/package-lock.json .tools/manifest-schemas
+	@cd .tools/manifest-schemas && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
+	@ln -s ../../wasm-tests/manifests/validate.mjs .tools/manifest-schemas/validate.mjs
+	@cp wasm-tests/manifests/package-lock.json .tools/manifest-schemas/installed.json
 
 # The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
 # Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.

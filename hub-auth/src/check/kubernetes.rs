@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use super::core::named_variables;
 use super::envoy::plugin;
-use super::{Checked, Subject};
+use super::{Checked, Subject, mesh};
 use crate::document::Node;
 use crate::findings::Severity;
 
 /// Checks all manifests of a file.
 pub(super) fn check(subject: &mut Subject<'_>, checked: &[Checked]) {
     let document = std::rc::Rc::clone(&subject.document);
+    for one in checked {
+        mesh::check(subject, one);
+    }
     let is_inbound = checked.iter().any(|one| one.configuration.value("inbound").is_some());
     for root in &document.roots {
         match root.get("kind").and_then(Node::text) {
@@ -143,4 +146,15 @@ fn check_client_traffic(subject: &mut Subject<'_>, root: &Node) {
         let message = "expected false, got true: callers without a certificate reach the filter";
         subject.add(Severity::Error, "mesh-client-certificate", validation.place("optional"), "optional", message);
     }
+    let message = match validation.get("mode").and_then(Node::text) {
+        None | Some("RequireAndVerify") => return,
+        Some("VerifyIfGiven") => {
+            "expected RequireAndVerify, got VerifyIfGiven: callers without a certificate reach the filter"
+        }
+        Some(_) => {
+            "expected RequireAndVerify, got another: certificates that nobody has verified are let in, and the filter cannot tell \
+             them apart"
+        }
+    };
+    subject.add(Severity::Error, "mesh-client-certificate", validation.place("mode"), "mode", message);
 }

@@ -7,6 +7,7 @@ mod environments;
 mod envoy;
 mod kong;
 mod kubernetes;
+mod mesh;
 mod numbers;
 
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Manifests of Kubernetes: Istio and Envoy Gateway hand an object over as JSON.
 
-use super::{changed, findings, rules, shipped};
+use super::{changed, findings, findings_with, rules, shipped};
 
 const WASM_PLUGIN: &str = r#"apiVersion: extensions.istio.io/v1alpha1
 kind: WasmPlugin
@@ -113,6 +113,34 @@ fn a_plugin_of_ours_without_a_configuration_is_refused() {
     assert_eq!((rules(&findings), status), (vec!["configuration"], 1), "{findings:#?}");
 }
 
+#[test]
+fn the_shipped_manifests_have_no_findings_even_where_it_is_strict() {
+    for name in ["istio/inbound.yaml", "istio/envoyfilter.yaml", "istio/outbound.yaml", "envoy-gateway/inbound.yaml"] {
+        let (findings, status) = findings_with(&["--strict"], "manifest.yaml", &shipped(name));
+        assert_eq!((rules(&findings), status), (vec![], 0), "{name}: {findings:#?}");
+    }
+}
+
+#[test]
+fn a_server_whose_certificate_is_not_checked_is_found() {
+    let (istio, gateway) = (shipped("istio/inbound.yaml"), shipped("envoy-gateway/inbound.yaml"));
+    let keystore = "keystore.sandbox.directory.openfinance.ae";
+    for (manifest, from, to, expected) in [
+        (&istio, format!("  host: {keystore}"), "  host: other.example".to_owned(), 1),
+        (&istio, "    tls:\n      # Who".to_owned(), "    outlierDetection:\n      # Who".to_owned(), 1),
+        (&istio, "mode: SIMPLE".to_owned(), "mode: DISABLE".to_owned(), 1),
+        (&istio, "mode: SIMPLE".to_owned(), "mode: SIMPLE\n      insecureSkipVerify: true".to_owned(), 1),
+        (&istio, format!("subjectAltNames: [{keystore}]"), "subjectAltNames: []".to_owned(), 1),
+        (&istio, "      caCertificates:".to_owned(), "      x:".to_owned(), 0),
+        (&gateway, format!("matcher: {{exact: {keystore}}}"), "matcher: {exact: other.example}".to_owned(), 1),
+        (&gateway, format!("sni: {keystore}"), "sni: other.example".to_owned(), 1),
+    ] {
+        let (findings, status) = findings("manifest.yaml", &changed(manifest, &from, &to));
+        let rule = if manifest == &istio { "mesh-upstream" } else { "envoy-upstream" };
+        assert_eq!((rules(&findings), status), (vec![rule], expected), "{from}: {findings:#?}");
+    }
+}
+
 /// Beside the plugin, in one file.
 const GATEWAY: &str = r#"---
 apiVersion: networking.istio.io/v1
@@ -159,6 +187,9 @@ fn each_setting_around_the_filter_has_its_rule() {
         (&envoy_gateway, "failOpen: false", "failOpen: true", "mesh-fail-open", 1),
         (&envoy_gateway, "          sha256: 88bb", "          tag: 88bb", "mesh-module-digest", 0),
         (&envoy_gateway, "optional: false", "optional: true", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: VerifyIfGiven", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: RequireAny", "mesh-client-certificate", 1),
+        (&envoy_gateway, "optional: false", "mode: Request", "mesh-client-certificate", 1),
         (&envoy_gateway, "clientValidation:", "minVersion:", "mesh-client-certificate", 1),
         (&envoy_filter, "failure_policy: FAIL_RELOAD", "fail_open: true", "envoy-fail-open", 1),
         (&envoy_filter, "proxy_on_request_headers: {}", "proxy_on_request_body: {}", "envoy-capabilities", 1),

@@ -207,6 +207,17 @@ impl Envoy {
         self.listener
     }
 
+    /// Where its listener of this name is, of several.
+    pub async fn address_of(&self, name: &str) -> SocketAddr {
+        let listeners: Value = serde_json::from_str(&self.admin("/listeners?format=json").await).expect("JSON");
+        let all = listeners["listener_statuses"].as_array().expect("a list");
+        let listener =
+            all.iter().find(|listener| listener["name"] == name).unwrap_or_else(|| panic!("{name}: {listeners}"));
+        let port = listener["local_address"]["socket_address"]["port_value"].as_u64();
+        let port = port.and_then(|port| u16::try_from(port).ok()).expect("the listener's port");
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
     /// Its process.
     #[must_use]
     pub fn process(&self) -> u32 {

@@ -38,8 +38,29 @@ fn secret(directory: &str) -> String {
     file.replace(named, directory)
 }
 
+/// Where somebody else's configuration finds the parties of a stage.
+pub struct Places {
+    directory: PathBuf,
+    /// The Trust Framework's keystore.
+    pub keystore: SocketAddr,
+    /// The bank's backend.
+    pub bank: SocketAddr,
+}
+
+impl Places {
+    /// A file of the stage: `s4-chain.pem`, `s4-key.pem`, `client-ca.pem`, `crl/trust-framework.pem`, `public-roots.pem`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
+    }
+}
+
+/// A configuration for these places.
+type Made = Box<dyn Fn(&Places) -> Configuration + Send>;
+
 /// What is to be set up.
 pub struct Setup {
+    made: Option<Made>,
     workers: u32,
     authorisation_server: bool,
     authorisation_server_at: Option<SocketAddr>,
@@ -57,6 +78,7 @@ impl Setup {
     pub fn new() -> Self {
         let certificate = &Pki::shared().listener;
         Self {
+            made: None,
             workers: 1,
             authorisation_server: false,
             authorisation_server_at: None,
@@ -67,6 +89,13 @@ impl Setup {
             blocks: Vec::new(),
             edits: Vec::new(),
         }
+    }
+
+    /// Another configuration in place of the shipped one, to which no edit applies.
+    #[must_use]
+    pub fn made(mut self, configuration: impl Fn(&Places) -> Configuration + Send + 'static) -> Self {
+        self.made = Some(Box::new(configuration));
+        self
     }
 
     /// So many worker threads.
@@ -180,6 +209,13 @@ impl Setup {
 
     /// The shipped file with addresses, ports and paths of the stage, and then the edits.
     fn configuration(&self, parties: &Parties) -> Configuration {
+        if let Some(made) = &self.made {
+            return made(&Places {
+                directory: parties.files.path().to_owned(),
+                keystore: parties.keystore.address(),
+                bank: parties.bank.address(),
+            });
+        }
         let file = |name| parties.files.path().join(name).display().to_string();
         let free_port = at(FREE_PORT);
         let mut stage = Configuration::inbound()

@@ -24,7 +24,7 @@ pub mod terminator;
 pub mod tls_server;
 pub mod tokens;
 
-pub use inbound::{Setup, Stage};
+pub use inbound::{Places, Setup, Stage};
 pub use outbound::{OutboundSetup, OutboundStage, REMOTE_KEY_ID};
 
 use keystore::Keystore;

@@ -2,7 +2,7 @@
 //! among them. The bank's authorisation server is whoever sends to its listener.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,8 +26,12 @@ const VARIABLES: &str = "host_env_keys: [SIG4_PRIVATE_KEY]";
 /// The `kid` of the key that the bank's OpenBao holds.
 pub const REMOTE_KEY_ID: &str = "sig4-bao";
 
+/// A configuration for a stage with this directory of files and the Hub at this address.
+type Made = Box<dyn Fn(&Path, SocketAddr) -> Configuration + Send>;
+
 /// What is to be set up.
 pub struct OutboundSetup {
+    made: Option<Made>,
     workers: u32,
     keys: Vec<(&'static SigningKey, Option<String>)>,
     consent_manager: Option<SocketAddr>,
@@ -42,6 +46,7 @@ impl OutboundSetup {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            made: None,
             workers: 1,
             keys: Vec::new(),
             consent_manager: None,
@@ -50,6 +55,14 @@ impl OutboundSetup {
             edits: Vec::new(),
             environment: Vec::new(),
         }
+    }
+
+    /// Another configuration in place of the shipped one, to which no edit applies. It gets the directory with the stage's files (`c3-chain.pem`,
+    /// `c3-key.pem`, `trust-framework-ca.pem`) and the Hub's address.
+    #[must_use]
+    pub fn made(mut self, configuration: impl Fn(&Path, SocketAddr) -> Configuration + Send + 'static) -> Self {
+        self.made = Some(Box::new(configuration));
+        self
     }
 
     /// So many worker threads.
@@ -173,6 +186,10 @@ impl OutboundSetup {
     fn configuration(&self, parties: &Parties) -> Configuration {
         let file = |name| parties.files.path().join(name).display().to_string();
         let hub = parties.hub.address();
+        if let Some(made) = &self.made {
+            return made(parties.files.path(), hub)
+                .environment("SIG4_PRIVATE_KEY", &parties.pki.bank.signing.pkcs8_pem());
+        }
         let stage = Configuration::outbound()
             .replace("address: 127.0.0.1, port_value: 9902", &at(FREE_PORT))
             .replace("address: 127.0.0.1, port_value: 8081", &at(FREE_PORT))

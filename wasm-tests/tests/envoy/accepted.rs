@@ -6,18 +6,22 @@ use wasm_tests::stage::keystore::Fetch;
 use wasm_tests::stage::pki::{ARABIC_HUB_UNIT, HUB_UNIT, KEYSTORE_NAME};
 use wasm_tests::stage::subject::Subject;
 use wasm_tests::stage::tokens::{Signer, Token, jwks, now};
-use wasm_tests::stage::{PROVIDER_ID, Setup, signed_by, token_of};
+use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
 
 #[tokio::test]
 async fn the_bank_learns_who_called_and_never_sees_the_credential() {
-    let stage = Setup::new().start().await;
+    tells_the_bank_who_called(&Setup::new().start().await).await;
+}
+
+/// Asserts that the bank learns of its caller what it may, and nothing else, from a stage on which nothing was sent yet.
+pub async fn tells_the_bank_who_called(stage: &Stage) {
     let hub = &stage.pki.hub;
     let token = token_of(hub);
     let request = Request::with_token(&token.sign(Signer::Ps256(&hub.signing))).header("x-fapi-interaction-id", "f-1");
 
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
 
-    let received = stage.bank.received();
+    let received = stage.bank.take();
     assert_eq!(received.len(), 1);
     let at_bank = &received[0];
     assert_eq!((at_bank.method.as_str(), at_bank.path.as_str()), ("GET", "/accounts"));

@@ -36,7 +36,11 @@ fn is_an_error(reply: &Reply, status: u16, code: &str) {
 
 #[tokio::test]
 async fn the_connection_check_of_onboarding_succeeds_with_both_servers() {
-    let stage = OutboundSetup::new().start().await;
+    reaches_both_servers(&OutboundSetup::new().start().await).await;
+}
+
+/// Asserts that a stage on which nothing was sent yet reaches both servers of the Hub, as the bank.
+pub async fn reaches_both_servers(stage: &OutboundStage) {
     for host in [CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME] {
         let reply = stage.send(host, &get("/hello-mtls")).await.reply();
         assert_eq!(reply.status, 200, "{}", reply.json());
@@ -45,7 +49,7 @@ async fn the_connection_check_of_onboarding_succeeds_with_both_servers() {
         let subject = reply.json()["clientCertificate"]["subject"].to_string();
         assert!(subject.contains(BANK_ORGANISATION) && subject.contains(BANK_UNIT), "{subject}");
     }
-    let names: Vec<_> = stage.hub.calls().into_iter().map(|call| call.server_name).collect();
+    let names: Vec<_> = stage.hub.take().into_iter().map(|call| call.server_name).collect();
     assert_eq!(names, [Some(CONSENT_MANAGER_NAME.to_owned()), Some(HEADLESS_HEIMDALL_NAME.to_owned())]);
 }
 
@@ -106,27 +110,31 @@ async fn raw(stage: &OutboundStage, request: &str) -> String {
 #[tokio::test]
 async fn any_credential_of_the_caller_is_replaced() {
     for early in [EARLY, NO_EARLY] {
-        let stage = OutboundSetup::new().edit(EARLY, early).start().await;
-        let cases = [
-            "authorization: Bearer of-the-caller\r\n",
-            "Authorization: Basic dTpw\r\nAuthorization: Bearer of-the-caller\r\n",
-            "aUTHORIZATION: of-the-caller\r\n",
-            "Authorization:\r\n",
-            "Authorization: \u{80}\u{ff}\r\n",
-        ];
-        for lines in cases {
-            let request =
-                format!("GET /consents HTTP/1.1\r\nHost: {CONSENT_MANAGER_NAME}\r\nConnection: close\r\n{lines}\r\n");
-            let answer = raw(&stage, &request).await;
-            assert!(answer.starts_with("HTTP/1.1 200"), "{early}, {lines:?}: {answer}");
-        }
-        let calls = stage.hub.calls();
-        assert_eq!(calls.len(), cases.len(), "{early}");
-        for call in calls {
-            assert_eq!(call.accepted().claims["iss"], BANK_ORGANISATION, "{early}");
-            let all = format!("{:?}", call.request);
-            assert!(!all.contains("of-the-caller") && !all.contains("dTpw"), "{early}: {all}");
-        }
+        replaces_any_credential(&OutboundSetup::new().edit(EARLY, early).start().await).await;
+    }
+}
+
+/// Asserts that the Hub gets the bank's token, and nothing of what the caller sent in its place.
+pub async fn replaces_any_credential(stage: &OutboundStage) {
+    let cases = [
+        "authorization: Bearer of-the-caller\r\n",
+        "Authorization: Basic dTpw\r\nAuthorization: Bearer of-the-caller\r\n",
+        "aUTHORIZATION: of-the-caller\r\n",
+        "Authorization:\r\n",
+        "Authorization: \u{80}\u{ff}\r\n",
+    ];
+    for lines in cases {
+        let request =
+            format!("GET /consents HTTP/1.1\r\nHost: {CONSENT_MANAGER_NAME}\r\nConnection: close\r\n{lines}\r\n");
+        let answer = raw(stage, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{lines:?}: {answer}");
+    }
+    let calls = stage.hub.take();
+    assert_eq!(calls.len(), cases.len());
+    for call in calls {
+        assert_eq!(call.accepted().claims["iss"], BANK_ORGANISATION);
+        let all = format!("{:?}", call.request);
+        assert!(!all.contains("of-the-caller") && !all.contains("dTpw"), "{all}");
     }
 }
 
@@ -176,7 +184,12 @@ async fn envoy_can_be_called_as_a_proxy() {
 
 #[tokio::test]
 async fn the_hub_gets_the_request_as_it_was_and_nothing_of_this_side() {
-    let stage = OutboundSetup::new().start().await;
+    hands_the_request_on_and_nothing_else(&OutboundSetup::new().start().await, &[]).await;
+}
+
+/// Asserts that a stage on which nothing was sent yet changes nothing of a request but its credential, and tells nothing of this side
+/// but in these headers.
+pub async fn hands_the_request_on_and_nothing_else(stage: &OutboundStage, more: &[&str]) {
     let body = vec![0x5a; 200_000];
     let request = Request::new("POST", "/consents/1/action?x=%20y&z=a//b")
         .header("x-fapi-interaction-id", "f-1")
@@ -203,7 +216,7 @@ async fn the_hub_gets_the_request_as_it_was_and_nothing_of_this_side() {
     assert_eq!(arrived.value("x-forwarded-proto"), Some("https"));
     let mut names: Vec<&str> = arrived.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    let expected = [
+    let mut expected = vec![
         "authorization",
         "content-length",
         "content-type",
@@ -215,6 +228,8 @@ async fn the_hub_gets_the_request_as_it_was_and_nothing_of_this_side() {
         "x-twice",
         "x-twice",
     ];
+    expected.extend(more);
+    expected.sort_unstable();
     assert_eq!(names, expected);
 }
 

@@ -15,7 +15,11 @@ async fn denied_by_the_last_line(stage: &Stage) -> u64 {
 
 #[tokio::test]
 async fn tls_itself_refuses_whom_the_trust_framework_does_not_vouch_for() {
-    let stage = Setup::new().start().await;
+    refuses_in_tls(&Setup::new().start().await).await;
+}
+
+/// Asserts that a stage on which nothing was sent yet refuses in TLS whom the Trust Framework does not vouch for.
+pub async fn refuses_in_tls(stage: &Stage) {
     let pki = stage.pki;
     let cases = [
         ("no certificate", None),
@@ -51,13 +55,17 @@ async fn without_required_certificates_the_filter_still_demands_one() {
 
 #[tokio::test]
 async fn a_forged_client_certificate_header_is_replaced_by_the_real_one() {
-    let stage = Setup::new().start().await;
+    replaces_a_forged_certificate_header(&Setup::new().start().await).await;
+}
+
+/// Asserts that the bank sees the certificate of the connection, and no other that the caller claims to have.
+pub async fn replaces_a_forged_certificate_header(stage: &Stage) {
     let request = Request::with_token(&signed_by(&stage.pki.hub))
         .header("x-forwarded-client-cert", r#"Hash=00;Subject="CN=forged""#)
         .header("X-Forwarded-Client-Cert", r#"Hash=11;Subject="CN=forged""#);
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
 
-    let received = stage.bank.received();
+    let received = stage.bank.take();
     let told = received[0].value("x-forwarded-client-cert").expect("one value");
     assert!(!told.contains("forged") && !told.contains("Hash=00") && !told.contains("Hash=11"), "{told}");
     assert!(told.contains(&format!("OU={}", stage.pki.hub.subject.organisational_unit)), "{told}");
@@ -66,7 +74,11 @@ async fn a_forged_client_certificate_header_is_replaced_by_the_real_one() {
 
 #[tokio::test]
 async fn a_header_name_with_underscores_is_refused() {
-    let stage = Setup::new().start().await;
+    refuses_underscores(&Setup::new().start().await).await;
+}
+
+/// Asserts that a header cannot have a second spelling.
+pub async fn refuses_underscores(stage: &Stage) {
     for name in ["x_hub_token_id", "x-hub_auth-method", "X_Forwarded_Client_Cert", "o3_provider_id"] {
         let request = Request::with_token(&signed_by(&stage.pki.hub)).header(name, "1");
         assert_eq!(stage.send_as_hub(&request).await.reply().status, 400, "{name}");
@@ -76,7 +88,11 @@ async fn a_header_name_with_underscores_is_refused() {
 
 #[tokio::test]
 async fn headers_beyond_the_bounds_are_refused() {
-    let stage = Setup::new().start().await;
+    refuses_headers_beyond_the_bounds(&Setup::new().start().await).await;
+}
+
+/// Asserts that headers are bounded.
+pub async fn refuses_headers_beyond_the_bounds(stage: &Stage) {
     let right = || Request::with_token(&signed_by(&stage.pki.hub));
     let many = (0..200).fold(right(), |request, index| request.header(&format!("x-{index}"), "1"));
     let large = right().header("x-large", "x".repeat(64 * 1024));
@@ -88,15 +104,19 @@ async fn headers_beyond_the_bounds_are_refused() {
 
 #[tokio::test]
 async fn a_path_has_one_spelling_for_everybody_behind_envoy() {
-    let stage = Setup::new().start().await;
+    has_one_spelling_of_a_path(&Setup::new().start().await).await;
+}
+
+/// Asserts that a path has one spelling behind a stage on which nothing was sent yet.
+pub async fn has_one_spelling_of_a_path(stage: &Stage) {
     let get =
         |path: &str| Request::new("GET", path).header("authorization", format!("Bearer {}", signed_by(&stage.pki.hub)));
     assert_eq!(stage.send_as_hub(&get("//accounts/./x/../1")).await.reply().status, 200);
-    assert_eq!(stage.bank.received()[0].path, "/accounts/1");
+    assert_eq!(stage.bank.take()[0].path, "/accounts/1");
     for path in ["/hello%2F..%2Fpayments", "/a%5Cb"] {
         assert_eq!(stage.send_as_hub(&get(path)).await.reply().status, 400, "{path}");
     }
-    assert_eq!(stage.bank.received().len(), 1);
+    assert_eq!(stage.bank.received(), []);
 }
 
 #[tokio::test]
@@ -159,8 +179,12 @@ async fn a_filter_that_envoy_never_calls_lets_nothing_through() {
 
 #[tokio::test]
 async fn a_method_that_the_caller_claims_is_removed_before_the_filter_sets_its_own() {
-    let stage = Setup::new().start().await;
+    removes_a_claimed_method(&Setup::new().start().await).await;
+}
+
+/// Asserts that the bank sees the method of authentication that the filter says.
+pub async fn removes_a_claimed_method(stage: &Stage) {
     let request = Request::with_token(&signed_by(&stage.pki.hub)).header("x-hub-auth-method", "mtls_only");
     assert_eq!(stage.send_as_hub(&request).await.reply().status, 200);
-    assert_eq!(stage.bank.received()[0].value("x-hub-auth-method"), Some("jwt_auth"));
+    assert_eq!(stage.bank.take()[0].value("x-hub-auth-method"), Some("jwt_auth"));
 }

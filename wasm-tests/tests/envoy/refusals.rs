@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wasm_tests::stage::client::{Reply, Request};
 use wasm_tests::stage::pki::{Identity, Pki};
 use wasm_tests::stage::tokens::{Signer, Token, compact, now, with_broken_signature, with_swapped_claims};
-use wasm_tests::stage::{PROVIDER_ID, Setup, signed_by, token_of};
+use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
 
 /// What is wrong, the request, and the answer that it deserves.
 type Case = (&'static str, Request, u16, &'static str);
@@ -113,7 +113,11 @@ fn is_as_the_standard_says(what: &str, reply: &Reply, status: u16, code: &str) {
 
 #[tokio::test]
 async fn every_wrong_request_is_refused_with_its_code_and_none_reaches_the_bank() {
-    let stage = Setup::new().start().await;
+    refuses_every_wrong_request(&Setup::new().start().await).await;
+}
+
+/// Asserts that a stage on which nothing was sent yet refuses each wrong request.
+pub async fn refuses_every_wrong_request(stage: &Stage) {
     let mut expected_counts = BTreeMap::new();
     for (what, request, status, code) in header_cases(stage.pki).into_iter().chain(token_cases(stage.pki)) {
         let reply = stage.send_as_hub(&request.header("x-fapi-interaction-id", "f-9")).await.reply();
@@ -130,7 +134,11 @@ async fn every_wrong_request_is_refused_with_its_code_and_none_reaches_the_bank(
 
 #[tokio::test]
 async fn participants_of_the_trust_framework_that_are_not_the_hub_are_refused_whatever_their_token() {
-    let stage = Setup::new().start().await;
+    refuses_other_participants(&Setup::new().start().await).await;
+}
+
+/// Asserts that a stage on which nothing was sent yet refuses whoever is not the Hub.
+pub async fn refuses_other_participants(stage: &Stage) {
     let pki = stage.pki;
     let (tpp, other_bank) = (&pki.tpp, &pki.other_bank);
     let cases: [(&str, &Identity, String); 3] = [

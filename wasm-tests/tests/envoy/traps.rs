@@ -8,7 +8,8 @@ use wasm_tests::stage::client::Request;
 use wasm_tests::stage::envoy;
 use wasm_tests::stage::{Setup, signed_by};
 
-const TRAPPING: &str = r#"(module
+/// A module that traps on each request.
+pub const TRAPPING: &str = r#"(module
     (memory (export "memory") 1)
     (func (export "_initialize"))
     (func (export "proxy_abi_version_0_2_1"))

@@ -1,4 +1,4 @@
-//! The guides of Kong and APISIX, and the table of what differs between the gateways: their JSON examples fit into the shipped
+//! The guides of Kong and APISIX, those of the meshes, and the table of what differs between the gateways: their JSON examples fit into the shipped
 //! configurations, and what they link to is there.
 
 use std::path::Path;
@@ -76,6 +76,9 @@ fn anchor(heading: &str) -> String {
 fn what_they_link_to_is_there() {
     let guides = ["kong/README.md", "kong/outbound.md", "apisix/README.md", "apisix/outbound.md"];
     for guide in guides.into_iter().chain([
+        "istio/README.md",
+        "istio/outbound.md",
+        "envoy-gateway/README.md",
         "terminators/README.md",
         "../README.md",
         "../CONTRIBUTING.md",

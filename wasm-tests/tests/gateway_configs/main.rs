@@ -8,6 +8,7 @@ mod envoy;
 mod files;
 mod guides;
 mod kong;
+mod meshes;
 mod operations;
 mod plugin;
 mod running;

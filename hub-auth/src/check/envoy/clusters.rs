@@ -33,7 +33,8 @@ pub(super) fn check(subject: &mut Subject<'_>, checked: &Checked) {
     }
 }
 
-fn check_tls(subject: &mut Subject<'_>, cluster: &Node, host: &str, path: &str) {
+/// Checks a cluster with TLS for this host.
+pub(in crate::check) fn check_tls(subject: &mut Subject<'_>, cluster: &Node, host: &str, path: &str) {
     let mut refuse = |at: Range<usize>, message: String| {
         subject.add(Severity::Error, RULE, at, path, message);
     };

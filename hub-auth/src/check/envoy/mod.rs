@@ -1,7 +1,7 @@
 //! Envoy's settings around the filter: each rule is one that the shipped `inbound.yaml` and `outbound.yaml` follow.
 
 mod chain;
-mod clusters;
+pub(super) mod clusters;
 mod listener;
 pub(super) mod plugin;
 
