@@ -5,6 +5,7 @@ use super::callout::{Answer, Callout, CalloutOutcome, Upstream};
 use super::fault::{Effect, Fault};
 use super::headers::Headers;
 use super::interleaving::{Interruption, Side};
+use super::log_schema;
 use super::profile::{Profile, SharedStore};
 use super::record::{HostCall, Level, Log, VmCall};
 use super::status::{Refused, Status};
@@ -34,6 +35,20 @@ pub(crate) struct GatewayState {
     pub(crate) logs: Vec<Log>,
     pub(crate) host_calls: Vec<HostCall>,
     pub(crate) vm_calls: Vec<VmCall>,
+}
+
+impl Drop for GatewayState {
+    /// Fails a test whose module logged JSON that is not of the schema.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for log in &self.logs {
+            if let Some(fault) = log_schema::fault(&log.text) {
+                panic!("a line of the log is not of schema/log-line.schema.json: {fault}: {}", log.text);
+            }
+        }
+    }
 }
 
 /// What the builder has set. It stays as it is.

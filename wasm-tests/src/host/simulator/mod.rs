@@ -19,7 +19,6 @@ use crate::host::callout::{Answer, CalloutOutcome, Failure, Response};
 use crate::host::exchange::{Cut, ExchangeState};
 use crate::host::gateway_state::{Event, GatewayState, Tick};
 use crate::host::headers::Headers;
-use crate::host::log_schema;
 use crate::host::module::Module;
 use crate::host::profile::{AfterCallback, HalfAnswers, Owner};
 use crate::host::status::{Ending, Status};
@@ -43,20 +42,6 @@ pub(crate) struct Simulator {
     /// The reports of responses that no strict client can read.
     pub(crate) broken_http: Vec<String>,
     pub(crate) vms: u64,
-}
-
-impl Drop for Simulator {
-    /// Fails a test whose module logged JSON that is not of the schema.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        for log in &self.gateway.borrow().logs {
-            if let Some(fault) = log_schema::fault(&log.text) {
-                panic!("a line of the log is not of schema/log-line.schema.json: {fault}: {}", log.text);
-            }
-        }
-    }
 }
 
 /// What may happen in a test without failing it.
