@@ -1,5 +1,4 @@
 //! What the documentation has people type is what the tool takes.
-#![expect(clippy::expect_used, reason = "tests end at what is not as they expect")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
