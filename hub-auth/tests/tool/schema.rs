@@ -129,16 +129,15 @@ fn whole(example: &Value) -> Value {
     }
 }
 
-/// Every configuration in the strings of a file of a gateway.
-fn in_strings(value: &Value, found: &mut Vec<Value>) {
+/// Every configuration in a file of a gateway: as text, or as an object.
+fn within(value: &Value, found: &mut Vec<Value>) {
+    let is_one = |value: &Value| ["inbound", "outbound"].iter().any(|key| value.get(key).is_some_and(Value::is_object));
     match value {
-        Value::String(text) => {
-            let parsed = serde_json::from_str::<Value>(text).ok();
-            let is_one = |value: &Value| value.get("inbound").is_some() || value.get("outbound").is_some();
-            found.extend(parsed.filter(is_one));
-        }
-        Value::Array(items) => items.iter().for_each(|item| in_strings(item, found)),
-        Value::Object(members) => members.values().for_each(|member| in_strings(member, found)),
+        Value::String(text) => found.extend(serde_json::from_str::<Value>(text).ok().filter(is_one)),
+        // As in manifests, of which the control plane makes the text.
+        object if is_one(object) => found.push(object.clone()),
+        Value::Array(items) => items.iter().for_each(|item| within(item, found)),
+        Value::Object(members) => members.values().for_each(|member| within(member, found)),
         _ => {}
     }
 }
@@ -167,9 +166,9 @@ fn shipped() -> Vec<(String, Value)> {
                 found.extend(parsed.map(|example: Value| whole(&example)));
             }
             Some("yaml" | "yml") => {
-                let value: Value =
-                    serde_saphyr::from_str(&content).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-                in_strings(&value, &mut found);
+                let documents: Vec<Value> =
+                    serde_saphyr::from_multiple(&content).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                documents.iter().for_each(|document| within(document, &mut found));
             }
             _ => {}
         }
