@@ -32,8 +32,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.expect("an entry").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            // The model is a test of the whole.
-            if !["kinds", "model", "tests", "benches"].contains(&name.as_str()) {
+            // The model is a test of the whole, and the schema says to people what settings do where: no module has it.
+            if !["kinds", "model", "schema", "tests", "benches"].contains(&name.as_str()) {
                 sources(&path, found);
             }
         } else if name.ends_with(".rs") && !["tests.rs", "testing.rs"].contains(&name.as_str()) {
