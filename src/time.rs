@@ -124,6 +124,13 @@ impl Moment {
         Self { wall, steady: SteadyTime::from_millis(milliseconds), aging: AgingTime::from_millis(milliseconds) }
     }
 
+    /// This moment for what has aged by so much before it: later for nothing but its timeouts.
+    #[must_use]
+    pub(crate) fn aged_by(self, age: Duration) -> Self {
+        let wall = self.wall.before(age).unwrap_or(UnixTime::EPOCH);
+        Self { wall, aging: self.aging.before(age).unwrap_or(AgingTime::BEGINNING), ..self }
+    }
+
     /// The moment after so much time, in which no clock was set and none stood still.
     #[must_use]
     pub fn after(self, later: Duration) -> Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::answer::CalloutError;
 use super::request::CalloutId;
-use crate::time::SteadyTime;
+use crate::time::{Moment, SteadyTime};
 
 /// How long after its own timeout a callout that nobody reported on is given up. Gateways report timeouts by themselves;
 /// this is for the one that does not.
@@ -26,7 +26,7 @@ pub(crate) struct CalloutsInFlight<S>(Vec<InFlight<S>>);
 pub(crate) struct InFlight<S> {
     id: CalloutId,
     subject: S,
-    since: SteadyTime,
+    since: Moment,
     timeout: Duration,
     /// The newest callout on the same subject that succeeded meanwhile.
     overtaken_by: Option<CalloutId>,
@@ -58,7 +58,7 @@ impl<S: Clone + PartialEq> CalloutsInFlight<S> {
     }
 
     /// One more, which begins now.
-    pub(crate) fn begin(&mut self, now: SteadyTime, id: CalloutId, subject: S, timeout: Duration) {
+    pub(crate) fn begin(&mut self, now: Moment, id: CalloutId, subject: S, timeout: Duration) {
         self.0.push(InFlight { id, subject, since: now, timeout, overtaken_by: None });
     }
 
@@ -121,7 +121,7 @@ impl<S> InFlight<S> {
     /// # Errors
     /// Those of the answer, and [`CalloutError::NoAnswer`] for one that is late.
     pub(crate) fn in_time<T>(&self, answer: Result<T, CalloutError>, now: SteadyTime) -> Result<T, CalloutError> {
-        if is_late(self.since, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
+        if is_late(self.since.steady, self.timeout, now) { Err(CalloutError::NoAnswer) } else { answer }
     }
 
     /// The same for an answer that nothing can have made wrong meanwhile, such as a signature: a small step back of the clock does
@@ -134,13 +134,22 @@ impl<S> InFlight<S> {
         answer: Result<T, CalloutError>,
         now: SteadyTime,
     ) -> Result<T, CalloutError> {
-        if is_set_back_a_little(self.since, now) { answer } else { self.in_time(answer, now) }
+        if is_set_back_a_little(self.since.steady, now) { answer } else { self.in_time(answer, now) }
+    }
+
+    /// The moment of which an answer tells that comes now: earlier than now by as much as the machine may have slept on the way,
+    /// when the steady clock stood still. Who believes answers for a time only counts it from then on.
+    #[must_use]
+    pub(crate) fn told_at(&self, now: Moment) -> Moment {
+        let aged = now.aging.since(self.since.aging).unwrap_or_default();
+        let took = now.steady.since(self.since.steady).unwrap_or_default();
+        now.aged_by(aged.saturating_sub(took))
     }
 
     /// When it is given up if nobody reports on it.
     #[must_use]
     pub(crate) fn given_up_at(&self) -> SteadyTime {
-        self.since.after(self.patience())
+        self.since.steady.after(self.patience())
     }
 
     /// Whether another callout on its subject has succeeded since it began. That it fails says nothing new then.
@@ -164,7 +173,7 @@ impl<S> InFlight<S> {
     /// Whether it began longer ago than this. A beginning in the future (the clock was set back) counts as long ago, unless the step
     /// was small: nothing would be in flight any more each time that a clock is corrected.
     fn is_older(&self, age: Duration, now: SteadyTime) -> bool {
-        now.since(self.since).map_or_else(|| !is_set_back_a_little(self.since, now), |since| since > age)
+        now.since(self.since.steady).map_or_else(|| !is_set_back_a_little(self.since.steady, now), |since| since > age)
     }
 
     fn patience(&self) -> Duration {
@@ -197,12 +206,13 @@ fn is_late(since: SteadyTime, timeout: Duration, now: SteadyTime) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::UnixTime;
 
     const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn began(since: u64) -> CalloutsInFlight<()> {
         let mut callouts = CalloutsInFlight::new();
-        callouts.begin(SteadyTime::from_millis(since), CalloutId::default(), (), TIMEOUT);
+        callouts.begin(Moment::by_wall_clock(UnixTime::from_millis(since)), CalloutId::default(), (), TIMEOUT);
         callouts
     }
 
@@ -245,9 +255,9 @@ mod tests {
             (CalloutId::default(), CalloutId::default().next(), CalloutId::default().next().next());
         let mut callouts = CalloutsInFlight::new();
         for id in [first, second, third] {
-            callouts.begin(SteadyTime::BEGINNING, id, 'a', TIMEOUT);
+            callouts.begin(Moment::by_wall_clock(UnixTime::EPOCH), id, 'a', TIMEOUT);
         }
-        callouts.begin(SteadyTime::BEGINNING, first, 'b', TIMEOUT);
+        callouts.begin(Moment::by_wall_clock(UnixTime::EPOCH), first, 'b', TIMEOUT);
         callouts.take(second, &'a').unwrap();
         callouts.succeeded(second, &'a');
         let found = |callouts: &mut CalloutsInFlight<char>, id, subject| {

@@ -106,7 +106,7 @@ impl IntrospectionCache {
         }
         match permission {
             CalloutPermission::Allowed => {
-                let callout = self.call(now.steady, *digest, token)?;
+                let callout = self.call(now, *digest, token)?;
                 Ok(Readiness::Wait(Wait { subject: CalloutSubject::Token(*digest), callout }))
             }
             CalloutPermission::Used => Err(Unavailable { retry_after: self.backoff.retry_after(now.steady) }),
@@ -126,14 +126,15 @@ impl IntrospectionCache {
         let ended = self.calls.take(call, token)?;
         self.probe = self.probe.filter(|(probe, _)| *probe != call);
         let answer = ended.in_time(answer, now.steady);
+        let told = ended.told_at(now);
         let result = match answer.map_err(IntrospectionError::Callout).and_then(read) {
             Ok(answer) => {
                 self.backoff.reset();
                 let state = TokenState::of(&answer);
                 if !ended.is_outdated() {
                     self.calls.succeeded(call, token);
-                    let end = self.end_of(&answer, now);
-                    self.answers.insert(now.aging, *token, Some(answer), end);
+                    let end = self.end_of(&answer, now, told.aging);
+                    self.answers.insert(told.aging, *token, Some(answer), end);
                 }
                 Ok(state)
             }
@@ -145,7 +146,7 @@ impl IntrospectionCache {
             Err(error) => {
                 self.backoff.reset();
                 if !ended.is_overtaken() {
-                    self.answers.insert(now.aging, *token, None, now.aging.after(self.policy.negative_max_age));
+                    self.answers.insert(told.aging, *token, None, told.aging.after(self.policy.negative_max_age));
                 }
                 Err(error)
             }
@@ -190,7 +191,8 @@ impl IntrospectionCache {
     }
 
     /// Asks the server, unless it must be left alone. No callout if it is being asked.
-    fn call(&mut self, now: SteadyTime, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
+    fn call(&mut self, moment: Moment, digest: TokenDigest, token: &str) -> Result<Option<Callout>, Unavailable> {
+        let now = moment.steady;
         if self.owner == CalloutOwner::Plugin && self.calls.awaited(&digest, now) > 0 {
             return Ok(None);
         }
@@ -208,7 +210,7 @@ impl IntrospectionCache {
             // One that ends later than any may means that the only clock was set back.
             self.abandoned.retain(|until| (Duration::from_nanos(1)..=timeout).contains(&now.until(*until)));
         }
-        self.calls.begin(now, id, digest, request.timeout);
+        self.calls.begin(moment, id, digest, request.timeout);
         Ok(Some(Callout { id, subject: CalloutSubject::Token(digest), request: Box::new(request) }))
     }
 
@@ -242,15 +244,15 @@ impl IntrospectionCache {
         self.calls.len() < MAX_CALLS
     }
 
-    /// Until when an answer counts.
-    fn end_of(&self, answer: &Introspected, now: Moment) -> AgingTime {
+    /// Until when an answer counts that tells of then.
+    fn end_of(&self, answer: &Introspected, now: Moment, told: AgingTime) -> AgingTime {
         let lasts = match answer {
             Introspected::Active(facts) => {
                 facts.expiry().map_or(self.policy.max_age, |expiry| self.policy.max_age.min(now.wall.until(expiry)))
             }
             Introspected::Inactive | Introspected::Invalid(_) => self.policy.negative_max_age,
         };
-        now.aging.after(lasts)
+        told.after(lasts)
     }
 }
 

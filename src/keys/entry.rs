@@ -155,7 +155,7 @@ impl Entry {
             self.last_extra_fetch = Some(now.steady);
         }
         self.elsewhere = None;
-        self.fetches.begin(now.steady, fetch, reason, policy);
+        self.fetches.begin(now, fetch, reason, policy);
         self.backoff.note_failures(failures);
     }
 
@@ -180,10 +180,10 @@ impl Entry {
     }
 
     /// Takes over what a fetch of this worker brought, unless a later fetch has been faster.
-    pub(super) fn brought(&mut self, now: Moment, ended: &InFlight<()>, keys: KeySet) {
+    pub(super) fn brought(&mut self, fetched: Moment, ended: &InFlight<()>, keys: KeySet) {
         self.fetches.succeeded(ended.id());
         if !ended.is_outdated() {
-            self.succeeded(now, keys);
+            self.succeeded(fetched, keys);
         }
     }
 

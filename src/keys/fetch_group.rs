@@ -5,7 +5,7 @@
 //! otherwise requests with made-up key ids could keep a group going for ever, and be fetched for without any cooldown.
 
 use crate::callout::{CalloutId, CalloutsInFlight, InFlight};
-use crate::time::SteadyTime;
+use crate::time::{Moment, SteadyTime};
 
 use super::policy::{FetchReason, KeyPolicy};
 
@@ -65,9 +65,9 @@ impl FetchGroup {
 
     /// One more fetch: in this group, if it is under way, or else as the first of the next. Fetches that nobody reported
     /// on are given up then.
-    pub(super) fn begin(&mut self, now: SteadyTime, fetch: CalloutId, reason: FetchReason, policy: &KeyPolicy) {
-        self.abandoned.give_up_timed_out_since(policy.refetch_cooldown, now);
-        if !self.is_awaited(now) {
+    pub(super) fn begin(&mut self, now: Moment, fetch: CalloutId, reason: FetchReason, policy: &KeyPolicy) {
+        self.abandoned.give_up_timed_out_since(policy.refetch_cooldown, now.steady);
+        if !self.is_awaited(now.steady) {
             *self = Self { abandoned: std::mem::take(&mut self.abandoned), ..Self::default() };
         }
         self.started = self.started.saturating_add(1);

@@ -196,15 +196,15 @@ impl KeyCache {
         let skipped = if keys.as_ref().is_err_and(FetchError::is_not_a_set) { None } else { entry.tell(skipped) };
         let result = match keys {
             Ok(keys) => {
-                let count = keys.len();
+                let (count, fetched) = (keys.len(), ended.told_at(now));
                 // What is older than what is known here must not come to others as the newest, nor back from them.
                 if !ended.is_outdated() {
-                    self.shared.publish(now, url, &keys);
+                    self.shared.publish(fetched, url, &keys);
                 }
                 if self.owner == CalloutOwner::Plugin {
                     self.shared.release(url, None);
                 }
-                entry.brought(now, &ended, keys);
+                entry.brought(fetched, &ended, keys);
                 self.warm.retain(|warm| warm != url);
                 Ok(count)
             }

@@ -233,7 +233,7 @@ impl TokenIssuer {
     pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
         match &mut self.signer {
             Signer::Local(_) => None,
-            Signer::Remote(remote) => remote.due(now.steady),
+            Signer::Remote(remote) => remote.due(now),
         }
     }
 

@@ -234,8 +234,8 @@ impl RemoteSigning {
     }
 
     /// The fetch of the public keys that is due although no token waits for it: at the start.
-    pub fn due(&mut self, now: SteadyTime) -> Option<Callout> {
-        if !self.pause.may_try(now) {
+    pub fn due(&mut self, now: Moment) -> Option<Callout> {
+        if !self.pause.may_try(now.steady) {
             return None;
         }
         let timeout = self.signer.limits().timeout;
@@ -311,7 +311,7 @@ impl RemoteSigning {
     fn ask(&mut self, now: Moment, request: RequestId, pending: &PendingToken) -> Callout {
         let id = self.ids.draw();
         let timeout = self.timeout(now.steady, pending);
-        self.calls.begin(now.steady, id, request, timeout);
+        self.calls.begin(now, id, request, timeout);
         let subject = CalloutSubject::Signature(request);
         Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), timeout)) }
     }
@@ -319,7 +319,7 @@ impl RemoteSigning {
     /// What a token waits for that needs the public keys: a fetch that begins now, or the one in flight.
     fn ask_for_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
         let timeout = self.timeout(now.steady, pending);
-        let fetch = self.keys.fetch(now.steady, &mut self.ids, timeout);
+        let fetch = self.keys.fetch(now, &mut self.ids, timeout);
         Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(fetch, timeout)) }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::callout::{Backoff, CalloutId, CalloutIds, CalloutsInFlight, InFlight, LONGEST_BACKOFF};
 use crate::capabilities::CalloutOwner;
 use crate::rsa::RsaPublicKey;
-use crate::time::SteadyTime;
+use crate::time::{Moment, SteadyTime};
 
 use super::error::AnswerFault;
 use super::signer::RemoteSignature;
@@ -79,12 +79,12 @@ impl PublicKeys {
     }
 
     /// Begins a fetch, or joins the one that is in flight.
-    pub(super) fn fetch(&mut self, now: SteadyTime, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
+    pub(super) fn fetch(&mut self, now: Moment, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
         match self.owner {
-            CalloutOwner::Plugin if self.fetches.awaited(&(), now) > 0 => return None,
+            CalloutOwner::Plugin if self.fetches.awaited(&(), now.steady) > 0 => return None,
             // What waited for one that nobody has reported on waits for this one.
             CalloutOwner::Plugin => self.fetches.give_up(&()),
-            CalloutOwner::Request => drop(self.fetches.take_timed_out(now)),
+            CalloutOwner::Request => drop(self.fetches.take_timed_out(now.steady)),
         }
         let id = ids.draw();
         self.fetches.begin(now, id, (), timeout);
@@ -92,13 +92,8 @@ impl PublicKeys {
     }
 
     /// Begins the fetch that is due although no token waits for it: until keys have come once, with pauses after failures.
-    pub(super) fn fetch_ahead(
-        &mut self,
-        now: SteadyTime,
-        ids: &mut CalloutIds,
-        timeout: Duration,
-    ) -> Option<CalloutId> {
-        let is_due = self.owner == CalloutOwner::Plugin && self.is_unknown() && self.backoff.may_try(now);
+    pub(super) fn fetch_ahead(&mut self, now: Moment, ids: &mut CalloutIds, timeout: Duration) -> Option<CalloutId> {
+        let is_due = self.owner == CalloutOwner::Plugin && self.is_unknown() && self.backoff.may_try(now.steady);
         // One that is lost is told of first: tokens may wait for it.
         if is_due && self.fetches.is_empty() { self.fetch(now, ids, timeout) } else { None }
     }

@@ -278,17 +278,17 @@ fn a_token_that_may_not_wait_gets_nothing_unless_the_keys_are_known() {
 #[test]
 fn the_keys_are_fetched_ahead_until_they_have_come_once() {
     let mut bench = Bench::within(GatewayKind::Envoy, unpinned());
-    let fetch = bench.0.due(at(0).steady).expect("a fetch");
-    assert!(bench.0.due(at(1_000).steady).is_none(), "it is in flight");
+    let fetch = bench.0.due(at(0)).expect("a fetch");
+    assert!(bench.0.due(at(1_000)).is_none(), "it is in flight");
     assert!(bench.start_without_keys(1_000, FIRST).is_none(), "it serves whoever comes meanwhile");
     bench.fetched(1_500, &fetch, Err(CalloutError::Status(403)), FIRST).outcome_is("failed");
-    assert!(bench.0.due(at(2_499).steady).is_none(), "a pause after a failure");
-    let fetch = bench.0.due(at(2_500).steady).expect("a fetch");
+    assert!(bench.0.due(at(2_499)).is_none(), "a pause after a failure");
+    let fetch = bench.0.due(at(2_500)).expect("a fetch");
     bench.0.finish_keys(at(2_600), fetch.id, Err(CalloutError::NoAnswer)).expect("an end that counts").unwrap_err();
-    assert!(bench.0.due(at(4_599).steady).is_none(), "a longer one");
-    let fetch = bench.0.due(at(4_600).steady).expect("a fetch");
+    assert!(bench.0.due(at(4_599)).is_none(), "a longer one");
+    let fetch = bench.0.due(at(4_600)).expect("a fetch");
     assert_eq!(bench.0.finish_keys(at(4_700), fetch.id, Ok(&both())), Some(Ok(2)));
-    assert!(bench.0.due(at(3_600_000).steady).is_none());
+    assert!(bench.0.due(at(3_600_000)).is_none());
     bench.start(4_800, FIRST);
 }
 
@@ -297,7 +297,7 @@ fn nothing_is_fetched_ahead_where_that_is_no_use() {
     let key = settings().public_key;
     for (kind, public_key) in [(GatewayKind::Envoy, key), (GatewayKind::Kong, None), (GatewayKind::Apisix, None)] {
         let mut bench = Bench::within(kind, config::VaultTransit { public_key, ..settings() });
-        assert!(bench.0.due(at(0).steady).is_none(), "{kind:?}");
+        assert!(bench.0.due(at(0)).is_none(), "{kind:?}");
     }
 }
 
@@ -308,7 +308,7 @@ fn a_fetch_that_nobody_reports_on_is_given_up_where_somebody_can_be_woken() {
         let fetch = bench.start_without_keys(0, FIRST).expect("a fetch");
         assert_eq!(bench.0.timed_out_keys(at(7_000).steady), None);
         assert_eq!(bench.0.timed_out_keys(at(7_001).steady), Some(fetch.id).filter(|_| lost));
-        assert!(bench.0.due(at(7_001).steady).is_none(), "what waits is told first");
+        assert!(bench.0.due(at(7_001)).is_none(), "what waits is told first");
     }
 }
 
