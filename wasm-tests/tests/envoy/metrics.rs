@@ -10,11 +10,18 @@ use wasm_tests::stage::{OutboundSetup, Setup, signed_by, token_of};
 /// The page of the documentation that lists them.
 const DOCUMENTED: &str = include_str!("../../../docs/operations.md");
 
-/// The samples of the filter's metrics, as Prometheus reads them: name and labels, and the value.
+/// The samples of the filter's metrics, as Prometheus reads them: name and labels in their alphabetical order, and the value.
 fn samples(text: &str) -> BTreeMap<String, f64> {
-    let ours = text.lines().filter(|line| line.contains("hub_auth_filter") && !line.starts_with('#'));
+    let ours = text.lines().filter(|line| line.starts_with("hub_auth_filter"));
     let samples = ours.filter_map(|line| line.rsplit_once(' '));
-    samples.map(|(name, value)| (name.to_owned(), value.parse().expect("a number"))).collect()
+    samples.map(|(name, value)| (in_order(name), value.parse().expect("a number"))).collect()
+}
+
+/// No value of ours has a comma.
+fn in_order(sample: &str) -> String {
+    let (name, labels) = sample.trim_end_matches('}').split_once('{').expect("labels, if none");
+    let labels: BTreeSet<&str> = labels.split(',').collect();
+    format!("{name}{{{}}}", labels.into_iter().collect::<Vec<_>>().join(","))
 }
 
 /// The names of metrics, without labels and without what a histogram puts behind its name.
