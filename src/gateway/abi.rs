@@ -184,8 +184,10 @@ pub(super) fn environment() -> Zeroizing<Vec<String>> {
     if status != OK || count > MAX_VARIABLES || size > MAX_ENVIRONMENT {
         return Zeroizing::default();
     }
-    let (mut pointers, mut text) = (vec![0; count], Zeroizing::new(vec![0; size]));
-    // SAFETY: the host writes as many pointers and bytes as it said before. The pointers are not followed.
+    // Some hosts write one byte more for each variable than they said.
+    let (mut pointers, mut text) = (vec![0; count], Zeroizing::new(vec![0; size.saturating_add(count)]));
+    // SAFETY: the host writes as many pointers and bytes as it said before, and no more than the one for each beyond. The pointers
+    // are not followed.
     let status = unsafe { host::environ_get(pointers.as_mut_ptr(), text.as_mut_ptr()) };
     if status != OK {
         return Zeroizing::default();

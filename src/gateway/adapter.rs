@@ -22,6 +22,11 @@ pub(super) trait Adapter: Debug {
         false
     }
 
+    /// Why nobody must rely on this host, if that shows in the phase of a request. Outside of it this must not be asked.
+    fn fault_of_host(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether nothing passes where a plugin refuses its configuration. Elsewhere a plugin takes any, and refuses the requests.
     fn stops_without_configuration(&self) -> bool {
         false

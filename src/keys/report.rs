@@ -41,7 +41,7 @@ impl From<FetchReport> for CalloutReport {
     fn from(report: FetchReport) -> Self {
         let (kind, is_success) = (CalloutKind::Keys, report.result.is_ok());
         let text = report.to_string();
-        let key_set = is_success.then(|| FetchedKeySet { url: report.url, at: report.fetched });
+        let key_set = is_success.then_some(FetchedKeySet { url: report.url, at: report.fetched });
         Self { callout: report.fetch, kind, is_success, text, key_set }
     }
 }

@@ -1,4 +1,4 @@
-//! Kong 3.4 to 3.9: nginx with ngx_wasm_module.
+//! Kong 3.8 and 3.9: nginx with ngx_wasm_module.
 
 use super::Description;
 use crate::capabilities::{CalloutOwner, Capabilities, Support};
@@ -11,7 +11,7 @@ pub(super) const KONG: Description = Description {
         shares_data,
         // Without a memory zone it traps, and it cannot be asked whether it has one.
         data_sharing: Support::OnRequest { setup: "shared data in Kong (nginx_wasm_shm_kv)" },
-        // Before 3.8 it traps, and it cannot be asked for its version.
+        // Hosts before 3.8 trap, and where the configuration names the gateway it cannot be asked at the start.
         metrics: Support::OnRequest { setup: "Kong 3.8 or later" },
         has_timer,
         callout_owner: CalloutOwner::Request,
@@ -86,6 +86,14 @@ mod adapter {
     impl Adapter for Kong {
         fn is_found_in_request(&self) -> bool {
             nginx::has_variables(variable)
+        }
+
+        /// Before 3.8 a trap in the phase of a request lets it go upstream, whoever sent it, and callouts that fail are reported to
+        /// nobody. Those hosts alone show headers of a response that there is not yet, `connection` always among them.
+        fn fault_of_host(&self) -> Option<&'static str> {
+            let shown = abi::headers(Headers::Response)?;
+            let is_before_3_8 = !values(&shown, "connection").is_empty();
+            is_before_3_8.then_some("it is older than 3.8, and lets requests through when a filter fails")
         }
 
         fn peer_facts(&self, _with_fingerprint: bool) -> PeerFacts {

@@ -20,7 +20,7 @@ use crate::shared_data::{NoSharedData, SharedData};
 pub enum GatewayKind {
     /// Envoy, and what is built on it.
     Envoy,
-    /// Kong 3.4 to 3.9.
+    /// Kong 3.8 and 3.9.
     Kong,
     /// APISIX 3.
     Apisix,

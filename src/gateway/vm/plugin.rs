@@ -28,6 +28,8 @@ pub(super) struct Plugin {
     state: State,
     /// The kind of gateway that the configuration names, until the first request has told whether that is right.
     claimed_kind: Option<GatewayKind>,
+    /// Whether it has been seen that this host is one to rely on, or not: some show that in a request only.
+    has_seen_host: bool,
     /// The requests that were refused because nothing could decide on them, as long as they last.
     refused: LiteMap<u32, ()>,
 }
@@ -42,13 +44,20 @@ enum State {
 
 impl Plugin {
     pub(super) fn new(context: u32) -> Self {
-        Self { context, state: State::NotConfigured, claimed_kind: None, refused: LiteMap::new_vec() }
+        Self {
+            context,
+            state: State::NotConfigured,
+            claimed_kind: None,
+            has_seen_host: false,
+            refused: LiteMap::new_vec(),
+        }
     }
 
     /// Takes the configuration, and logs every error in it. `false` if the gateway is to refuse it.
     pub(super) fn configure(&mut self, size: usize) -> bool {
         self.state = State::NotConfigured;
         let found = GatewayKind::found_at_start();
+        self.has_seen_host = found.is_some();
         if let Some(config) = read_configuration(size) {
             for warning in config.warnings() {
                 log::warn!("{warning}");
@@ -68,6 +77,9 @@ impl Plugin {
 
     /// Decides on a request, or holds it.
     pub(super) fn request_headers(&mut self, request: u32, announced: usize) -> i32 {
+        if !std::mem::replace(&mut self.has_seen_host, true) {
+            self.refuse_unsafe_host();
+        }
         match self.running() {
             Ok(running) => running.request_headers(request, announced),
             Err(reason) => {
@@ -134,6 +146,15 @@ impl Plugin {
                 log::error!("this is none of the gateways that the filter knows");
                 Err(RejectReason::Internal)
             }
+        }
+    }
+
+    /// Refuses everything from now on if this host is none to rely on. To be asked in the phase of a request only.
+    fn refuse_unsafe_host(&mut self) {
+        let fault = |kind: GatewayKind| Some((kind, kind.adapter().fault_of_host()?));
+        if let Some((kind, fault)) = GatewayKind::found_in_request().and_then(fault) {
+            (self.state, self.claimed_kind) = (State::NotConfigured, None);
+            log::error!("every request is refused, because this \"{}\" is not safe: {fault}", kind.name());
         }
     }
 

@@ -183,19 +183,11 @@ impl Host {
         tells_issuers_by_header: false,
     };
 
-    /// Kong 3.7: its engine, and no metrics.
-    pub const KONG_3_7: Host = Host::KONG_BEFORE_3_8.with_engine(Engine::Wasmtime19);
+    /// Kong 3.9 with the engine of Kong 3.7.
+    pub const KONG_3_7: Host = Host::KONG.with_engine(Engine::Wasmtime19);
 
-    /// Kong 3.6, likewise. Its engine does not load the artifact for relaxed SIMD.
-    pub const KONG_3_6: Host = Host::KONG_BEFORE_3_8.with_engine(Engine::Wasmtime14);
-
-    const KONG_BEFORE_3_8: Host = Host {
-        profile: Profile::kong_before_3_8,
-        with_shared_data: Some(|| Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong_before_3_8() }),
-        has_metrics: false,
-        metrics_are_a_switch: false,
-        ..Host::KONG
-    };
+    /// Kong 3.9 with the engine of Kong 3.6, which does not load the artifact for relaxed SIMD.
+    pub const KONG_3_6: Host = Host::KONG.with_engine(Engine::Wasmtime14);
 
     /// APISIX 3.18.
     pub const APISIX: Host = Host {

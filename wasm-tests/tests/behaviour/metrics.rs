@@ -201,22 +201,6 @@ fn nothing_is_asked_of_a_gateway_that_is_said_to_have_no_metrics(host: Host) {
     assert_eq!((asked.len(), metrics(&gateway)), (0, BTreeMap::new()));
 }
 
-/// Defining one traps there, and nothing tells the filter before: without a word it asks for none.
-#[test]
-fn before_kong_3_8_no_metric_is_asked_for_unless_the_configuration_says_so() {
-    for host in [Host::KONG_3_6, Host::KONG_3_7] {
-        let gateway = host.start();
-        assert_eq!(judge(&gateway, right(&gateway)), "admitted", "{:?}", gateway.traps());
-        let mut configuration = jwt_auth();
-        configuration["gateway"] = json!({"metrics": true});
-        let gateway = host.with(&configuration).expect_traps().start(Module::release()).expect("it starts");
-        let exchange = gateway.send(right(&gateway));
-        gateway.settle();
-        assert_ne!(outcome(&exchange), "admitted");
-        assert!(gateway.traps().iter().any(|trap| trap.contains("proxy_define_metric")), "{:?}", gateway.traps());
-    }
-}
-
 /// Prometheus takes labels out of names, and what is left must be a name that it can read, whatever becomes of the labels.
 #[apply(every_gateway)]
 fn every_name_is_valid_once_its_dots_are_underscores(host: Host) {

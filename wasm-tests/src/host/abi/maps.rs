@@ -44,15 +44,23 @@ fn get_pairs(guest: &mut Guest<'_>, args: &Args) -> Answered {
             let fields = headers.iter().enumerate();
             fields.filter(|(place, _)| !hidden.contains(place)).map(|(_, field)| field).collect()
         }
-        None => match (readable(guest, map).cloned(), guest.gateway().profile.absent_map) {
-            (Some(headers), _) => headers,
-            (None, Some(status)) => return Err(status.into()),
-            (None, None) => Headers::new(),
+        None => match (readable(guest, map).cloned(), early_headers(guest, map), guest.gateway().profile.absent_map) {
+            (Some(headers), _, _) | (None, Some(headers), _) => headers,
+            (None, None, Some(status)) => return Err(status.into()),
+            (None, None, None) => Headers::new(),
         },
     };
     let headers = all(&headers)?;
     let bytes = if headers.is_empty() { Vec::new() } else { headers.serialize() };
     guest.hand_out(&bytes, args, 1)
+}
+
+/// What there is of the headers of a response before there is one.
+fn early_headers(guest: &Guest<'_>, map: u32) -> Option<Headers> {
+    let mut headers = Headers::new();
+    let shown = guest.gateway().profile.early_response_headers.filter(|_| map == RESPONSE)?;
+    shown.iter().for_each(|(name, value)| headers.push(name, value));
+    Some(headers)
 }
 
 fn get_size(guest: &mut Guest<'_>, args: &Args) -> Answered {

@@ -129,6 +129,7 @@ impl Profile {
             replace: |headers, name, value| headers.set(name, value),
             removal: Removal::Removes,
             absent_map: Some(Status::NotFound),
+            early_response_headers: None,
             keeps_at_hand: true,
             empty_removes: true,
             slice,

@@ -78,6 +78,7 @@ impl Profile {
             replace: |headers, name, value| headers.set(name, value),
             removal: Removal::Removes,
             absent_map: None,
+            early_response_headers: None,
             keeps_at_hand: false,
             empty_removes: false,
             slice: |slice| {

@@ -178,12 +178,18 @@ const CRASHING_OUTSIDE: [&str; 8] = [
 ];
 
 impl Profile {
-    /// Kong 3.4 to 3.7, whose host has no metrics, and traps where one is defined.
+    /// Kong 3.4 to 3.7, on which the filter refuses everything. Their hosts trap where a metric is defined, let a request go upstream
+    /// after a trap in its own phase, and show headers of a response that there is not yet. Only so much of them is here as the
+    /// refusal needs.
     pub fn kong_before_3_8() -> Profile {
-        Profile { trapping: TRAPPING_BEFORE_3_8, ..Profile::kong() }
+        Profile {
+            trapping: TRAPPING_BEFORE_3_8,
+            early_response_headers: Some(&[("Server", "kong"), ("Connection", "keep-alive")]),
+            ..Profile::kong()
+        }
     }
 
-    /// Kong 3.8 and 3.9 with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
+    /// Kong 3.9, and 3.8 where no callout fails, with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
     /// `Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }`; with `nginx_http_proxy_wasm_isolation=stream`,
     /// `Profile { isolation: Isolation::Stream, ..Profile::kong() }`.
     pub fn kong() -> Profile {
@@ -201,6 +207,7 @@ impl Profile {
             replace,
             removal: Removal::Hides,
             absent_map: Some(Status::BadArgument),
+            early_response_headers: Some(&[]),
             keeps_at_hand: true,
             empty_removes: false,
             slice,

@@ -75,6 +75,8 @@ pub struct Profile {
     pub removal: Removal,
     /// What asking for the map of headers that are not there returns; `None` is an empty map.
     pub absent_map: Option<Status>,
+    /// What the map of a response's headers shows before there is a response; `None` is as for any map that is not there.
+    pub early_response_headers: Option<&'static [(&'static str, &'static str)]>,
     /// Whether headers and configuration can be read at any time, not only in their callback.
     pub keeps_at_hand: bool,
     /// Whether giving a header an empty value removes it.

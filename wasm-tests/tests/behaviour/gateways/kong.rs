@@ -272,6 +272,8 @@ fn the_answer_to_an_admitted_request_is_left_alone() {
 #[test]
 fn more_than_96_headers_are_refused_without_a_look_at_them() {
     let gateway = KONG.start();
+    // The first request shows which host this is.
+    gateway.worker(0).send(request());
     for headers in [97, 100, 101, 1000] {
         let mut crowded = right(&gateway);
         for n in 2..headers {
@@ -395,4 +397,36 @@ fn a_shared_value_of_another_key_is_not_believed() {
     let forged = with(&forged.sign(Signer::Ps256(&hub().signing))).peer(peer_of(arabic));
     assert_ne!(judge(&gateway, forged), "admitted");
     assert!(!gateway.callouts().is_empty(), "it has fetched for itself");
+}
+
+/// Before Kong 3.8 a trap lets a request go upstream, and defining a metric is one.
+#[test]
+fn on_a_kong_before_3_8_every_request_is_refused_and_nothing_traps() {
+    let metrics = json!({"metrics": true});
+    for (gateway, configuration) in [
+        (None, jwt_auth()),
+        (Some(json!({"kind": "kong"})), jwt_auth()),
+        (Some(metrics), jwt_auth()),
+        (
+            None,
+            json!({"inbound": {"provider_ids": [PROVIDER], "peer": {"allow_unpinned": true}, "auth": {"mtls_only": {}}}}),
+        ),
+        (None, outbound()),
+    ] {
+        let mut configuration = configuration;
+        if let Some(gateway) = gateway {
+            configuration["gateway"] = gateway;
+        }
+        let kong =
+            Gateway::new(Profile::kong_before_3_8()).configuration(KONG.configuration(&configuration).to_string());
+        let kong = kong.environment("SIG4_PRIVATE_KEY", bank().signing.pkcs8_pem());
+        let gateway = kong.start(Module::release()).expect("it starts");
+        for _ in 0..3 {
+            let reply = send(&gateway, right(&gateway)).reply().expect("a refusal");
+            assert_eq!((reply.status, &error(&reply)["errorCode"]), (500, &json!("GenericError")));
+        }
+        let logs: Vec<String> = gateway.logs().into_iter().map(|log| log.text).collect();
+        let reasons = logs.iter().filter(|text| text.contains("this \"kong\" is not safe: it is older than 3.8"));
+        assert_eq!((reasons.count(), gateway.callouts().len()), (1, 0), "{logs:?}");
+    }
 }
