@@ -14,8 +14,8 @@ use wasm_tests::chart::{document, file, named, rendered};
 use wasm_tests::stage::client::{self, Outcome, Request};
 use wasm_tests::stage::crl::Crl;
 use wasm_tests::stage::envoy::{Configuration, module};
-use wasm_tests::stage::pki::Pki;
-use wasm_tests::stage::{Places, Setup, Stage, signed_by};
+use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, Pki};
+use wasm_tests::stage::{PROVIDER_ID, Places, Setup, Stage, signed_by};
 
 use crate::{accepted, peers, refusals};
 
@@ -139,6 +139,8 @@ fn configuration(mut bootstrap: Value, secret: &str, ports: Ports, canary: &str,
         .relocate("/etc/envoy/tls/trust-framework-ca.pem", &places.file("client-ca.pem"))
         .relocate("/etc/envoy/trust-framework-crl.yaml", &secret_file)
         .relocate("/etc/ssl/certs/ca-certificates.crt", &places.file("public-roots.pem"))
+        // As the pod has it of a Secret, where the values say so.
+        .environment("SIG4_PRIVATE_KEY", &Pki::shared().bank.signing.pkcs8_pem())
 }
 
 /// Puts the CRL into a volume as the kubelet does: the file is a link through `..data` to a directory that is new each time, and only `..data` is
@@ -197,11 +199,14 @@ async fn of_the_admin_interface_two_pages_are_shown_to_others() {
     let pod = Pod::new(&json!({}));
     let stage = pod.setup().start().await;
     assert_eq!(stage.send_as_hub(&right(&stage)).await.reply().status, 200);
+    assert!(pod.probe_soon("startupProbe").await);
     let (status, metrics) = pod.get("/stats/prometheus").await;
-    assert!(
-        status == 200 && metrics.contains("envoy_cluster_membership_healthy{envoy_cluster_name=\"canary\"}"),
-        "{metrics}"
-    );
+    for line in [
+        r#"hub_auth_filter_requests_total{direction="inbound",outcome="accepted"} 1"#,
+        r#"envoy_cluster_membership_healthy{envoy_cluster_name="canary"} 1"#,
+    ] {
+        assert!(status == 200 && metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    }
     for path in [
         "/",
         "/stats",
@@ -305,6 +310,26 @@ async fn without_a_canary_a_pod_starts_when_envoy_is_ready() {
     let _stage = pod.setup().start().await;
     assert!(pod.probe("startupProbe").await);
     assert_eq!(pod.get("/canary").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_variable_of_the_values_signs_responses() {
+    let token = json!({
+        "audience": PROVIDER_ID,
+        "certificate": {"organisation": BANK_ORGANISATION, "organisational_unit": BANK_UNIT},
+        "keys": [{"kid": "sig4-2026-05", "private_key": {"env": "SIG4_PRIVATE_KEY"}}],
+    });
+    let pod = Pod::new(&json!({
+        "filter": {"inbound": {"response_token": token}},
+        "variables": [{"name": "SIG4_PRIVATE_KEY", "secret": "sig4", "key": "key"}],
+    }));
+    let container = &named(&pod.manifests, "Deployment", "ozone-connect")["spec"]["template"]["spec"]["containers"][0];
+    let from = json!({"secretKeyRef": {"name": "sig4", "key": "key"}});
+    assert_eq!(container["env"], json!([{"name": "SIG4_PRIVATE_KEY", "valueFrom": from}]));
+    let stage = pod.setup().start().await;
+    let reply = stage.send_as_hub(&right(&stage)).await.reply();
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("authorization").is_some_and(|value| value.starts_with("Bearer ")), "{reply:?}");
 }
 
 #[tokio::test]

@@ -110,6 +110,22 @@ fn keys_are_not_for_everybody_in_the_pod_to_read() {
     });
 }
 
+/// Istio's default for a variable is a value that stands in the manifest.
+#[test]
+fn a_secret_is_named_and_stands_in_no_manifest() {
+    let mut seen = 0;
+    for (name, made) in all_rendered().iter().filter(|(name, _)| name.ends_with("signing")) {
+        let whole = json!(made).to_string();
+        assert!(whole.contains("SIG4_PRIVATE_KEY") && !whole.contains("INLINE"), "{name}");
+        for plugin in made.iter().filter(|one| one["kind"] == "WasmPlugin") {
+            seen += 1;
+            let expected = json!([{"name": "SIG4_PRIVATE_KEY", "valueFrom": "HOST"}]);
+            assert_eq!(plugin["spec"]["vmConfig"]["env"], expected, "{name}");
+        }
+    }
+    assert_eq!(seen, 1);
+}
+
 #[test]
 fn the_module_is_the_one_that_was_meant() {
     let digest = "88bb1878bc519fb7db4e02e4d44768e78bb55b75eab7e8e9e93da491ba5bfd88";
