@@ -15,6 +15,7 @@ mod keystore;
 mod kubernetes;
 mod meshes;
 mod methods;
+mod metrics;
 mod openbao;
 mod outbound;
 mod outbound_load;
