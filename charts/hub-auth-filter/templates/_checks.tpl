@@ -43,6 +43,15 @@
 {{- if and $values.canary.enabled (ne $values.gateway "envoy") (not $values.canary.service) -}}
 {{- $wrong = append $wrong "canary.service: expected the gateway's Service, such as ozone-connect-gateway.ozone-connect.svc, got nothing" -}}
 {{- end -}}
+{{- $peer := dig "peer" dict ($inbound | default dict) -}}
+{{- range tuple
+  (tuple "forwarded_header" (and (kindIs "map" $peer.source) (hasKey ($peer.source | default dict) "forwarded_header")) "the filter then believes the proxy in front, and whoever connects directly has no certificate")
+  (tuple "allow_unpinned" $peer.allow_unpinned "the canary's certificate is then as good as the Hub's")
+-}}
+{{- if and $values.canary.enabled (index . 1) -}}
+{{- $wrong = append $wrong (printf "canary.enabled: expected false beside %s of the filter's peer, got true: %s" (index . 0) (index . 2)) -}}
+{{- end -}}
+{{- end -}}
 {{- $named := list -}}
 {{- range $values.variables -}}
 {{- if has .name $named -}}

@@ -100,6 +100,20 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str)> {
             json!({"filter": {"inbound": {"response_token": token}}}),
             "variables: expected SIG4_PRIVATE_KEY, which the filter's configuration names, got nothing: the filter would not see it",
         ),
+        (
+            "envoy",
+            json!({"filter": {"inbound": {"peer": {"source": {"forwarded_header": {
+                "name": "x-client-cert", "format": "url_encoded_pem", "verified": "always", "proxy": {"organisational_units": ["x"]},
+            }}}}}}),
+            "canary.enabled: expected false beside forwarded_header of the filter's peer, got true: the filter then believes the proxy in front, \
+             and whoever connects directly has no certificate",
+        ),
+        (
+            "istio",
+            json!({"filter": {"inbound": {"peer": {"organisational_units": [], "allow_unpinned": true}}}}),
+            "canary.enabled: expected false beside allow_unpinned of the filter's peer, got true: the canary's certificate is then as good as the \
+             Hub's",
+        ),
         ("envoy", json!({"variables": [twice, twice]}), "variables: expected each name once, got A twice"),
     ]
 }
