@@ -107,11 +107,11 @@ schema: need-rust need-cc need-python ## Write the JSON Schema of the configurat
 .PHONY: chart
 chart: kubernetes-tools ## Pack the chart for Kubernetes into dist/, the same bytes each time
 	@mkdir -p dist
-	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/package.py dist 2>/dev/null
+	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/package.py dist
 
 .PHONY: bases
 bases: kubernetes-tools ## Write gateway-configs/kubernetes/, the bases for Kustomize, of what the chart makes of its examples
-	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py 2>/dev/null
+	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py
 
 .PHONY: bench
 bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part

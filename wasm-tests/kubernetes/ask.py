@@ -9,8 +9,10 @@
 An answer has "ok" or "error". Without "example" the values are the chart's own; "chart" is another than the project's.
 """
 
+import contextlib
 import json
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -35,8 +37,26 @@ def merged(base, changes):
     return base | {key: merged(base.get(key), value) for key, value in changes.items()}
 
 
+@contextlib.contextmanager
+def helm():
+    """Helm's code. It tells of each link in the chart on standard error, whatever it is asked: that goes nowhere."""
+    import helm_python
+
+    helm_python.disable_logging()
+    sys.stderr.flush()
+    there = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield helm_python
+    finally:
+        os.dup2(there, 2)
+        os.close(there)
+        os.close(nowhere)
+
+
 def render(question):
-    with chart(question.get("chart", CHART)) as loaded:
+    with helm() as code, code.Chart.load(question.get("chart", CHART)) as loaded:
         made = loaded.render(values(question), name="hub-auth-filter", namespace=NAMESPACE)
     documents = []
     for path in sorted(made):
@@ -45,18 +65,9 @@ def render(question):
     return documents
 
 
-def chart(path):
-    import helm_python
-
-    helm_python.disable_logging()
-    return helm_python.Chart.load(path)
-
-
 def lint(question):
-    import helm_python
-
-    helm_python.disable_logging()
-    report = helm_python.lint(CHART, values(question), strict=True, namespace=NAMESPACE)
+    with helm() as code:
+        report = code.lint(CHART, values(question), strict=True, namespace=NAMESPACE)
     # Of severity 1 is what is only recommended.
     return [f"{message['path']}: {message['error']}" for message in report["messages"] if message["severity"] > 1]
 

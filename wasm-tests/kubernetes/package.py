@@ -11,15 +11,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import helm_python
-
-CHART = Path(__file__).resolve().parent.parent.parent / "charts" / "hub-auth-filter"
+import ask
 
 
 def packed(time):
-    helm_python.disable_logging()
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(helm_python.package(CHART, destination=folder))
+        with ask.helm() as code:
+            made = Path(code.package(ask.CHART, destination=folder))
         archive = io.BytesIO()
         with tarfile.open(made) as source, tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as target:
             for member in sorted(source.getmembers(), key=lambda member: member.name):

@@ -30,8 +30,6 @@ pub fn ask(questions: &[Value]) -> Vec<Result<Value, String>> {
         .arg(SCRIPT)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // Helm tells there of each link in the chart.
-        .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("{python} does not start: {error}"));
     let mut input = child.stdin.take().expect("a pipe");
