@@ -24,4 +24,4 @@ pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable};
 pub(crate) use report::{CalloutKind, CalloutReport, FetchedKeySet};
 pub use request::{Callout, Request, USER_AGENT};
 pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject};
-pub(crate) use server_clock::ClockDifference;
+pub use server_clock::ClockDifference;

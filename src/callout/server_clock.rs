@@ -8,7 +8,7 @@ use crate::time::UnixTime;
 
 /// By how much this machine's clock differs from that of a server at the least, in whole seconds: one of the two is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClockDifference {
+pub struct ClockDifference {
     /// It is ahead by this much.
     pub ahead: Duration,
     /// It is behind by this much.
@@ -23,7 +23,7 @@ impl Answer {
     /// received at another; an answer that a cache has kept is as old as its `Age` says (RFC 9111 §5.1). `None` without a `Date` that
     /// can be read.
     #[must_use]
-    pub(crate) fn clock_difference(&self, sent: UnixTime, received: UnixTime) -> Option<ClockDifference> {
+    pub fn clock_difference(&self, sent: UnixTime, received: UnixTime) -> Option<ClockDifference> {
         let date = std::str::from_utf8(self.date.as_deref()?).ok()?;
         let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
         let age = self.age.as_deref().filter(|age| !age.is_empty()).and_then(decimal).unwrap_or(0);

@@ -73,7 +73,7 @@ mod tests {
             ("0.1.0", "0_1_0"),
             ("a_B-9", "a_B_9"),
             ("", ""),
-            ("\"} 1\nevil", "____1_evil"),
+            ("\"} 1\nevil", "___1_evil"),
             ("b\u{e9}\u{4e2d}\u{1f600}", "b___"),
         ] {
             assert_eq!(MetricName::new("m").with("l", value).as_str(), format!("hub_auth_filter.m.l.{expected}"));

@@ -90,7 +90,8 @@ async fn how_long_decisions_took_arrives_as_a_histogram() {
 #[tokio::test]
 async fn each_metric_is_documented_and_each_that_is_documented_is_there() {
     let (inbound, outbound) = (Setup::new().start().await, OutboundSetup::new().start().await);
-    inbound.send_as_hub(&Request::with_token(&signed_by(&inbound.pki.hub))).await.reply();
+    let reply = inbound.send_as_hub(&Request::with_token(&signed_by(&inbound.pki.hub))).await.reply();
+    assert_eq!(reply.status, 200);
     let shown = [inbound.envoy.prometheus("hub_auth_filter").await, outbound.envoy.prometheus("hub_auth_filter").await];
     let shown: BTreeSet<String> = shown.iter().flat_map(|text| names(&samples(text))).collect();
     let section = DOCUMENTED.split("## Metrics").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
