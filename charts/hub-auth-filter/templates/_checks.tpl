@@ -1,5 +1,8 @@
 {{/* What no schema can say, each wrong value in a sentence. Every template that makes something asks this first. */}}
 {{- define "hub-auth-filter.check" -}}
+{{- if not (contains "static_resources" (.Files.Get "files/envoy.yaml")) -}}
+{{- fail "\n\nThe chart's files/ are not what its links lead to: take the packed chart (make chart), or a checkout that has links.\n" -}}
+{{- end -}}
 {{- $values := .Values -}}
 {{- $wrong := list -}}
 {{- range tuple

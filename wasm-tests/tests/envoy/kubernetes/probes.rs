@@ -64,8 +64,11 @@ async fn of_the_admin_interface_two_pages_are_shown_to_others() {
     }
 }
 
+/// A change of a bootstrap.
+type Change = Box<dyn FnOnce(&mut Value)>;
+
 /// Changes of the bootstrap after which requests are not decided on by the filter.
-fn without_the_filter() -> Vec<(&'static str, Box<dyn FnOnce(&mut Value)>)> {
+fn without_the_filter() -> Vec<(&'static str, Change)> {
     fn of(bootstrap: &mut Value) -> &mut Vec<Value> {
         bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut).expect("filters")
     }

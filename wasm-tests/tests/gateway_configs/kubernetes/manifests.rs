@@ -139,7 +139,7 @@ fn envoy_gets_what_its_file_says_and_what_probes_ask() {
 #[test]
 fn each_file_that_envoy_reads_is_mounted_and_none_within_another_mount() {
     for (name, made) in all_rendered().iter().filter(|(name, _)| name.starts_with("envoy: ")) {
-        let pod = &named(&made, "Deployment", "ozone-connect")["spec"]["template"]["spec"];
+        let pod = &named(made, "Deployment", "ozone-connect")["spec"]["template"]["spec"];
         let (mut there, mut roots) = (BTreeSet::new(), Vec::new());
         for mount in pod["containers"][0]["volumeMounts"].as_array().expect("mounts") {
             let path = mount["mountPath"].as_str().expect("a path");
@@ -151,7 +151,7 @@ fn each_file_that_envoy_reads_is_mounted_and_none_within_another_mount() {
                 there.extend(item["path"].as_str().map(|name| format!("{path}/{name}")))
             });
             if volume["projected"].is_object() {
-                let data = &named(&made, "ConfigMap", "ozone-connect")["data"];
+                let data = &named(made, "ConfigMap", "ozone-connect")["data"];
                 there.extend(data.as_object().expect("files").keys().map(|key| format!("{path}/{key}")));
             }
             if mount["name"] == "module" {
@@ -163,7 +163,7 @@ fn each_file_that_envoy_reads_is_mounted_and_none_within_another_mount() {
         }
         let mut read = BTreeSet::from(["/etc/envoy/inbound.yaml".to_owned()]);
         for file_name in ["inbound.yaml", "trust-framework-crl.yaml"] {
-            let whole = document(file(&made, "ozone-connect", file_name));
+            let whole = document(file(made, "ozone-connect", file_name));
             for key in ["filename", "path"] {
                 each_with(&whole, key, &mut |node| read.extend(node[key].as_str().map(ToOwned::to_owned)));
             }

@@ -170,6 +170,34 @@ fn the_schema_and_the_values_have_the_same_keys() {
     }
 }
 
+/// Some tools that fetch a repository leave links out, or write where they lead to in their place.
+#[test]
+fn a_chart_without_its_files_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (shipped, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/hub-auth-filter"), folder.path());
+    for name in ["Chart.yaml", "values.yaml", "values.schema.json"] {
+        fs::copy(shipped.join(name), copy.join(name)).expect(name);
+    }
+    for below in ["templates", "templates/envoy"] {
+        fs::create_dir(copy.join(below)).expect("a directory");
+        for entry in fs::read_dir(shipped.join(below)).expect("a directory").map(|entry| entry.expect("an entry")) {
+            if entry.path().is_file() {
+                fs::copy(entry.path(), copy.join(below).join(entry.file_name())).expect("a file");
+            }
+        }
+    }
+    for content in [None, Some("../../../gateway-configs/envoy/inbound.yaml")] {
+        if let Some(content) = content {
+            fs::create_dir(copy.join("files")).expect("a directory");
+            fs::write(copy.join("files/envoy.yaml"), content).expect("a file");
+        }
+        let asked = question("render", &json!({"example": "envoy", "chart": copy.display().to_string()}));
+        let told = ask(&[asked]).pop().expect("an answer").expect_err("it has no files");
+        let sentence = "The chart's files/ are not what its links lead to: take the packed chart (make chart), or a checkout that has links.";
+        assert!(told.lines().any(|line| line == sentence), "{told}");
+    }
+}
+
 /// What is packed has the files themselves, and twice the same bytes.
 #[test]
 fn a_packed_chart_is_whole_and_the_same_each_time() {
