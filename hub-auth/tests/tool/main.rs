@@ -7,6 +7,7 @@
 )]
 
 mod api_key;
+mod chart;
 mod check;
 mod doctor;
 mod explain;

@@ -192,7 +192,7 @@ fn the_index_names_every_page_and_every_guide() {
     for page in pages() {
         assert!(index.contains(&format!("]({page})")), "{page}");
     }
-    for folder in ["gateway-configs", "operations"] {
+    for folder in ["charts", "gateway-configs", "operations"] {
         for entry in fs::read_dir(Path::new(ROOT).join(folder)).expect("a directory") {
             let guides = fs::read_dir(entry.expect("an entry").path()).into_iter().flatten();
             for guide in guides

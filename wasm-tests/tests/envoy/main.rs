@@ -12,6 +12,7 @@ mod documents;
 mod health_checks;
 mod hub;
 mod keystore;
+mod kubernetes;
 mod meshes;
 mod methods;
 mod metrics;

@@ -20,7 +20,7 @@ fn pki() -> &'static Pki {
 
 /// Answers one request with these bytes and ends the connection: its URL.
 #[expect(clippy::disallowed_methods, reason = "the test is no module that a gateway loads")]
-fn serving(answer: Vec<u8>) -> String {
+pub(crate) fn serving(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address: SocketAddr = listener.local_addr().expect("an address");
     thread::spawn(move || {
@@ -38,7 +38,7 @@ fn serving(answer: Vec<u8>) -> String {
     format!("http://{address}/issuer.crl")
 }
 
-fn ok(body: &[u8]) -> Vec<u8> {
+pub(crate) fn ok(body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 

@@ -8,6 +8,7 @@ mod envoy;
 mod files;
 mod guides;
 mod kong;
+mod kubernetes;
 mod meshes;
 mod operations;
 mod plugin;

@@ -17,12 +17,12 @@ fn manifests(path: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn is_of_envoy_gateway(manifest: &Value) -> bool {
+pub(crate) fn is_of_envoy_gateway(manifest: &Value) -> bool {
     manifest["apiVersion"].as_str().is_some_and(|version| version.starts_with("gateway.envoyproxy.io/"))
 }
 
 /// What the published schemas of Istio and the Gateway API find wrong.
-fn faults(manifests: &[Value]) -> Vec<String> {
+pub(crate) fn faults(manifests: &[Value]) -> Vec<String> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/manifest-schemas"));
     let script = folder.join("validate.mjs");
     assert!(script.is_file(), "There are no schemas of Istio and the Gateway API: run `make manifest-schemas`.");
@@ -43,7 +43,7 @@ fn faults(manifests: &[Value]) -> Vec<String> {
 }
 
 /// What our own schema of Envoy Gateway finds wrong.
-fn faults_of_envoy_gateway(manifest: &Value) -> Vec<String> {
+pub(crate) fn faults_of_envoy_gateway(manifest: &Value) -> Vec<String> {
     let mut schema: Value =
         serde_json::from_str(include_str!("../../schemas/envoy-gateway.schema.json")).expect("JSON");
     schema["$ref"] = format!("#/$defs/{}", manifest["kind"].as_str().expect("a kind")).into();

@@ -2,6 +2,7 @@
 //! attacks as the shipped Envoy.
 
 mod bootstrap;
+mod canary;
 mod envoy_gateway;
 mod inbound;
 mod istio;
