@@ -12,6 +12,11 @@ export BAO
 NGINX ?=
 HAPROXY ?=
 export NGINX HAPROXY
+# SKOPEO=path, DOCKER_REGISTRY=path and MINISIGN=path, too.
+SKOPEO ?=
+DOCKER_REGISTRY ?=
+MINISIGN ?=
+export SKOPEO DOCKER_REGISTRY MINISIGN
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -88,8 +93,20 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	CC_$(subst -,_,$(HOST))=musl-gcc $(CARGO) build --release --locked --target $(HOST) --package hub-auth --no-default-features
 	@echo "target/$(HOST)/release/hub-auth"
 
+# What is made of a commit has the commit's time, wherever and whenever that is done.
+COMMIT = $(shell git rev-parse HEAD)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOURCE = --version $(VERSION) --commit $(COMMIT) --created $(SOURCE_DATE_EPOCH)
+
+.PHONY: image
+image: build ## Write images of the modules for Istio and Envoy Gateway to dist/image, an OCI layout, without a container engine
+	@$(CARGO) build --quiet --workspace --bin release
+	@target/debug/release image $(SOURCE)
+
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -329,6 +346,32 @@ install-softhsm: need-apt
 	@rm -rf $(SOFTHSM_FILES)/lists $(SOFTHSM_FILES)/cache $(SOFTHSM_FILES)/packages $(SOFTHSM_FILES)/root
 	@LD_LIBRARY_PATH=$(SOFTHSM_FILES)/lib $(SOFTHSM_FILES)/bin/softhsm2-util --version
 	@mv $(SOFTHSM_FILES)/names $(SOFTHSM_FILES)/installed
+
+# What pushes images, keeps them, and signs releases, for the tests of both. Likewise.
+RELEASE_TOOLS := .tools/release-tools
+RELEASE_TOOLS_APT = $(call APT_IN,$(RELEASE_TOOLS))
+
+.PHONY: release-tools
+release-tools: ## Install Debian's skopeo, docker-registry and minisign into .tools/release-tools, unless SKOPEO, DOCKER_REGISTRY and MINISIGN name others
+	@{ test -n "$(SKOPEO)" && test -n "$(DOCKER_REGISTRY)" && test -n "$(MINISIGN)"; } || test -e $(RELEASE_TOOLS)/installed || $(MAKE) --no-print-directory install-release-tools
+
+.PHONY: install-release-tools
+install-release-tools: need-apt
+	@echo "Installing skopeo, docker-registry and minisign into $(RELEASE_TOOLS)"
+	@rm -rf $(RELEASE_TOOLS)
+	@mkdir -p $(RELEASE_TOOLS)/lists/partial $(RELEASE_TOOLS)/cache/archives/partial $(RELEASE_TOOLS)/packages $(RELEASE_TOOLS)/root
+	@$(RELEASE_TOOLS_APT) update || true
+	@$(RELEASE_TOOLS_APT) --yes --no-install-recommends --reinstall --print-uris install skopeo docker-registry minisign | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(RELEASE_TOOLS)/names
+	@for name in skopeo docker-registry minisign; do grep -qx $$name $(RELEASE_TOOLS)/names || { echo "apt finds no package $$name here: is the network there? Or set SKOPEO, DOCKER_REGISTRY and MINISIGN to the paths of your own." >&2; exit 1; }; done
+	@cd $(RELEASE_TOOLS)/packages && $(RELEASE_TOOLS_APT) download $$(cat ../names)
+	@for package in $(RELEASE_TOOLS)/packages/*.deb; do dpkg-deb --extract "$$package" $(RELEASE_TOOLS)/root || exit 1; done
+	@rm -rf $(RELEASE_TOOLS)/lists $(RELEASE_TOOLS)/cache $(RELEASE_TOOLS)/packages
+	@for name in skopeo docker-registry minisign; do \
+		printf '#!/bin/sh\nroot=$$(dirname "$$0")/root\nLD_LIBRARY_PATH=$$(echo "$$root"/usr/lib/*-linux-gnu) exec "$$root"/usr/bin/%s "$$@"\n' $$name >$(RELEASE_TOOLS)/$$name && \
+		chmod +x $(RELEASE_TOOLS)/$$name || exit 1; \
+	done
+	@$(RELEASE_TOOLS)/skopeo --version && $(RELEASE_TOOLS)/docker-registry --version && $(RELEASE_TOOLS)/minisign -v
+	@mv $(RELEASE_TOOLS)/names $(RELEASE_TOOLS)/installed
 
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
