@@ -5,7 +5,10 @@
 
 mod arguments;
 mod digest;
+mod files;
 mod image;
+mod list;
+mod project;
 mod source;
 
 use std::io;
@@ -28,5 +31,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> io::Result<()> {
     match arguments.command {
         Command::Image(arguments) => image::write(&arguments, &mut io::stdout().lock()),
+        Command::Embed(arguments) => list::embed(&arguments),
+        Command::Ready(arguments) => project::ready(&arguments),
+        Command::Finish(arguments) => files::finish(&arguments, &mut io::stdout().lock()),
     }
 }

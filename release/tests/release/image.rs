@@ -5,10 +5,9 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::registry::Registry;
-use crate::{COMMIT, CREATED, PROJECT, fetchers, module, printed, release};
+use crate::{COMMIT, CREATED, PROJECT, fetchers, module, printed, release, sha256};
 
 const FAST: &str = "hub_auth_filter_relaxed_simd.wasm";
 const BASELINE: &str = "hub_auth_filter.wasm";
@@ -25,11 +24,6 @@ fn write(layout: &Path) -> Vec<(String, String)> {
     let lines = printed(&output);
     let lines = lines.lines().map(|line| line.split_once("  ").expect("digest and tag"));
     lines.map(|(digest, tag)| (tag.to_owned(), digest.to_owned())).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let hexadecimal: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hexadecimal}")
 }
 
 #[test]

@@ -3,17 +3,25 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "tests end at what is not as they expect"
 )]
 
 mod fetchers;
+mod files;
 mod image;
+mod list;
+mod project;
+mod ready;
 mod registry;
+mod whole;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use sha2::{Digest as _, Sha256};
 
 /// The project.
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -45,4 +53,10 @@ fn tool(name: &str, variable: &str) -> PathBuf {
     let path = chosen.map_or_else(|| Path::new(PROJECT).join(".tools/release-tools").join(name), PathBuf::from);
     assert!(path.is_file(), "{} is missing: run `make release-tools`.", path.display());
     path
+}
+
+/// The SHA-256 of some bytes, as an image is named by it.
+fn sha256(bytes: &[u8]) -> String {
+    let hexadecimal: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hexadecimal}")
 }
