@@ -128,6 +128,7 @@ fn what_the_documents_name_exists() {
         "docs/gateways.md",
         "docs/benchmarks.md",
         "docs/threat-model.md",
+        "docs/upgrade.md",
         "docs/verification.md",
     ] {
         let text = fs::read_to_string(Path::new(ROOT).join(name)).expect(name);

@@ -14,6 +14,7 @@ mod hub;
 mod keystore;
 mod meshes;
 mod methods;
+mod mirrored;
 mod openbao;
 mod outbound;
 mod outbound_load;
