@@ -23,7 +23,9 @@ pub struct Capabilities {
     /// Whether [`Capabilities::data`] is more than nothing.
     pub shares_data: bool,
     /// Whether it could be.
-    pub data_sharing: DataSharing,
+    pub data_sharing: Support,
+    /// Whether it counts and measures for the filter.
+    pub metrics: Support,
     /// Whether time is told to the filter regularly.
     pub has_timer: bool,
     /// Whom callouts belong to.
@@ -45,17 +47,17 @@ pub struct Capabilities {
     pub logs_secrets: Option<&'static str>,
 }
 
-/// Whether the workers of a gateway can share data.
+/// Whether a gateway has something that the filter can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataSharing {
-    /// They do, unless the configuration says that they do not.
+pub enum Support {
+    /// It has, and the filter uses it unless the configuration says that it must not.
     ByDefault,
-    /// They do where the configuration says so: the gateway cannot be asked whether it was set up for it.
+    /// It may have, and the filter uses it where the configuration says so: the gateway cannot be asked, and would trap.
     OnRequest {
-        /// What the operator has to set up.
+        /// What the operator has to see to.
         setup: &'static str,
     },
-    /// They never do.
+    /// It never has.
     Never {
         /// Why not.
         reason: &'static str,

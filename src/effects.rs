@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use crate::callout::{Callout, CalloutId, CalloutReport, CalloutSubject};
+use crate::replay::ReplayUsage;
 use crate::reply::Rejection;
 use crate::request::RequestId;
 use crate::signing::SignatureRecord;
+use crate::time::UnixTime;
 use crate::verdict::{RequestVerdict, ResponseVerdict, Verdict};
 
 /// How often time is looked at: background fetches are not urgent.
@@ -33,18 +35,31 @@ pub(crate) struct Effects<V> {
 pub(crate) enum Event {
     /// A request goes on.
     Admitted,
-    /// A request was refused, or a response replaced.
+    /// A request was refused.
     Rejected(Box<Rejection>),
+    /// A response was replaced.
+    Replaced(Box<Rejection>),
     /// A response went on although it should have been replaced.
     Tolerated(Box<Rejection>),
     /// A token was signed, whatever becomes of it.
     Signed(Box<SignatureRecord>),
     /// A callout has ended.
     CalloutEnded(CalloutReport),
+    /// Something is known that is measured.
+    Measured(Measurement),
     /// Good to know for the operator.
     Information(String),
     /// To be acted upon by the operator.
     Warning(String),
+}
+
+/// What is measured, and not decided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measurement {
+    /// The last moment of the client certificate that a caller has shown: one that is pinned, and no stranger's.
+    PeerCertificateEnd(UnixTime),
+    /// How full the memory of used tokens is.
+    ReplayMemory(ReplayUsage),
 }
 
 /// A verdict on a request or a response that was held.

@@ -3,7 +3,7 @@
 
 /// See the module of this name.
 pub mod callout {
-    pub use crate::callout::{Answer, Body, Callout, CalloutError, Request, USER_AGENT, Wait};
+    pub use crate::callout::{Answer, Body, Callout, CalloutError, ClockDifference, Request, USER_AGENT, Wait};
 }
 
 /// See the module of this name.

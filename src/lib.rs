@@ -45,7 +45,7 @@
 //! | gateway | `gateway` | proxy-wasm, and what there is to know of each gateway |
 //! | directions | `inbound` `outbound` | the machines: events in, effects out |
 //! | parts of machines | `token_attacher` `request_table` `health` | what both directions share, and the Hub's health checks |
-//! | effects | `effects` `verdict` | what is to be done, and the proof without which no request goes on |
+//! | effects | `effects` `verdict` `metric` | what is to be done, the proof without which no request goes on, and the names of what is counted |
 //! | refusals | `reply` | the one place where a reason becomes a status, a body and a line of the log |
 //! | methods | `auth` | who calls: the methods of authentication, and service initiation |
 //! | knowledge | `keys` `introspection` `replay` `signing` `claims` | what is fetched, asked, remembered, signed and read |
@@ -86,6 +86,8 @@ mod jose;
 mod json;
 mod keys;
 mod log_line;
+#[cfg(any(all(target_family = "wasm", feature = "gateway"), test))]
+mod metric;
 mod outbound;
 mod peer;
 mod pem;

@@ -57,6 +57,12 @@ impl<Clock> Time<Clock> {
         Self::from_millis(nanoseconds.checked_div(1_000_000).unwrap_or(0))
     }
 
+    /// In whole seconds, rounded down.
+    #[must_use]
+    pub(crate) fn as_secs(self) -> u64 {
+        self.0.checked_div(1000).unwrap_or(0)
+    }
+
     /// From whole seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
@@ -161,6 +167,12 @@ impl Clocks {
     #[must_use]
     pub(crate) const fn new() -> Self {
         Self { ahead: 0, wall_ahead: None, has_failed: false }
+    }
+
+    /// Whether the steady clock has never failed: its readings alone can be compared then.
+    #[must_use]
+    pub(crate) fn are_steady(&self) -> bool {
+        !self.has_failed
     }
 
     /// The moment at which the clocks say so, `None` where there is no steady clock. To be asked in the order of readings.

@@ -44,7 +44,8 @@ fn exchange(request: &Request, ca: Option<&Path>) -> Result<(u16, Answer), Box<d
         Err(ureq::Error::BodyExceedsLimit(_)) => Body::TooLong,
         Err(_) => Body::Unreadable,
     };
-    Ok((status, Answer { status: Some(status.to_string().into_bytes()), content_length, retry_after, body }))
+    let status_text = Some(status.to_string().into_bytes());
+    Ok((status, Answer { status: status_text, content_length, retry_after, body, ..Answer::default() }))
 }
 
 /// What a server of Vault's kind says is wrong (`{"errors": ["permission denied"]}`), if it says so and repeats nothing that was sent to

@@ -14,7 +14,7 @@ use crate::header_value::HeaderValue;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
 use crate::peer::Subject;
-use crate::replay::{ReplayError, ReplayGuard, TokenIdentity};
+use crate::replay::{ReplayError, ReplayGuard, ReplayUsage, TokenIdentity};
 use crate::time::Moment;
 use crate::url::HttpUrl;
 
@@ -108,6 +108,11 @@ impl JwtAuth {
     /// The keys that are known.
     pub(crate) fn keys(&mut self) -> &mut KeyCache {
         &mut self.keys
+    }
+
+    /// How full the memory of used tokens is, unless that has been told.
+    pub(crate) fn replay_usage(&mut self) -> Option<ReplayUsage> {
+        self.replay.as_mut()?.usage()
     }
 
     /// Makes sure that there are keys to verify this subject's tokens with.

@@ -8,6 +8,7 @@ use crate::config;
 use crate::evidence::Evidence;
 use crate::introspection::IntrospectionCache;
 use crate::keys::{self, KeyCache};
+use crate::replay::ReplayUsage;
 use crate::time::Moment;
 
 use super::api_key::ApiKey;
@@ -128,6 +129,14 @@ impl AuthMethod {
         match self {
             Self::ApiKey(method) => method.notices(now.wall),
             Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
+        }
+    }
+
+    /// How full the memory of used tokens is, if there is one, unless that has been told.
+    pub(crate) fn replay_usage(&mut self) -> Option<ReplayUsage> {
+        match self {
+            Self::JwtAuth(method) => method.replay_usage(),
+            Self::MtlsOnly | Self::ApiKey(_) | Self::ClientCredentials(_) => None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, 
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::evidence::Evidence;
+use crate::replay::ReplayUsage;
 use crate::time::Moment;
 
 pub(crate) use api_key::ApiKeyError;
@@ -111,6 +112,11 @@ impl Authenticator {
     /// What the log should be told now, if anything.
     pub(crate) fn notices(&mut self, now: Moment) -> Vec<Notice> {
         self.method.notices(now)
+    }
+
+    /// How full the memory of used tokens is, if there is one, unless that has been told.
+    pub(crate) fn replay_usage(&mut self) -> Option<ReplayUsage> {
+        self.method.replay_usage()
     }
 
     /// The lower-case name of the header that carries the credential, unless that is `authorization`.

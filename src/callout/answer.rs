@@ -16,6 +16,10 @@ pub struct Answer {
     pub content_length: Option<Vec<u8>>,
     /// `retry-after`, where it was sent.
     pub retry_after: Option<Vec<u8>>,
+    /// `date`, where it was sent and is wanted: see [`Answer::clock_difference`].
+    pub date: Option<Vec<u8>>,
+    /// `age`, likewise.
+    pub age: Option<Vec<u8>>,
     /// The body.
     pub body: Body,
 }
@@ -125,7 +129,7 @@ impl fmt::Display for CalloutError {
 }
 
 /// A decimal number of ASCII digits.
-fn decimal(text: &[u8]) -> Option<usize> {
+pub(super) fn decimal(text: &[u8]) -> Option<usize> {
     if text.iter().all(u8::is_ascii_digit) { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 

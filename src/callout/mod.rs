@@ -11,6 +11,7 @@ mod in_flight;
 mod readiness;
 mod report;
 mod request;
+mod server_clock;
 
 pub(crate) use answer::MAX_ANSWER_LENGTH;
 pub use answer::{Answer, Body, CalloutError};
@@ -20,6 +21,7 @@ pub(crate) use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
 pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub use readiness::Wait;
 pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable};
-pub(crate) use report::{CalloutKind, CalloutReport};
+pub(crate) use report::{CalloutKind, CalloutReport, FetchedKeySet};
 pub use request::{Callout, Request, USER_AGENT};
 pub(crate) use request::{CalloutId, CalloutIds, CalloutSubject};
+pub use server_clock::ClockDifference;

@@ -8,7 +8,7 @@ use super::{
     Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, Signer, SignerUpstream, TokenValidation,
     VerificationMode,
 };
-use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::url::{Authority, Scheme};
 
 /// A server that the filter calls through the gateway.
@@ -50,9 +50,9 @@ impl Config {
                 )
             };
             let problem = match capabilities.data_sharing {
-                DataSharing::ByDefault => once_set_up(""),
-                DataSharing::OnRequest { setup } => once_set_up(&format!("{setup} and ")),
-                DataSharing::Never { reason } => {
+                Support::ByDefault => once_set_up(""),
+                Support::OnRequest { setup } => once_set_up(&format!("{setup} and ")),
+                Support::Never { reason } => {
                     format!("expected \"off\" or \"worker\", got \"gateway\": {reason}")
                 }
             };
@@ -82,9 +82,14 @@ impl Config {
             }
         }
         if self.gateway.shared_data == Some(true)
-            && let DataSharing::Never { reason } = capabilities.data_sharing
+            && let Support::Never { reason } = capabilities.data_sharing
         {
             errors.add("gateway.shared_data", format!("expected false, got true: {reason}"));
+        }
+        if self.gateway.metrics == Some(true)
+            && let Support::Never { reason } = capabilities.metrics
+        {
+            errors.add("gateway.metrics", format!("expected false, got true: {reason}"));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }

@@ -24,6 +24,8 @@ const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
+const HISTOGRAM: u32 = 2;
 const NO_GRPC_STATUS: i32 = -1;
 const REALTIME_CLOCK: u32 = 0;
 const MONOTONIC_CLOCK: u32 = 1;
@@ -110,6 +112,7 @@ mod host {
         pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
     }
 
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
@@ -352,18 +355,65 @@ pub(super) fn set_tick_period(period: Duration) -> Result<(), HostError> {
     done(unsafe { host::proxy_set_tick_period_milliseconds(period) })
 }
 
-/// Defines a counter. `None` where the host has no metrics, which some say by writing no id.
-pub(super) fn define_counter(name: &str) -> Option<u32> {
-    let mut id = u32::MAX;
-    // SAFETY: the host reads `name` during the call only and writes one u32.
-    let status = unsafe { host::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut id) };
-    (status == OK && id != u32::MAX).then_some(id)
+/// What counts events.
+#[derive(Debug)]
+pub(super) struct Counter(u32);
+
+/// What shows a number as it is now.
+#[derive(Debug)]
+pub(super) struct Gauge(u32);
+
+/// What shows how numbers are distributed.
+#[derive(Debug)]
+pub(super) struct Histogram(u32);
+
+// Some hosts trap where a metric of one kind is used as one of another: only what can be done with each is here. What is lost
+// changes no decision.
+impl Counter {
+    /// See [`define_metric`].
+    pub(super) fn define(name: &str) -> Option<Self> {
+        define_metric(COUNTER, name).map(Self)
+    }
+
+    /// Adds one.
+    pub(super) fn increment(&self) {
+        // SAFETY: no pointers.
+        let _ = unsafe { host::proxy_increment_metric(self.0, 1) };
+    }
 }
 
-/// Adds one to a counter.
-pub(super) fn increment_counter(id: u32) {
-    // SAFETY: no pointers. A count that is lost changes no decision.
-    let _ = unsafe { host::proxy_increment_metric(id, 1) };
+impl Gauge {
+    /// See [`define_metric`].
+    pub(super) fn define(name: &str) -> Option<Self> {
+        define_metric(GAUGE, name).map(Self)
+    }
+
+    /// Shows this number from now on.
+    pub(super) fn set(&self, value: u64) -> Result<(), HostError> {
+        // SAFETY: no pointers.
+        done(unsafe { host::proxy_record_metric(self.0, value) })
+    }
+}
+
+impl Histogram {
+    /// See [`define_metric`].
+    pub(super) fn define(name: &str) -> Option<Self> {
+        define_metric(HISTOGRAM, name).map(Self)
+    }
+
+    /// Takes in one more number.
+    pub(super) fn record(&self, value: u64) -> Result<(), HostError> {
+        // SAFETY: no pointers.
+        done(unsafe { host::proxy_record_metric(self.0, value) })
+    }
+}
+
+/// Defines a metric. `None` where the host has none, which some say by writing no id; others trap.
+fn define_metric(kind: u32, name: &str) -> Option<u32> {
+    let mut id = u32::MAX;
+    // SAFETY: the host reads `name` during the call only and writes one u32.
+    let status = unsafe { host::proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) };
+    (status == OK && id != u32::MAX).then_some(id)
 }
 
 /// Memory for what the host hands over, or null if there is none left.

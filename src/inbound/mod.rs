@@ -10,7 +10,7 @@ use crate::auth::{Authenticator, Credential, Due, Notice};
 use crate::callout::{Answer, CalloutError, CalloutId, CalloutPermission, CalloutSubject, Readiness};
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config::{self, ForwardAuthorization};
-use crate::effects::{CalloutOutcome, Effects, Event, Resumed, SHORT_TICK, TICK, TickOutcome};
+use crate::effects::{CalloutOutcome, Effects, Event, Measurement, Resumed, SHORT_TICK, TICK, TickOutcome};
 use crate::evidence::Evidence;
 use crate::health::HealthChecks;
 use crate::peer::{PeerCertificate, PeerError, PeerFacts};
@@ -18,7 +18,7 @@ use crate::provider;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, NonceInput, RequestFacts, RequestId, ResponseFacts};
 use crate::request_table::{Awaited, RequestTable, State};
-use crate::time::Moment;
+use crate::time::{Moment, UnixTime};
 use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
 use crate::verdict::{Admission, Forwarding, RequestVerdict, ResponseVerdict};
 
@@ -32,6 +32,8 @@ pub(crate) struct Inbound {
     forwarding: Forwarding,
     /// The certificate of the request before, and the facts that it follows from: it is mostly the same one.
     last_certificate: Option<(PeerFacts, Rc<PeerCertificate>)>,
+    /// When the certificate ends that was seen last, until that is told.
+    certificate_end: Option<UnixTime>,
     requests: RequestTable<InboundState>,
     owner: CalloutOwner,
     /// Signs responses, if they are to be signed.
@@ -92,6 +94,7 @@ impl Inbound {
             authenticator,
             health_checks,
             last_certificate: None,
+            certificate_end: None,
             requests: RequestTable::new(capabilities.callout_owner),
             owner: capabilities.callout_owner,
             attacher,
@@ -256,7 +259,9 @@ impl Inbound {
             Notice::Information(text) => Event::Information(text),
             Notice::Warning(text) => Event::Warning(text),
         };
-        notices.map(event).collect()
+        let end = self.certificate_end.take().map(Measurement::PeerCertificateEnd);
+        let usage = self.authenticator.replay_usage().map(Measurement::ReplayMemory);
+        notices.map(event).chain(end.into_iter().chain(usage).map(Event::Measured)).collect()
     }
 
     fn request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
@@ -420,6 +425,7 @@ impl Inbound {
             Some((last, certificate)) if last == facts => Rc::clone(certificate),
             _ => {
                 let certificate = Rc::new(PeerCertificate::establish(facts, &self.config.peer)?);
+                self.certificate_end = certificate.end().filter(|_| self.config.peer.pins.are_any());
                 self.last_certificate = Some((facts.clone(), Rc::clone(&certificate)));
                 certificate
             }

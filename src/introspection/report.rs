@@ -84,7 +84,7 @@ impl TokenState {
 impl From<IntrospectionReport> for CalloutReport {
     fn from(report: IntrospectionReport) -> Self {
         let (kind, is_success) = (CalloutKind::Introspection, report.result.is_ok());
-        Self { callout: report.call, kind, is_success, text: report.to_string() }
+        Self { callout: report.call, kind, is_success, text: report.to_string(), key_set: None }
     }
 }
 

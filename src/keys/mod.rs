@@ -193,10 +193,11 @@ impl KeyCache {
             let keys = KeySet::parse_and_tell(body, &self.policy.algorithms, &mut skipped);
             keys.map_err(FetchError::Unusable)
         });
+        let fetched = ended.told_at(now);
         let skipped = if keys.as_ref().is_err_and(FetchError::is_not_a_set) { None } else { entry.tell(skipped) };
         let result = match keys {
             Ok(keys) => {
-                let (count, fetched) = (keys.len(), ended.told_at(now));
+                let count = keys.len();
                 // What is older than what is known here must not come to others as the newest, nor back from them.
                 if !ended.is_outdated() {
                     self.shared.publish(fetched, url, &keys);
@@ -220,6 +221,7 @@ impl KeyCache {
             fetch,
             url: url.clone(),
             result,
+            fetched: fetched.wall,
             skipped,
             retry_after: entry.retry_after(now),
             cached_for: entry.valid_for(now, self.policy.max_age),

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport};
+use crate::callout::{CalloutError, CalloutId, CalloutKind, CalloutReport, FetchedKeySet};
 use crate::jose::{JwksError, SkippedKeys};
 use crate::log_line::printable;
+use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
 /// What a result changed, for the log.
@@ -17,6 +18,8 @@ pub(crate) struct FetchReport {
     pub url: HttpUrl,
     /// How many usable keys came, or why none did.
     pub result: Result<usize, FetchError>,
+    /// From when they are; of no meaning where none came.
+    pub fetched: UnixTime,
     /// Which keys of the set are not used, where that is news.
     pub skipped: Option<SkippedKeys>,
     /// How long until the next try, after a failure.
@@ -37,7 +40,9 @@ pub(crate) enum FetchError {
 impl From<FetchReport> for CalloutReport {
     fn from(report: FetchReport) -> Self {
         let (kind, is_success) = (CalloutKind::Keys, report.result.is_ok());
-        Self { callout: report.fetch, kind, is_success, text: report.to_string() }
+        let text = report.to_string();
+        let key_set = is_success.then(|| FetchedKeySet { url: report.url, at: report.fetched });
+        Self { callout: report.fetch, kind, is_success, text, key_set }
     }
 }
 

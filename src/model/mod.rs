@@ -36,7 +36,7 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
-use crate::capabilities::{CalloutOwner, DataSharing};
+use crate::capabilities::{CalloutOwner, Support};
 use crate::gateway::kinds::GatewayKind;
 
 use play::Play;
@@ -90,7 +90,7 @@ impl Setup {
     /// Whether this gateway can do it.
     fn is_for(self, kind: GatewayKind) -> bool {
         let capabilities = kind.capabilities(None, false);
-        let shares = !matches!(capabilities.data_sharing, DataSharing::Never { .. });
+        let shares = !matches!(capabilities.data_sharing, Support::Never { .. });
         match self {
             Self::Once | Self::OnceCrowded => shares,
             Self::ResponseToken => capabilities.holds_responses,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use crate::callout::Callout;
-use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::effects::{CalloutOutcome, Effects, TickOutcome};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::{ConfiguredHeaders, NonceInput, RequestFacts, RequestId, ResponseFacts};
@@ -138,7 +138,7 @@ impl Play {
             data.set_fault(BUSY);
         }
         // One of them has no shared data, whatever is configured.
-        let shares = !matches!(kind.data_sharing(), DataSharing::Never { .. });
+        let shares = !matches!(kind.data_sharing(), Support::Never { .. });
         let shared = shares.then(|| Rc::new(data.clone()) as Rc<dyn SharedData>);
         let capabilities = kind.capabilities(shared, true);
         // A timer that can wake nobody is of no use.

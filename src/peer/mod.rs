@@ -101,6 +101,11 @@ impl PeerCertificate {
         self.fingerprint
     }
 
+    /// Its last moment, where the gateway shows the certificate itself.
+    pub(crate) fn end(&self) -> Option<UnixTime> {
+        self.validity.map(Validity::not_after)
+    }
+
     /// Whether it is valid at this moment, as far as that is known: to be asked for every request, as a certificate may end
     /// before its connection does.
     pub(crate) fn check_validity(&self, now: UnixTime) -> Result<(), PeerError> {

@@ -28,6 +28,12 @@ pub(crate) enum NotPinned {
 }
 
 impl Pins {
+    /// Whether any certificate is listed at all: others may count too, whoever shows them.
+    #[must_use]
+    pub(crate) fn are_any(&self) -> bool {
+        !self.organisational_units.is_empty() || !self.fingerprints.is_empty()
+    }
+
     /// Compares a certificate with the pins, of which each list that is not empty must match. An OU that is not one beyond
     /// doubt is none.
     pub(crate) fn check(

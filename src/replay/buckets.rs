@@ -51,6 +51,8 @@ pub(super) struct Buckets {
     longest_life: Duration,
     /// The latest time that was ever seen: what was let in before the clock was set back may end that much later.
     latest: UnixTime,
+    /// How many tokens were in the bucket of the last one.
+    last_entries: usize,
     shared: Rc<dyn SharedData>,
 }
 
@@ -65,7 +67,7 @@ impl Buckets {
     pub(super) fn new(capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
         let (count, limit) =
             if capacity <= MAX_ENTRIES { (1, capacity) } else { (capacity.div_ceil(NOMINAL_ENTRIES), MAX_ENTRIES) };
-        Self { count, limit, longest_life, latest: UnixTime::EPOCH, shared }
+        Self { count, limit, longest_life, latest: UnixTime::EPOCH, last_entries: 0, shared }
     }
 
     pub(super) fn admit(
@@ -83,9 +85,19 @@ impl Buckets {
         Err(ReplayError::Unavailable)
     }
 
+    /// About how many tokens there are in all, if all buckets are as full as that of the last one.
+    pub(super) fn estimate(&self) -> usize {
+        self.last_entries.saturating_mul(self.count)
+    }
+
     /// Finds the token's bucket and writes the token there. `false` means to try again: the bucket had to be begun first, or
     /// another worker wrote to it meanwhile.
-    fn try_to_admit(&self, now: UnixTime, token: &TokenIdentity, valid_until: UnixTime) -> Result<bool, ReplayError> {
+    fn try_to_admit(
+        &mut self,
+        now: UnixTime,
+        token: &TokenIdentity,
+        valid_until: UnixTime,
+    ) -> Result<bool, ReplayError> {
         let mut damaged = None;
         for alternative in 0..NAMES {
             let name = self.name(token, alternative);
@@ -103,6 +115,7 @@ impl Buckets {
                 Ok(payload) => match Bucket::read(payload, self.limit) {
                     None => damaged = damaged.or(Some((name, stored.version))),
                     Some(bucket) => {
+                        self.last_entries = bucket.entries.len();
                         let changed = bucket.admit(now, token.fingerprint, valid_until, self.limit)?;
                         return Ok(self.write(&name, &changed, Some(stored.version))? == Written::Done);
                     }

@@ -36,7 +36,21 @@ use worker::WorkerMemory;
 
 /// Remembers the tokens that were let in.
 #[derive(Debug)]
-pub(crate) struct ReplayGuard(Memory);
+pub(crate) struct ReplayGuard {
+    memory: Memory,
+    capacity: usize,
+    /// How many of them [`ReplayGuard::usage`] has told of.
+    told: Option<usize>,
+}
+
+/// How full a memory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReplayUsage {
+    /// How many tokens are remembered: in shared data a guess from those that lie beside the last one.
+    pub used: usize,
+    /// How many may be.
+    pub capacity: usize,
+}
 
 #[derive(Debug)]
 enum Memory {
@@ -49,10 +63,26 @@ impl ReplayGuard {
     /// admission: the longest `exp` − `iat`, and the clock skew twice.
     #[must_use]
     pub(crate) fn new(scope: ReplayScope, capacity: usize, longest_life: Duration, shared: Rc<dyn SharedData>) -> Self {
-        Self(match scope {
+        let memory = match scope {
             ReplayScope::Worker => Memory::Worker(WorkerMemory::new(capacity)),
             ReplayScope::Gateway => Memory::Gateway(Buckets::new(capacity, longest_life, shared)),
-        })
+        };
+        Self { memory, capacity, told: None }
+    }
+
+    /// How full the memory is, unless that has been told. A hundredth more or less is not worth telling.
+    pub(crate) fn usage(&mut self) -> Option<ReplayUsage> {
+        let used = match &self.memory {
+            Memory::Worker(memory) => memory.len(),
+            Memory::Gateway(buckets) => buckets.estimate(),
+        };
+        let used = used.min(self.capacity);
+        let is_news = self.told.is_none_or(|told| used.abs_diff(told).saturating_mul(100) >= self.capacity.max(1));
+        if !is_news {
+            return None;
+        }
+        self.told = Some(used);
+        Some(ReplayUsage { used, capacity: self.capacity })
     }
 
     /// Lets a token in unless it was let in before. `valid_until` is the last moment at which it is acceptable.
@@ -68,7 +98,7 @@ impl ReplayGuard {
         token: &TokenIdentity,
         valid_until: UnixTime,
     ) -> Result<(), ReplayError> {
-        match &mut self.0 {
+        match &mut self.memory {
             Memory::Worker(memory) => memory.admit(now, token.fingerprint, valid_until),
             Memory::Gateway(buckets) => buckets.admit(now, token, valid_until),
         }

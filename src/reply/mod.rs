@@ -144,6 +144,9 @@ impl ErrorCode {
         Self::GenericError,
     ];
 
+    /// The codes that responses to the Hub may be replaced with.
+    pub const INBOUND_RESPONSES: [Self; 2] = [Self::GenericRecoverableError, Self::GenericError];
+
     /// The codes that requests to the Hub may meet.
     pub const OUTBOUND: [Self; 3] = [Self::ResponseNotVerified, Self::GenericRecoverableError, Self::GenericError];
 

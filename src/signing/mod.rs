@@ -187,7 +187,7 @@ impl TokenIssuer {
         let failure = what_failed(remote, &step);
         let is_success = failure.is_none();
         let text = failure.unwrap_or_else(|| "the remote signer has signed".to_owned());
-        let report = CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text };
+        let report = CalloutReport { callout: call, kind: CalloutKind::Signer, is_success, text, key_set: None };
         Ok(Finished { report, warning, result: result_of(remote, now, step) })
     }
 
@@ -206,7 +206,8 @@ impl TokenIssuer {
             Ok(count) => format!("fetched {count} public keys of the remote signer"),
             Err(error) => format!("no public key of the remote signer: {}", remote.explain_keys(error)),
         };
-        let report = CalloutReport { callout: fetch, kind: CalloutKind::SignerKeys, is_success: result.is_ok(), text };
+        let (kind, is_success) = (CalloutKind::SignerKeys, result.is_ok());
+        let report = CalloutReport { callout: fetch, kind, is_success, text, key_set: None };
         Some(FinishedKeys { report, warning, keys: result.map(drop) })
     }
 

@@ -99,6 +99,14 @@ fn of_gateway(known: &[KnownGateway]) -> Object {
             Kind::Boolean,
         )
         .otherwise("`true` on Envoy, else `false`"),
+        Setting::new(
+            "metrics",
+            "Whether to count and measure",
+            "Whether the gateway counts and measures for the filter: see [operations](operations.md#metrics). Kong does from 3.8 on, and \
+             cannot be asked for its version: with `true` the filter **traps** at the start of an older one. APISIX counts nothing.",
+            Kind::Boolean,
+        )
+        .otherwise("`true` on Envoy, else `false`"),
     ];
     Object::new(&gateway::KEYS, settings)
 }

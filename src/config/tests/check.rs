@@ -176,6 +176,15 @@ fn apisix_has_no_shared_data() {
 }
 
 #[test]
+fn apisix_counts_nothing() {
+    let expected = "gateway.metrics: expected false, got true: APISIX counts nothing for filters";
+    for config in [least(), least_outbound()] {
+        refused_by(&[Apisix], &changed(config.clone(), "/gateway", json!({"metrics": true})), expected);
+        refused_by(&[], &changed(config, "/gateway", json!({"metrics": false})), "");
+    }
+}
+
+#[test]
 fn a_remote_signer_signs_responses_only_where_they_can_be_held() {
     refused_by(
         &[Kong, Apisix],

@@ -182,6 +182,7 @@ fn likely_json() -> impl Strategy<Value = Value> {
         "kind",
         "kong",
         "shared_data",
+        "metrics",
         "provider_ids",
         "peer",
         "organisational_units",

@@ -1,7 +1,7 @@
 //! APISIX 3: OpenResty with wasm-nginx-module.
 
 use super::Description;
-use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::config::KnownGateway;
 
 pub(super) const APISIX: Description = Description {
@@ -10,7 +10,8 @@ pub(super) const APISIX: Description = Description {
         data,
         shares_data,
         // Nor could they share times: the steady clock of each begins with its VM.
-        data_sharing: DataSharing::Never { reason: "the workers of APISIX share nothing" },
+        data_sharing: Support::Never { reason: "the workers of APISIX share nothing" },
+        metrics: Support::Never { reason: "APISIX counts nothing for filters" },
         has_timer,
         callout_owner: CalloutOwner::Request,
         holds_responses: false,

@@ -1,7 +1,7 @@
 //! Envoy.
 
 use super::Description;
-use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::config::KnownGateway;
 
 pub(super) const ENVOY: Description = Description {
@@ -9,7 +9,8 @@ pub(super) const ENVOY: Description = Description {
     capabilities: |data, shares_data, has_timer| Capabilities {
         data,
         shares_data,
-        data_sharing: DataSharing::ByDefault,
+        data_sharing: Support::ByDefault,
+        metrics: Support::ByDefault,
         has_timer,
         callout_owner: CalloutOwner::Plugin,
         holds_responses: true,

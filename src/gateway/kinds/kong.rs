@@ -1,7 +1,7 @@
 //! Kong 3.4 to 3.9: nginx with ngx_wasm_module.
 
 use super::Description;
-use crate::capabilities::{CalloutOwner, Capabilities, DataSharing};
+use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::config::KnownGateway;
 
 pub(super) const KONG: Description = Description {
@@ -10,7 +10,9 @@ pub(super) const KONG: Description = Description {
         data,
         shares_data,
         // Without a memory zone it traps, and it cannot be asked whether it has one.
-        data_sharing: DataSharing::OnRequest { setup: "shared data in Kong (nginx_wasm_shm_kv)" },
+        data_sharing: Support::OnRequest { setup: "shared data in Kong (nginx_wasm_shm_kv)" },
+        // Before 3.8 it traps, and it cannot be asked for its version.
+        metrics: Support::OnRequest { setup: "Kong 3.8 or later" },
         has_timer,
         callout_owner: CalloutOwner::Request,
         holds_responses: false,

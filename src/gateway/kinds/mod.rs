@@ -9,7 +9,7 @@ mod nginx;
 
 use std::rc::Rc;
 
-use crate::capabilities::{Capabilities, DataSharing};
+use crate::capabilities::{Capabilities, Support};
 use crate::config::KnownGateway;
 #[cfg(all(target_family = "wasm", feature = "gateway"))]
 use crate::gateway::adapter::Adapter;
@@ -69,8 +69,14 @@ impl GatewayKind {
 
     /// Whether the workers of such a gateway can share data.
     #[must_use]
-    pub fn data_sharing(self) -> DataSharing {
+    pub fn data_sharing(self) -> Support {
         self.capabilities(None, false).data_sharing
+    }
+
+    /// Whether such a gateway counts and measures for the filter.
+    #[must_use]
+    pub fn metrics(self) -> Support {
+        self.capabilities(None, false).metrics
     }
 
     /// What such a gateway can do, when its workers share `data`, if anything, and it took a request for a tick or not.

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 
-use crate::callout::{Answer, Request};
+use crate::callout::{Answer, CalloutSubject, Request};
 use crate::spelling::Spellings;
+use crate::time::Moment;
 
 use super::clock;
+use super::metrics::Metrics;
 use crate::gateway::abi::{self, HostError};
 use crate::gateway::adapter::Adapter;
 
@@ -14,11 +16,11 @@ thread_local! {
     static SPELLINGS: RefCell<Spellings> = const { RefCell::new(Spellings::new()) };
 }
 
-/// Sends a request from the effective context. The token that its answer will carry.
-pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, HostError> {
+/// Sends a request from the effective context. The token that its answer will carry, and when it was sent.
+pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<(u32, Moment), HostError> {
     let upstream = &request.upstream;
-    let now = clock::now().ok_or(HostError)?.steady;
-    let Some(spelt) = SPELLINGS.with_borrow(|spellings| spellings.spell(now, upstream)) else {
+    let now = clock::now().ok_or(HostError)?;
+    let Some(spelt) = SPELLINGS.with_borrow(|spellings| spellings.spell(now.steady, upstream)) else {
         log::warn!("nothing is asked of \"{upstream}\" for a minute after an informational answer");
         return Err(HostError);
     };
@@ -27,9 +29,20 @@ pub(super) fn send(request: &Request, adapter: &dyn Adapter) -> Result<u32, Host
     if request.may_be_repeated {
         headers.extend(adapter.headers_for_repetition());
     }
-    abi::http_call(&spelt, &headers, &request.body, request.timeout).inspect_err(|HostError| {
+    let sent = abi::http_call(&spelt, &headers, &request.body, request.timeout).inspect_err(|HostError| {
         log::error!("the gateway refused a callout to the upstream \"{upstream}\"; is it defined?");
-    })
+    });
+    sent.map(|token| (token, now))
+}
+
+/// Measures how long a callout took, and what its answer says of the clock where that comes from a keystore.
+pub(super) fn measure(subject: &CalloutSubject, sent: Moment, ended: Moment, answer: &Answer, metrics: &mut Metrics) {
+    if let Some(took) = ended.steady.since(sent.steady) {
+        metrics.note_callout(subject, took);
+    }
+    if let Some(difference) = answer.clock_difference(sent.wall, ended.wall) {
+        metrics.note_clock(difference);
+    }
 }
 
 /// Notes what an upstream has answered.

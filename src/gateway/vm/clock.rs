@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::time::{Clocks, Moment};
+use crate::time::{Clocks, Moment, SteadyTime};
 
 use crate::gateway::abi;
 
@@ -16,4 +16,9 @@ pub(super) fn now() -> Option<Moment> {
     let wall = abi::wall_clock()?;
     let steady = abi::steady_clock();
     Some(CLOCKS.with_borrow_mut(|clocks| clocks.moment(wall, steady)))
+}
+
+/// What the steady clock says, for what is measured and decides nothing. `None` where the host has none.
+pub(super) fn steady() -> Option<SteadyTime> {
+    if CLOCKS.with_borrow(Clocks::are_steady) { abi::steady_clock() } else { None }
 }

@@ -44,12 +44,25 @@ impl Direction {
         }
     }
 
+    /// What it may replace a response with.
+    pub(super) fn response_error_codes(&self) -> &'static [ErrorCode] {
+        match self {
+            Self::Inbound(_) => &ErrorCode::INBOUND_RESPONSES,
+            Self::Outbound(_) => &ErrorCode::OUTBOUND,
+        }
+    }
+
     /// Whether responses mean anything to it.
     pub(super) fn wants_responses(&self) -> bool {
         match self {
             Self::Inbound(inbound) => inbound.wants_responses(),
             Self::Outbound(outbound) => outbound.response_header().is_some(),
         }
+    }
+
+    /// Whether a request that goes on bears a token of the filter.
+    pub(super) fn signs_requests(&self) -> bool {
+        matches!(self, Self::Outbound(_))
     }
 
     /// What the operator should know before the first request.

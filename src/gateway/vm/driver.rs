@@ -4,6 +4,7 @@
 use crate::callout::{Callout, CalloutId, CalloutSubject};
 use crate::effects::TickOutcome;
 use crate::request::RequestId;
+use crate::time::Moment;
 use crate::verdict::Verdict;
 
 use super::gate::{Flow, Gate};
@@ -45,15 +46,17 @@ pub(super) struct DispatchedCallout {
     pub(super) subject: CalloutSubject,
     pub(super) upstream: String,
     pub(super) has_body: bool,
+    pub(super) sent: Moment,
 }
 
 impl DispatchedCallout {
-    pub(super) fn of(callout: &Callout) -> Self {
+    pub(super) fn of(callout: &Callout, sent: Moment) -> Self {
         Self {
             id: callout.id,
             subject: callout.subject.clone(),
             upstream: callout.request.upstream.clone(),
             has_body: !callout.request.body.is_empty(),
+            sent,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What is told of events: which counter counts them, and which line of the gateway's log says what, at which level.
+//! What is told of events: what is counted and measured of them, and which line of the gateway's log says what, at which level.
 
 use log::Level;
 
 use crate::callout::{CalloutKind, CalloutReport};
 use crate::effects::Event;
-use crate::reply::{ErrorCode, RejectionEvent};
+use crate::reply::RejectionEvent;
 
 use super::logger::JSON_LINE;
 use super::metrics::Metrics;
@@ -13,25 +13,25 @@ use crate::gateway::abi;
 /// Tells of events.
 #[derive(Debug)]
 pub(super) struct Events {
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 impl Events {
-    /// Of a direction with this name, which may answer with these error codes.
-    pub(super) fn of(direction: &str, codes: &[ErrorCode]) -> Self {
-        Self { metrics: Metrics::define(direction, codes) }
+    /// With these metrics.
+    pub(super) fn counted_by(metrics: Metrics) -> Self {
+        Self { metrics }
     }
 
     /// Tells of several events, in their order.
-    pub(super) fn tell_all(&self, events: Vec<Event>) {
+    pub(super) fn tell_all(&mut self, events: Vec<Event>) {
         for event in &events {
             self.tell(event);
         }
     }
 
     /// Counts an event, and logs it.
-    pub(super) fn tell(&self, event: &Event) {
-        self.metrics.count(event);
+    pub(super) fn tell(&mut self, event: &Event) {
+        self.metrics.note(event);
         log(event);
     }
 }
@@ -39,8 +39,8 @@ impl Events {
 /// Logs an event.
 pub(super) fn log(event: &Event) {
     match event {
-        Event::Admitted => {}
-        Event::Rejected(rejection) => {
+        Event::Admitted | Event::Measured(_) => {}
+        Event::Rejected(rejection) | Event::Replaced(rejection) => {
             json_line(Level::Warn, |now| rejection.log_line(now, RejectionEvent::Refused));
         }
         Event::Tolerated(rejection) => {

@@ -1,6 +1,6 @@
 //! What the host tells of a request, a response, and the answer to a callout: only what the direction looks at.
 
-use crate::callout::{Answer, Body, MAX_ANSWER_LENGTH};
+use crate::callout::{Answer, Body, CalloutSubject, MAX_ANSWER_LENGTH};
 use crate::inbound::Inbound;
 use crate::reply::RejectReason;
 use crate::request::NonceInput;
@@ -61,8 +61,11 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
     facts
 }
 
-/// The answer to the callout that is being reported.
-pub(super) fn of_answer(body_size: usize) -> Answer {
+/// The answer to the callout on this subject that is being reported.
+pub(super) fn of_answer(subject: &CalloutSubject, body_size: usize) -> Answer {
+    // Whatever the clock of another server says: by that of the keystore the callers are checked, too.
+    let of_keystore =
+        |name| if matches!(subject, CalloutSubject::KeySet(_)) { abi::call_response_header(name) } else { None };
     let status = abi::call_response_header(":status");
     let retry_after = match status.as_deref() {
         None | Some(b"200") => None,
@@ -72,6 +75,8 @@ pub(super) fn of_answer(body_size: usize) -> Answer {
         status,
         content_length: abi::call_response_header("content-length"),
         retry_after,
+        date: of_keystore("date"),
+        age: of_keystore("age"),
         body: read_body(body_size),
     }
 }

@@ -1,10 +1,13 @@
 //! Carries out verdicts on the request or the response of the effective context, and tells what came of them.
 
 use crate::effects::Event;
+use crate::metric::{Ended, Stopwatch};
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{Correlation, RequestId};
+use crate::time::Moment;
 use crate::verdict::{Admission, AttachedToken, RequestVerdict, ResponseVerdict, Verdict};
 
+use super::clock;
 use super::direction::Direction;
 use super::events::{self, Events};
 use crate::gateway::abi::{self, Headers, HostError, Stream};
@@ -23,6 +26,7 @@ pub(super) struct Gate {
     pub(super) adapter: &'static dyn Adapter,
     pub(super) direction: Direction,
     pub(super) events: Events,
+    pub(super) stopwatch: Stopwatch,
 }
 
 impl Gate {
@@ -37,11 +41,59 @@ impl Gate {
     ) -> Flow {
         self.note_request_id(&mut verdict);
         let correlation = verdict.correlation();
+        self.note_verdict(id, &verdict);
         let flow = self.act(verdict, occasion).and_then(|flow| match flow {
             Flow::Continue => before_going_on().map(|()| flow),
             Flow::Stop => Ok(flow),
         });
         flow.unwrap_or_else(|HostError| self.refuse(id, occasion, correlation))
+    }
+
+    /// A request or a response has come.
+    pub(super) fn note_start(&mut self, id: RequestId, now: Moment) {
+        if self.events.metrics.is_on() {
+            self.stopwatch.start(id, now.steady);
+        }
+    }
+
+    /// A request has to wait for a callout.
+    pub(super) fn note_held(&mut self, id: RequestId) {
+        if self.stopwatch.hold(id) {
+            self.events.metrics.note_held();
+        }
+    }
+
+    /// Nobody waits for a verdict any more.
+    pub(super) fn note_end(&mut self, id: RequestId) {
+        if self.stopwatch.stop(id, None).is_some_and(|ended| ended.was_held) {
+            self.events.metrics.note_released();
+        }
+    }
+
+    /// How long the verdict took, and what it is on.
+    fn note_verdict(&mut self, id: RequestId, verdict: &Verdict) {
+        let metrics = &mut self.events.metrics;
+        if !metrics.is_on() {
+            return;
+        }
+        let Some(Ended { took, was_held }) = self.stopwatch.stop(id, clock::steady()) else { return };
+        if was_held {
+            metrics.note_released();
+        }
+        let Some(took) = took else { return };
+        match verdict {
+            Verdict::Request(RequestVerdict::Admit(_)) => {
+                metrics.note_decision(took);
+                if self.direction.signs_requests() {
+                    metrics.note_signing(took);
+                }
+            }
+            Verdict::Request(RequestVerdict::Reject(_)) => metrics.note_decision(took),
+            Verdict::Response(ResponseVerdict::Attach(_)) => metrics.note_signing(took),
+            Verdict::Request(RequestVerdict::Answer(_))
+            | Verdict::Response(ResponseVerdict::Pass | ResponseVerdict::Replace(_) | ResponseVerdict::Tolerate(_)) => {
+            }
+        }
     }
 
     /// Refuses what could not be let through.
@@ -64,7 +116,7 @@ impl Gate {
     }
 
     /// Changes what a verdict wants changed, or answers. Fails only where something was to go on, and then it must not.
-    fn act(&self, verdict: Verdict, occasion: Occasion) -> Result<Flow, HostError> {
+    fn act(&mut self, verdict: Verdict, occasion: Occasion) -> Result<Flow, HostError> {
         match verdict {
             Verdict::Request(RequestVerdict::Admit(admission)) => {
                 self.admit(&admission)?;
@@ -75,10 +127,14 @@ impl Gate {
                 note_failure(self.adapter.answer(&reply, "health_check", occasion));
                 Ok(Flow::Stop)
             }
-            Verdict::Request(RequestVerdict::Reject(rejection))
-            | Verdict::Response(ResponseVerdict::Replace(rejection)) => {
-                note_failure(self.adapter.answer(&rejection.reply(), rejection.code().as_str(), occasion));
+            Verdict::Request(RequestVerdict::Reject(rejection)) => {
+                self.answer(&rejection, occasion);
                 self.events.tell(&Event::Rejected(rejection));
+                Ok(Flow::Stop)
+            }
+            Verdict::Response(ResponseVerdict::Replace(rejection)) => {
+                self.answer(&rejection, occasion);
+                self.events.tell(&Event::Replaced(rejection));
                 Ok(Flow::Stop)
             }
             Verdict::Response(ResponseVerdict::Pass) => Ok(Flow::Continue),
@@ -91,6 +147,10 @@ impl Gate {
                 Ok(Flow::Continue)
             }
         }
+    }
+
+    fn answer(&self, rejection: &Rejection, occasion: Occasion) {
+        note_failure(self.adapter.answer(&rejection.reply(), rejection.code().as_str(), occasion));
     }
 
     fn admit(&self, admission: &Admission) -> Result<(), HostError> {

@@ -156,6 +156,7 @@ impl Plugin {
         } else {
             None
         };
+        let has_metrics = config.gateway.uses_metrics(kind.metrics());
         let capabilities = kind.capabilities(data, has_timer);
         if let Err(errors) = config.check(&capabilities) {
             log_errors(&errors);
@@ -168,7 +169,8 @@ impl Plugin {
         if adapter.has_ticks() && direction.tick_period().is_some() && !has_timer {
             log::warn!("the gateway has no timer: keys are fetched only when a request needs them");
         }
-        let mut running = Running::new(self.context, adapter, &capabilities, direction, has_timer.then_some(TICK));
+        let tick_period = has_timer.then_some(TICK);
+        let mut running = Running::new(self.context, adapter, &capabilities, direction, tick_period, has_metrics);
         if let Some(now) = clock::now() {
             running.start(now);
         }

@@ -67,11 +67,11 @@ impl PluginCallouts {
 
     /// Makes a callout. What follows if the host did not take it.
     fn dispatch(&mut self, gate: &mut Gate, callout: Callout) -> Option<CalloutOutcome> {
-        let dispatched = DispatchedCallout::of(&callout);
         let sent =
             abi::set_effective_context(self.context).and_then(|()| callouts::send(&callout.request, gate.adapter));
         match sent {
-            Ok(token) => {
+            Ok((token, sent)) => {
+                let dispatched = DispatchedCallout::of(&callout, sent);
                 // Of several callouts on one subject only the last counts: one that the host never reports on is
                 // forgotten here, or such a host could make this map grow.
                 self.dispatched.retain(|_, earlier| earlier.subject != dispatched.subject);
@@ -92,7 +92,7 @@ impl PluginCallouts {
     }
 
     /// Tells what is to be told of the end of a callout, and forgets it. What is left to do.
-    fn note(&mut self, gate: &Gate, outcome: CalloutOutcome) -> CalloutOutcome {
+    fn note(&mut self, gate: &mut Gate, outcome: CalloutOutcome) -> CalloutOutcome {
         let CalloutOutcome { ended, callouts, resumed, events } = outcome;
         // A callout that was given up may never be reported on: such a host could make this map grow.
         if let Some((id, subject)) = &ended {
@@ -134,10 +134,13 @@ impl Driver for PluginCallouts {
     }
 
     fn call_response(&mut self, gate: &mut Gate, token: u32, body_size: usize) {
-        let Some(DispatchedCallout { id, subject, upstream, .. }) = self.dispatched.remove(&token) else { return };
-        let answer = facts::of_answer(body_size);
+        let Some(DispatchedCallout { id, subject, upstream, sent, .. }) = self.dispatched.remove(&token) else {
+            return;
+        };
+        let answer = facts::of_answer(&subject, body_size);
         callouts::note_answer(&upstream, &answer, gate.adapter);
         if let Some(now) = clock::now() {
+            callouts::measure(&subject, sent, now, &answer, &mut gate.events.metrics);
             let outcome = gate.direction.on_answer(now, id, &subject, &answer);
             self.resume(gate, outcome);
         }

@@ -47,10 +47,10 @@ impl RequestCallouts {
     ) -> Option<Verdict> {
         while let Some(callout) = callouts.pop() {
             let sent = self.guard(gate, own).and_then(|()| callouts::send(&callout.request, gate.adapter));
-            if let Ok(token) = sent {
+            if let Ok((token, sent)) = sent {
                 self.dispatched.retain(|_, (request, _)| *request != own);
                 let is_later = occasion != Occasion::Request;
-                let callout = DispatchedCallout::of(&callout);
+                let callout = DispatchedCallout::of(&callout, sent);
                 self.dispatched.insert(token, (own, Dispatched { callout, is_later }));
                 return None;
             }
@@ -111,13 +111,14 @@ impl Driver for RequestCallouts {
             gate::refuse_unknown_after_callout(body_size);
             return;
         };
-        let DispatchedCallout { id, subject, upstream, has_body } = callout;
-        let answer = facts::of_answer(body_size);
+        let DispatchedCallout { id, subject, upstream, has_body, sent } = callout;
+        let answer = facts::of_answer(&subject, body_size);
         callouts::note_answer(&upstream, &answer, gate.adapter);
         let is_unanswered = (has_body || is_later) && !answer.has_body();
         let occasion = if is_unanswered { Occasion::Unanswered } else { Occasion::Answered };
         let verdict = match clock::now() {
             Some(now) => {
+                callouts::measure(&subject, sent, now, &answer, &mut gate.events.metrics);
                 let outcome = gate.direction.on_answer(now, id, &subject, &answer);
                 let (verdict, callouts) = take(gate, outcome, own);
                 verdict.or_else(|| self.call_out(gate, callouts, own, occasion))
@@ -142,7 +143,7 @@ impl Driver for RequestCallouts {
 }
 
 /// Tells what is to be told of the end of a callout. What it means for its request: the verdict, or the callout that is next.
-fn take(gate: &Gate, outcome: CalloutOutcome, own: RequestId) -> (Option<Verdict>, Vec<Callout>) {
+fn take(gate: &mut Gate, outcome: CalloutOutcome, own: RequestId) -> (Option<Verdict>, Vec<Callout>) {
     let CalloutOutcome { callouts, resumed, events, .. } = outcome;
     gate.events.tell_all(events);
     let verdict = resumed.into_iter().find(|resumed| resumed.id == own).map(|Resumed { verdict, .. }| verdict);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::effects::Effects;
+use crate::metric::Stopwatch;
 use crate::reply::RejectReason;
 use crate::request::RequestId;
 use crate::time::Moment;
@@ -15,6 +16,7 @@ use super::direction::Direction;
 use super::driver::Driver;
 use super::events::Events;
 use super::gate::{Flow, Gate};
+use super::metrics::Metrics;
 use super::plugin_callouts::PluginCallouts;
 use super::request_callouts::RequestCallouts;
 use crate::gateway::abi;
@@ -36,13 +38,14 @@ impl Running {
         capabilities: &Capabilities,
         direction: Direction,
         tick_period: Option<Duration>,
+        has_metrics: bool,
     ) -> Self {
-        let events = Events::of(direction.name(), direction.error_codes());
+        let events = Events::counted_by(if has_metrics { Metrics::define(&direction) } else { Metrics::default() });
         let driver: Box<dyn Driver> = match capabilities.callout_owner {
             CalloutOwner::Plugin => Box::new(PluginCallouts::new(context, tick_period)),
             CalloutOwner::Request => Box::new(RequestCallouts::new()),
         };
-        Self { gate: Gate { adapter, direction, events }, driver }
+        Self { gate: Gate { adapter, direction, events, stopwatch: Stopwatch::new() }, driver }
     }
 
     /// Tells what the operator should know before the first request.
@@ -55,7 +58,10 @@ impl Running {
     pub(super) fn request_headers(&mut self, request: u32, announced: usize) -> i32 {
         let id = RequestId(request);
         match self.decide_request(id, announced) {
-            None => abi::PAUSE,
+            None => {
+                self.gate.note_held(id);
+                abi::PAUSE
+            }
             Some(verdict) => match self.driver.carry_out(&mut self.gate, id, verdict, Occasion::Request) {
                 Flow::Continue => abi::CONTINUE,
                 Flow::Stop => abi::PAUSE,
@@ -93,14 +99,19 @@ impl Running {
     pub(super) fn request_end(&mut self, request: u32) {
         let id = RequestId(request);
         self.driver.forget(id);
+        self.gate.note_end(id);
         self.gate.direction.on_request_end(id);
     }
 
     /// The verdict on a new request, or `None` to hold it.
     fn decide_request(&mut self, id: RequestId, announced: usize) -> Option<Verdict> {
+        let now = clock::now();
+        if let Some(now) = now {
+            self.gate.note_start(id, now);
+        }
         let Gate { adapter, direction, .. } = &mut self.gate;
         let facts = facts::of_request(*adapter, direction, announced);
-        let (reason, correlation) = match (clock::now(), facts) {
+        let (reason, correlation) = match (now, facts) {
             (Some(now), Ok(facts)) => {
                 let Effects { callouts, verdict, events } = direction.on_request(now, id, facts);
                 self.gate.events.tell_all(events);
@@ -120,10 +131,11 @@ impl Running {
 
     /// The verdict on a response, or `None` to hold it.
     fn decide_response(&mut self, id: RequestId, occasion: Occasion, announced: usize) -> Option<Verdict> {
-        let Gate { adapter, direction, .. } = &mut self.gate;
         let Some(now) = clock::now() else {
-            return Some(Verdict::Response(direction.on_response_without_clock(id)));
+            return Some(Verdict::Response(self.gate.direction.on_response_without_clock(id)));
         };
+        self.gate.note_start(id, now);
+        let Gate { adapter, direction, .. } = &mut self.gate;
         let facts = facts::of_response(*adapter, direction, announced);
         let Effects { callouts, verdict, events } = direction.on_response(now, id, facts);
         self.gate.events.tell_all(events);

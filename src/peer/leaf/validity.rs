@@ -50,7 +50,6 @@ impl Validity {
     }
 
     /// Its last moment: the last millisecond of the second that the certificate names.
-    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn not_after(self) -> UnixTime {
         self.not_after

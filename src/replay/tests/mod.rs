@@ -204,14 +204,35 @@ fn a_backlog_of_expired_tokens_takes_no_room_and_costs_no_request_much() {
         assert_eq!(guard.admit(at(0), &token(number), at(number % 2)), Ok(()));
     }
     for number in 0..1_000 {
-        let Memory::Worker(memory) = &guard.0 else { panic!() };
-        let before = memory.len();
+        let Memory::Worker(memory) = &guard.memory else { panic!() };
+        let before = memory.checked_len();
         // Some have the id of one that has expired and was not dropped yet.
         let id = if number % 3 == 0 { 999 - number } else { 10_000 + number };
         assert_eq!(guard.admit(at(2), &token(id), at(10)), Ok(()), "{number}");
-        let Memory::Worker(memory) = &guard.0 else { panic!() };
-        assert!(memory.len() <= 1_000 && memory.len() + 17 > before, "{before} to {}", memory.len());
+        let Memory::Worker(memory) = &guard.memory else { panic!() };
+        let after = memory.checked_len();
+        assert!(after <= 1_000 && after + 17 > before, "{before} to {after}");
     }
     assert!(matches!(guard.admit(at(2), &token(20_000), at(10)), Err(ReplayError::Full { .. })));
     assert_eq!(guard.admit(at(11), &token(20_000), at(20)), Ok(()));
+}
+
+#[test]
+fn how_full_a_memory_is_is_told_once_and_again_after_a_hundredth_of_its_room() {
+    let mut guard = worker(1_000);
+    assert_eq!(guard.usage(), Some(ReplayUsage { used: 0, capacity: 1_000 }));
+    let mut told = Vec::new();
+    for number in 0..25 {
+        assert_eq!(guard.admit(at(0), &token(number), at(9)), Ok(()));
+        told.extend(guard.usage().map(|usage| usage.used));
+    }
+    assert_eq!(told, [10, 20]);
+    // All have ended; this admission drops 16 of them.
+    assert_eq!(guard.admit(at(20), &token(100), at(30)), Ok(()));
+    assert_eq!(guard.usage().map(|usage| usage.used), Some(10));
+    let mut least = worker(1);
+    assert_eq!(least.usage().map(|usage| usage.used), Some(0));
+    assert_eq!(least.admit(at(0), &token(1), at(9)), Ok(()));
+    assert_eq!(least.usage(), Some(ReplayUsage { used: 1, capacity: 1 }));
+    assert_eq!(least.usage(), None);
 }

@@ -119,7 +119,9 @@ impl Minting {
                 Event::CalloutEnded(_)
                 | Event::Information(_)
                 | Event::Admitted
+                | Event::Measured(_)
                 | Event::Rejected(_)
+                | Event::Replaced(_)
                 | Event::Tolerated(_) => {}
             }
         }

@@ -1,8 +1,10 @@
-//! Of the answer to a callout the body counts if, and only if, the status is 200 and the announced length is that of the body.
+//! Of the answer to a callout the body counts if, and only if, the status is 200 and the announced length is that of the body. What its
+//! `Date` says of the clock is one thing at most.
 
 use std::time::Duration;
 
 use hub_auth_filter::facade::callout::{Answer, Body, CalloutError};
+use hub_auth_filter::facade::time::UnixTime;
 
 use crate::cost::{Bound, bounded};
 
@@ -18,6 +20,8 @@ pub(crate) fn check(data: &[u8]) -> bool {
     let answer = Answer {
         status,
         content_length,
+        date: body.map(<[u8]>::to_vec),
+        age: retry_after.clone(),
         retry_after,
         body: body.map_or(Body::Unreadable, |body| Body::Read(body.to_vec())),
     };
@@ -39,6 +43,9 @@ pub(crate) fn check(data: &[u8]) -> bool {
     let says_when = matches!(answer.status.as_deref(), Some(b"429" | b"503"));
     let expected = answer.retry_after.as_deref().and_then(number).filter(|_| says_when);
     assert_eq!(retry_after.map(|pause| u128::from(pause.as_secs())), expected);
+    let now = UnixTime::from_millis(1_795_306_300_000);
+    let difference = bounded(BOUND, data.len(), || answer.clock_difference(now, now));
+    assert!(difference.is_none_or(|difference| difference.ahead.is_zero() || difference.behind.is_zero()));
     complete.is_ok()
 }
 

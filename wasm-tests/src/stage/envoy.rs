@@ -257,6 +257,11 @@ impl Envoy {
         pairs.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
     }
 
+    /// What Prometheus would get of the metrics whose names contain this.
+    pub async fn prometheus(&self, part: &str) -> String {
+        self.admin(&format!("/stats/prometheus?filter={part}")).await
+    }
+
     /// The bytes that it has allocated. The memory of a module is not among them.
     pub async fn allocated(&self) -> u64 {
         let memory: Value = serde_json::from_str(&self.admin("/memory").await).expect("JSON");

@@ -65,8 +65,10 @@ pub struct Host {
     pub repeats_unanswered_callouts: bool,
     /// Whether a client that hangs up is noticed while its request waits for a callout.
     pub notices_hang_ups: bool,
-    /// Whether counters count.
+    /// Whether there are metrics.
     pub has_metrics: bool,
+    /// Whether the configuration must say that there are.
+    pub metrics_are_a_switch: bool,
     /// What stands before the name of a variable of nginx in the path of a property.
     variables_under: &'static [&'static str],
     /// Whether the issuer of a client certificate is told only by a header that the gateway writes.
@@ -148,11 +150,12 @@ impl Host {
         repeats_unanswered_callouts: true,
         notices_hang_ups: true,
         has_metrics: true,
+        metrics_are_a_switch: false,
         variables_under: &[],
         tells_issuers_by_header: true,
     };
 
-    /// Kong 3.4 to 3.9.
+    /// Kong 3.9.
     pub const KONG: Host = Host {
         profile: Profile::kong,
         engine: None,
@@ -175,15 +178,24 @@ impl Host {
         repeats_unanswered_callouts: false,
         notices_hang_ups: false,
         has_metrics: true,
+        metrics_are_a_switch: true,
         variables_under: &["ngx"],
         tells_issuers_by_header: false,
     };
 
-    /// Kong 3.9 with the engine of Kong 3.7.
-    pub const KONG_3_7: Host = Host::KONG.with_engine(Engine::Wasmtime19);
+    /// Kong 3.7: its engine, and no metrics.
+    pub const KONG_3_7: Host = Host::KONG_BEFORE_3_8.with_engine(Engine::Wasmtime19);
 
-    /// Kong 3.9 with the engine of Kong 3.6, which does not load the artifact for relaxed SIMD.
-    pub const KONG_3_6: Host = Host::KONG.with_engine(Engine::Wasmtime14);
+    /// Kong 3.6, likewise. Its engine does not load the artifact for relaxed SIMD.
+    pub const KONG_3_6: Host = Host::KONG_BEFORE_3_8.with_engine(Engine::Wasmtime14);
+
+    const KONG_BEFORE_3_8: Host = Host {
+        profile: Profile::kong_before_3_8,
+        with_shared_data: Some(|| Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong_before_3_8() }),
+        has_metrics: false,
+        metrics_are_a_switch: false,
+        ..Host::KONG
+    };
 
     /// APISIX 3.18.
     pub const APISIX: Host = Host {
@@ -208,6 +220,7 @@ impl Host {
         repeats_unanswered_callouts: true,
         notices_hang_ups: true,
         has_metrics: false,
+        metrics_are_a_switch: false,
         variables_under: &[],
         tells_issuers_by_header: false,
     };
@@ -231,7 +244,7 @@ impl Host {
     pub fn with_shared_data(self, configuration: &Value) -> Builder {
         let mut configuration = configuration.clone();
         if self.shared_data_is_a_switch {
-            configuration["gateway"] = json!({ "shared_data": true });
+            configuration["gateway"]["shared_data"] = true.into();
         }
         self.of(self.with_shared_data.expect("data that workers share")(), configuration)
     }
@@ -340,6 +353,16 @@ impl Host {
 
     fn of(self, profile: Profile, configuration: Value) -> Builder {
         let engine = self.engine.unwrap_or(profile.engine);
+        let mut configuration = configuration;
+        if self.metrics_are_a_switch
+            && let Some(metrics) = configuration.get_mut("gateway").and_then(Value::as_object_mut)
+        {
+            metrics.entry("metrics").or_insert(true.into());
+        } else if self.metrics_are_a_switch
+            && let Some(all) = configuration.as_object_mut()
+        {
+            all.entry("gateway").or_insert(json!({"metrics": true}));
+        }
         Gateway::new(Profile { engine, ..profile })
             .configuration(self.configuration(&configuration).to_string())
             .log_level(Level::Info)

@@ -18,6 +18,7 @@ mod hostile_host;
 mod house;
 mod introspection;
 mod keys;
+mod metrics;
 mod outbound;
 mod records;
 mod refusals;

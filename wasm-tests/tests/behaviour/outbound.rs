@@ -222,8 +222,8 @@ fn the_audit_trail_has_one_line_a_signature_and_nothing_secret(host: Host) {
             "{log:?}"
         );
     }
-    host.assert_counted(&gateway, "outbound.signed", 2);
-    host.assert_counted(&gateway, "outbound.accepted", 2);
+    host.assert_counted(&gateway, "signatures_total.direction.outbound", 2);
+    host.assert_counted(&gateway, "requests_total.direction.outbound.outcome.accepted", 2);
 }
 
 #[apply(every_engine)]
@@ -255,7 +255,7 @@ fn before_the_first_key_is_active_nothing_leaves(host: Host) {
     assert_eq!((reply.status, error(&reply)["errorCode"].as_str()), (500, Some("GenericError")));
     assert_eq!(reply.headers.text("x-fapi-interaction-id").as_deref(), Some("f-1"));
     assert!(exchange.upstream().is_none());
-    host.assert_counted(&gateway, "outbound.refused.GenericError", 1);
+    host.assert_counted(&gateway, "requests_total.direction.outbound.outcome.refused.code.GenericError", 1);
     assert!(trail(&gateway).is_empty());
 }
 

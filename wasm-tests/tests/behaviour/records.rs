@@ -68,12 +68,12 @@ fn outcomes_are_counted(host: Host) {
     send(&gateway, request());
     send(&gateway, with(&token(&gateway).claim("aud", "x").sign(Signer::Ps256(&hub().signing))));
     let counted = |name: &str, count| host.assert_counted(&gateway, name, count);
-    counted("inbound.accepted", 3);
-    counted("inbound.refused.Credential_Missing", 1);
-    counted("inbound.refused.JWS_InvalidClaim", 1);
-    counted("inbound.refused.GenericError", 0);
-    counted("jwks.fetched", 1);
-    counted("jwks.failed", 0);
+    counted("requests_total.direction.inbound.outcome.accepted", 3);
+    counted("requests_total.direction.inbound.outcome.refused.code.Credential.Missing", 1);
+    counted("requests_total.direction.inbound.outcome.refused.code.JWS.InvalidClaim", 1);
+    counted("requests_total.direction.inbound.outcome.refused.code.GenericError", 0);
+    counted("callouts_total.about.jwks.outcome.succeeded", 1);
+    counted("callouts_total.about.jwks.outcome.failed", 0);
 }
 
 #[apply(every_gateway)]
@@ -84,5 +84,5 @@ fn a_fetch_that_fails_is_logged_with_what_follows_from_it(host: Host) {
     let line = logs.iter().find(|log| log.text.contains("no keys from")).expect("a line about the fetch");
     assert_eq!(line.level, Level::Warn);
     assert!(line.text.contains("no valid keys are cached") && line.text.contains("next try in 1 s"), "{}", line.text);
-    host.assert_counted(&gateway, "jwks.failed", 1);
+    host.assert_counted(&gateway, "callouts_total.about.jwks.outcome.failed", 1);
 }

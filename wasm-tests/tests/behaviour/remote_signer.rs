@@ -162,7 +162,7 @@ fn the_audit_trail_has_one_line_a_signature_that_names_the_signer(host: Host) {
     let [line] = trail.as_slice() else { panic!("{trail:?}") };
     assert_eq!((&line["signer"], &line["kid"]), (&json!("vault_transit"), &json!(bank().signing.kid)));
     assert_eq!((&line["jti"], &line["x_fapi_interaction_id"]), (&claims["jti"], &json!("f-1")));
-    host.assert_counted(&gateway, "outbound.signed", 1);
+    host.assert_counted(&gateway, "signatures_total.direction.outbound", 1);
     assert_nothing_secret_is_logged(&gateway);
 }
 
@@ -304,7 +304,7 @@ fn no_failure_of_the_engine_lets_a_request_go_unsigned(host: Host) {
         assert!(lines.iter().all(|line| line.level == Level::Warn && line.text.contains(log)), "{what}: {lines:?}");
         assert_eq!(lines.iter().filter(|line| line.text.ends_with("trying once more")).count(), lines.len() - 1);
         assert_nothing_secret_is_logged(&gateway);
-        host.assert_counted(&gateway, &format!("outbound.refused.{code}"), 1);
+        host.assert_counted(&gateway, &format!("requests_total.direction.outbound.outcome.refused.code.{code}"), 1);
     }
 }
 

@@ -162,7 +162,7 @@ fn a_token_whose_signature_is_wrong_uses_nobody_up(host: Host) {
 fn a_full_memory_refuses_new_tokens_forgets_no_old_one_and_has_room_when_one_ends(host: Host) {
     for scope in host.replay_scopes() {
         let gateway = detecting(host, scope, 3, 1);
-        let full = |count| host.assert_counted(&gateway, "replay.full", count);
+        let full = |count| host.assert_counted(&gateway, "replay_memory_full_total", count);
         let now = gateway.now().as_secs();
         let old = [10, 20, 30].map(|life| signed(token(&gateway).valid(now, now + life)));
         for token in &old {
@@ -194,7 +194,7 @@ fn room_is_shared_by_all_workers_with_gateway_and_not_with_worker(host: Host) {
         let gateway = detecting(host, scope, 3, 2);
         let exchanges: Vec<_> = (0..20).map(|n| gateway.worker(n % 2).send(right(&gateway))).collect();
         assert_eq!(admitted(&exchanges), passes);
-        host.assert_counted(&gateway, "replay.full", 20 - passes as u64);
+        host.assert_counted(&gateway, "replay_memory_full_total", 20 - passes as u64);
     }
 }
 
@@ -327,7 +327,7 @@ fn a_damaged_value_refuses_what_it_may_have_forgotten_and_heals(host: Host) {
     assert_eq!(retry_after(&gateway.worker(1).send(with(&lost))), 320, "for all workers");
     assert_eq!(retry_after(&send(&gateway, right(&gateway))), 320, "nobody knows which they were");
     // That is not for want of room.
-    host.assert_counted(&gateway, "replay.full", 0);
+    host.assert_counted(&gateway, "replay_memory_full_total", 0);
     gateway.advance(seconds(280));
     assert_eq!(retry_after(&send(&gateway, right(&gateway))), 40);
     gateway.advance(seconds(1));

@@ -80,7 +80,7 @@ fn the_response_to_an_accepted_request_carries_a_token_of_the_bank(host: Host) {
     }
     let signed = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|line| line["event"] == "signed");
     assert_eq!(gateway.logs().iter().filter(|log| signed(&log.text)).count(), 2);
-    host.assert_counted(&gateway, "inbound.signed", 2);
+    host.assert_counted(&gateway, "signatures_total.direction.inbound", 2);
 }
 
 /// However many there were, the Hub gets one token, and it is the bank's.
@@ -144,7 +144,7 @@ fn nothing_is_signed_for_whoever_is_refused(host: Host) {
     let exchange = send(&gateway, request());
     assert_eq!(outcome(&exchange), "Credential.Missing");
     assert!(!exchange.response().expect("a response").headers.has("authorization"));
-    host.assert_counted(&gateway, "inbound.signed", 0);
+    host.assert_counted(&gateway, "signatures_total.direction.inbound", 0);
 }
 
 #[apply(every_gateway_that_replaces_responses)]
@@ -177,7 +177,11 @@ fn a_response_of_the_hub_passes(host: Host) {
             assert_eq!(got(&send(&gateway, call())), ("200".into(), b"secret of the hub".to_vec()), "{mode}");
         }
         assert_eq!(gateway.callouts().len(), 1, "the keys are fetched once");
-        host.assert_counted(&gateway, "outbound.tolerated", 0);
+        host.assert_counted(
+            &gateway,
+            "responses_total.direction.outbound.outcome.tolerated.code.Response.NotVerified",
+            0,
+        );
     }
 }
 
@@ -211,12 +215,20 @@ fn a_response_that_is_not_the_hubs_is_replaced_where_that_is_required_and_report
         let headers = exchange.response().expect("a response").headers;
         let id = headers.text("x-fapi-interaction-id");
         assert_eq!(id.as_deref(), Some("f-1"), "{name}");
-        host.assert_counted(&gateway, "outbound.refused.Response_NotVerified", 1);
+        host.assert_counted(
+            &gateway,
+            "responses_total.direction.outbound.outcome.refused.code.Response.NotVerified",
+            1,
+        );
 
         let gateway = verifying(host, "report");
         gateway.bank(answer(&gateway, tpp));
         assert_eq!(got(&send(&gateway, call())), ("200".into(), b"secret of the hub".to_vec()), "{name}");
-        host.assert_counted(&gateway, "outbound.tolerated", 1);
+        host.assert_counted(
+            &gateway,
+            "responses_total.direction.outbound.outcome.tolerated.code.Response.NotVerified",
+            1,
+        );
         let told = |text: &str| text.contains(r#""event":"tolerated""#) && text.contains("Response.NotVerified");
         assert_eq!(
             gateway.logs().iter().filter(|log| log.level == Level::Warn && told(&log.text)).count(),
@@ -276,7 +288,7 @@ fn without_keys_nothing_is_asked_of_the_hub_where_verification_is_required(host:
     let exchange = send(&gateway, call());
     assert!(exchange.upstream().is_some());
     assert_eq!(got(&exchange).0, "200");
-    host.assert_counted(&gateway, "outbound.tolerated", 1);
+    host.assert_counted(&gateway, "responses_total.direction.outbound.outcome.tolerated.code.Response.NotVerified", 1);
 }
 
 #[apply(every_gateway_that_replaces_responses)]

@@ -14,6 +14,7 @@ mod hub;
 mod keystore;
 mod meshes;
 mod methods;
+mod metrics;
 mod mirrored;
 mod openbao;
 mod outbound;

@@ -102,7 +102,7 @@ async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box
     let [content_length, retry_after] =
         ["content-length", "retry-after"].map(|name| reply.header(name).map(|value| value.as_bytes().to_vec()));
     let status = Some(reply.status.to_string().into_bytes());
-    let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body) };
+    let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body), ..Answer::default() };
     signer.note_pause(now().steady, &answer);
     if is_for_keys {
         let keys = signer.finish_keys(now(), callout.id, answer.complete()).expect("an end that counts");

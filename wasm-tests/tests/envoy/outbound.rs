@@ -159,8 +159,8 @@ async fn every_request_has_a_token_of_its_own_whichever_worker_signs() {
     let calls = stage.hub.calls();
     let ids: BTreeSet<String> = calls.iter().map(|call| call.accepted().claims["jti"].to_string()).collect();
     assert_eq!(ids.len(), 120);
-    let signed = stage.envoy.stats("outbound.signed").await;
-    assert_eq!(signed.get("wasmcustom.hub_auth_filter.outbound.signed"), Some(&120), "{signed:?}");
+    let signed = stage.envoy.stats("signatures_total").await;
+    assert_eq!(signed.get("wasmcustom.hub_auth_filter.signatures_total.direction.outbound"), Some(&120), "{signed:?}");
 }
 
 #[tokio::test]

@@ -129,7 +129,9 @@ async fn where_it_is_only_reported_every_response_arrives_and_the_log_has_the_re
     assert_eq!(call(&stage).await.status, 200);
     let tolerated = stage.envoy.stats("tolerated").await;
     let count = u64::try_from(wrong_ones().len()).expect("a few");
-    assert_eq!(tolerated.get("wasmcustom.hub_auth_filter.outbound.tolerated"), Some(&count), "{tolerated:?}");
+    let name =
+        "wasmcustom.hub_auth_filter.responses_total.direction.outbound.outcome.tolerated.code.Response.NotVerified";
+    assert_eq!(tolerated.get(name), Some(&count), "{tolerated:?}");
 }
 
 #[tokio::test]

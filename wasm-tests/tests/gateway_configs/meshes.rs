@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::files::{text, yaml};
+use super::files::{by, text, yaml};
 
 /// All files with manifests.
 const FILES: [&str; 4] =
@@ -122,6 +122,26 @@ fn the_envoyfilter_restricts_the_module_as_the_file_of_envoy_does() {
     let list = |plugin: &Value| plugin["vm_config"]["capability_restriction_config"].clone();
     assert!(list(&patch["config"]).is_object());
     assert_eq!(list(&patch["config"]), list(&shipped("envoy/inbound.yaml")));
+}
+
+#[test]
+fn every_bootstrap_takes_the_labels_out_of_the_names_of_metrics_in_the_same_way() {
+    let expected = yaml("envoy/inbound.yaml")["stats_config"].clone();
+    assert_eq!(expected["stats_tags"].as_array().map(Vec::len), Some(6));
+    assert_eq!(yaml("envoy/outbound.yaml")["stats_config"], expected);
+    for path in ["istio/inbound.yaml", "istio/outbound.yaml"] {
+        let patches = manifests(path)
+            .into_iter()
+            .filter(|one| one["kind"] == "EnvoyFilter")
+            .flat_map(|filter| filter["spec"]["configPatches"].as_array().expect("patches").clone());
+        let of_bootstrap: Vec<Value> = patches.filter(|patch| patch["applyTo"] == "BOOTSTRAP").collect();
+        assert_eq!(of_bootstrap.len(), 1, "{path}");
+        assert_eq!(of_bootstrap[0]["patch"]["value"], json!({"stats_config": expected}), "{path}");
+    }
+    let proxy = manifests("envoy-gateway/inbound.yaml").into_iter().find(|one| one["kind"] == "EnvoyProxy");
+    let proxy = proxy.expect("an EnvoyProxy");
+    let patches = by("path", &proxy["spec"]["bootstrap"]["jsonPatches"]);
+    assert_eq!(patches["/stats_config"]["value"], expected);
 }
 
 /// A policy that selects other pods, or another port, would be no policy.

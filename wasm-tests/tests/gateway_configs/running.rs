@@ -286,6 +286,7 @@ fn mistakes() -> Vec<(Vec<GatewayKind>, &'static str, &'static str, Value, &'sta
         ),
         (vec![Apisix], "outbound", "/outbound/verify_responses", verified, "outbound.verify_responses.mode"),
         (vec![Apisix], "inbound", "/gateway", json!({"shared_data": true}), "gateway.shared_data"),
+        (vec![Apisix], "outbound", "/gateway", json!({"metrics": true}), "gateway.metrics"),
     ]
 }
 

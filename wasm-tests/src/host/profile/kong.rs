@@ -144,6 +144,27 @@ const TRAPPING: &[&str] = &[
     "proxy_dequeue_shared_queue",
 ];
 
+/// The same before 3.8: `ngx_proxy_wasm_hfuncs_nop`.
+const TRAPPING_BEFORE_3_8: &[&str] = &[
+    "proxy_done",
+    "proxy_get_status",
+    "proxy_close_stream",
+    "proxy_call_foreign_function",
+    "proxy_grpc_call",
+    "proxy_grpc_stream",
+    "proxy_grpc_send",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_register_shared_queue",
+    "proxy_resolve_shared_queue",
+    "proxy_enqueue_shared_queue",
+    "proxy_dequeue_shared_queue",
+    "proxy_define_metric",
+    "proxy_increment_metric",
+    "proxy_record_metric",
+    "proxy_get_metric",
+];
+
 /// Calls that follow a null pointer when there is no request.
 const CRASHING_OUTSIDE: [&str; 8] = [
     "proxy_get_property",
@@ -157,7 +178,12 @@ const CRASHING_OUTSIDE: [&str; 8] = [
 ];
 
 impl Profile {
-    /// Kong 3.4 to 3.9 with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
+    /// Kong 3.4 to 3.7, whose host has no metrics, and traps where one is defined.
+    pub fn kong_before_3_8() -> Profile {
+        Profile { trapping: TRAPPING_BEFORE_3_8, ..Profile::kong() }
+    }
+
+    /// Kong 3.8 and 3.9 with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
     /// `Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }`; with `nginx_http_proxy_wasm_isolation=stream`,
     /// `Profile { isolation: Isolation::Stream, ..Profile::kong() }`.
     pub fn kong() -> Profile {

@@ -341,7 +341,8 @@ impl Play {
             return Ok(());
         }
         let direction = if self.setup.is_inbound() { "inbound" } else { "outbound" };
-        let accepted = self.gateway.metric(&format!("hub_auth_filter.{direction}.accepted"));
+        let accepted =
+            self.gateway.metric(&format!("hub_auth_filter.requests_total.direction.{direction}.outcome.accepted"));
         let refused = refusals(&self.gateway, direction);
         let count = |is: &dyn Fn(&Sent, &Outcome) -> bool| {
             let are = self.sent.iter().filter(|sent| is(sent, &sent.exchange.outcome())).count();
@@ -368,8 +369,10 @@ impl Play {
 }
 
 fn refusals(gateway: &Gateway, direction: &str) -> u64 {
-    let prefix = format!("hub_auth_filter.{direction}.refused.");
-    let counters = gateway.metrics().into_iter().filter(|(name, _)| name.starts_with(&prefix));
+    let prefixes = ["requests_total", "responses_total"]
+        .map(|name| format!("hub_auth_filter.{name}.direction.{direction}.outcome.refused."));
+    let is_refusal = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let counters = gateway.metrics().into_iter().filter(|(name, _)| is_refusal(name));
     counters.map(|(_, metric)| if let Metric::Counter(count) = metric { count } else { 0 }).sum()
 }
 

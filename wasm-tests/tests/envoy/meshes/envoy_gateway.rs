@@ -218,7 +218,13 @@ fn apply_connection(policy: &Value, listener: &mut Value) {
 /// The `EnvoyProxy`'s patches of the bootstrap, with the stage's keystore and roots in the place of the real ones.
 fn patch(manifests: &Manifests, bootstrap: &mut Value, host: &str, places: &Places) {
     for patch in list(manifests.only("EnvoyProxy"), "/spec/bootstrap/jsonPatches") {
-        assert_eq!((text(patch, "/op"), text(patch, "/path")), ("add", "/static_resources/clusters/-"));
+        assert_eq!(text(patch, "/op"), "add");
+        if let Some(member) = text(patch, "/path").strip_prefix('/').filter(|path| !path.contains('/')) {
+            assert_eq!(bootstrap.get(member), None, "it would be replaced: {member}");
+            bootstrap[member] = patch["value"].clone();
+            continue;
+        }
+        assert_eq!(text(patch, "/path"), "/static_resources/clusters/-");
         let SocketAddr::V4(address) = places.keystore else { panic!("an address of version 4") };
         let mut added = patch["value"].clone();
         let socket = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";

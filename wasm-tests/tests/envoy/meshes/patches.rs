@@ -8,8 +8,13 @@ use super::manifests::{list, text};
 /// Applies all patches of the filter to a bootstrap. Each must find something.
 pub fn apply(filter: &Value, bootstrap: &mut Value) {
     for patch in list(filter, "/spec/configPatches") {
-        assert_eq!(text(patch, "/match/context"), "GATEWAY", "{patch}");
         let value = &patch["patch"]["value"];
+        if text(patch, "/applyTo") == "BOOTSTRAP" {
+            assert_eq!((text(patch, "/patch/operation"), patch.get("match")), ("MERGE", None), "{patch}");
+            merge(bootstrap, value);
+            continue;
+        }
+        assert_eq!(text(patch, "/match/context"), "GATEWAY", "{patch}");
         let applied = match (text(patch, "/applyTo"), text(patch, "/patch/operation")) {
             ("NETWORK_FILTER", "MERGE") => {
                 assert_eq!(text(patch, "/match/listener/filterChain/filter/name"), MANAGER);
