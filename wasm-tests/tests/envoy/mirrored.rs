@@ -64,6 +64,12 @@ async fn answered(stage: &Stage, class: &str) -> u64 {
     stage.envoy.stats(&name).await.get(&name).copied().unwrap_or(0)
 }
 
+/// What its filter has counted of requests with this outcome.
+async fn counted(stage: &Stage, outcome: &str) -> u64 {
+    let name = format!("wasmcustom.hub_auth_filter.requests_total.direction.inbound.outcome.{outcome}");
+    stage.envoy.stats("requests_total").await.get(&name).copied().unwrap_or(0)
+}
+
 async fn until_answered(stage: &Stage, class: &str, times: u64) {
     let started = Instant::now();
     while answered(stage, class).await < times {
@@ -96,6 +102,7 @@ async fn a_copy_is_decided_by_the_new_version_with_a_memory_of_its_own_and_goes_
     hub_is_served(&old).await;
     until_answered(&next, "2xx", 4).await;
     assert_eq!((answered(&next, "2xx").await, answered(&next, "4xx").await), (4, 0), "what was refused is not copied");
+    assert_eq!((counted(&next, "accepted").await, counted(&old, "accepted").await), (4, 4), "each by its own version");
     assert_eq!(old.bank.received().len(), 4);
     assert_eq!(next.bank.received(), [], "a copy reaches no backend");
 }
@@ -110,6 +117,7 @@ async fn what_the_new_version_refuses_and_its_end_change_nothing_for_the_caller(
     }
     let codes = next.envoy.events("refused").into_iter().map(|event| event["code"].clone()).collect::<Vec<_>>();
     assert_eq!(codes, ["JWS.InvalidClaim"; 3], "the audience is another");
+    assert_eq!(counted(&next, "refused.code.JWS.InvalidClaim").await, 3);
     assert_eq!(answered(&next, "2xx").await, 0);
     next.envoy.stop();
     for _ in 0..3 {
