@@ -12,6 +12,11 @@ export BAO
 NGINX ?=
 HAPROXY ?=
 export NGINX HAPROXY
+# SKOPEO=path, DOCKER_REGISTRY=path and MINISIGN=path, too.
+SKOPEO ?=
+DOCKER_REGISTRY ?=
+MINISIGN ?=
+export SKOPEO DOCKER_REGISTRY MINISIGN
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -26,6 +31,8 @@ FAST_TARGET := target/relaxed-simd
 # Code that is built for size inlines nothing by itself, not even what is shorter than its call. A little more is smaller, and
 # faster. The paths in panics are those of packages, wherever they lie on this machine.
 SMALL := -C llvm-args=--inline-threshold=12 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
+# Whatever is built here has a list of its packages in itself, which scanners read.
+LIST := target/debug/release embed
 # The filter's RSA alone, for tests and benchmarks inside engines; in the same two builds.
 PROBES := target/probe
 # A filter on the official SDK, to which the test host must be a gateway too.
@@ -39,13 +46,19 @@ help: ## Show this list
 build: module ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_auth_filter_relaxed_simd.wasm for fast hosts
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL) $(FAST)' $(CARGO) build --release --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
 	@cp $(FAST_TARGET)/$(WASM)/release/hub_auth_filter.wasm $(FAST_MODULE)
+	@$(LIST) --package hub-auth-filter --target $(WASM) $(FAST_MODULE)
 
 .PHONY: module
-module: need-rust ## Build dist/hub_auth_filter.wasm alone, which every gateway loads
+module: release-program ## Build dist/hub_auth_filter.wasm alone, which every gateway loads
 	@rustup --quiet target add $(WASM)
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL)' $(CARGO) rustc --release --target $(WASM) --package hub-auth-filter --lib -- -C link-arg=-Map=$(MAP)
 	@mkdir -p dist
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
+	@$(LIST) --package hub-auth-filter --target $(WASM) $(MODULE)
+
+.PHONY: release-program
+release-program: need-rust need-cc
+	@$(CARGO) build --quiet --workspace --bin release
 
 .PHONY: probe
 probe: need-rust ## Build the modules that tests and benchmarks of RSA ask inside gateways' engines
@@ -88,8 +101,42 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	CC_$(subst -,_,$(HOST))=musl-gcc $(CARGO) build --release --locked --target $(HOST) --package hub-auth --no-default-features
 	@echo "target/$(HOST)/release/hub-auth"
 
+# What is made of a commit has the commit's time, wherever and whenever that is done.
+COMMIT = $(shell git rev-parse HEAD)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SOURCE = --version $(VERSION) --commit $(COMMIT) --created $(SOURCE_DATE_EPOCH)
+
+.PHONY: image
+image: build ## Write images of the modules for Istio and Envoy Gateway to dist/image, an OCI layout, without a container engine
+	@target/debug/release image $(SOURCE)
+
+# A chart is made by a target of its own, where there is one.
+RELEASE := dist/release/hub-auth-filter-$(VERSION)
+GLIBC = $(shell uname -m)-unknown-linux-gnu
+.PHONY: release
+release: release-tools release-program ## Make the files of a release in dist/release, signed with the key that RELEASE_KEY names; for a commit with the tag of its version
+	@target/debug/release ready --version $(VERSION)
+	@$(MAKE) --no-print-directory static image
+	$(CARGO) build --release --locked --target $(GLIBC) --package hub-auth
+	@rm -rf $(RELEASE) dist/*.tgz && mkdir -p $(RELEASE)
+	@! grep -q '^chart:' Makefile || { $(MAKE) --no-print-directory chart && cp dist/*.tgz $(RELEASE); }
+	@cp $(MODULE) $(FAST_MODULE) schema/*.json LICENSE $(RELEASE)
+	@for target in $(HOST) $(GLIBC); do cp target/$$target/release/hub-auth $(RELEASE)/hub-auth-$$target || exit 1; done
+	@$(LIST) --package hub-auth --target $(HOST) --no-default-features $(RELEASE)/hub-auth-$(HOST)
+	@$(LIST) --package hub-auth --target $(GLIBC) $(RELEASE)/hub-auth-$(GLIBC)
+	@tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w --format=ustar -cf $(RELEASE)/image.tar -C dist/image .
+	@git archive --format=tar --prefix=hub-auth-filter-$(VERSION)/ HEAD gateway-configs operations | gzip -n9 >$(RELEASE)/gateway-configs.tar.gz
+	@target/debug/release ready --version $(VERSION)
+	@target/debug/release finish $(SOURCE) --folder $(RELEASE) --minisign $(or $(MINISIGN),.tools/release-tools/minisign)
+
+.PHONY: test-release
+test-release: build release-tools deny ## Make a whole release in a clone, and run on it the four commands of docs/verification.md
+	$(CARGO) test --workspace --test release -- --include-ignored
+
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas kubernetes-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -177,6 +224,18 @@ docs: documentation-tools ## Make a site of the documentation in target/book/boo
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
 	@test -x .tools/deny/bin/cargo-deny || $(CARGO) install --quiet --locked --root .tools/deny cargo-deny@0.20.2
 	.tools/deny/bin/cargo-deny --workspace check bans licenses sources
+
+# cargo-deny looks for its database under this name, which follows from the address that it would be fetched from.
+ADVISORY_DB ?=
+ADVISORIES := .tools/advisories
+.PHONY: advisories
+advisories: need-rust need-cc ## Look for known faults of all dependencies in ADVISORY_DB, a clone of RustSec's advisory-db; nothing is fetched
+	@test -d '$(ADVISORY_DB)' || { echo "ADVISORY_DB names no folder. It is a clone of RustSec's advisory-db, or of a mirror of it." >&2; exit 1; }
+	@test -x .tools/deny/bin/cargo-deny || $(CARGO) install --quiet --locked --root .tools/deny cargo-deny@0.20.2
+	@rm -rf $(ADVISORIES) && mkdir -p $(ADVISORIES)
+	@git clone --quiet '$(ADVISORY_DB)' $(ADVISORIES)/advisory-db-3157b0e258782691 && git -C $(ADVISORIES)/advisory-db-3157b0e258782691 fetch --quiet
+	@sed 's#^\[advisories\]#&\ndb-path = "$(CURDIR)/$(ADVISORIES)"#' deny.toml >$(ADVISORIES)/deny.toml
+	.tools/deny/bin/cargo-deny --workspace --locked --offline --config $(ADVISORIES)/deny.toml check advisories
 
 # Made again only when the pin changes: the copy of the requirements is the last thing that an installation writes.
 .PHONY: envoy
@@ -356,6 +415,32 @@ install-softhsm: need-apt
 	@rm -rf $(SOFTHSM_FILES)/lists $(SOFTHSM_FILES)/cache $(SOFTHSM_FILES)/packages $(SOFTHSM_FILES)/root
 	@LD_LIBRARY_PATH=$(SOFTHSM_FILES)/lib $(SOFTHSM_FILES)/bin/softhsm2-util --version
 	@mv $(SOFTHSM_FILES)/names $(SOFTHSM_FILES)/installed
+
+# What pushes images, keeps them, and signs releases, for the tests of both. Likewise.
+RELEASE_TOOLS := .tools/release-tools
+RELEASE_TOOLS_APT = $(call APT_IN,$(RELEASE_TOOLS))
+
+.PHONY: release-tools
+release-tools: ## Install Debian's skopeo, docker-registry and minisign into .tools/release-tools, unless SKOPEO, DOCKER_REGISTRY and MINISIGN name others
+	@{ test -n "$(SKOPEO)" && test -n "$(DOCKER_REGISTRY)" && test -n "$(MINISIGN)"; } || test -e $(RELEASE_TOOLS)/installed || $(MAKE) --no-print-directory install-release-tools
+
+.PHONY: install-release-tools
+install-release-tools: need-apt
+	@echo "Installing skopeo, docker-registry and minisign into $(RELEASE_TOOLS)"
+	@rm -rf $(RELEASE_TOOLS)
+	@mkdir -p $(RELEASE_TOOLS)/lists/partial $(RELEASE_TOOLS)/cache/archives/partial $(RELEASE_TOOLS)/packages $(RELEASE_TOOLS)/root
+	@$(RELEASE_TOOLS_APT) update || true
+	@$(RELEASE_TOOLS_APT) --yes --no-install-recommends --reinstall --print-uris install skopeo docker-registry minisign | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(RELEASE_TOOLS)/names
+	@for name in skopeo docker-registry minisign; do grep -qx $$name $(RELEASE_TOOLS)/names || { echo "apt finds no package $$name here: is the network there? Or set SKOPEO, DOCKER_REGISTRY and MINISIGN to the paths of your own." >&2; exit 1; }; done
+	@cd $(RELEASE_TOOLS)/packages && $(RELEASE_TOOLS_APT) download $$(cat ../names)
+	@for package in $(RELEASE_TOOLS)/packages/*.deb; do dpkg-deb --extract "$$package" $(RELEASE_TOOLS)/root || exit 1; done
+	@rm -rf $(RELEASE_TOOLS)/lists $(RELEASE_TOOLS)/cache $(RELEASE_TOOLS)/packages
+	@for name in skopeo docker-registry minisign; do \
+		printf '#!/bin/sh\nroot=$$(dirname "$$0")/root\nLD_LIBRARY_PATH=$$(echo "$$root"/usr/lib/*-linux-gnu) exec "$$root"/usr/bin/%s "$$@"\n' $$name >$(RELEASE_TOOLS)/$$name && \
+		chmod +x $(RELEASE_TOOLS)/$$name || exit 1; \
+	done
+	@$(RELEASE_TOOLS)/skopeo --version && $(RELEASE_TOOLS)/docker-registry --version && $(RELEASE_TOOLS)/minisign -v
+	@mv $(RELEASE_TOOLS)/names $(RELEASE_TOOLS)/installed
 
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines

@@ -112,7 +112,8 @@ fn copy(from: &Path, to: &Path) {
 
 /// What stands between back-ticks and is a path of this project's sources.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/") || word.starts_with("wasm-tests/"))
+    let folders = ["src/", "wasm-tests/", "release/"];
+    text.split('`').skip(1).step_by(2).filter(move |word| folders.iter().any(|folder| word.starts_with(folder)))
 }
 
 #[test]
@@ -127,6 +128,8 @@ fn what_the_documents_name_exists() {
         "docs/gateways.md",
         "docs/benchmarks.md",
         "docs/threat-model.md",
+        "docs/upgrade.md",
+        "docs/verification.md",
     ] {
         let text = fs::read_to_string(Path::new(ROOT).join(name)).expect(name);
         for path in paths(&text) {
@@ -161,7 +164,9 @@ fn tests(folder: &Path, into: &mut BTreeSet<String>) {
 #[test]
 fn each_test_that_the_threat_model_names_exists() {
     let mut there = BTreeSet::new();
-    tests(&Path::new(ROOT).join("wasm-tests/tests"), &mut there);
+    for folder in ["wasm-tests/tests", "release/tests"] {
+        tests(&Path::new(ROOT).join(folder), &mut there);
+    }
     let text = fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md")).expect("the document");
     let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
     assert!(named.len() > 60, "{}", named.len());

@@ -16,6 +16,7 @@ mod kubernetes;
 mod meshes;
 mod methods;
 mod metrics;
+mod mirrored;
 mod openbao;
 mod outbound;
 mod outbound_load;
