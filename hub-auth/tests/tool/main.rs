@@ -9,6 +9,7 @@
 mod api_key;
 mod check;
 mod doctor;
+mod expiry;
 mod explain;
 mod gateways;
 mod jwks;
