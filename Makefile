@@ -12,6 +12,9 @@ export BAO
 NGINX ?=
 HAPROXY ?=
 export NGINX HAPROXY
+# PROMETHEUS=path likewise takes a folder with others than Debian's: prometheus, promtool, prometheus-blackbox-exporter, prometheus-node-exporter.
+PROMETHEUS ?=
+export PROMETHEUS
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -89,7 +92,7 @@ static: build ## Build hub-auth as one static file, with the C compiler of musl;
 	@echo "target/$(HOST)/release/hub-auth"
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm prometheus validators manifest-schemas need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# in which nothing depends on how RSA is calculated.
@@ -330,6 +333,27 @@ install-softhsm: need-apt
 	@LD_LIBRARY_PATH=$(SOFTHSM_FILES)/lib $(SOFTHSM_FILES)/bin/softhsm2-util --version
 	@mv $(SOFTHSM_FILES)/names $(SOFTHSM_FILES)/installed
 
+# What watches: Prometheus, its prober of HTTP and its exporter of files, for the alerts and the dashboard. Likewise, but for their libraries, which are the machine's C.
+WATCH_FILES := .tools/prometheus
+WATCH_APT = $(call APT_IN,$(WATCH_FILES))
+
+.PHONY: prometheus
+prometheus: ## Install Debian's Prometheus and its exporters into .tools/prometheus, unless PROMETHEUS names the folder of others
+	@test -n "$(PROMETHEUS)" || test -e $(WATCH_FILES)/installed || $(MAKE) --no-print-directory install-prometheus
+
+.PHONY: install-prometheus
+install-prometheus: need-apt
+	@echo "Installing Prometheus and its exporters into $(WATCH_FILES)"
+	@rm -rf $(WATCH_FILES)
+	@mkdir -p $(WATCH_FILES)/lists/partial $(WATCH_FILES)/cache/archives/partial $(WATCH_FILES)/packages $(WATCH_FILES)/root
+	@$(WATCH_APT) update || true
+	@cd $(WATCH_FILES)/packages && $(WATCH_APT) download prometheus prometheus-blackbox-exporter prometheus-node-exporter || { echo "apt finds no packages of Prometheus here: is the network there? Or set PROMETHEUS to a folder with prometheus, promtool, prometheus-blackbox-exporter and prometheus-node-exporter." >&2; exit 1; }
+	@for package in $(WATCH_FILES)/packages/*.deb; do dpkg-deb --extract "$$package" $(WATCH_FILES)/root || exit 1; done
+	@for name in prometheus promtool prometheus-blackbox-exporter prometheus-node-exporter; do mv $(WATCH_FILES)/root/usr/bin/$$name $(WATCH_FILES)/ && $(WATCH_FILES)/$$name --version 2>&1 | head -1 || exit 1; done
+	@ls $(WATCH_FILES)/packages >$(WATCH_FILES)/names
+	@rm -rf $(WATCH_FILES)/lists $(WATCH_FILES)/cache $(WATCH_FILES)/packages $(WATCH_FILES)/root
+	@mv $(WATCH_FILES)/names $(WATCH_FILES)/installed
+
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
 engines: wasmtime-0.38 wasmtime-14 wasmtime-19 wasmtime-26 ## Install the engines of APISIX and of Kong 3.6, 3.7 and 3.9, on which the test host runs the modules
@@ -376,7 +400,7 @@ need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-apt:
-	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy and SoftHSM are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY and SOFTHSM to the paths of your own." >&2; exit 1; }
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM and Prometheus are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM and PROMETHEUS to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

@@ -2,6 +2,7 @@
 //! rely on, each plugin configuration in them, and in the guides, is one that the filter accepts in that gateway, and in the test
 //! host, as that gateway, it does what it is for.
 
+mod alerts;
 mod apisix;
 mod crl;
 mod envoy;
