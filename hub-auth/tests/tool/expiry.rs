@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
+use wasm_tests::stage::client;
 use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::prometheus::Watcher;
 
 use super::{file, hub_auth, text};
 
@@ -74,4 +76,25 @@ fn metrics_go_where_the_collector_looks_or_nowhere() {
     let output = hub_auth(&["expiry", "--metrics", "/there/is/no/such/a.prom", good]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("/there/is/no/such/a.prom"), "{}", text(&output.stderr));
+}
+
+/// It drops a whole file that it does not like, and says so in a metric of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_exporter_shows_what_is_written() {
+    let pki = Pki::shared();
+    // An old CA and a new one have one subject.
+    let twice = pki.bank.transport.chain_pem.clone() + &pki.issuing_ca();
+    let (folder, path) = file("c3 \"old\".pem", &twice);
+    let metrics = folder.path().join("hub-auth.prom");
+    let path = path.to_str().expect("UTF-8");
+    let output = hub_auth(&["expiry", "--metrics", metrics.to_str().expect("UTF-8"), path, path]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    let exporter = Watcher::files(folder.path()).await;
+    let (_, shown) = client::plain(exporter.address(), "GET", "/metrics").await.expect("metrics");
+    assert!(shown.contains("node_textfile_scrape_error 0\n"), "{shown}");
+    for name in ["not_after_timestamp_seconds{", "readable{", "checked_timestamp_seconds "] {
+        assert!(shown.contains(&format!("\nhub_auth_certificate_{name}")), "{name}: {shown}");
+    }
+    assert!(shown.contains(r#"c3 \"old\".pem",subject="CN=Trust Framework Issuing CA"#), "{shown}");
 }
