@@ -166,6 +166,20 @@ docs: documentation-tools ## Make a site of the documentation in target/book/boo
 	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress '*.md' 'docs/*.md' 'gateway-configs/*/*.md' 'operations/*/*.md'
 	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress --root-dir $(CURDIR)/$(BOOK)/book '$(BOOK)/book/**/*.html'
 
+# From the answers of the Prometheus that a test has. Made by hand, when the dashboard has changed.
+PICTURE := target/dashboard
+.PHONY: dashboard-picture
+dashboard-picture: build probe envoy openbao prometheus need-cc need-python ## Draw docs/dashboard.png: the Grafana dashboard, with what a test's Prometheus saw
+	@cmp -s wasm-tests/dashboard/requirements.txt .tools/dashboard/requirements.txt || { \
+		echo "Installing matplotlib into .tools/dashboard"; \
+		rm -rf .tools/dashboard; \
+		$(PYTHON) -m venv .tools/dashboard && \
+		.tools/dashboard/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/dashboard/requirements.txt && \
+		cp wasm-tests/dashboard/requirements.txt .tools/dashboard/requirements.txt; }
+	@rm -rf $(PICTURE) && mkdir -p $(PICTURE)
+	HUB_AUTH_DASHBOARD_ANSWERS=$(CURDIR)/$(PICTURE)/answers.json $(CARGO) test --workspace --test envoy -- --nocapture alerts::each_fault
+	.tools/dashboard/bin/python wasm-tests/dashboard/render.py $(PICTURE)/answers.json docs/dashboard.png
+
 .PHONY: deny
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
 	@test -x .tools/deny/bin/cargo-deny || $(CARGO) install --quiet --locked --root .tools/deny cargo-deny@0.20.2

@@ -5,6 +5,7 @@
 mod alerts;
 mod apisix;
 mod crl;
+mod dashboard;
 mod envoy;
 mod files;
 mod guides;

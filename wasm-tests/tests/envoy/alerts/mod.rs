@@ -1,6 +1,7 @@
 //! The alerts, with a real Prometheus: it scrapes real Envoys while each fault is played, and the alert that is for it fires. The shipped
 //! rules are loaded with a minute as a second; the bounds are those that are shipped.
 
+mod dashboard;
 mod firing;
 mod gateways;
 mod kong;
@@ -59,7 +60,7 @@ async fn each_fault_on_a_real_envoy_makes_its_alert_fire() {
         files: Some(exporter.address()),
         kong: None,
     };
-    let watched = Instant::now();
+    let (watched, from) = (Instant::now(), now());
     let prometheus = Watcher::prometheus(files.path(), &configuration(&targets, &rules_file)).await;
     let mut firing = Firing::new(&prometheus);
     from_the_start(&gateways, &mut firing, watched);
@@ -102,6 +103,7 @@ async fn each_fault_on_a_real_envoy_makes_its_alert_fire() {
     for alert in firing.now().await {
         assert!(!alert["annotations"].to_string().contains("<error"), "{alert}");
     }
+    dashboard::is_filled(&prometheus, from).await;
     let played = firing.names();
     let unplayed = names().into_iter().filter(|name| !played.contains(name.as_str()));
     assert_eq!(unplayed.collect::<Vec<_>>(), NOT_PLAYED);
