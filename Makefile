@@ -17,6 +17,9 @@ SKOPEO ?=
 DOCKER_REGISTRY ?=
 MINISIGN ?=
 export SKOPEO DOCKER_REGISTRY MINISIGN
+# PROMETHEUS=path likewise takes a folder with others than Debian's: prometheus, promtool, prometheus-blackbox-exporter, prometheus-node-exporter.
+PROMETHEUS ?=
+export PROMETHEUS
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -112,17 +115,15 @@ SOURCE = --version $(VERSION) --commit $(COMMIT) --created $(SOURCE_DATE_EPOCH)
 image: build ## Write images of the modules for Istio and Envoy Gateway to dist/image, an OCI layout, without a container engine
 	@target/debug/release image $(SOURCE)
 
-# A chart is made by a target of its own, where there is one.
 RELEASE := dist/release/hub-auth-filter-$(VERSION)
 GLIBC = $(shell uname -m)-unknown-linux-gnu
 .PHONY: release
 release: release-tools release-program ## Make the files of a release in dist/release, signed with the key that RELEASE_KEY names; for a commit with the tag of its version
 	@target/debug/release ready --version $(VERSION)
-	@$(MAKE) --no-print-directory static image
-	$(CARGO) build --release --locked --target $(GLIBC) --package hub-auth
 	@rm -rf $(RELEASE) dist/*.tgz && mkdir -p $(RELEASE)
-	@! grep -q '^chart:' Makefile || { $(MAKE) --no-print-directory chart && cp dist/*.tgz $(RELEASE); }
-	@cp $(MODULE) $(FAST_MODULE) schema/*.json LICENSE $(RELEASE)
+	@$(MAKE) --no-print-directory static image chart
+	$(CARGO) build --release --locked --target $(GLIBC) --package hub-auth
+	@cp dist/*.tgz $(MODULE) $(FAST_MODULE) schema/*.json LICENSE $(RELEASE)
 	@for target in $(HOST) $(GLIBC); do cp target/$$target/release/hub-auth $(RELEASE)/hub-auth-$$target || exit 1; done
 	@$(LIST) --package hub-auth --target $(HOST) --no-default-features $(RELEASE)/hub-auth-$(HOST)
 	@$(LIST) --package hub-auth --target $(GLIBC) $(RELEASE)/hub-auth-$(GLIBC)
@@ -136,11 +137,11 @@ test-release: build release-tools deny ## Make a whole release in a clone, and r
 	$(CARGO) test --workspace --test release -- --include-ignored
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm prometheus validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
-	@# in which nothing depends on how RSA is calculated.
-	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences
+	@# and for the alerts, in which nothing depends on how RSA is calculated.
+	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences --skip alerts
 
 # As tests build the tool, and not once more.
 .PHONY: schema
@@ -219,6 +220,20 @@ docs: documentation-tools ## Make a site of the documentation in target/book/boo
 	@# As they are read in the project, and in the site.
 	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress '*.md' 'docs/*.md' 'charts/*/*.md' 'gateway-configs/*/*.md' 'operations/*/*.md'
 	.tools/documentation/bin/lychee --offline --include-fragments=full --no-progress --root-dir $(CURDIR)/$(BOOK)/book '$(BOOK)/book/**/*.html'
+
+# From the answers of the Prometheus that a test has. Made by hand, when the dashboard has changed.
+PICTURE := target/dashboard
+.PHONY: dashboard-picture
+dashboard-picture: build probe envoy openbao prometheus need-cc need-python ## Draw docs/dashboard.png: the Grafana dashboard, with what a test's Prometheus saw
+	@cmp -s wasm-tests/dashboard/requirements.txt .tools/dashboard/requirements.txt || { \
+		echo "Installing matplotlib into .tools/dashboard"; \
+		rm -rf .tools/dashboard; \
+		$(PYTHON) -m venv .tools/dashboard && \
+		.tools/dashboard/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/dashboard/requirements.txt && \
+		cp wasm-tests/dashboard/requirements.txt .tools/dashboard/requirements.txt; }
+	@rm -rf $(PICTURE) && mkdir -p $(PICTURE)
+	HUB_AUTH_DASHBOARD_ANSWERS=$(CURDIR)/$(PICTURE)/answers.json $(CARGO) test --workspace --test envoy -- --nocapture alerts::each_fault
+	.tools/dashboard/bin/python wasm-tests/dashboard/render.py $(PICTURE)/answers.json docs/dashboard.png
 
 .PHONY: deny
 deny: need-rust need-cc ## Check licences and sources of all dependencies (builds cargo-deny first)
@@ -441,6 +456,26 @@ install-release-tools: need-apt
 	done
 	@$(RELEASE_TOOLS)/skopeo --version && $(RELEASE_TOOLS)/docker-registry --version && $(RELEASE_TOOLS)/minisign -v
 	@mv $(RELEASE_TOOLS)/names $(RELEASE_TOOLS)/installed
+# What watches: Prometheus, its prober of HTTP and its exporter of files, for the alerts and the dashboard. Likewise, but for their libraries, which are the machine's C.
+WATCH_FILES := .tools/prometheus
+WATCH_APT = $(call APT_IN,$(WATCH_FILES))
+
+.PHONY: prometheus
+prometheus: ## Install Debian's Prometheus and its exporters into .tools/prometheus, unless PROMETHEUS names the folder of others
+	@test -n "$(PROMETHEUS)" || test -e $(WATCH_FILES)/installed || $(MAKE) --no-print-directory install-prometheus
+
+.PHONY: install-prometheus
+install-prometheus: need-apt
+	@echo "Installing Prometheus and its exporters into $(WATCH_FILES)"
+	@rm -rf $(WATCH_FILES)
+	@mkdir -p $(WATCH_FILES)/lists/partial $(WATCH_FILES)/cache/archives/partial $(WATCH_FILES)/packages $(WATCH_FILES)/root
+	@$(WATCH_APT) update || true
+	@cd $(WATCH_FILES)/packages && $(WATCH_APT) download prometheus prometheus-blackbox-exporter prometheus-node-exporter || { echo "apt finds no packages of Prometheus here: is the network there? Or set PROMETHEUS to a folder with prometheus, promtool, prometheus-blackbox-exporter and prometheus-node-exporter." >&2; exit 1; }
+	@for package in $(WATCH_FILES)/packages/*.deb; do dpkg-deb --extract "$$package" $(WATCH_FILES)/root || exit 1; done
+	@for name in prometheus promtool prometheus-blackbox-exporter prometheus-node-exporter; do mv $(WATCH_FILES)/root/usr/bin/$$name $(WATCH_FILES)/ && $(WATCH_FILES)/$$name --version 2>&1 | head -1 || exit 1; done
+	@ls $(WATCH_FILES)/packages >$(WATCH_FILES)/names
+	@rm -rf $(WATCH_FILES)/lists $(WATCH_FILES)/cache $(WATCH_FILES)/packages $(WATCH_FILES)/root
+	@mv $(WATCH_FILES)/names $(WATCH_FILES)/installed
 
 # The engines of gateways: the suites run the modules on them. Each is a library in .tools/wasmtime-VERSION, found by the link libwasmtime.
 .PHONY: engines
@@ -488,7 +523,7 @@ need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-apt:
-	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy and SoftHSM are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY and SOFTHSM to the paths of your own." >&2; exit 1; }
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM and Prometheus are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM and PROMETHEUS to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

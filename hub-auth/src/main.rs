@@ -3,17 +3,20 @@
 mod api_key;
 mod arguments;
 mod callouts;
+mod certificates;
 mod check;
 mod configurations;
 mod configured;
 mod doctor;
 mod document;
 mod environment;
+mod expiry;
 mod explain;
 mod fetch;
 mod findings;
 mod jwks;
 mod key;
+mod new_file;
 mod rsa_key;
 mod schema;
 mod shell;
@@ -28,6 +31,7 @@ use clap::Parser as _;
 use arguments::{ApiKey, Arguments, Check, Command, Format, Gateway, Key};
 use doctor::Health;
 use environment::Environment;
+use expiry::Outlook;
 use findings::{Finding, Severity};
 
 /// The check was made, and something is wrong.
@@ -68,6 +72,13 @@ fn run(arguments: Arguments) -> io::Result<u8> {
             Health::Wrong => WRONG,
             Health::Unknown => FAILED,
         }),
+        Command::Expiry(arguments) => {
+            Ok(match expiry::expiry(&arguments, SystemTime::now(), &mut io::stdout().lock())? {
+                Outlook::Good => 0,
+                Outlook::Soon => WRONG,
+                Outlook::Unknown => FAILED,
+            })
+        }
         Command::Token(arguments) => {
             token::mint(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
             Ok(0)

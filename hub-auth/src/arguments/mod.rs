@@ -3,6 +3,7 @@
 mod api_key;
 mod check;
 mod doctor;
+mod expiry;
 mod explain;
 mod jwks;
 mod key;
@@ -16,6 +17,7 @@ use hub_auth_filter::facade::gateway::GatewayKind;
 pub(crate) use api_key::{ApiKey, NewApiKey};
 pub(crate) use check::Check;
 pub(crate) use doctor::{ConnectTo, Doctor, DoctorCommon, DoctorInbound, DoctorOutbound};
+pub(crate) use expiry::Expiry;
 pub(crate) use explain::Explain;
 pub(crate) use jwks::Jwks;
 pub(crate) use key::{Key, NewKey, Purpose};
@@ -62,6 +64,13 @@ pub(crate) enum Command {
     /// checked could not be, or the check could not be made at all.
     #[command(subcommand)]
     Doctor(Doctor),
+    /// Says when certificates end, and tells Prometheus.
+    ///
+    /// Reads files with certificates in PEM: S4, C3, Sig4, CAs. With --metrics it also writes a file for the textfile collector of
+    /// node_exporter.
+    ///
+    /// Exit status: 0 if none ends soon, 1 if one does or has ended, 2 if a file cannot be read.
+    Expiry(Expiry),
     /// Mints the token that the filter would put onto a request to the Hub, with a key of the configuration or its remote signer.
     ///
     /// Only the token is printed to standard output, so that it can be given on: hub-auth token --config FILE | hub-auth explain - ...

@@ -9,7 +9,8 @@ use rcgen::{
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::given::{Identity, read_leaf};
+use super::given::Identity;
+use crate::certificates::read_leaf;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -1,10 +1,8 @@
-//! What the user gives: certificates and keys in PEM. What cannot be read is said with the name of its file.
+//! What the user gives: certificates with their keys, and CAs. What cannot be read is said with the name of its file.
 
 use std::path::Path;
 use std::{fs, io};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hub_auth_filter::facade::peer::{DistinguishedName, LeafCertificate, Subject};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 
 use super::handshake::provider;
+use crate::certificates::{certificates, named, read_leaf};
 
 /// A client certificate with those of the CAs above it, and its private key, or what was given as such.
 #[derive(Debug)]
@@ -39,14 +38,12 @@ impl Identity {
     /// One of the files cannot be read, or holds something else.
     pub(super) fn read(certificate: &Path, key: &Path) -> io::Result<Self> {
         let chain = certificates(certificate)?;
-        let named = |what: &dyn std::fmt::Display| named(certificate, what);
-        let leaf = chain.first().ok_or_else(|| named(&"expected certificates in PEM, got none"))?;
-        let leaf = read_leaf(leaf).map_err(|error| named(&error))?;
-        let pem = fs::read(key).map_err(|error| self::named(key, &error))?;
+        let leaf = chain.first().ok_or_else(|| named(certificate, &"expected certificates in PEM, got none"))?;
+        let leaf = read_leaf(leaf).map_err(|error| named(certificate, &error))?;
+        let pem = fs::read(key).map_err(|error| named(key, &error))?;
         // What a parser of PEM says could repeat a part of the key.
-        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-            self::named(key, &"expected a private key in PEM that is not encrypted, got something else")
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(&pem)
+            .map_err(|_| named(key, &"expected a private key in PEM that is not encrypted, got something else"))?;
         Ok(Self::new(chain, key, leaf))
     }
 
@@ -100,37 +97,4 @@ impl Authorities {
         }
         Ok(Self { all, roots })
     }
-}
-
-/// All certificates of a file, at least one.
-///
-/// # Errors
-/// The file cannot be read, or holds none.
-pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
-    let pem = fs::read(path).map_err(|error| named(path, &error))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(named(path, &"expected certificates in PEM, got none")),
-        Err(_) => Err(named(path, &"expected certificates in PEM, got something that is no PEM")),
-    }
-}
-
-/// A certificate as the filter reads it.
-///
-/// # Errors
-/// It is none: a sentence.
-pub(super) fn read_leaf(der: &CertificateDer<'_>) -> Result<LeafCertificate, String> {
-    LeafCertificate::from_pem(pem("CERTIFICATE", der).as_bytes()).map_err(|error| error.to_string())
-}
-
-/// PEM (RFC 7468 §2).
-pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let encoded = STANDARD.encode(der);
-    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
-
-fn named(path: &Path, what: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!("{}: {what}", path.display()))
 }

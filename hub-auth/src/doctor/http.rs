@@ -11,9 +11,10 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
 use super::connect::Ways;
-use super::given::{Identity, pem};
+use super::given::Identity;
 use super::handshake::provider;
 use super::old_tls::is_end;
+use crate::certificates::pem;
 
 /// One byte more than the filter reads of a key set.
 const MAX_BYTES: u64 = 256 * 1024 + 1;

@@ -22,6 +22,7 @@ use hub_auth_filter::facade::config::Config;
 use rustls::pki_types::CertificateDer;
 
 use crate::arguments::{Doctor, DoctorCommon, Format};
+use crate::certificates::certificates;
 use crate::configured::{self, Configured};
 use crate::environment::Environment;
 use connect::Ways;
@@ -89,7 +90,7 @@ impl Context {
             unset: unset.into_iter().collect(),
             identity,
             authorities: Authorities::read(&common.ca)?,
-            keystore_authorities: common.keystore_ca.as_deref().map(given::certificates).transpose()?,
+            keystore_authorities: common.keystore_ca.as_deref().map(certificates).transpose()?,
             ways: Ways::new(&common.connect_to),
             timeout: common.timeout,
         })

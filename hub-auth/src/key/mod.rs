@@ -2,7 +2,6 @@
 //! bits, signed with SHA-256, and a subject of C, O, OU and CN.
 
 mod csr;
-mod files;
 mod signer;
 mod steps;
 
@@ -10,8 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::arguments::{NewKey, Purpose};
-
-use files::NewFile;
+use crate::new_file::{self, NewFile};
 
 /// Who may read a file: its owner alone, or others too as far as the system's mask lets them.
 const OWNER_ALONE: u32 = 0o600;
@@ -31,9 +29,9 @@ pub(crate) fn new(arguments: &NewKey, output: &mut dyn Write, notes: &mut dyn Wr
         if key_path == csr_path {
             return Err(io::Error::other("--csr: expected another file than that of the key, got the same"));
         }
-        files::check_absent(&key_path, "--key", arguments.force)?;
+        new_file::check_absent(&key_path, "--key", arguments.force)?;
     }
-    files::check_absent(&csr_path, "--csr", arguments.force)?;
+    new_file::check_absent(&csr_path, "--csr", arguments.force)?;
     let opened = signer::open(arguments, notes)?;
     let request = csr::request(arguments, &*opened.signer)?;
     let request = NewFile::write(&csr_path, request.as_bytes(), ALL)?;

@@ -10,6 +10,7 @@ mod api_key;
 mod chart;
 mod check;
 mod doctor;
+mod expiry;
 mod explain;
 mod gateways;
 mod jwks;

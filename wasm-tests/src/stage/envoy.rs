@@ -218,6 +218,12 @@ impl Envoy {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
+    /// Where its admin interface is.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Its process.
     #[must_use]
     pub fn process(&self) -> u32 {

@@ -19,6 +19,7 @@ pub mod keystore;
 pub mod openbao;
 mod outbound;
 pub mod pki;
+pub mod prometheus;
 pub mod subject;
 pub mod terminator;
 pub mod tls_server;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "end-to-end tests run on real clocks")]
 
 mod accepted;
+mod alerts;
 mod authorisation_server;
 mod benchmark;
 mod capabilities;

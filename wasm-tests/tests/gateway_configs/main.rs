@@ -2,8 +2,10 @@
 //! rely on, each plugin configuration in them, and in the guides, is one that the filter accepts in that gateway, and in the test
 //! host, as that gateway, it does what it is for.
 
+mod alerts;
 mod apisix;
 mod crl;
+mod dashboard;
 mod envoy;
 mod files;
 mod guides;

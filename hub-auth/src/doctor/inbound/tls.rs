@@ -9,9 +9,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 
 use super::Listener;
+use crate::certificates::read_leaf;
 use crate::doctor::chain::{self, Purpose};
 use crate::doctor::checks::Check;
-use crate::doctor::given::read_leaf;
 use crate::doctor::handshake::{Handshake, shake_hands};
 use crate::doctor::old_tls::{self, OldVersion, Reaction, is_end};
 use crate::doctor::report::{Finding, Report};

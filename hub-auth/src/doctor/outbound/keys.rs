@@ -16,9 +16,9 @@ use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
 use crate::callouts;
+use crate::certificates::read_leaf;
 use crate::doctor::Context;
 use crate::doctor::checks::Check;
-use crate::doctor::given::read_leaf;
 use crate::doctor::http::Answer;
 use crate::doctor::report::{Finding, Report};
 

@@ -12,11 +12,12 @@ use hub_auth_filter::facade::url::{Environment, HttpUrl, JwksLocation};
 
 use super::checks::Check;
 use super::connect::Server;
-use super::given::{self, Identity};
+use super::given::Identity;
 use super::http::{self, Answer, Exchange};
 use super::report::Report;
 use super::{Context, clock};
 use crate::arguments::{DoctorOutbound, Side};
+use crate::certificates::certificates;
 
 /// What the Hub forgives (spec §2.4), in seconds.
 const TOLERATED: u64 = 10;
@@ -44,7 +45,7 @@ pub(super) fn check(arguments: &DoctorOutbound) -> io::Result<Report> {
     for (_, _, url) in &services {
         Server::of_url(url, &context.ways, context.timeout)?;
     }
-    let hub_authorities = arguments.hub_ca.as_deref().map(given::certificates).transpose()?;
+    let hub_authorities = arguments.hub_ca.as_deref().map(certificates).transpose()?;
     let target = services.iter().map(|(_, _, url)| url.as_str()).collect::<Vec<_>>().join(", ");
     let mut report = Report::new("outbound", target);
 

@@ -9,14 +9,14 @@ use tempfile::{Builder, NamedTempFile};
 
 /// A file under another name, until it is published. If it is not, it goes.
 #[derive(Debug)]
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     path: PathBuf,
     written: NamedTempFile,
 }
 
 impl NewFile {
     /// Writes all of it, with this mode, beside where it will be.
-    pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+    pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let write = || {
             let mut written =
@@ -33,7 +33,7 @@ impl NewFile {
     ///
     /// # Errors
     /// There is a file of that name and `replace` is not set, or the system refuses.
-    pub(super) fn publish(self, option: &str, replace: bool) -> io::Result<()> {
+    pub(crate) fn publish(self, option: &str, replace: bool) -> io::Result<()> {
         let Self { path, written } = self;
         let result = if replace { written.persist(&path) } else { written.persist_noclobber(&path) };
         match result {
@@ -45,7 +45,7 @@ impl NewFile {
 }
 
 /// Says early that there is a file of this name.
-pub(super) fn check_absent(path: &Path, option: &str, replace: bool) -> io::Result<()> {
+pub(crate) fn check_absent(path: &Path, option: &str, replace: bool) -> io::Result<()> {
     if !replace && path.symlink_metadata().is_ok() { Err(there_already(path, option)) } else { Ok(()) }
 }
 
