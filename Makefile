@@ -115,22 +115,22 @@ SOURCE = --version $(VERSION) --commit $(COMMIT) --created $(SOURCE_DATE_EPOCH)
 image: build ## Write images of the modules for Istio and Envoy Gateway to dist/image, an OCI layout, without a container engine
 	@target/debug/release image $(SOURCE)
 
-RELEASE := dist/release/hub-auth-filter-$(VERSION)
+RELEASE_FILES := dist/release/hub-auth-filter-$(VERSION)
 GLIBC = $(shell uname -m)-unknown-linux-gnu
 .PHONY: release
 release: release-tools release-program ## Make the files of a release in dist/release, signed with the key that RELEASE_KEY names; for a commit with the tag of its version
 	@target/debug/release ready --version $(VERSION)
-	@rm -rf $(RELEASE) dist/*.tgz && mkdir -p $(RELEASE)
+	@rm -rf $(RELEASE_FILES) dist/*.tgz && mkdir -p $(RELEASE_FILES)
 	@$(MAKE) --no-print-directory static image chart
 	$(CARGO) build --release --locked --target $(GLIBC) --package hub-auth
-	@cp dist/*.tgz $(MODULE) $(FAST_MODULE) schema/*.json LICENSE $(RELEASE)
-	@for target in $(HOST) $(GLIBC); do cp target/$$target/release/hub-auth $(RELEASE)/hub-auth-$$target || exit 1; done
-	@$(LIST) --package hub-auth --target $(HOST) --no-default-features $(RELEASE)/hub-auth-$(HOST)
-	@$(LIST) --package hub-auth --target $(GLIBC) $(RELEASE)/hub-auth-$(GLIBC)
-	@tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w --format=ustar -cf $(RELEASE)/image.tar -C dist/image .
-	@git archive --format=tar --prefix=hub-auth-filter-$(VERSION)/ HEAD gateway-configs operations | gzip -n9 >$(RELEASE)/gateway-configs.tar.gz
+	@cp dist/*.tgz $(MODULE) $(FAST_MODULE) schema/*.json LICENSE $(RELEASE_FILES)
+	@for target in $(HOST) $(GLIBC); do cp target/$$target/release/hub-auth $(RELEASE_FILES)/hub-auth-$$target || exit 1; done
+	@$(LIST) --package hub-auth --target $(HOST) --no-default-features $(RELEASE_FILES)/hub-auth-$(HOST)
+	@$(LIST) --package hub-auth --target $(GLIBC) $(RELEASE_FILES)/hub-auth-$(GLIBC)
+	@tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w --format=ustar -cf $(RELEASE_FILES)/image.tar -C dist/image .
+	@git archive --format=tar --prefix=hub-auth-filter-$(VERSION)/ HEAD gateway-configs operations | gzip -n9 >$(RELEASE_FILES)/gateway-configs.tar.gz
 	@target/debug/release ready --version $(VERSION)
-	@target/debug/release finish $(SOURCE) --folder $(RELEASE) --minisign $(or $(MINISIGN),.tools/release-tools/minisign)
+	@target/debug/release finish $(SOURCE) --folder $(RELEASE_FILES) --minisign $(or $(MINISIGN),.tools/release-tools/minisign)
 
 .PHONY: test-release
 test-release: build release-tools deny ## Make a whole release in a clone, and run on it the four commands of docs/verification.md
