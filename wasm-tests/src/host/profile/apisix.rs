@@ -161,6 +161,7 @@ impl Profile {
             bank_failed: nginx::bank_failed,
             tokens: Tokens::OfWorker,
             owner: Owner::DispatcherAsRoot,
+            reports_failed_callouts: true,
             after_callback: AfterCallback::GoesUpstream,
             after_call,
             response_always_goes: true,

@@ -114,6 +114,7 @@ impl Profile {
             tokens: Tokens::OfVm,
             // `http_call` in proxy-wasm-cpp-host acts on `root_context()`, whatever the effective context is.
             owner: Owner::Root,
+            reports_failed_callouts: true,
             after_callback: AfterCallback::Waits,
             after_call: |call| if call.action == 0 && !call.replied { Move::Goes } else { Move::Stays },
             response_always_goes: false,

@@ -189,7 +189,12 @@ impl Profile {
         }
     }
 
-    /// Kong 3.9, and 3.8 where no callout fails, with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
+    /// Kong 3.8: nobody is told of a callout without an answer (`ngx_proxy_wasm_dispatch.c` of 96b4e27e), and its request goes on.
+    pub fn kong_3_8() -> Profile {
+        Profile { reports_failed_callouts: false, ..Profile::kong() }
+    }
+
+    /// Kong 3.9 with the module in a filter chain, without `nginx_wasm_shm_kv`; with it,
     /// `Profile { shared_data: SharedStore::ByCrc32, ..Profile::kong() }`; with `nginx_http_proxy_wasm_isolation=stream`,
     /// `Profile { isolation: Isolation::Stream, ..Profile::kong() }`.
     pub fn kong() -> Profile {
@@ -243,6 +248,7 @@ impl Profile {
             bank_failed: nginx::bank_failed,
             tokens: Tokens::OfWorker,
             owner: Owner::DispatcherAsRoot,
+            reports_failed_callouts: true,
             after_callback: AfterCallback::GoesUpstream,
             after_call,
             response_always_goes: true,

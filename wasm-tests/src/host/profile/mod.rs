@@ -145,6 +145,8 @@ pub struct Profile {
     pub tokens: Tokens,
     /// Which context a callout belongs to.
     pub owner: Owner,
+    /// Whether a callout without an answer has a callback. Elsewhere it is as if that had returned.
+    pub reports_failed_callouts: bool,
     /// What becomes of a request when the callback of its last callout has returned.
     pub after_callback: AfterCallback,
     /// What becomes of a request after a call for its headers or body.

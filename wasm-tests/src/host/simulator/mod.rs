@@ -158,6 +158,9 @@ impl Simulator {
         };
         let (response, readable) = self.shown(&outcome);
         let profile = self.gateway.borrow().profile.clone();
+        if response.is_none() && !profile.reports_failed_callouts {
+            return self.after_callback(vm, context);
+        }
         let (headers, body) = response
             .as_ref()
             .map_or((0, 0), |response| (size((profile.answer_headers)(&response.headers)), size(response.body.len())));
@@ -195,8 +198,12 @@ impl Simulator {
                 vm.state_mut().status.1 = "";
             });
         });
+        self.after_callback(vm, context);
+    }
+
+    fn after_callback(&mut self, vm: u64, context: u32) {
         self.notice_hang_up(vm, context);
-        if profile.after_callback == AfterCallback::GoesUpstream {
+        if self.gateway.borrow().profile.after_callback == AfterCallback::GoesUpstream {
             self.release(vm, context);
         }
     }

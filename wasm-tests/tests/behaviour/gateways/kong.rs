@@ -430,3 +430,20 @@ fn on_a_kong_before_3_8_every_request_is_refused_and_nothing_traps() {
         assert_eq!((reasons.count(), gateway.callouts().len()), (1, 0), "{logs:?}");
     }
 }
+
+/// On Kong 3.8 nobody is told of a callout without an answer, and its request goes on: the guard keeps it from the bank.
+#[test]
+fn on_kong_3_8_a_request_whose_callout_fails_does_not_reach_the_bank_and_the_next_ones_are_served() {
+    for failing in [Answer::refused(), Answer::reset(), Answer::tls_failure(), Answer::never()] {
+        let gateway = KONG.on(Profile::kong_3_8(), &jwt_auth()).upstream(KEYSTORE, publishing(failing));
+        let gateway = gateway.start(Module::release()).expect("it starts");
+        for _ in 0..6 {
+            assert_lost(&send(&gateway, right(&gateway)));
+        }
+        gateway.advance(seconds(60));
+        gateway.upstream(KEYSTORE, keystore([&hub().signing]));
+        for _ in 0..2 {
+            assert_eq!(judge(&gateway, right(&gateway)), "admitted", "{:?}", gateway.logs());
+        }
+    }
+}
