@@ -156,21 +156,23 @@ fn shipped() -> Vec<(String, Value)> {
     files_below(&Path::new(ROOT).join("docs"), &mut files);
     let mut shipped = Vec::new();
     for file in files {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        // Pictures have none.
+        let Some(extension @ ("md" | "yaml" | "yml")) = extension else { continue };
         let content = std::fs::read_to_string(&file).expect("a text");
         let mut found = Vec::new();
-        match file.extension().and_then(|extension| extension.to_str()) {
-            Some("md") => {
+        match extension {
+            "md" => {
                 let blocks = content.split("```json\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
                 let parsed =
                     blocks.map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}")));
                 found.extend(parsed.map(|example: Value| whole(&example)));
             }
-            Some("yaml" | "yml") => {
+            _ => {
                 let documents: Vec<Value> =
                     serde_saphyr::from_multiple(&content).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 documents.iter().for_each(|document| within(document, &mut found));
             }
-            _ => {}
         }
         shipped.extend(found.into_iter().map(|configuration| (file.display().to_string(), configuration)));
     }
