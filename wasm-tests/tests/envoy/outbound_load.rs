@@ -66,6 +66,6 @@ async fn two_hundred_requests_at_once_each_get_a_token_and_share_one_fetch_of_ke
     let calls = stage.hub.calls();
     let ids: BTreeSet<_> = calls.iter().map(|call| call.accepted().claims["jti"].to_string()).collect();
     assert_eq!((calls.len(), ids.len()), (200, 200));
-    assert_eq!(stage.envoy.stats("jwks.fetched").await.values().sum::<u64>(), 1);
+    assert_eq!(stage.envoy.stats("about.jwks.outcome.succeeded").await.values().sum::<u64>(), 1);
     assert_eq!(stage.envoy.log().matches(r#""event":"signed""#).count(), 200);
 }

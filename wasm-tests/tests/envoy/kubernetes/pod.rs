@@ -5,6 +5,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -85,8 +87,12 @@ impl Pod {
     }
 }
 
+/// Of a loopback address that nothing else has: on the usual one somebody could take the port before Envoy does.
 fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    let [process, ..] = process::id().to_le_bytes();
+    let address = Ipv4Addr::new(127, 101, process, LAST.fetch_add(1, Ordering::Relaxed));
+    let listener = TcpListener::bind((address, 0)).expect("a port");
     listener.local_addr().expect("an address")
 }
 
