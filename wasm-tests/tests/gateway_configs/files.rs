@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+/// Where a shipped file is, from `gateway-configs/` on.
+pub(crate) fn path_of(path: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs")).join(path)
+}
+
 /// A shipped file, from `gateway-configs/` on.
 pub(crate) fn text(path: &str) -> String {
-    let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway-configs"));
-    fs::read_to_string(shipped.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(path_of(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A shipped file in YAML, or in JSON, which is YAML.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -87,13 +88,13 @@ impl Pod {
     }
 }
 
-/// Of a loopback address that nothing else has: on the usual one somebody could take the port before Envoy does.
+/// Below those that the system gives to whoever asks for any (from 32768 on): one of these somebody could take before Envoy does.
 fn free_port() -> SocketAddr {
-    static LAST: AtomicU8 = AtomicU8::new(0);
+    static DRAWN: AtomicU16 = AtomicU16::new(0);
     let [process, ..] = process::id().to_le_bytes();
-    let address = Ipv4Addr::new(127, 101, process, LAST.fetch_add(1, Ordering::Relaxed));
-    let listener = TcpListener::bind((address, 0)).expect("a port");
-    listener.local_addr().expect("an address")
+    let mut ports = iter::repeat_with(|| 10_000 + 80 * u16::from(process) + DRAWN.fetch_add(1, Ordering::Relaxed));
+    let free = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()).expect("a port");
+    free.local_addr().expect("an address")
 }
 
 /// The bootstrap with addresses, ports and paths of the stage.
