@@ -102,8 +102,7 @@ fn of_gateway(known: &[KnownGateway]) -> Object {
         Setting::new(
             "metrics",
             "Whether to count and measure",
-            "Whether the gateway counts and measures for the filter: see [operations](operations.md#metrics). Kong does from 3.8 on; with \
-             `true` and `kind` the filter **traps** at the start of an older one. APISIX counts nothing.",
+            "Whether the gateway counts and measures for the filter: see [operations](operations.md#metrics). APISIX counts nothing.",
             Kind::Boolean,
         )
         .otherwise("`true` on Envoy, else `false`"),

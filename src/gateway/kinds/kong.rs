@@ -11,7 +11,7 @@ pub(super) const KONG: Description = Description {
         shares_data,
         // Without a memory zone it traps, and it cannot be asked whether it has one.
         data_sharing: Support::OnRequest { setup: "shared data in Kong (nginx_wasm_shm_kv)" },
-        // Hosts before 3.8 trap, and where the configuration names the gateway it cannot be asked at the start.
+        // Where too many filters have some, defining one more traps.
         metrics: Support::OnRequest { setup: "Kong 3.8 or later" },
         has_timer,
         callout_owner: CalloutOwner::Request,

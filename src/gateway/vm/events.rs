@@ -17,11 +17,6 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// With these metrics.
-    pub(super) fn counted_by(metrics: Metrics) -> Self {
-        Self { metrics }
-    }
-
     /// Tells of several events, in their order.
     pub(super) fn tell_all(&mut self, events: Vec<Event>) {
         for event in &events {

@@ -28,10 +28,22 @@ pub(super) struct Plugin {
     state: State,
     /// The kind of gateway that the configuration names, until the first request has told whether that is right.
     claimed_kind: Option<GatewayKind>,
-    /// Whether it has been seen that this host is one to rely on, or not: some show that in a request only.
-    has_seen_host: bool,
+    host: Host,
+    /// Metrics are wanted, and wait until it is known that defining one is safe here.
+    awaits_metrics: bool,
     /// The requests that were refused because nothing could decide on them, as long as they last.
     refused: LiteMap<u32, ()>,
+}
+
+/// Whether this host is one to rely on. Some show that in the phase of a request only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Host {
+    /// It has not shown it yet.
+    Unknown,
+    /// It has seemed to be none. Each request asks again, because another filter's header can make it seem so once.
+    Doubtful,
+    /// It is.
+    Good,
 }
 
 enum State {
@@ -48,7 +60,8 @@ impl Plugin {
             context,
             state: State::NotConfigured,
             claimed_kind: None,
-            has_seen_host: false,
+            host: Host::Unknown,
+            awaits_metrics: false,
             refused: LiteMap::new_vec(),
         }
     }
@@ -57,7 +70,7 @@ impl Plugin {
     pub(super) fn configure(&mut self, size: usize) -> bool {
         self.state = State::NotConfigured;
         let found = GatewayKind::found_at_start();
-        self.has_seen_host = found.is_some();
+        self.host = if found.is_some() { Host::Good } else { Host::Unknown };
         if let Some(config) = read_configuration(size) {
             for warning in config.warnings() {
                 log::warn!("{warning}");
@@ -77,10 +90,7 @@ impl Plugin {
 
     /// Decides on a request, or holds it.
     pub(super) fn request_headers(&mut self, request: u32, announced: usize) -> i32 {
-        if !std::mem::replace(&mut self.has_seen_host, true) {
-            self.refuse_unsafe_host();
-        }
-        match self.running() {
+        match self.check_host().and_then(|()| self.running()) {
             Ok(running) => running.request_headers(request, announced),
             Err(reason) => {
                 self.refused.insert(request, ());
@@ -149,12 +159,31 @@ impl Plugin {
         }
     }
 
-    /// Refuses everything from now on if this host is none to rely on. To be asked in the phase of a request only.
-    fn refuse_unsafe_host(&mut self) {
+    /// Whether this host is one to rely on; what waited for that begins. To be asked in the phase of a request only.
+    fn check_host(&mut self) -> Result<(), RejectReason> {
+        if self.host == Host::Good {
+            return Ok(());
+        }
         let fault = |kind: GatewayKind| Some((kind, kind.adapter().fault_of_host()?));
         if let Some((kind, fault)) = GatewayKind::found_in_request().and_then(fault) {
-            (self.state, self.claimed_kind) = (State::NotConfigured, None);
-            log::error!("every request is refused, because this \"{}\" is not safe: {fault}", kind.name());
+            if self.host == Host::Unknown {
+                log::error!("requests are refused, because this \"{}\" is not safe: {fault}", kind.name());
+            }
+            self.host = Host::Doubtful;
+            return Err(RejectReason::NotConfigured);
+        }
+        self.host = Host::Good;
+        self.measure_if_wanted();
+        Ok(())
+    }
+
+    /// Defines the metrics, where they are wanted and it is known that this is safe.
+    fn measure_if_wanted(&mut self) {
+        if self.host == Host::Good
+            && let State::Running(running) = &mut self.state
+            && std::mem::take(&mut self.awaits_metrics)
+        {
+            running.measure();
         }
     }
 
@@ -177,7 +206,7 @@ impl Plugin {
         } else {
             None
         };
-        let has_metrics = config.gateway.uses_metrics(kind.metrics());
+        self.awaits_metrics = config.gateway.uses_metrics(kind.metrics());
         let capabilities = kind.capabilities(data, has_timer);
         if let Err(errors) = config.check(&capabilities) {
             log_errors(&errors);
@@ -190,12 +219,12 @@ impl Plugin {
         if adapter.has_ticks() && direction.tick_period().is_some() && !has_timer {
             log::warn!("the gateway has no timer: keys are fetched only when a request needs them");
         }
-        let tick_period = has_timer.then_some(TICK);
-        let mut running = Running::new(self.context, adapter, &capabilities, direction, tick_period, has_metrics);
+        let mut running = Running::new(self.context, adapter, &capabilities, direction, has_timer.then_some(TICK));
         if let Some(now) = clock::now() {
             running.start(now);
         }
         self.state = State::Running(Box::new(running));
+        self.measure_if_wanted();
     }
 }
 

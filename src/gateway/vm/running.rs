@@ -38,14 +38,18 @@ impl Running {
         capabilities: &Capabilities,
         direction: Direction,
         tick_period: Option<Duration>,
-        has_metrics: bool,
     ) -> Self {
-        let events = Events::counted_by(if has_metrics { Metrics::define(&direction) } else { Metrics::default() });
+        let events = Events { metrics: Metrics::default() };
         let driver: Box<dyn Driver> = match capabilities.callout_owner {
             CalloutOwner::Plugin => Box::new(PluginCallouts::new(context, tick_period)),
             CalloutOwner::Request => Box::new(RequestCallouts::new()),
         };
         Self { gate: Gate { adapter, direction, events, stopwatch: Stopwatch::new() }, driver }
+    }
+
+    /// Counts and measures from now on.
+    pub(super) fn measure(&mut self) {
+        self.gate.events.metrics = Metrics::define(&self.gate.direction);
     }
 
     /// Tells what the operator should know before the first request.

@@ -144,26 +144,8 @@ const TRAPPING: &[&str] = &[
     "proxy_dequeue_shared_queue",
 ];
 
-/// The same before 3.8: `ngx_proxy_wasm_hfuncs_nop`.
-const TRAPPING_BEFORE_3_8: &[&str] = &[
-    "proxy_done",
-    "proxy_get_status",
-    "proxy_close_stream",
-    "proxy_call_foreign_function",
-    "proxy_grpc_call",
-    "proxy_grpc_stream",
-    "proxy_grpc_send",
-    "proxy_grpc_cancel",
-    "proxy_grpc_close",
-    "proxy_register_shared_queue",
-    "proxy_resolve_shared_queue",
-    "proxy_enqueue_shared_queue",
-    "proxy_dequeue_shared_queue",
-    "proxy_define_metric",
-    "proxy_increment_metric",
-    "proxy_record_metric",
-    "proxy_get_metric",
-];
+/// Calls that do so before 3.8, beside those: `ngx_proxy_wasm_hfuncs_nop`.
+const METRICS: &[&str] = &["proxy_define_metric", "proxy_increment_metric", "proxy_record_metric", "proxy_get_metric"];
 
 /// Calls that follow a null pointer when there is no request.
 const CRASHING_OUTSIDE: [&str; 8] = [
@@ -183,7 +165,7 @@ impl Profile {
     /// refusal needs.
     pub fn kong_before_3_8() -> Profile {
         Profile {
-            trapping: TRAPPING_BEFORE_3_8,
+            trapping: &[TRAPPING, METRICS],
             early_response_headers: Some(&[("Server", "kong"), ("Connection", "keep-alive")]),
             ..Profile::kong()
         }
@@ -255,7 +237,7 @@ impl Profile {
             missing: MISSING,
             unimplemented: &[],
             silent: &["proxy_set_effective_context", "proxy_continue_stream"],
-            trapping: TRAPPING,
+            trapping: &[TRAPPING],
             outside: |name| {
                 CRASHING_OUTSIDE.contains(&name).then(|| Refused::Crash(format!("{name} outside a request")))
             },

@@ -160,7 +160,7 @@ pub struct Profile {
     /// Imports that always answer OK and do nothing.
     pub silent: &'static [&'static str],
     /// Imports that always trap.
-    pub trapping: &'static [&'static str],
+    pub trapping: &'static [&'static [&'static str]],
     /// What a call of this name does outside a request, where that differs.
     pub outside: fn(name: &str) -> Option<Refused>,
     /// Whether any proxy-wasm call while the module initializes itself kills the worker.

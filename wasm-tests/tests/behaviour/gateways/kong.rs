@@ -402,11 +402,11 @@ fn a_shared_value_of_another_key_is_not_believed() {
 /// Before Kong 3.8 a trap lets a request go upstream, and defining a metric is one.
 #[test]
 fn on_a_kong_before_3_8_every_request_is_refused_and_nothing_traps() {
-    let metrics = json!({"metrics": true});
     for (gateway, configuration) in [
         (None, jwt_auth()),
         (Some(json!({"kind": "kong"})), jwt_auth()),
-        (Some(metrics), jwt_auth()),
+        (Some(json!({"metrics": true})), jwt_auth()),
+        (Some(json!({"kind": "kong", "metrics": true})), jwt_auth()),
         (
             None,
             json!({"inbound": {"provider_ids": [PROVIDER], "peer": {"allow_unpinned": true}, "auth": {"mtls_only": {}}}}),
@@ -445,5 +445,23 @@ fn on_kong_3_8_a_request_whose_callout_fails_does_not_reach_the_bank_and_the_nex
         for _ in 0..2 {
             assert_eq!(judge(&gateway, right(&gateway)), "admitted", "{:?}", gateway.logs());
         }
+    }
+}
+
+/// A header that another plugin has set for the response is no reason to refuse more than the request with which it did.
+#[test]
+fn a_good_host_that_seems_to_be_an_old_one_is_known_with_the_next_request() {
+    let connection = b"\x01\0\0\0\x0a\0\0\0\x05\0\0\0connection\0close\0".to_vec();
+    for kind in [json!({"metrics": true}), json!({"metrics": true, "kind": "kong"})] {
+        let mut configuration = jwt_auth();
+        configuration["gateway"] = kind;
+        let gateway = KONG.with(&configuration).start(Module::release()).expect("it starts");
+        let looks_old = Fault::host_call("proxy_get_header_map_pairs").hands_out(Garbage::Bytes(connection.clone()));
+        gateway.fault(looks_old.only_nth(1));
+        for expected in ["GenericError", "admitted", "admitted"] {
+            assert_eq!(judge(&gateway, right(&gateway)), expected);
+        }
+        KONG.assert_counted(&gateway, "requests_total.direction.inbound.outcome.accepted", 2);
+        KONG.assert_counted(&gateway, "starts_total.direction.inbound", 1);
     }
 }
