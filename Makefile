@@ -34,7 +34,7 @@ FAST_TARGET := target/relaxed-simd
 # Code that is built for size inlines nothing by itself, not even what is shorter than its call. A little more is smaller, and
 # faster. The paths in panics are those of packages, wherever they lie on this machine.
 SMALL := -C llvm-args=--inline-threshold=12 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
-# Whatever is built here has a list of its packages in itself, which scanners read.
+# Whatever is built here has a list of its packages in itself, which scanners read. LIST= leaves it out, for who waits.
 LIST := target/debug/release embed
 # The filter's RSA alone, for tests and benchmarks inside engines; in the same two builds.
 PROBES := target/probe
@@ -52,12 +52,12 @@ build: module ## Build the modules: dist/hub_auth_filter.wasm, and dist/hub_auth
 	@$(LIST) --package hub-auth-filter --target $(WASM) $(FAST_MODULE)
 
 .PHONY: module
-module: release-program ## Build dist/hub_auth_filter.wasm alone, which every gateway loads
+module: need-rust $(if $(LIST),release-program) ## Build dist/hub_auth_filter.wasm alone, which every gateway loads
 	@rustup --quiet target add $(WASM)
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL)' $(CARGO) rustc --release --target $(WASM) --package hub-auth-filter --lib -- -C link-arg=-Map=$(MAP)
 	@mkdir -p dist
 	@cp target/$(WASM)/release/hub_auth_filter.wasm $(MODULE)
-	@$(LIST) --package hub-auth-filter --target $(WASM) $(MODULE)
+	@$(if $(LIST),$(LIST) --package hub-auth-filter --target $(WASM) $(MODULE))
 
 .PHONY: release-program
 release-program: need-rust need-cc

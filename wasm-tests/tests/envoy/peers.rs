@@ -5,12 +5,27 @@ use serde_json::Value;
 use wasm_tests::stage::client::{Outcome, Request};
 use wasm_tests::stage::{Setup, Stage, signed_by};
 
+use crate::{accepted, refusals};
+
 const REQUIRED: &str = "require_client_certificate: true";
 const VERIFIED: &str = "trust_chain_verification: VERIFY_TRUST_CHAIN";
 
 /// How many requests the filter let through and Envoy's own role-based access control then refused.
 async fn denied_by_the_last_line(stage: &Stage) -> u64 {
     stage.envoy.stats("rbac.denied").await["http.ozone_connect.rbac.denied"]
+}
+
+/// Asserts that a stage on which nothing was sent yet lets nobody but the Hub in, and that nothing forged reaches the bank: what every way
+/// of running Envoy with the filter has to withstand, beside [`refusals::refuses_every_wrong_request`].
+pub async fn withstands_whoever_is_not_the_hub(stage: &Stage) {
+    refusals::refuses_other_participants(stage).await;
+    accepted::tells_the_bank_who_called(stage).await;
+    replaces_a_forged_certificate_header(stage).await;
+    removes_a_claimed_method(stage).await;
+    has_one_spelling_of_a_path(stage).await;
+    refuses_underscores(stage).await;
+    refuses_headers_beyond_the_bounds(stage).await;
+    refuses_in_tls(stage).await;
 }
 
 #[tokio::test]

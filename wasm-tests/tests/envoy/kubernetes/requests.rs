@@ -12,7 +12,7 @@ use wasm_tests::stage::pki::{BANK_ORGANISATION, BANK_UNIT, Pki};
 
 use super::pod::{Pod, mount};
 use super::right;
-use crate::{accepted, peers, refusals};
+use crate::{peers, refusals};
 
 #[tokio::test]
 async fn the_hub_is_let_in_and_every_wrong_request_is_refused() {
@@ -24,14 +24,7 @@ async fn the_hub_is_let_in_and_every_wrong_request_is_refused() {
 #[tokio::test]
 async fn whoever_is_not_the_hub_is_refused_and_nothing_forged_reaches_the_bank() {
     let stage = Pod::new(&json!({})).setup().start().await;
-    refusals::refuses_other_participants(&stage).await;
-    accepted::tells_the_bank_who_called(&stage).await;
-    peers::replaces_a_forged_certificate_header(&stage).await;
-    peers::removes_a_claimed_method(&stage).await;
-    peers::has_one_spelling_of_a_path(&stage).await;
-    peers::refuses_underscores(&stage).await;
-    peers::refuses_headers_beyond_the_bounds(&stage).await;
-    peers::refuses_in_tls(&stage).await;
+    peers::withstands_whoever_is_not_the_hub(&stage).await;
 }
 
 #[tokio::test]
