@@ -88,7 +88,7 @@ fn a_trap_is_one_whoever_trapped(engine: Engine) {
     let start = r#"(func (export "proxy_on_vm_start") (param i32 i32) (result i32)"#;
     let of_module = trap(on(engine), &format!("{start} unreachable)"));
     assert!(of_module.contains("unreachable"), "{of_module}");
-    let trapping = Profile { trapping: &["proxy_get_status"], ..on(engine) };
+    let trapping = Profile { trapping: &[&["proxy_get_status"]], ..on(engine) };
     let get_status = "(drop (call $get_status (i32.const 0) (i32.const 4) (i32.const 8))) (i32.const 1))";
     let of_host = trap(trapping, &format!("{start} {get_status}"));
     assert!(of_host.contains("proxy_get_status is not implemented"), "{of_host}");
