@@ -47,6 +47,8 @@ pub(crate) enum Event {
     CalloutEnded(CalloutReport),
     /// Something is known that is measured.
     Measured(Measurement),
+    /// So many tokens were let in by the memory of this gateway alone, in place of the store that several gateways share.
+    DecidedAlone(u64),
     /// Good to know for the operator.
     Information(String),
     /// To be acted upon by the operator.

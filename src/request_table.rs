@@ -86,8 +86,11 @@ impl<S: State> RequestTable<S> {
 
     /// Whether a new request may ask for a callout. Where each makes its own, one that cannot wait must not.
     pub(crate) fn permission(&mut self, now: SteadyTime) -> CalloutPermission {
-        if self.owner == CalloutOwner::Plugin || self.has_room() {
+        if self.has_room() {
             return CalloutPermission::Allowed;
+        }
+        if self.owner == CalloutOwner::Plugin {
+            return CalloutPermission::ForOthers;
         }
         // Of one that waits this long the gateway has not said that it is gone.
         let lasts = |awaited: &Awaited| now.since(awaited.since).is_some_and(|since| since <= LONGEST_WAIT);
@@ -116,6 +119,18 @@ impl Awaited {
     pub(crate) fn new(wait: &Wait, now: SteadyTime) -> Self {
         let callout = wait.callout.as_ref().map(|callout| callout.id);
         Self { subject: wait.subject.clone(), callout, since: now }
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub(crate) fn subject(&self) -> &CalloutSubject {
+        &self.subject
+    }
+
+    /// The same with another callout, which follows on its own one.
+    #[must_use]
+    pub(crate) fn followed_by(self, callout: CalloutId) -> Self {
+        Self { callout: Some(callout), ..self }
     }
 
     /// Its own callout, if it made one, and what that is about.
@@ -183,7 +198,7 @@ mod tests {
     #[test]
     fn a_request_that_could_not_wait_may_ask_only_where_others_gain_by_it() {
         let after = |wait: Duration| NOW.after(wait);
-        assert_eq!(full(CalloutOwner::Plugin).permission(NOW), CalloutPermission::Allowed);
+        assert_eq!(full(CalloutOwner::Plugin).permission(NOW), CalloutPermission::ForOthers);
         let mut table = full(CalloutOwner::Request);
         assert_eq!(table.permission(after(LONGEST_WAIT)), CalloutPermission::Used);
         let gone = after(LONGEST_WAIT + Duration::from_millis(1));

@@ -2,6 +2,7 @@
 
 use crate::header_value::HeaderValue;
 use crate::peer::PeerCertificate;
+use crate::request::NonceInput;
 
 /// What a request brings that methods look at.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +15,9 @@ pub(crate) struct Credential<'a> {
     pub api_key: &'a [HeaderValue],
     /// The provider ids of which a token's `aud` must name one.
     pub audiences: &'a [String],
+    /// What makes this use of a token different from all others. Only where it is wanted: see
+    /// [`Authenticator::wants_nonces`](super::Authenticator::wants_nonces).
+    pub nonce_input: &'a NonceInput,
 }
 
 /// A credential that a method has accepted.

@@ -14,7 +14,8 @@ use crate::header_value::HeaderValue;
 use crate::jose::{Algorithm, Header, JwsError, UnverifiedToken};
 use crate::keys::{KeyCache, KeyPolicy};
 use crate::peer::Subject;
-use crate::replay::{ReplayError, ReplayGuard, ReplayUsage, TokenIdentity};
+use crate::replay::{NewUse, ReplayDetection, ReplayError, TokenIdentity};
+use crate::request::NonceInput;
 use crate::time::Moment;
 use crate::url::HttpUrl;
 
@@ -27,7 +28,7 @@ pub(crate) struct JwtAuth {
     settings: config::JwtAuth,
     keys: KeyCache,
     verified: VerifiedTokens,
-    replay: Option<ReplayGuard>,
+    replay: Option<ReplayDetection>,
     /// Where the keys of the caller before are: it is mostly the same one.
     last_address: Option<(Subject, Rc<HttpUrl>)>,
 }
@@ -41,6 +42,8 @@ pub(crate) struct Presented<'a> {
     pub values: &'a [HeaderValue],
     /// The provider ids of which `aud` must name one.
     pub audiences: &'a [String],
+    /// What makes this use of it different from all others, where a store of used tokens is asked.
+    pub nonce_input: &'a NonceInput,
 }
 
 /// Why a token is not accepted.
@@ -96,9 +99,7 @@ impl JwtAuth {
             refetch_cooldown: settings.refetch_cooldown,
         };
         let longest_life = settings.max_lifetime.saturating_add(settings.clock_skew.saturating_mul(2));
-        let replay = settings.replay.map(|config::Replay { scope, capacity }| {
-            ReplayGuard::new(scope, capacity, longest_life, Rc::clone(&capabilities.data))
-        });
+        let replay = settings.replay.as_ref().map(|replay| ReplayDetection::new(replay, longest_life, capabilities));
         let verified = VerifiedTokens::new(settings.token_cache_capacity.unwrap_or(0));
         let mut keys = KeyCache::new(policy, capabilities);
         keys.warm(settings.warm.iter().cloned());
@@ -110,9 +111,15 @@ impl JwtAuth {
         &mut self.keys
     }
 
-    /// How full the memory of used tokens is, unless that has been told.
-    pub(crate) fn replay_usage(&mut self) -> Option<ReplayUsage> {
-        self.replay.as_mut()?.usage()
+    /// What remembers used tokens, if anything does.
+    pub(crate) fn replay(&mut self) -> Option<&mut ReplayDetection> {
+        self.replay.as_mut()
+    }
+
+    /// Whether each use of a token needs a [`NonceInput`].
+    #[must_use]
+    pub(crate) fn wants_nonces(&self) -> bool {
+        self.replay.as_ref().is_some_and(ReplayDetection::asks_a_store)
     }
 
     /// Makes sure that there are keys to verify this subject's tokens with.
@@ -140,8 +147,8 @@ impl JwtAuth {
         permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Readiness<Accepted>, JwtAuthError> {
-        let Credential { certificate, authorization, audiences, .. } = credential;
-        let presented = Presented { subject: certificate.subject(), values: authorization, audiences };
+        let Credential { certificate, authorization, audiences, nonce_input, .. } = credential;
+        let presented = Presented { subject: certificate.subject(), values: authorization, audiences, nonce_input };
         self.verify(now, presented, permission, evidence)
     }
 
@@ -156,13 +163,13 @@ impl JwtAuth {
         permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Readiness<Accepted>, JwtAuthError> {
-        let Presented { subject, values, audiences } = presented;
+        let Presented { subject, values, .. } = presented;
         let url = self.jwks_url(subject)?;
         let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
         let mut decoded = Vec::new();
         let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
         let key_id = token.header().key_id.clone().named();
-        let outcome = self.check(now, token, subject, &url, audiences, permission);
+        let outcome = self.check(now, token, presented, &url, permission);
         if !matches!(outcome, Ok(Readiness::Ready(_))) {
             evidence.key_id = key_id.map(Cow::into_owned);
         }
@@ -173,11 +180,11 @@ impl JwtAuth {
         &mut self,
         now: Moment,
         token: UnverifiedToken<'_>,
-        subject: &Subject,
+        presented: Presented<'_>,
         url: &HttpUrl,
-        audiences: &[String],
         permission: CalloutPermission,
     ) -> Result<Readiness<Accepted>, JwtAuthError> {
+        let Presented { subject, audiences, nonce_input, .. } = presented;
         let key_id = required_key_id(token.header()).map_err(JwtAuthError::Header)?;
         let rules = ClaimRules {
             issuer: subject.organisation(),
@@ -186,15 +193,27 @@ impl JwtAuth {
             clock_skew: self.settings.clock_skew,
             max_lifetime: self.settings.max_lifetime,
         };
+        let text = token.as_str();
         let token = rules.check(token, now.wall).map_err(JwtAuthError::Claims)?;
+        // The signature was right when the store was asked whether this token is new. It is the answer to that which decides now.
+        if permission == CalloutPermission::Used
+            && let Some(decided) = self.replay.as_mut().and_then(|replay| replay.take_decided(now, text))
+        {
+            let credential_id = Some(decided.map_err(JwtAuthError::Replay)?);
+            return Ok(Readiness::Ready(Accepted { credential_id }));
+        }
         let key = match self.keys.lookup(now, url, &key_id, Algorithm::Ps256, permission).map_err(unavailable)? {
             Readiness::Ready(key) => key.ok_or(JwtAuthError::Header(HeaderError::UnknownKeyId))?,
             Readiness::Wait(wait) => return Ok(Readiness::Wait(wait)),
         };
         let claims = token.verify_ps256(now.wall, key, &mut self.verified).map_err(|_| JwtAuthError::Signature)?;
-        if let Some(guard) = &mut self.replay {
-            let identity = TokenIdentity::new(subject.organisation(), subject.organisational_unit(), claims.token_id());
-            guard.admit(now.wall, &identity, claims.valid_until()).map_err(JwtAuthError::Replay)?;
+        if let Some(replay) = &mut self.replay {
+            let (token_id, valid_until) = (claims.token_id(), claims.valid_until());
+            let identity = TokenIdentity::new(subject.organisation(), subject.organisational_unit(), token_id);
+            let new_use = NewUse { token: text, identity, valid_until, token_id, nonce_input };
+            if let Some(wait) = replay.admit(now, new_use, permission).map_err(JwtAuthError::Replay)? {
+                return Ok(Readiness::Wait(wait));
+            }
         }
         Ok(Readiness::Ready(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
     }

@@ -1,14 +1,12 @@
 //! The methods of authentication, behind one set of questions.
 
-use std::time::Duration;
-
-use crate::callout::{Callout, CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
+use crate::callout::{Callout, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Ended, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::evidence::Evidence;
 use crate::introspection::IntrospectionCache;
 use crate::keys::{self, KeyCache};
-use crate::replay::ReplayUsage;
+use crate::replay::{Finished, ReplayDetection, ReplayUsage};
 use crate::time::Moment;
 
 use super::api_key::ApiKey;
@@ -40,6 +38,23 @@ pub(crate) struct Due {
     pub callouts: Vec<Callout>,
     /// Subjects on which another worker has learned what can be learned now.
     pub learned: Vec<CalloutSubject>,
+}
+
+/// What the end of a callout brought about.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    /// For the log.
+    pub report: CalloutReport,
+    /// The callouts that follow from it.
+    pub callouts: Vec<Callout>,
+    /// What is known now, or known not to be had: all that waited for it is decided on.
+    pub subjects: Vec<CalloutSubject>,
+}
+
+impl Learned {
+    fn about(subject: &CalloutSubject, report: CalloutReport) -> Self {
+        Self { report, callouts: Vec::new(), subjects: vec![subject.clone()] }
+    }
 }
 
 impl AuthMethod {
@@ -128,31 +143,54 @@ impl AuthMethod {
     pub(crate) fn notices(&mut self, now: Moment) -> Vec<Notice> {
         match self {
             Self::ApiKey(method) => method.notices(now.wall),
-            Self::MtlsOnly | Self::JwtAuth(_) | Self::ClientCredentials(_) => Vec::new(),
+            Self::JwtAuth(method) => {
+                method.replay().and_then(|replay| replay.warning(now)).map(Notice::Warning).into_iter().collect()
+            }
+            Self::MtlsOnly | Self::ClientCredentials(_) => Vec::new(),
         }
     }
 
     /// How full the memory of used tokens is, if there is one, unless that has been told.
     pub(crate) fn replay_usage(&mut self) -> Option<ReplayUsage> {
         match self {
-            Self::JwtAuth(method) => method.replay_usage(),
+            Self::JwtAuth(method) => method.replay()?.usage(),
             Self::MtlsOnly | Self::ApiKey(_) | Self::ClientCredentials(_) => None,
         }
     }
 
-    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
+    /// How many tokens were let in by the memory of this gateway alone, in place of the store that several share, since that was told
+    /// last.
+    pub(crate) fn decided_alone(&mut self) -> u64 {
+        self.replay().map_or(0, ReplayDetection::decided_alone)
+    }
+
+    /// Whether each use of a token needs a [`NonceInput`](crate::request::NonceInput).
+    #[must_use]
+    pub(crate) fn wants_nonces(&self) -> bool {
+        matches!(self, Self::JwtAuth(method) if method.wants_nonces())
+    }
+
+    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
-        answer: Result<&[u8], CalloutError>,
-        retry_after: Option<Duration>,
-    ) -> Option<CalloutReport> {
+        ended: Ended<'_>,
+    ) -> Option<Learned> {
         match subject {
-            CalloutSubject::KeySet(url) => self.keys()?.finish(now, id, url, answer).map(CalloutReport::from),
+            CalloutSubject::KeySet(url) => {
+                let report = self.keys()?.finish(now, id, url, ended.body)?;
+                Some(Learned::about(subject, report.into()))
+            }
             CalloutSubject::Token(token) => {
-                self.introspection()?.finish(now, id, token, answer, retry_after).map(CalloutReport::from)
+                let report = self.introspection()?.finish(now, id, token, ended.body, ended.retry_after)?;
+                Some(Learned::about(subject, report.into()))
+            }
+            CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession => {
+                let Finished { report, callouts, decided } = self.replay()?.finish(now, id, subject, ended)?;
+                let subjects = decided.into_iter().map(CalloutSubject::TokenUse).collect();
+                Some(Learned { report, callouts, subjects })
             }
             // Methods ask for no signatures.
             CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
@@ -172,6 +210,11 @@ impl AuthMethod {
                     introspection.abandon(id);
                 }
             }
+            CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession => {
+                if let Some(replay) = self.replay() {
+                    replay.abandon(id, subject);
+                }
+            }
             // Methods ask for no signatures.
             CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => {}
         }
@@ -181,14 +224,18 @@ impl AuthMethod {
     pub(crate) fn timed_out(&mut self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
         let keys = self.keys().map(|keys| keys.timed_out(now)).unwrap_or_default();
         let tokens = self.introspection().map(|cache| cache.timed_out(now)).unwrap_or_default();
+        let uses = self.replay().map(|replay| replay.timed_out(now)).unwrap_or_default();
         let keys = keys.into_iter().map(|(id, url)| (id, CalloutSubject::KeySet(url)));
-        keys.chain(tokens.into_iter().map(|(id, token)| (id, CalloutSubject::Token(token)))).collect()
+        let tokens = tokens.into_iter().map(|(id, token)| (id, CalloutSubject::Token(token)));
+        keys.chain(tokens).chain(uses).collect()
     }
 
     /// What time alone brings about.
     pub(crate) fn due(&mut self, now: Moment) -> Due {
         let keys::Due { fetches, ended_elsewhere } = self.keys().map(|keys| keys.due(now)).unwrap_or_default();
-        Due { callouts: fetches, learned: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
+        let of_store = self.replay().and_then(|replay| replay.due(now));
+        let callouts = fetches.into_iter().chain(of_store).collect();
+        Due { callouts, learned: ended_elsewhere.into_iter().map(CalloutSubject::KeySet).collect() }
     }
 
     /// Whether a decision needs the certificate's fingerprint.
@@ -217,6 +264,13 @@ impl AuthMethod {
             Self::MtlsOnly | Self::ApiKey(_) => None,
             Self::JwtAuth(method) => Some(method.keys()),
             Self::ClientCredentials(method) => method.keys(),
+        }
+    }
+
+    fn replay(&mut self) -> Option<&mut ReplayDetection> {
+        match self {
+            Self::JwtAuth(method) => method.replay(),
+            Self::MtlsOnly | Self::ApiKey(_) | Self::ClientCredentials(_) => None,
         }
     }
 

@@ -11,9 +11,7 @@ mod method;
 mod proof;
 pub(crate) mod service_initiation;
 
-use std::time::Duration;
-
-use crate::callout::{CalloutError, CalloutId, CalloutPermission, CalloutReport, CalloutSubject, Readiness};
+use crate::callout::{CalloutId, CalloutPermission, CalloutSubject, Ended, Readiness};
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::evidence::Evidence;
@@ -26,7 +24,7 @@ pub(crate) use client_credentials::AccessTokenError;
 pub(crate) use credential::{Accepted, Credential};
 pub(crate) use error::AuthError;
 pub(crate) use jwt_auth::JwtAuthError;
-pub(crate) use method::{AuthMethod, Due, Notice};
+pub(crate) use method::{AuthMethod, Due, Learned, Notice};
 pub(crate) use proof::Authenticated;
 pub(crate) use service_initiation::ServiceInitiation;
 
@@ -82,16 +80,26 @@ impl Authenticator {
         }
     }
 
-    /// Takes the end of a callout, and for how long the server wants to be left alone, if it said so. `None` if it was given up before and does not count any more.
+    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
     pub(crate) fn finish(
         &mut self,
         now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
-        answer: Result<&[u8], CalloutError>,
-        retry_after: Option<Duration>,
-    ) -> Option<CalloutReport> {
-        self.method.finish(now, id, subject, answer, retry_after)
+        ended: Ended<'_>,
+    ) -> Option<Learned> {
+        self.method.finish(now, id, subject, ended)
+    }
+
+    /// See [`AuthMethod::decided_alone`].
+    pub(crate) fn decided_alone(&mut self) -> u64 {
+        self.method.decided_alone()
+    }
+
+    /// Whether each use of a token needs a [`NonceInput`](crate::request::NonceInput).
+    #[must_use]
+    pub(crate) fn wants_nonces(&self) -> bool {
+        self.method.wants_nonces()
     }
 
     /// Gives up a callout because the client has hung up whose own it was.

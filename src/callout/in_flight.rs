@@ -116,6 +116,12 @@ impl<S> InFlight<S> {
         self.id
     }
 
+    /// When it began.
+    #[must_use]
+    pub(crate) fn since(&self) -> Moment {
+        self.since
+    }
+
     /// What it brought. One that took longer than it may brought no answer, whatever came: see [`is_late`].
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod answer;
 mod backoff;
+mod ended;
 mod in_flight;
 mod readiness;
 mod report;
@@ -18,6 +19,7 @@ pub use answer::{Answer, Body, CalloutError};
 #[cfg(test)]
 pub(crate) use backoff::LONGEST_RETRY_AFTER;
 pub(crate) use backoff::{Backoff, FIRST_BACKOFF, LONGEST_BACKOFF};
+pub(crate) use ended::Ended;
 pub(crate) use in_flight::{CalloutsInFlight, InFlight, REPORT_GRACE, patience};
 pub use readiness::Wait;
 pub(crate) use readiness::{CalloutPermission, Readiness, Unavailable};

@@ -31,11 +31,51 @@ pub(crate) struct Unavailable {
     pub retry_after: Duration,
 }
 
-/// Whether a request may still wait for a callout. It waits once: what it finds afterwards is final.
+/// Which callouts a request may still wait for. It waits for keys or introspection once, and after that for the store of used tokens
+/// once; what it finds afterwards is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CalloutPermission {
-    /// It may.
+    /// For all of them.
     Allowed,
+    /// It may make those that others gain by, and cannot wait itself.
+    ForOthers,
+    /// It has waited for keys or introspection: for the store alone.
+    AfterKeys,
     /// It has waited, or must not begin to.
     Used,
+}
+
+impl CalloutPermission {
+    /// What a request may that has waited for this.
+    #[must_use]
+    pub(crate) fn after(subject: &CalloutSubject) -> Self {
+        match subject {
+            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => Self::AfterKeys,
+            CalloutSubject::Signature(_)
+            | CalloutSubject::SignerKeys
+            | CalloutSubject::TokenUse(_)
+            | CalloutSubject::StoreSession => Self::Used,
+        }
+    }
+
+    /// Whether it may wait for this.
+    #[must_use]
+    pub(crate) fn allows(self, subject: &CalloutSubject) -> bool {
+        match subject {
+            CalloutSubject::TokenUse(_) => self.reaches_the_store(),
+            _ => self == Self::Allowed,
+        }
+    }
+
+    /// Whether it may have keys fetched or a token introspected.
+    #[must_use]
+    pub(crate) fn reaches_servers(self) -> bool {
+        matches!(self, Self::Allowed | Self::ForOthers)
+    }
+
+    /// Whether it may ask the store of used tokens.
+    #[must_use]
+    pub(crate) fn reaches_the_store(self) -> bool {
+        matches!(self, Self::Allowed | Self::AfterKeys)
+    }
 }

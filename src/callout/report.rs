@@ -39,4 +39,6 @@ pub(crate) enum CalloutKind {
     Signer,
     /// The public keys of the remote signer.
     SignerKeys,
+    /// Whether a token was used, or what has to be asked before.
+    ReplayStore,
 }

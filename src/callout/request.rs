@@ -37,6 +37,10 @@ pub enum CalloutSubject {
     Signature(RequestId),
     /// The public keys of the remote signer.
     SignerKeys,
+    /// Whether a token was used, by the word of a store that several gateways share.
+    TokenUse(TokenDigest),
+    /// What has to be asked of that store before it can be asked about tokens.
+    StoreSession,
 }
 
 /// An HTTP request. Its headers and its body may hold secrets, so it does not print them.

@@ -19,16 +19,23 @@ pub struct ClockDifference {
 const RESOLUTION: Duration = Duration::from_secs(1);
 
 impl Answer {
+    /// When the server wrote the answer, by its clock: its `Date` (RFC 9110 §6.6.1), which is rounded down to the second.
+    #[must_use]
+    pub fn time(&self) -> Option<UnixTime> {
+        let date = std::str::from_utf8(self.date.as_deref()?).ok()?;
+        let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(UnixTime::EPOCH.after(date))
+    }
+
     /// How this clock differs from that of the server which sent this answer (RFC 9110 §6.6.1) to what was sent at one time and
     /// received at another; an answer that a cache has kept is as old as its `Age` says (RFC 9111 §5.1). `None` without a `Date` that
     /// can be read.
     #[must_use]
     pub fn clock_difference(&self, sent: UnixTime, received: UnixTime) -> Option<ClockDifference> {
-        let date = std::str::from_utf8(self.date.as_deref()?).ok()?;
-        let date = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let date = self.time()?;
         let age = self.age.as_deref().filter(|age| !age.is_empty()).and_then(decimal).unwrap_or(0);
         let age = Duration::from_secs(u64::try_from(age).unwrap_or(u64::MAX));
-        let earliest = UnixTime::EPOCH.after(date).after(age);
+        let earliest = date.after(age);
         let whole = |time: Duration| Duration::from_secs(time.as_secs());
         Some(ClockDifference {
             ahead: whole(earliest.after(RESOLUTION).until(sent)),

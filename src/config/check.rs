@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::errors::ConfigErrors;
 use super::{
-    Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, Signer, SignerUpstream, TokenValidation,
-    VerificationMode,
+    Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, SharedStore, Signer, SignerUpstream,
+    TokenValidation, VerificationMode,
 };
 use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::url::{Authority, Scheme};
@@ -42,21 +42,25 @@ impl Config {
     /// All that it cannot do at once, each with its path and what it can do instead.
     pub fn check(&self, capabilities: &Capabilities) -> Result<(), ConfigErrors> {
         let mut errors = ConfigErrors::default();
-        if self.detects_replays_in_gateway() && !capabilities.shares_data {
+        if let Some(replay) = self.replay_in_gateway()
+            && !capabilities.shares_data
+        {
+            let (setting, instead, got) = match &replay.store {
+                None => ("", "\"off\" or \"worker\"", "\"gateway\""),
+                Some(_) => (".unavailable", "\"refuse\"", "\"local\""),
+            };
             let once_set_up = |setup: &str| {
                 format!(
-                    "expected \"off\" or \"worker\", or {setup}\"gateway\": {{\"shared_data\": true}} beside \"inbound\", \
-                     got \"gateway\" without shared data"
+                    "expected {instead}, or {setup}\"gateway\": {{\"shared_data\": true}} beside \"inbound\", \
+                     got {got} without shared data"
                 )
             };
             let problem = match capabilities.data_sharing {
                 Support::ByDefault => once_set_up(""),
                 Support::OnRequest { setup } => once_set_up(&format!("{setup} and ")),
-                Support::Never { reason } => {
-                    format!("expected \"off\" or \"worker\", got \"gateway\": {reason}")
-                }
+                Support::Never { reason } => format!("expected {instead}, got {got}: {reason}"),
             };
-            errors.add("inbound.auth.jwt_auth.replay_detection", problem);
+            errors.add(&format!("inbound.auth.jwt_auth.replay_detection{setting}"), problem);
         }
         if self.names_subjects_to_warm() && capabilities.callout_owner == CalloutOwner::Request {
             let problem = "expected nothing, got callers whose keys are fetched before the first request: on this gateway each \
@@ -110,9 +114,11 @@ impl Config {
         warnings
     }
 
-    fn detects_replays_in_gateway(&self) -> bool {
-        let Direction::Inbound(inbound) = &self.direction else { return false };
-        matches!(&inbound.auth, Auth::JwtAuth(JwtAuth { replay: Some(Replay { scope: ReplayScope::Gateway, .. }), .. }))
+    /// Replay detection for which the workers of this gateway must share data.
+    fn replay_in_gateway(&self) -> Option<&Replay> {
+        let Direction::Inbound(inbound) = &self.direction else { return None };
+        let Auth::JwtAuth(JwtAuth { replay, .. }) = &inbound.auth else { return None };
+        replay.as_ref().filter(|replay| replay.scope == ReplayScope::Gateway)
     }
 
     fn names_subjects_to_warm(&self) -> bool {
@@ -138,14 +144,14 @@ impl Config {
                     .response_token
                     .as_ref()
                     .and_then(|token| of_signer("inbound.response_token", &token.signing.signer));
-                [of_method(&inbound.auth), signer]
+                [of_method(&inbound.auth), of_replay_store(&inbound.auth), signer]
             }
             Direction::Outbound(outbound) => {
                 let Outbound { signing, verify_responses } = &**outbound;
                 let verification = verify_responses
                     .as_ref()
                     .map(|settings| of_jwt_auth("outbound.verify_responses.upstream", &settings.jwt_auth));
-                [of_signer("outbound", &signing.signer), verification]
+                [of_signer("outbound", &signing.signer), verification, None]
             }
         };
         servers.into_iter().flatten()
@@ -171,6 +177,19 @@ fn of_method(auth: &Auth) -> Option<Server<'_>> {
         }),
         Auth::ApiKey(_) | Auth::MtlsOnly => None,
     }
+}
+
+fn of_replay_store(auth: &Auth) -> Option<Server<'_>> {
+    let Auth::JwtAuth(JwtAuth { replay: Some(Replay { store: Some(SharedStore { store, .. }), .. }), .. }) = auth
+    else {
+        return None;
+    };
+    Some(Server {
+        path: format!("inbound.auth.jwt_auth.replay_detection.{}.upstream", store.path()).into(),
+        upstream: &store.upstream,
+        authority: store.address.host_and_port().into(),
+        scheme: store.address.scheme(),
+    })
 }
 
 fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Server<'a> {

@@ -124,7 +124,8 @@ fn read_auth(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut Confi
     let mtls_only =
         if mtls_only.is_absent() { None } else { mtls_only.object(&MTLS_ONLY_KEYS, errors).map(|_| Auth::MtlsOnly) };
     let jwt_auth = object.member("jwt_auth");
-    let jwt_auth = if jwt_auth.is_absent() { None } else { JwtAuth::read(&jwt_auth, errors).map(Auth::JwtAuth) };
+    let jwt_auth =
+        if jwt_auth.is_absent() { None } else { JwtAuth::read(&jwt_auth, secrets, errors).map(Auth::JwtAuth) };
     let api_key = object.member("api_key");
     let api_key = if api_key.is_absent() { None } else { ApiKey::read(&api_key, errors).map(Auth::ApiKey) };
     let client_credentials = object.member("client_credentials");

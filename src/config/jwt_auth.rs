@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
-use super::reader::{IntegerRange, Keys, ListRule, Node, Object};
+use super::reader::{Keys, ListRule, Node, Object};
+use super::replay::{self, Replay};
+use super::secret::SecretSource;
 use super::{subject, token_cache};
 use crate::url::{Environment, ExpandError, HttpUrl, JwksLocation, JwksLocationError};
 
@@ -47,15 +49,8 @@ pub(super) const CLOCK_SKEW: DurationRange =
 pub(super) const MAX_LIFETIME: DurationRange =
     DurationRange { min: Duration::from_secs(1), max: Duration::from_hours(24), default: Duration::from_mins(5) };
 
-/// 100,000 tokens of 30 seconds, each remembered for 40, are 2,500 requests a second, and take some 8 MiB in each
-/// worker or at most 5 MiB of shared data.
-pub(super) const REPLAY_CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 100_000 };
-
 pub(super) const ENVIRONMENTS: [(&str, Environment); 2] =
     [("sandbox", Environment::Sandbox), ("production", Environment::Production)];
-
-pub(super) const REPLAY_DETECTION: [(&str, Option<ReplayScope>); 3] =
-    [("off", None), ("worker", Some(ReplayScope::Worker)), ("gateway", Some(ReplayScope::Gateway))];
 
 /// The settings of JWT Auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,33 +78,16 @@ pub struct JwtAuth {
     pub warm: Vec<HttpUrl>,
 }
 
-/// The settings of replay detection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replay {
-    /// Between which presentations of a token a replay is noticed.
-    pub scope: ReplayScope,
-    /// How many tokens are remembered at the same time. When all of them still live, further ones are refused.
-    pub capacity: usize,
-}
-
-/// Between which presentations of a token a replay is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplayScope {
-    /// Those to one worker, in its own memory. A token can be used once with each worker.
-    Worker,
-    /// Those to all workers of a gateway that share data.
-    Gateway,
-}
-
 impl JwtAuth {
-    pub(super) fn read(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Self> {
+    pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let settings = Self::read_without_replay(&object, errors);
-        let replay = read_replay(&object.member("replay_detection"), &object.member("replay_capacity"), errors);
+        let replay =
+            replay::read(&object.member("replay_detection"), &object.member("replay_capacity"), secrets, errors);
         let cache = object.member("token_cache_capacity");
         let token_cache_capacity = token_cache::read(&cache, errors);
         // Beside replay detection the cache would never be of use: no token is accepted twice.
-        if replay.flatten().is_some() && !cache.is_absent() {
+        if replay.as_ref().is_some_and(Option::is_some) && !cache.is_absent() {
             let problem = "expected nothing beside \"replay_detection\", which lets a token pass once, got a setting for \
                            tokens that come again";
             cache.refuse(problem, errors);
@@ -202,17 +180,4 @@ fn read_location(
         Ok(location) => Some(location),
         Err(fault) => node.refuse_text(expected, &fault.to_string(), errors),
     }
-}
-
-fn read_replay(detection: &Node<'_>, capacity: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<Replay>> {
-    let scope = if detection.is_absent() { Some(None) } else { detection.choice(&REPLAY_DETECTION, errors) };
-    let number = capacity.integer(&REPLAY_CAPACITY, errors);
-    // An operator who gives a number believes that tokens are remembered.
-    if scope == Some(None) && !capacity.is_absent() {
-        let problem = "expected nothing without \"replay_detection\", got a setting for it";
-        capacity.refuse(problem, errors);
-        return None;
-    }
-    let capacity = number?;
-    scope.map(|scope| scope.map(|scope| Replay { scope, capacity }))
 }

@@ -22,6 +22,8 @@ mod pins;
 mod protobuf;
 mod provider_ids;
 mod reader;
+mod replay;
+mod replay_store;
 mod response_token;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod schema;
@@ -50,8 +52,12 @@ pub(crate) use gateway::{Gateway, KnownGateway};
 pub(crate) use health_checks::HealthChecks;
 pub use inbound::Auth;
 pub(crate) use inbound::Inbound;
-pub(crate) use jwt_auth::{JwtAuth, Replay, ReplayScope};
+pub(crate) use jwt_auth::JwtAuth;
 pub(crate) use outbound::Outbound;
+pub(crate) use replay::{Replay, ReplayScope, SharedStore, WithoutStore};
+#[cfg(test)]
+pub(crate) use replay_store::StoreUser;
+pub(crate) use replay_store::{ReplayStore, StoreKind};
 pub(crate) use response_token::ResponseToken;
 pub use secret::Secret;
 #[cfg(test)]

@@ -379,8 +379,14 @@ impl Counter {
 
     /// Adds one.
     pub(super) fn increment(&self) {
+        self.add(1);
+    }
+
+    /// Adds some.
+    pub(super) fn add(&self, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
         // SAFETY: no pointers.
-        let _ = unsafe { host::proxy_increment_metric(self.0, 1) };
+        let _ = unsafe { host::proxy_increment_metric(self.0, count) };
     }
 }
 

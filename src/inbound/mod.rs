@@ -6,8 +6,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::auth::{Authenticator, Credential, Due, Notice};
-use crate::callout::{Answer, CalloutError, CalloutId, CalloutPermission, CalloutSubject, Readiness};
+use crate::auth::{Authenticator, Credential, Due, Learned, Notice};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutPermission, CalloutSubject, Ended, Readiness};
 use crate::capabilities::{CalloutOwner, Capabilities};
 use crate::config::{self, ForwardAuthorization};
 use crate::effects::{CalloutOutcome, Effects, Event, Measurement, Resumed, SHORT_TICK, TICK, TickOutcome};
@@ -47,7 +47,7 @@ pub(crate) struct Inbound {
 /// Where a request is.
 #[derive(Debug)]
 enum InboundState {
-    /// It waits for keys or for introspection.
+    /// It waits for keys, for introspection, or for the store of used tokens.
     AwaitsCallout(Awaited, Box<RequestFacts>),
     /// It was let through, and awaits its response.
     Admitted(Correlation),
@@ -124,6 +124,12 @@ impl Inbound {
             self.authenticator.needs_ticks() || self.attacher.as_ref().is_some_and(TokenAttacher::is_remote);
         let is_behind = self.attacher.as_ref().is_some_and(TokenAttacher::is_behind);
         if is_behind || self.authenticator.awaits_others() { Some(SHORT_TICK) } else { needs_ticks.then_some(TICK) }
+    }
+
+    /// Whether each request needs a [`NonceInput`].
+    #[must_use]
+    pub(crate) fn wants_nonces(&self) -> bool {
+        self.authenticator.wants_nonces()
     }
 
     /// Whether responses mean anything: because they are signed, or because they may answer requests that were never seen.
@@ -213,12 +219,12 @@ impl Inbound {
         if let Some(attacher) = &mut self.attacher {
             attacher.note_pause(now, subject, answer);
         }
-        self.end_callout(now, id, subject, answer.complete(), answer.retry_after())
+        self.end_callout(now, id, subject, Ended::with(answer))
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
     pub(crate) fn on_not_dispatched(&mut self, now: Moment, id: CalloutId, subject: &CalloutSubject) -> CalloutOutcome {
-        self.end_callout(now, id, subject, Err(CalloutError::NotDispatched), None)
+        self.end_callout(now, id, subject, Ended::without(CalloutError::NotDispatched))
     }
 
     /// Forgets a request that has ended, or whose client has gone away.
@@ -244,7 +250,11 @@ impl Inbound {
         let timed_out = self.authenticator.timed_out(now);
         self.give_up(now, timed_out, &mut outcomes);
         let Due { mut callouts, learned } = self.authenticator.due(now);
-        outcomes.extend(learned.iter().map(|subject| self.resume(now, subject, None)));
+        for subject in &learned {
+            let mut outcome = CalloutOutcome::default();
+            self.resume(now, subject, None, &mut outcome);
+            outcomes.push(outcome);
+        }
         let lost = self.attacher.as_ref().and_then(|attacher| attacher.timed_out_keys(now));
         self.give_up(now, lost.into_iter().collect(), &mut outcomes);
         callouts.extend(self.attacher.as_mut().and_then(|attacher| attacher.due(now)));
@@ -261,7 +271,8 @@ impl Inbound {
         };
         let end = self.certificate_end.take().map(Measurement::PeerCertificateEnd);
         let usage = self.authenticator.replay_usage().map(Measurement::ReplayMemory);
-        notices.map(event).chain(end.into_iter().chain(usage).map(Event::Measured)).collect()
+        let alone = Some(self.authenticator.decided_alone()).filter(|alone| *alone > 0).map(Event::DecidedAlone);
+        notices.map(event).chain(end.into_iter().chain(usage).map(Event::Measured)).chain(alone).collect()
     }
 
     fn request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
@@ -288,8 +299,9 @@ impl Inbound {
 
     fn give_up(&mut self, now: Moment, callouts: Vec<(CalloutId, CalloutSubject)>, outcomes: &mut Vec<CalloutOutcome>) {
         let ends = callouts.into_iter();
-        outcomes
-            .extend(ends.map(|(id, subject)| self.end_callout(now, id, &subject, Err(CalloutError::NoAnswer), None)));
+        outcomes.extend(
+            ends.map(|(id, subject)| self.end_callout(now, id, &subject, Ended::without(CalloutError::NoAnswer))),
+        );
     }
 
     fn end_callout(
@@ -297,23 +309,35 @@ impl Inbound {
         now: Moment,
         id: CalloutId,
         subject: &CalloutSubject,
-        answer: Result<&[u8], CalloutError>,
-        retry_after: Option<Duration>,
+        ended: Ended<'_>,
     ) -> CalloutOutcome {
         match subject {
             CalloutSubject::Signature(request) => {
-                return self.end_signing(now, id, *request, answer).unwrap_or_default();
+                return self.end_signing(now, id, *request, ended.body).unwrap_or_default();
             }
-            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, answer).unwrap_or_default(),
-            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => {}
+            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, ended.body).unwrap_or_default(),
+            CalloutSubject::KeySet(_)
+            | CalloutSubject::Token(_)
+            | CalloutSubject::TokenUse(_)
+            | CalloutSubject::StoreSession => {}
         }
-        let report = self.authenticator.finish(now, id, subject, answer, retry_after);
-        // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
-        if report.is_none() && self.owner == CalloutOwner::Plugin {
-            return CalloutOutcome::default();
+        let mut outcome = CalloutOutcome::default();
+        match self.authenticator.finish(now, id, subject, ended) {
+            Some(Learned { report, callouts, subjects }) => {
+                outcome.events.push(Event::CalloutEnded(report));
+                callouts.iter().for_each(|next| self.follow(id, next));
+                outcome.callouts = callouts;
+                for subject in &subjects {
+                    self.resume(now, subject, Some(id), &mut outcome);
+                }
+            }
+            // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
+            None if self.owner == CalloutOwner::Plugin => return outcome,
+            None => self.resume(now, subject, Some(id), &mut outcome),
         }
-        let events = report.into_iter().map(Event::CalloutEnded).collect();
-        CalloutOutcome { ended: Some((id, subject.clone())), events, ..self.resume(now, subject, Some(id)) }
+        outcome.ended = Some((id, subject.clone()));
+        outcome.events.extend(self.notices(now));
+        outcome
     }
 
     /// What the end of a callout to the signer means for the response that waits. `None` if it does not count any more.
@@ -386,22 +410,41 @@ impl Inbound {
         }
     }
 
-    /// Decides on the requests that waited for this.
-    fn resume(&mut self, now: Moment, subject: &CalloutSubject, callout: Option<CalloutId>) -> CalloutOutcome {
-        let ids = self.requests.waited_for(subject, callout).into_iter();
-        let resumed = |id| Some(Resumed::request(id, self.decide_after_callout(now, id)?));
-        CalloutOutcome { resumed: ids.filter_map(resumed).collect(), ..CalloutOutcome::default() }
+    /// Notes that the request whose own callout has ended waits for another one now.
+    fn follow(&mut self, ended: CalloutId, next: &Callout) {
+        for id in self.requests.waited_for(&next.subject, Some(ended)) {
+            if let Some(InboundState::AwaitsCallout(awaited, facts)) = self.requests.remove(id) {
+                self.requests.insert(id, InboundState::AwaitsCallout(awaited.followed_by(next.id), facts));
+            }
+        }
     }
 
-    fn decide_after_callout(&mut self, now: Moment, id: RequestId) -> Option<RequestVerdict> {
-        let InboundState::AwaitsCallout(_, facts) = self.requests.remove(id)? else { return None };
-        let mut evidence = Evidence::default();
-        Some(match self.decide(now, &facts, CalloutPermission::Used, &mut evidence) {
-            Ok(Readiness::Ready(admission)) => self.admit(id, &facts, admission),
-            // A request waits once, and the caches keep to that; were it ever to say otherwise, this is a fault.
-            Ok(Readiness::Wait(_)) => self.reject(id, RejectReason::Internal, evidence, &facts),
-            Err(reason) => self.reject(id, reason, evidence, &facts),
-        })
+    /// Decides on the requests that waited for this, or has them wait for what comes next.
+    fn resume(
+        &mut self,
+        now: Moment,
+        subject: &CalloutSubject,
+        callout: Option<CalloutId>,
+        outcome: &mut CalloutOutcome,
+    ) {
+        for id in self.requests.waited_for(subject, callout) {
+            let Some(InboundState::AwaitsCallout(awaited, facts)) = self.requests.remove(id) else { continue };
+            let permission = CalloutPermission::after(awaited.subject());
+            let mut evidence = Evidence::default();
+            let verdict = match self.decide(now, &facts, permission, &mut evidence) {
+                Ok(Readiness::Ready(admission)) => self.admit(id, &facts, admission),
+                Ok(Readiness::Wait(wait)) if permission.allows(&wait.subject) => {
+                    let state = InboundState::AwaitsCallout(Awaited::new(&wait, now.steady), facts);
+                    self.requests.insert(id, state);
+                    outcome.callouts.extend(wait.callout);
+                    continue;
+                }
+                // It waits once for each, and the caches keep to that; were one ever to say otherwise, this is a fault.
+                Ok(Readiness::Wait(_)) => self.reject(id, RejectReason::Internal, evidence, &facts),
+                Err(reason) => self.reject(id, reason, evidence, &facts),
+            };
+            outcome.resumed.push(Resumed::request(id, verdict));
+        }
     }
 
     fn decide(
@@ -455,8 +498,13 @@ impl Inbound {
             &facts.provider_id_alias,
         )
         .map_err(RejectReason::Provider)?;
-        let credential =
-            Credential { certificate, authorization: &facts.authorization, api_key: &facts.api_key, audiences };
+        let credential = Credential {
+            certificate,
+            authorization: &facts.authorization,
+            api_key: &facts.api_key,
+            audiences,
+            nonce_input: &facts.nonce_input,
+        };
         let request = (&*facts.method, &*facts.path);
         Ok(match self.authenticator.authenticate(now, credential, request, permission, evidence)? {
             Readiness::Ready(proof) => Readiness::Ready(Admission::of_caller(proof, certificate, &self.forwarding)),

@@ -42,7 +42,7 @@ impl Answers {
         permission: CalloutPermission,
     ) -> Option<Option<&Introspected>> {
         let known = self.by_token.get(token)?;
-        let waited_for = permission == CalloutPermission::Used && known.since == now;
+        let waited_for = !permission.reaches_servers() && known.since == now;
         let fresh = known.since <= now && now < known.end;
         (fresh || waited_for).then_some(known.answer.as_ref())
     }

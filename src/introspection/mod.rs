@@ -104,13 +104,11 @@ impl IntrospectionCache {
         if self.answers.usable(now.aging, digest, permission).is_some() {
             return self.answers.usable(now.aging, digest, permission).map(Readiness::Ready).ok_or(BUSY);
         }
-        match permission {
-            CalloutPermission::Allowed => {
-                let callout = self.call(now, *digest, token)?;
-                Ok(Readiness::Wait(Wait { subject: CalloutSubject::Token(*digest), callout }))
-            }
-            CalloutPermission::Used => Err(Unavailable { retry_after: self.backoff.retry_after(now.steady) }),
+        if !permission.reaches_servers() {
+            return Err(Unavailable { retry_after: self.backoff.retry_after(now.steady) });
         }
+        let callout = self.call(now, *digest, token)?;
+        Ok(Readiness::Wait(Wait { subject: CalloutSubject::Token(*digest), callout }))
     }
 
     /// Takes the answer to a call, or why there is none, and for how long the server wants to be left alone, if it said so.

@@ -152,22 +152,18 @@ impl KeyCache {
         entry.used(now);
         let wait = |callout| Ok(Readiness::Wait(Wait { subject: CalloutSubject::KeySet(url.clone()), callout }));
         let mut fetcher = Fetcher { shared: &self.shared, ids: &mut self.ids, policy: &self.policy };
-        match (permission, self.owner) {
-            (CalloutPermission::Used, _) => {}
-            (CalloutPermission::Allowed, CalloutOwner::Plugin) => {
-                match for_all::obtain(&mut fetcher, entry, url, now, wanted) {
-                    ForAll::Nothing => {}
-                    ForAll::Wait => return wait(None),
-                    ForAll::Fetch(fetch) => return wait(Some(fetch)),
-                }
-            }
-            (CalloutPermission::Allowed, CalloutOwner::Request) => {
-                match per_request::obtain(&mut fetcher, entry, url, now, wanted) {
-                    PerRequest::Nothing => {}
-                    PerRequest::Busy => return Err(BUSY),
-                    PerRequest::Fetch(fetch) => return wait(Some(fetch)),
-                }
-            }
+        match (permission.reaches_servers(), self.owner) {
+            (false, _) => {}
+            (true, CalloutOwner::Plugin) => match for_all::obtain(&mut fetcher, entry, url, now, wanted) {
+                ForAll::Nothing => {}
+                ForAll::Wait => return wait(None),
+                ForAll::Fetch(fetch) => return wait(Some(fetch)),
+            },
+            (true, CalloutOwner::Request) => match per_request::obtain(&mut fetcher, entry, url, now, wanted) {
+                PerRequest::Nothing => {}
+                PerRequest::Busy => return Err(BUSY),
+                PerRequest::Fetch(fetch) => return wait(Some(fetch)),
+            },
         }
         if entry.has_valid_keys(now, self.policy.max_age) {
             Ok(Readiness::Ready(()))

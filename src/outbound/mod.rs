@@ -193,7 +193,10 @@ impl Outbound {
                 return self.end_signing(now, id, *request, answer).unwrap_or_default();
             }
             CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, answer).unwrap_or_default(),
-            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => {}
+            CalloutSubject::KeySet(_)
+            | CalloutSubject::Token(_)
+            | CalloutSubject::TokenUse(_)
+            | CalloutSubject::StoreSession => {}
         }
         let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, subject, answer));
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.

@@ -10,6 +10,7 @@ use crate::config::{self, VerificationMode};
 use crate::evidence::Evidence;
 use crate::header_value::HeaderValue;
 use crate::keys;
+use crate::request::NonceInput;
 use crate::time::Moment;
 
 /// Verifies the Hub's responses, with the keys that it knows.
@@ -57,7 +58,10 @@ impl Verification {
         permission: CalloutPermission,
         evidence: &mut Evidence,
     ) -> Result<Readiness<()>, JwtAuthError> {
-        let presented = Presented { subject: &self.settings.hub, values, audiences: &self.settings.provider_ids };
+        // Nothing remembers the tokens of responses.
+        let nonce_input = &NonceInput::default();
+        let (subject, audiences) = (&self.settings.hub, &*self.settings.provider_ids);
+        let presented = Presented { subject, values, audiences, nonce_input };
         let permission = if self.holds_responses { permission } else { CalloutPermission::Used };
         match self.jwt_auth.verify(now, presented, permission, evidence)? {
             Readiness::Ready(_) => Ok(Readiness::Ready(())),
@@ -75,7 +79,11 @@ impl Verification {
     ) -> Option<CalloutReport> {
         match subject {
             CalloutSubject::KeySet(url) => self.jwt_auth.keys().finish(now, id, url, answer).map(CalloutReport::from),
-            CalloutSubject::Token(_) | CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
+            CalloutSubject::Token(_)
+            | CalloutSubject::Signature(_)
+            | CalloutSubject::SignerKeys
+            | CalloutSubject::TokenUse(_)
+            | CalloutSubject::StoreSession => None,
         }
     }
 

@@ -85,6 +85,19 @@ impl Buckets {
         Err(ReplayError::Unavailable)
     }
 
+    /// Whether a token is remembered and lives, in a bucket that can be read.
+    pub(super) fn knows(&self, now: UnixTime, token: &TokenIdentity) -> bool {
+        for alternative in 0..NAMES {
+            let name = self.name(token, alternative);
+            let Ok(Some(stored)) = self.shared.read(&name) else { return false };
+            if let Some(bucket) = envelope::open(&name, &stored.value).ok().and_then(|it| Bucket::read(it, self.limit))
+            {
+                return bucket.knows(now, token.fingerprint);
+            }
+        }
+        false
+    }
+
     /// About how many tokens there are in all, if all buckets are as full as that of the last one.
     pub(super) fn estimate(&self) -> usize {
         self.last_entries.saturating_mul(self.count)
@@ -160,6 +173,10 @@ impl<'v> Bucket<'v> {
         let (forgotten, entries) = payload.split_first_chunk()?;
         let (entries, []) = entries.as_chunks() else { return None };
         (entries.len() <= limit).then_some(Self { forgotten: time(*forgotten), entries })
+    }
+
+    fn knows(&self, now: UnixTime, token: Fingerprint) -> bool {
+        self.entries.iter().any(|entry| now <= expiry(entry) && entry.starts_with(&token))
     }
 
     /// The bucket with one more token, and without those that have expired.

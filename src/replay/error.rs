@@ -19,8 +19,13 @@ pub(crate) enum ReplayError {
         /// When all of them have ended. A token that ends later than that is let in even before.
         retry_after: Duration,
     },
-    /// The gateway's shared data does not answer, takes no value, or is changed by others again and again.
+    /// The gateway's shared data does not answer, takes no value, or is changed by others again and again; or too many ask at once.
     Unavailable,
+    /// The store that several gateways share does not answer.
+    StoreUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
 }
 
 impl ReplayError {

@@ -19,10 +19,14 @@
 
 mod buckets;
 mod error;
+mod guard;
+mod store;
 mod token;
 mod worker;
 
 pub(crate) use error::ReplayError;
+pub(crate) use guard::{NewUse, ReplayDetection};
+pub(crate) use store::Finished;
 pub(crate) use token::TokenIdentity;
 
 use std::rc::Rc;
@@ -83,6 +87,14 @@ impl ReplayGuard {
         }
         self.told = Some(used);
         Some(ReplayUsage { used, capacity: self.capacity })
+    }
+
+    /// Whether a token is remembered, as far as this can be told without a change.
+    pub(crate) fn knows(&self, now: UnixTime, token: &TokenIdentity) -> bool {
+        match &self.memory {
+            Memory::Worker(memory) => memory.knows(now, token.fingerprint),
+            Memory::Gateway(buckets) => buckets.knows(now, token),
+        }
     }
 
     /// Lets a token in unless it was let in before. `valid_until` is the last moment at which it is acceptable.

@@ -3,6 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
+
 /// How much of the SHA-256 of a token's identity is remembered, in bytes. An accident is as likely as a repeated UUID, and
 /// would refuse a token, never admit one.
 pub(super) const FINGERPRINT_LENGTH: usize = 16;
@@ -13,6 +15,7 @@ pub(crate) struct TokenIdentity {
     pub(super) fingerprint: Fingerprint,
     /// A part of the digest that is not in the fingerprint.
     pub(super) place: u64,
+    digest: [u8; 32],
 }
 
 /// What is remembered of a token.
@@ -31,6 +34,12 @@ impl TokenIdentity {
         let digest: [u8; 32] = hash.finalize().into();
         let (fingerprint, rest) = digest.split_first_chunk().unwrap_or((&[0; FINGERPRINT_LENGTH], &[]));
         let place = rest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        Self { fingerprint: *fingerprint, place }
+        Self { fingerprint: *fingerprint, place, digest }
+    }
+
+    /// The whole digest in 64 hexadecimal digits.
+    #[must_use]
+    pub(super) fn to_hex(self) -> String {
+        self.digest.iter().flat_map(|octet| hex::lower(*octet)).collect()
     }
 }

@@ -51,6 +51,11 @@ impl WorkerMemory {
         Ok(())
     }
 
+    /// Whether a token is remembered and lives.
+    pub(super) fn knows(&self, now: UnixTime, token: Fingerprint) -> bool {
+        self.expiries.get(&token).is_some_and(|expiry| now <= *expiry)
+    }
+
     /// How many tokens take room.
     pub(super) fn len(&self) -> usize {
         self.expiries.len()

@@ -21,9 +21,12 @@ pub(super) fn code(error: &JwtAuthError) -> ErrorCode {
         }
         JwtAuthError::Signature => ErrorCode::JwsInvalidSignature,
         JwtAuthError::KeysUnavailable { .. }
-        | JwtAuthError::Replay(ReplayError::Full { .. } | ReplayError::Forgotten { .. } | ReplayError::Unavailable) => {
-            ErrorCode::GenericRecoverableError
-        }
+        | JwtAuthError::Replay(
+            ReplayError::Full { .. }
+            | ReplayError::Forgotten { .. }
+            | ReplayError::Unavailable
+            | ReplayError::StoreUnavailable { .. },
+        ) => ErrorCode::GenericRecoverableError,
     }
 }
 
@@ -42,7 +45,7 @@ pub(super) fn message(error: &JwtAuthError) -> String {
         JwtAuthError::Replay(ReplayError::Forgotten { .. }) => {
             "It is not known any more whether the token was used before. Try again with a new one.".into()
         }
-        JwtAuthError::Replay(ReplayError::Unavailable) => {
+        JwtAuthError::Replay(ReplayError::Unavailable | ReplayError::StoreUnavailable { .. }) => {
             "It cannot be found out now whether the token was used before. Try again.".into()
         }
         JwtAuthError::SubjectHasNoAddress => {

@@ -235,7 +235,11 @@ impl RejectReason {
         match self {
             Self::JwtAuth(
                 JwtAuthError::KeysUnavailable { retry_after }
-                | JwtAuthError::Replay(ReplayError::Full { retry_after } | ReplayError::Forgotten { retry_after }),
+                | JwtAuthError::Replay(
+                    ReplayError::Full { retry_after }
+                    | ReplayError::Forgotten { retry_after }
+                    | ReplayError::StoreUnavailable { retry_after },
+                ),
             )
             | Self::AccessToken(
                 AccessTokenError::KeysUnavailable { retry_after }

@@ -42,6 +42,11 @@ impl Origin {
         Ok(Self { scheme, authority })
     }
 
+    /// How it is called.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// Whether others can read what is sent there.
     pub(crate) fn is_plaintext_beyond_loopback(&self) -> bool {
         self.scheme == Scheme::Http && !self.authority.is_loopback()

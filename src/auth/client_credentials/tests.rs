@@ -8,6 +8,7 @@ use crate::config::{Introspection, JwtValidation, Secret};
 use crate::gateway::kinds::GatewayKind;
 use crate::header_value::HeaderValue;
 use crate::peer::{PeerCertificate, PeerFacts, PeerRules, PeerSource, Pins};
+use crate::request::NonceInput;
 use crate::testing::{EcSigningKey, SigningKey, b64, token};
 use crate::time::UnixTime;
 use serde_json::{Value as Json, json};
@@ -160,7 +161,9 @@ impl Bench {
         permission: CalloutPermission,
     ) -> Result<Readiness<Accepted>, AccessTokenError> {
         // No provider id takes part: the audience of an access token is the bank's own.
-        let credential = Credential { certificate: &self.certificate, authorization, api_key: &[], audiences: &[] };
+        let nonce_input = &NonceInput::default();
+        let credential =
+            Credential { certificate: &self.certificate, authorization, api_key: &[], audiences: &[], nonce_input };
         self.method.authenticate(at(second), credential, permission, &mut self.evidence)
     }
 

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::definition::{Kind, Object, Setting};
 use super::key_sets::{key_set_and_claims, refetch_cooldown, timeout, token_cache, upstream};
 use super::secrets::secret;
-use super::texts::{subject_value, text, url};
+use super::texts::{origin, subject_value, text, url};
 use crate::config::callouts::UPSTREAM;
-use crate::config::{client_credentials, jwt_auth};
+use crate::config::{client_credentials, jwt_auth, replay, replay_store};
 use crate::jose::Algorithm;
 
 pub(super) fn jwt_auth() -> Object {
@@ -35,30 +35,117 @@ pub(super) fn jwt_auth() -> Object {
             "replay_detection",
             "Who remembers used tokens",
             "`\"gateway\"`: a token is accepted once, by whichever worker; needs shared data. `\"worker\"`: once by each worker. \
-             `\"off\"`: until it expires. On APISIX any write to `apisix.yaml` forgets used tokens. See *Limits*.",
-            Kind::choice(&jwt_auth::REPLAY_DETECTION),
+             `\"off\"`: until it expires. An object: once by all gateways that share its `store`. On APISIX any write to `apisix.yaml` \
+             forgets used tokens, unless there is a store. See *Limits*.",
+            Kind::Either(vec![Kind::choice(&replay::SCOPES), shared_detection().kind()]),
         )
-        .default("off"),
+        .default("off")
+        .one_line(),
         Setting::new(
             "replay_capacity",
             "How many used tokens are remembered",
             "How many tokens are remembered while they live. {range}. When all places are taken, further tokens are refused with 503. \
              A token takes about 50 bytes of the gateway's shared data at the most, or about 100 in each worker.",
-            Kind::Integer(jwt_auth::REPLAY_CAPACITY),
+            Kind::Integer(replay::CAPACITY),
         ),
         token_cache(),
     ];
-    let [(off, _), detecting @ ..] = jwt_auth::REPLAY_DETECTION;
+    let [(off, _), ..] = replay::SCOPES;
     Object::new(&jwt_auth::KEYS, settings).with(json!({"dependentSchemas": {
         "replay_capacity": {
             "required": ["replay_detection"],
-            "properties": {"replay_detection": {"enum": detecting.map(|(word, _)| word)}},
+            "properties": {"replay_detection": {"not": {"const": off}}},
         },
         // No token is accepted twice then.
         "token_cache_capacity": {"properties": {"replay_detection": {"const": off}}},
         // Keys at one address are fetched at the start anyway.
         "warm": {"properties": {"jwks": {"properties": {"url": false}}}},
     }}))
+}
+
+pub(super) fn shared_detection() -> Object {
+    let store = |key, title, text| Setting::new(key, title, text, replay_store().kind()).otherwise("this or the other");
+    let stores = Object::new(
+        &replay_store::KEYS,
+        [
+            store("etcd", "etcd", "etcd 3.4 or later, by its JSON gateway.").example(json!({
+                "address": "https://etcd.bank.example:2379", "upstream": "etcd", "prefix": "hub-auth-filter/production/",
+                "username": "gateway", "password": {"env": "ETCD_PASSWORD"},
+            })),
+            store("webdis", "Redis by Webdis", "Redis 7.0 or later, by Webdis. A failover of Redis loses what was written last.")
+                .example(json!({"address": "http://127.0.0.1:7379"})),
+        ],
+    );
+    let settings = [
+        Setting::new(
+            "store",
+            "Where gateways remember together",
+            "The store that all gateways share: `{\"etcd\": {…}}` or `{\"webdis\": {…}}`. A token costs one request to it. See \
+             *Replay detection across gateways*.",
+            stores.exactly_one().kind(),
+        )
+        .one_line(),
+        Setting::new(
+            "unavailable",
+            "While the store cannot be asked",
+            "What becomes of tokens while the store cannot be asked. `\"refuse\"`: 503. `\"local\"`: the memory of this gateway decides \
+             alone, so a token may pass once at each gateway; counted, and logged once a minute. Needs shared data.",
+            Kind::choice(&replay::UNAVAILABLE),
+        )
+        .default("refuse"),
+    ];
+    Object::new(&replay::KEYS, settings)
+}
+
+pub(super) fn replay_store() -> Object {
+    let settings = [
+        Setting::new(
+            "address",
+            "Address",
+            "`https://host:port` and nothing more. With `http://` to another machine the log warns.",
+            origin().into(),
+        )
+        .example("https://etcd.bank.example:2379"),
+        upstream().text("As with `jwt_auth`.").otherwise("`host:port` of `address`").example("etcd"),
+        Setting::new(
+            "prefix",
+            "Prefix of keys",
+            "What each key begins with: one for each environment. What the user must be allowed to read and write.",
+            text(&replay_store::PREFIX).into(),
+        )
+        .default("hub-auth-filter/"),
+        Setting::new(
+            "username",
+            "User name",
+            "As whom the store is asked. With `password` or not at all.",
+            text(&replay_store::USERNAME).into(),
+        )
+        .otherwise("none")
+        .example("gateway"),
+        Setting::new(
+            "password",
+            "Password",
+            "`{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`.",
+            secret(&replay_store::PASSWORD),
+        )
+        .otherwise("none")
+        .one_line()
+        .example(json!({"env": "ETCD_PASSWORD"})),
+        Setting::new(
+            "timeout",
+            "How long one try may take",
+            "How long one try may take. {range}.",
+            Kind::Duration(replay_store::TIMEOUT),
+        ),
+        Setting::new(
+            "deadline",
+            "How long all tries may take",
+            "How long all that is asked for one token may take. {range}, and not shorter than `timeout`.",
+            Kind::Duration(replay_store::DEADLINE),
+        ),
+    ];
+    Object::new(&replay_store::STORE_KEYS, settings)
+        .with(json!({"dependentRequired": {"username": ["password"], "password": ["username"]}}))
 }
 
 fn warm() -> Kind {

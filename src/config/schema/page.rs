@@ -34,6 +34,8 @@ fn table(page: &mut String, name: &str, known: &[KnownGateway]) {
     let (path, object) = match name {
         "inbound" => ("inbound", inbound::inbound()),
         "jwt_auth" => ("inbound.auth.jwt_auth", methods::jwt_auth()),
+        "replay_detection" => ("inbound.auth.jwt_auth.replay_detection", methods::shared_detection()),
+        "replay_store" => ("replay_detection.store.etcd", methods::replay_store()),
         "client_credentials" => ("inbound.auth.client_credentials", methods::client_credentials()),
         "api_key" => ("inbound.auth.api_key", api_key::api_key()),
         "forwarded_header" => ("inbound.peer.source.forwarded_header", peer::forwarded_header()),

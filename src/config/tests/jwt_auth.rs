@@ -164,10 +164,10 @@ fn replay_detection_is_off_or_of_a_worker_or_of_the_gateway() {
     for (detection, capacity, expected) in [
         (json!(null), json!(null), None),
         (json!("off"), json!(null), None),
-        (json!("worker"), json!(null), Some(Replay { scope: worker, capacity: 100_000 })),
-        (json!("gateway"), json!(null), Some(Replay { scope: gateway, capacity: 100_000 })),
-        (json!("worker"), json!(1), Some(Replay { scope: worker, capacity: 1 })),
-        (json!("gateway"), json!(1_000_000), Some(Replay { scope: gateway, capacity: 1_000_000 })),
+        (json!("worker"), json!(null), Some(Replay { scope: worker, capacity: 100_000, store: None })),
+        (json!("gateway"), json!(null), Some(Replay { scope: gateway, capacity: 100_000, store: None })),
+        (json!("worker"), json!(1), Some(Replay { scope: worker, capacity: 1, store: None })),
+        (json!("gateway"), json!(1_000_000), Some(Replay { scope: gateway, capacity: 1_000_000, store: None })),
     ] {
         let Auth::JwtAuth(read) = accepted(&replay(detection, capacity)).into_inbound().auth else { panic!() };
         assert_eq!(read.replay, expected);

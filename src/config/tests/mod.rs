@@ -12,6 +12,7 @@ mod jwt_auth;
 mod outbound;
 mod peer;
 mod remote_signer;
+mod replay_store;
 mod response_token;
 mod schema;
 mod service_initiation;
@@ -76,6 +77,7 @@ fn environment(name: &str) -> Option<String> {
     match name {
         "SIG4_PRIVATE_KEY" => Some(SigningKey::first().pem()),
         "SIG4_NEXT_PRIVATE_KEY" => Some(SigningKey::second().pem()),
+        "ETCD_PASSWORD" => Some("s3cret".to_owned()),
         "BAO_TOKEN" => Some("hvs.s3cret".to_owned()),
         _ => None,
     }

@@ -19,6 +19,16 @@ pub(super) fn samples() -> Vec<Value> {
     pinned["inbound"]["auth"]["jwt_auth"]["replay_detection"] = json!("gateway");
     pinned["inbound"]["auth"]["jwt_auth"]["replay_capacity"] = json!(1_000);
     pinned["inbound"]["auth"]["jwt_auth"]["jwks"] = json!({"url_template": "https://a.example/{OU}/{CN}"});
+    let store = json!({
+        "address": "https://store:2379", "upstream": "store", "prefix": "hub/", "username": "gateway",
+        "password": {"env": "ETCD_PASSWORD"}, "timeout": "1s", "deadline": "3s",
+    });
+    let [in_etcd, in_redis] = ["etcd", "webdis"].map(|kind| {
+        let mut sharing = pinned.clone();
+        sharing["inbound"]["auth"]["jwt_auth"]["replay_detection"] =
+            json!({"store": {kind: store}, "unavailable": "local"});
+        sharing
+    });
     let mut forwarded: Value = serde_json::from_str(EXAMPLE).unwrap();
     forwarded["inbound"]["peer"]["source"] =
         json!({"forwarded_header": {"name": "x-cert", "format": "xfcc", "trust_plaintext_hop": true}});
@@ -89,8 +99,9 @@ pub(super) fn samples() -> Vec<Value> {
     settings.remove("keys");
     settings.insert("remote_signer".to_owned(), remote["outbound"]["remote_signer"].clone());
     let tokens = [response_token, remote_response_token];
-    let inbound =
-        [pinned, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque].into_iter().chain(tokens);
+    let inbound = [pinned, in_etcd, in_redis, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque]
+        .into_iter()
+        .chain(tokens);
     [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
 }
 

@@ -40,7 +40,9 @@ pub(super) fn measure(subject: &CalloutSubject, sent: Moment, ended: Moment, ans
     if let Some(took) = ended.steady.since(sent.steady) {
         metrics.note_callout(subject, took);
     }
-    if let Some(difference) = answer.clock_difference(sent.wall, ended.wall) {
+    if matches!(subject, CalloutSubject::KeySet(_))
+        && let Some(difference) = answer.clock_difference(sent.wall, ended.wall)
+    {
         metrics.note_clock(difference);
     }
 }

@@ -34,7 +34,7 @@ impl Events {
 /// Logs an event.
 pub(super) fn log(event: &Event) {
     match event {
-        Event::Admitted | Event::Measured(_) => {}
+        Event::Admitted | Event::Measured(_) | Event::DecidedAlone(_) => {}
         Event::Rejected(rejection) | Event::Replaced(rejection) => {
             json_line(Level::Warn, |now| rejection.log_line(now, RejectionEvent::Refused));
         }
@@ -60,6 +60,6 @@ fn level_of(report: &CalloutReport) -> Level {
         (_, false) => Level::Warn,
         (CalloutKind::Keys | CalloutKind::SignerKeys, true) => Level::Info,
         // Once for each token.
-        (CalloutKind::Introspection | CalloutKind::Signer, true) => Level::Debug,
+        (CalloutKind::Introspection | CalloutKind::Signer | CalloutKind::ReplayStore, true) => Level::Debug,
     }
 }

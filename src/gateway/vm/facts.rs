@@ -66,6 +66,9 @@ pub(super) fn of_answer(subject: &CalloutSubject, body_size: usize) -> Answer {
     // Whatever the clock of another server says: by that of the keystore the callers are checked, too.
     let of_keystore =
         |name| if matches!(subject, CalloutSubject::KeySet(_)) { abi::call_response_header(name) } else { None };
+    // By the clock of the store keys end.
+    let tells_time =
+        matches!(subject, CalloutSubject::KeySet(_) | CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession);
     let status = abi::call_response_header(":status");
     let retry_after = match status.as_deref() {
         None | Some(b"200") => None,
@@ -75,7 +78,7 @@ pub(super) fn of_answer(subject: &CalloutSubject, body_size: usize) -> Answer {
         status,
         content_length: abi::call_response_header("content-length"),
         retry_after,
-        date: of_keystore("date"),
+        date: if tells_time { abi::call_response_header("date") } else { None },
         age: of_keystore("age"),
         body: read_body(body_size),
     }
@@ -88,6 +91,9 @@ fn of_inbound_request(
 ) -> Result<RequestFacts, RejectReason> {
     let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
+    if inbound.wants_nonces() {
+        facts.nonce_input = nonce_input(adapter, None);
+    }
     if inbound.signs_responses() {
         facts.correlation.request_id = adapter.request_id();
     }

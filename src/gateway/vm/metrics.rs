@@ -30,12 +30,14 @@ pub(super) struct Metrics {
     introspection: Callouts,
     signer: Callouts,
     signer_keys: Callouts,
+    replay_store: Callouts,
     /// By name, each from its first fetch on.
     key_sets: Vec<(MetricName, Option<Gauge>)>,
     clock_ahead: Option<Gauge>,
     clock_behind: Option<Gauge>,
     /// From the first certificate on.
     peer_certificate_end: Option<Gauge>,
+    replay_fallbacks: Option<Counter>,
     replay_full: Option<Counter>,
     replay_used: Option<Gauge>,
     replay_capacity: Option<Gauge>,
@@ -82,10 +84,12 @@ impl Metrics {
             introspection: Callouts::define("introspection"),
             signer: Callouts::define("signature"),
             signer_keys: Callouts::define("signer_keys"),
+            replay_store: Callouts::define("replay_store"),
             key_sets: Vec::new(),
             clock_ahead: gauge(&MetricName::new("clock_ahead_seconds")),
             clock_behind: gauge(&MetricName::new("clock_behind_seconds")),
             peer_certificate_end: None,
+            replay_fallbacks: counter(&MetricName::new("replay_fallbacks_total")),
             replay_full: counter(&MetricName::new("replay_memory_full_total")),
             replay_used: gauge(&MetricName::new("replay_memory_used_tokens")),
             replay_capacity: gauge(&MetricName::new("replay_memory_capacity_tokens")),
@@ -117,6 +121,7 @@ impl Metrics {
                     CalloutKind::Introspection => &self.introspection,
                     CalloutKind::Signer => &self.signer,
                     CalloutKind::SignerKeys => &self.signer_keys,
+                    CalloutKind::ReplayStore => &self.replay_store,
                 };
                 increment(if report.is_success { succeeded } else { failed }.as_ref());
                 if let Some(key_set) = &report.key_set {
@@ -133,6 +138,11 @@ impl Metrics {
             Event::Measured(Measurement::ReplayMemory(usage)) => {
                 set(&mut self.replay_used, wide(usage.used));
                 set(&mut self.replay_capacity, wide(usage.capacity));
+            }
+            Event::DecidedAlone(count) => {
+                if let Some(fallbacks) = &self.replay_fallbacks {
+                    fallbacks.add(*count);
+                }
             }
             Event::Information(_) | Event::Warning(_) => {}
         }
@@ -165,6 +175,7 @@ impl Metrics {
             CalloutSubject::Token(_) => &mut self.introspection,
             CalloutSubject::Signature(_) => &mut self.signer,
             CalloutSubject::SignerKeys => &mut self.signer_keys,
+            CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession => &mut self.replay_store,
         };
         record(&mut callouts.duration, took);
     }

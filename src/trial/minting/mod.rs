@@ -122,7 +122,8 @@ impl Minting {
                 | Event::Measured(_)
                 | Event::Rejected(_)
                 | Event::Replaced(_)
-                | Event::Tolerated(_) => {}
+                | Event::Tolerated(_)
+                | Event::DecidedAlone(_) => {}
             }
         }
     }

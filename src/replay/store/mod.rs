@@ -1,0 +1,430 @@
+//! The memory of used tokens that several gateways share, in a store outside of them: each use of a token is written there unless
+//! there is one, and who has written it goes on.
+//!
+//! A state machine without clock and network, as the key cache is. A token costs one callout, made after everything else about it
+//! was found right. What has to be asked before (a login, a lease) serves many tokens: where callouts belong to the plugin it is
+//! asked ahead of time and once for all that wait, elsewhere by the request that finds it missing. One token has at most two
+//! tries and a deadline over all. The second cannot let a token in twice: each use is written with a value of its own, so a use
+//! that finds its own value was written by its first try.
+//!
+//! A store that fails is left alone for a while, and one token then finds out whether it is back.
+
+mod engine;
+mod error;
+mod etcd;
+mod webdis;
+
+use std::time::Duration;
+
+use crate::callout::{
+    Backoff, Callout, CalloutId, CalloutIds, CalloutKind, CalloutPermission, CalloutReport, CalloutSubject,
+    CalloutsInFlight, Ended, FIRST_BACKOFF, InFlight, LONGEST_BACKOFF, Wait,
+};
+use crate::capabilities::{CalloutOwner, Capabilities};
+use crate::config::{ReplayStore, StoreKind};
+use crate::request::NonceInput;
+use crate::signing::nonce::Nonces;
+use crate::time::{Moment, SteadyTime, UnixTime};
+use crate::token_digest::TokenDigest;
+
+use super::error::ReplayError;
+use super::token::TokenIdentity;
+use engine::{Engine, Finding, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
+use error::StoreError;
+use etcd::Etcd;
+use webdis::Webdis;
+
+/// The least time before the deadline in which a second try is made.
+const LEAST_TRY: Duration = Duration::from_millis(50);
+
+/// How long after its end a token may still be told from a new one, by the clock of the store. Its key is there for
+/// [`MARGIN`], by the clock of the gateway that wrote it.
+const LATEST_USE: Duration = MARGIN.checked_div(2).unwrap();
+
+/// The store, and what is asked of it.
+#[derive(Debug)]
+pub(crate) struct SharedMemory {
+    engine: Box<dyn Engine>,
+    timeout: Duration,
+    deadline: Duration,
+    owner: CalloutOwner,
+    /// See [`Capabilities::repeats_unanswered_callouts`].
+    repeats_unanswered: bool,
+    nonces: Nonces,
+    uses: Vec<Use>,
+    calls: CalloutsInFlight<CalloutSubject>,
+    ids: CalloutIds,
+    /// What is asked for all that wait, where callouts belong to the plugin.
+    preparing: Option<Preparation>,
+    backoff: Backoff,
+    /// After a pause one token finds out whether the store is back.
+    probe: Option<TokenDigest>,
+    /// By how much this clock is ahead of the store's, as far as its last answer said.
+    ahead: Duration,
+}
+
+/// A token that is right, and that somebody wants to use.
+#[derive(Debug)]
+pub(crate) struct Usage<'a> {
+    /// Which it is.
+    pub token: TokenDigest,
+    /// What makes it the same as another.
+    pub identity: TokenIdentity,
+    /// The last moment at which it is acceptable.
+    pub valid_until: UnixTime,
+    /// Its `jti`.
+    pub token_id: &'a str,
+}
+
+/// A use that the store has been asked about.
+#[derive(Debug)]
+struct Use {
+    token: TokenDigest,
+    used: UsedToken,
+    valid_until: UnixTime,
+    token_id: String,
+    deadline: SteadyTime,
+    /// Whether its second try is made.
+    is_second: bool,
+    /// Whether what has to be asked before was asked anew for its sake.
+    is_renewed: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Something has to be asked before.
+    Prepares(Preparation),
+    /// The store is asked.
+    Asks,
+    /// This came of it.
+    Decided(Result<(), ReplayError>),
+}
+
+/// A use that was decided on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DecidedUse {
+    /// What makes it the same as another.
+    pub identity: TokenIdentity,
+    /// The last moment at which it is acceptable.
+    pub valid_until: UnixTime,
+    /// Its `jti`.
+    pub token_id: String,
+    /// Whether it is the first, by the word of the store.
+    pub result: Result<(), ReplayError>,
+}
+
+/// What the end of a callout brought about.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// For the log.
+    pub report: CalloutReport,
+    /// The callouts that follow from it.
+    pub callouts: Vec<Callout>,
+    /// The uses that are decided now.
+    pub decided: Vec<TokenDigest>,
+}
+
+impl SharedMemory {
+    /// With these settings, and nothing asked yet. `capabilities` are the gateway's.
+    #[must_use]
+    pub(crate) fn new(settings: &ReplayStore, capabilities: &Capabilities) -> Self {
+        let engine: Box<dyn Engine> = match settings.kind {
+            StoreKind::Etcd => Box::new(Etcd::new(settings.clone())),
+            StoreKind::Webdis => Box::new(Webdis::new(settings.clone())),
+        };
+        Self {
+            engine,
+            timeout: settings.timeout,
+            deadline: settings.deadline,
+            owner: capabilities.callout_owner,
+            repeats_unanswered: capabilities.repeats_unanswered_callouts,
+            nonces: Nonces::numbered(&*capabilities.data),
+            uses: Vec::new(),
+            calls: CalloutsInFlight::new(),
+            ids: CalloutIds::default(),
+            preparing: None,
+            backoff: Backoff::default(),
+            probe: None,
+            ahead: Duration::ZERO,
+        }
+    }
+
+    /// Asks whether a token is new, and writes that it is used. Only for one that is right in everything else, the signature
+    /// included. `nonce_input` is what makes this use different from all others.
+    ///
+    /// # Errors
+    /// [`ReplayError::Replayed`] for one that another request is asking about, and [`ReplayError::StoreUnavailable`] where nothing
+    /// can be asked now.
+    pub(crate) fn ask(
+        &mut self,
+        now: Moment,
+        Usage { token, identity, valid_until, token_id }: Usage<'_>,
+        nonce_input: &NonceInput,
+        permission: CalloutPermission,
+    ) -> Result<Wait, ReplayError> {
+        // Nobody has waited for these: their clients have hung up.
+        self.uses.retain(|known| !matches!(known.state, State::Decided(_)));
+        if self.uses.iter().any(|known| known.used.identity == identity) {
+            return Err(ReplayError::Replayed);
+        }
+        if !permission.reaches_the_store() {
+            return Err(ReplayError::Unavailable);
+        }
+        if !self.backoff.may_try(now.steady) {
+            return Err(self.unavailable(now));
+        }
+        if self.backoff.failures() > 0 {
+            if self.probe.is_some_and(|probe| self.uses.iter().any(|known| known.token == probe)) {
+                return Err(ReplayError::StoreUnavailable { retry_after: FIRST_BACKOFF });
+            }
+            self.probe = Some(token);
+        }
+        let nonce = self.nonces.next(now.wall, nonce_input);
+        let value = nonce.as_bytes().first_chunk().copied().unwrap_or_default();
+        let mut asked = Use {
+            token,
+            used: UsedToken { identity, value },
+            valid_until,
+            token_id: token_id.to_owned(),
+            deadline: now.steady.after(self.deadline),
+            is_second: false,
+            is_renewed: false,
+            state: State::Asks,
+        };
+        let callout = self.go_on(now, &mut asked);
+        self.uses.push(asked);
+        Ok(Wait { subject: CalloutSubject::TokenUse(token), callout })
+    }
+
+    /// Takes out what is known of a use that was waited for.
+    pub(crate) fn take_decided(&mut self, token: &TokenDigest) -> Option<DecidedUse> {
+        let is_it = |known: &Use| known.token == *token && matches!(known.state, State::Decided(_));
+        let position = self.uses.iter().position(is_it)?;
+        let Use { used, valid_until, token_id, state, .. } = self.uses.swap_remove(position);
+        let State::Decided(result) = state else { return None };
+        Some(DecidedUse { identity: used.identity, valid_until, token_id, result })
+    }
+
+    /// Takes the end of a callout. `None` if it was given up before and does not count any more.
+    pub(crate) fn finish(
+        &mut self,
+        now: Moment,
+        call: CalloutId,
+        subject: &CalloutSubject,
+        answer: Ended<'_>,
+    ) -> Option<Finished> {
+        let ended = self.calls.take(call, subject)?;
+        if let Some(time) = answer.time {
+            // It names whole seconds.
+            self.ahead = time.after(Duration::from_secs(1)).until(now.wall);
+        }
+        let body = ended.in_time(answer.body, now.steady).map_err(StoreError::Callout);
+        let body =
+            body.and_then(|body| if body.len() > MAX_ANSWER_LENGTH { Err(StoreError::TooLong) } else { Ok(body) });
+        let (mut callouts, mut decided) = (Vec::new(), Vec::new());
+        let preparing = if *subject == CalloutSubject::StoreSession { self.preparing.take() } else { None };
+        let mut uses = std::mem::take(&mut self.uses);
+        let result = if let Some(preparation) = preparing {
+            let result = body.and_then(|body| self.prepared(&ended, preparation, body));
+            for waiting in uses.iter_mut().filter(|known| matches!(known.state, State::Prepares(_))) {
+                self.step(now, waiting, result, &mut callouts, &mut decided);
+            }
+            result
+        } else if let Some(asked) = uses.iter_mut().find(|known| *subject == CalloutSubject::TokenUse(known.token)) {
+            let result = match asked.state {
+                State::Prepares(preparation) => {
+                    let result = body.and_then(|body| self.prepared(&ended, preparation, body));
+                    self.step(now, asked, result, &mut callouts, &mut decided);
+                    result
+                }
+                State::Asks | State::Decided(_) => {
+                    let finding =
+                        body.and_then(|body| self.engine.read(&asked.used, body).map_err(StoreError::Unreadable));
+                    match finding {
+                        Ok(finding) => {
+                            self.backoff.reset();
+                            asked.state = State::Decided(judge(finding, asked.valid_until, answer.time));
+                            decided.push(asked.token);
+                        }
+                        Err(error) => self.failed(now, asked, error, &mut callouts, &mut decided),
+                    }
+                    finding.map(drop)
+                }
+            };
+            result
+        } else {
+            Ok(())
+        };
+        self.uses = uses;
+        // A try that another follows tells of one server, and not of the store.
+        if callouts.is_empty() {
+            self.note_failure(now, result, answer.retry_after);
+        }
+        Some(Finished { report: self.report(now, call, result), callouts, decided })
+    }
+
+    /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`SharedMemory::finish`]. None where
+    /// callouts belong to requests.
+    #[must_use]
+    pub(crate) fn timed_out(&self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
+        match self.owner {
+            CalloutOwner::Plugin => self.calls.timed_out(now.steady),
+            CalloutOwner::Request => Vec::new(),
+        }
+    }
+
+    /// What can be asked ahead of time, where somebody can: where callouts belong to the plugin.
+    pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
+        if self.owner == CalloutOwner::Request || self.preparing.is_some() || !self.backoff.may_try(now.steady) {
+            return None;
+        }
+        let preparation = self.engine.preparation_ahead(now)?;
+        Some(self.prepare_for_all(now, preparation, self.timeout))
+    }
+
+    /// Forgets what a request asks whose client has hung up: nobody will report on it. Whether it was written, the next one who shows
+    /// the token finds out. Elsewhere than where callouts belong to requests it goes on.
+    pub(crate) fn abandon(&mut self, call: CalloutId, subject: &CalloutSubject) {
+        if self.owner == CalloutOwner::Request {
+            self.calls.take(call, subject);
+            self.uses.retain(|known| *subject != CalloutSubject::TokenUse(known.token));
+        }
+    }
+
+    /// The next callout for a use; none if another's is waited for.
+    fn go_on(&mut self, now: Moment, asked: &mut Use) -> Option<Callout> {
+        let timeout = self.timeout.min(now.steady.until(asked.deadline));
+        let life = now.wall.until(asked.valid_until).saturating_add(self.ahead);
+        let subject = CalloutSubject::TokenUse(asked.token);
+        let request = match self.engine.preparation(now, life) {
+            Some(preparation) => {
+                asked.state = State::Prepares(preparation);
+                if self.owner == CalloutOwner::Plugin {
+                    return self.preparing.is_none().then(|| self.prepare_for_all(now, preparation, timeout));
+                }
+                self.engine.prepare(preparation, timeout)
+            }
+            None => {
+                asked.state = State::Asks;
+                self.engine.request(now, &asked.used, life, timeout)
+            }
+        };
+        let id = self.ids.draw();
+        self.calls.begin(now, id, subject.clone(), timeout);
+        Some(Callout { id, subject, request: Box::new(request) })
+    }
+
+    fn prepare_for_all(&mut self, now: Moment, preparation: Preparation, timeout: Duration) -> Callout {
+        self.preparing = Some(preparation);
+        let (id, subject) = (self.ids.draw(), CalloutSubject::StoreSession);
+        self.calls.begin(now, id, subject.clone(), timeout);
+        Callout { id, subject, request: Box::new(self.engine.prepare(preparation, timeout)) }
+    }
+
+    fn prepared(
+        &mut self,
+        ended: &InFlight<CalloutSubject>,
+        preparation: Preparation,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        self.engine.prepared(ended.since(), preparation, body).map_err(StoreError::Unreadable)
+    }
+
+    /// What becomes of a use, now that what it had to wait for is there, or this is why it is not.
+    fn step(
+        &mut self,
+        now: Moment,
+        waiting: &mut Use,
+        result: Result<(), StoreError>,
+        callouts: &mut Vec<Callout>,
+        decided: &mut Vec<TokenDigest>,
+    ) {
+        let result = result.and(if now.steady >= waiting.deadline { Err(StoreError::Late) } else { Ok(()) });
+        match result {
+            Ok(()) => callouts.extend(self.go_on(now, waiting)),
+            Err(error) => self.failed(now, waiting, error, callouts, decided),
+        }
+    }
+
+    /// What becomes of a use whose callout has failed: another try, or none.
+    fn failed(
+        &mut self,
+        now: Moment,
+        asked: &mut Use,
+        error: StoreError,
+        callouts: &mut Vec<Callout>,
+        decided: &mut Vec<TokenDigest>,
+    ) {
+        let has_time = now.steady.until(asked.deadline) >= LEAST_TRY;
+        let is_void =
+            matches!(asked.state, State::Asks) && error.status().is_some_and(|status| self.engine.is_void(status));
+        let may_follow = has_time && (error.had_body() || self.repeats_unanswered);
+        let goes_on = if is_void && !asked.is_renewed {
+            asked.is_renewed = true;
+            may_follow
+        } else {
+            let goes_on = may_follow && error.may_pass() && !asked.is_second;
+            asked.is_second = true;
+            goes_on
+        };
+        if goes_on {
+            callouts.extend(self.go_on(now, asked));
+        } else {
+            asked.state = State::Decided(Err(ReplayError::StoreUnavailable { retry_after: FIRST_BACKOFF }));
+            decided.push(asked.token);
+        }
+    }
+
+    /// Notes that the store has failed, if it has, and that it may have asked to be left alone. What fails together is one failure.
+    fn note_failure(&mut self, now: Moment, result: Result<(), StoreError>, retry_after: Option<Duration>) {
+        let Err(error) = result else { return };
+        let is_first = self.backoff.may_try(now.steady);
+        if is_first {
+            self.backoff.count_failure();
+        }
+        match retry_after.filter(|_| error.status().is_some()) {
+            Some(retry_after) => self.backoff.pause_as_asked(now.steady, retry_after),
+            None if is_first => drop(self.backoff.pause(now.steady, LONGEST_BACKOFF)),
+            None => {}
+        }
+    }
+
+    fn unavailable(&self, now: Moment) -> ReplayError {
+        ReplayError::StoreUnavailable { retry_after: self.backoff.retry_after(now.steady).max(FIRST_BACKOFF) }
+    }
+
+    fn report(&self, now: Moment, callout: CalloutId, result: Result<(), StoreError>) -> CalloutReport {
+        let name = self.engine.name();
+        let text = match result {
+            Ok(()) => format!("{name} has answered about a used token"),
+            Err(error) => {
+                let hint = error.status().and_then(|status| self.engine.hint(status));
+                let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+                let pause = self.backoff.retry_after(now.steady);
+                let next = if pause.is_zero() {
+                    "another try follows".to_owned()
+                } else {
+                    format!("next try in {} s or later", pause.as_millis().div_ceil(1000))
+                };
+                format!("{name} does not say whether a token was used: {error}{hint}; {next}")
+            }
+        };
+        CalloutReport { callout, kind: CalloutKind::ReplayStore, is_success: result.is_ok(), text, key_set: None }
+    }
+}
+
+/// What a finding means for a token. A key that is not there says nothing of a token that ended so long ago, by the store's clock,
+/// that its key may have ended too: this clock is behind.
+fn judge(finding: Finding, valid_until: UnixTime, time: Option<UnixTime>) -> Result<(), ReplayError> {
+    match finding {
+        Finding::Used => Err(ReplayError::Replayed),
+        Finding::New if time.is_some_and(|time| time > valid_until.after(LATEST_USE)) => {
+            Err(ReplayError::Forgotten { retry_after: Duration::ZERO })
+        }
+        Finding::New => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
