@@ -43,6 +43,14 @@ pub enum CalloutSubject {
     StoreSession,
 }
 
+impl CalloutSubject {
+    /// The token whose use this is about.
+    #[must_use]
+    pub(crate) fn token_use(&self) -> Option<TokenDigest> {
+        if let Self::TokenUse(token) = self { Some(*token) } else { None }
+    }
+}
+
 /// An HTTP request. Its headers and its body may hold secrets, so it does not print them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {

@@ -92,7 +92,7 @@ fn of_inbound_request(
     let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
     if inbound.wants_nonces() {
-        facts.nonce_input = nonce_input(adapter, None);
+        facts.nonce_input = nonce_input(adapter, adapter.request_id());
     }
     if inbound.signs_responses() {
         facts.correlation.request_id = adapter.request_id();

@@ -163,8 +163,7 @@ impl SharedMemory {
         nonce_input: &NonceInput,
         permission: CalloutPermission,
     ) -> Result<Wait, ReplayError> {
-        // Nobody has waited for these: their clients have hung up.
-        self.uses.retain(|known| !matches!(known.state, State::Decided(_)));
+        self.forget_abandoned(now.steady);
         if self.uses.iter().any(|known| known.used.identity == identity) {
             return Err(ReplayError::Replayed);
         }
@@ -254,6 +253,8 @@ impl SharedMemory {
             };
             result
         } else {
+            // It has taken too long. Whoever still waits for it is refused.
+            decided.extend(subject.token_use());
             Ok(())
         };
         self.uses = uses;
@@ -289,6 +290,20 @@ impl SharedMemory {
         if self.owner == CalloutOwner::Request {
             self.calls.take(call, subject);
             self.uses.retain(|known| *subject != CalloutSubject::TokenUse(known.token));
+        }
+    }
+
+    /// Forgets what nobody waits for, because the client has hung up: what is decided and was not taken, and, where callouts belong to
+    /// requests and not every gateway tells of such clients, what has taken longer than anything may. Longer than that is also what
+    /// seems to end later than it can: the only clock was set back.
+    fn forget_abandoned(&mut self, now: SteadyTime) {
+        let (owner, longest) = (self.owner, self.deadline);
+        self.uses.retain(|known| {
+            let is_in_time = (Duration::from_nanos(1)..=longest).contains(&now.until(known.deadline));
+            !matches!(known.state, State::Decided(_)) && (is_in_time || owner == CalloutOwner::Plugin)
+        });
+        if owner == CalloutOwner::Request {
+            self.calls.take_timed_out(now);
         }
     }
 

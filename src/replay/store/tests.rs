@@ -444,6 +444,28 @@ fn where_callouts_belong_to_requests_each_makes_those_that_it_needs_itself() {
     assert!(memory.timed_out(at(60_000)).is_empty());
 }
 
+/// Not every gateway tells at once of a client that has hung up, and some never do.
+#[test]
+fn a_use_that_nobody_reports_on_keeps_no_other_from_finding_out() {
+    let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Kong);
+    let first = memory.asked(at(0), 1).unwrap().unwrap();
+    memory.failed_with(at(1), &first, CalloutError::Status(429));
+    let probe = memory.asked(at(1_002), 2).unwrap().unwrap();
+    assert_eq!(memory.asked(at(4_001), 3), Err(UNAVAILABLE), "one finds out");
+    let next = memory.asked(at(4_003), 3).unwrap().unwrap();
+    assert_eq!(memory.asked(at(4_004), 4), Err(UNAVAILABLE), "and then another");
+    // Whoever waits for the first after all is told that nothing is known.
+    let ended = Ended::without(CalloutError::NoAnswer);
+    if let Some(finished) = memory.finish(at(4_005), probe.id, &probe.subject, ended) {
+        assert_eq!(finished.decided, [usage(2).token]);
+    }
+    assert_eq!(memory.result(2), None);
+    memory.answered(at(4_006), &next, &json!({"succeeded": true}));
+    assert!(memory.asked(at(4_007), 4).is_ok());
+    // The only clock was set back.
+    assert!(memory.asked(at(1_000), 5).is_ok() && memory.uses.len() == 1);
+}
+
 #[test]
 fn where_no_callout_may_follow_on_one_without_an_answer_there_is_no_second_try() {
     let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Kong);

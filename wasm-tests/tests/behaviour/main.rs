@@ -24,6 +24,7 @@ mod records;
 mod refusals;
 mod remote_signer;
 mod replay;
+mod replay_store;
 mod responses;
 mod scene;
 mod sequences;
