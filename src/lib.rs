@@ -19,10 +19,11 @@
 //!                 inbound:  peer → provider → auth ──────────▶ verdict::Admission, or reply::Rejection
 //!                 outbound: token_attacher → signing ────────▶ verdict::Admission
 //!                                        │
-//!                 keys, introspection, signing::remote: "make this callout first" (callout::Wait)
+//!                 keys, introspection, replay::store, signing::remote: "make this callout first" (callout::Wait)
 //! ```
 //!
-//! A request is decided from the top whenever something is learned for it, and it waits once. What it waits for is a
+//! A request is decided from the top whenever something is learned for it. It waits once, and once more where used tokens are
+//! remembered outside of the gateway. What it waits for is a
 //! [callout]; who owns callouts differs by gateway ([`capabilities::CalloutOwner`]).
 //!
 //! # Events and questions
@@ -31,7 +32,7 @@
 //! and return what to do: `on_start`, `on_request`, `on_response`, `on_response_without_clock`, `on_answer`,
 //! `on_not_dispatched`, `on_tick`, `on_request_end`, and `on_fault` and `on_response_fault` when the gateway could not carry
 //! out a verdict. Every other public method is a question that changes nothing which anybody could notice: `tick_period`,
-//! `wants_responses`, `signs_responses`, `configured_headers`, `needs_fingerprint`, `response_header`.
+//! `wants_nonces`, `wants_responses`, `signs_responses`, `configured_headers`, `needs_fingerprint`, `response_header`.
 //!
 //! # Layers
 //!

@@ -52,6 +52,8 @@ pub(super) struct Gateways {
     pub(super) not_called: Stage,
     /// Its module traps.
     pub(super) trapping: Stage,
+    /// What it takes for the store of used tokens knows nothing of tokens, so it decides alone.
+    pub(super) alone: Stage,
     /// Bank to Hub.
     pub(super) outbound: OutboundStage,
     pub(super) openbao: OpenBao,
@@ -74,7 +76,7 @@ impl Gateways {
             "client_id": GATEWAY_ID, "client_secret": {"env": "INTROSPECTION_SECRET"},
         });
         let trapping = flushing(Setup::new()).edit(&envoy::module(), &module.display().to_string());
-        let (keys, tokens, questions, open, not_called, trapping, outbound) = tokio::join!(
+        let (keys, tokens, questions, open, not_called, trapping, alone, outbound) = tokio::join!(
             // A minute is a second: keys of 10 minutes are refreshed after 8.
             flushing(Setup::new()).auth(&jwt_auth(&json!({"max_age": "10s"}))).start(),
             watched_closely().start(),
@@ -89,6 +91,7 @@ impl Gateways {
                 .start(),
             flushing(Setup::new()).edit("                              proxy_on_request_headers: {}\n", "").start(),
             trapping.start(),
+            flushing(Setup::new()).auth(&jwt_auth(&json!({"replay_detection": no_store()}))).start(),
             signing(&openbao, &vault_token),
         );
         let all = Self {
@@ -98,6 +101,7 @@ impl Gateways {
             open,
             not_called,
             trapping,
+            alone,
             outbound,
             openbao,
             vault_token,
@@ -112,7 +116,7 @@ impl Gateways {
     }
 
     /// Those of the direction Hub to bank, by name.
-    pub(super) fn inbound(&self) -> [(&'static str, &Stage); 6] {
+    pub(super) fn inbound(&self) -> [(&'static str, &Stage); 7] {
         [
             ("keys", &self.keys),
             ("tokens", &self.tokens),
@@ -120,6 +124,7 @@ impl Gateways {
             ("open", &self.open),
             ("not_called", &self.not_called),
             ("trapping", &self.trapping),
+            ("alone", &self.alone),
         ]
     }
 
@@ -154,6 +159,12 @@ fn watched_closely() -> Setup {
     let listener = Pki::shared().server_between(&[LISTENER_NAME, "localhost", "127.0.0.1"], -300 * DAY, 20 * DAY);
     let settings = json!({"max_age": "10s", "replay_detection": "gateway", "replay_capacity": REPLAY_CAPACITY});
     flushing(Setup::new()).certificate(Box::leak(Box::new(listener))).auth(&jwt_auth(&settings))
+}
+
+/// A server that answers, and is no store: it has key sets.
+fn no_store() -> serde_json::Value {
+    let etcd = json!({"address": "https://keystore.sandbox.directory.openfinance.ae", "upstream": "keystore"});
+    json!({"store": {"etcd": etcd}, "unavailable": "local"})
 }
 
 /// The certificate is that which Envoy itself writes into its header of each request: that of this connection.

@@ -30,7 +30,7 @@ const CALM: Duration = Duration::from_secs(8);
 const OFTEN: Duration = Duration::from_millis(200);
 const SELDOM: Duration = Duration::from_secs(20);
 /// Gateways with faults of their own from the start on.
-const FAULTY: [&str; 3] = ["open", "not_called", "trapping"];
+const FAULTY: [&str; 4] = ["open", "not_called", "trapping", "alone"];
 
 /// What fires in no test with a Prometheus: what is missing altogether, or takes hours or days. `promtool` shows these.
 const NOT_PLAYED: [&str; 6] = [
@@ -71,6 +71,7 @@ async fn each_fault_on_a_real_envoy_makes_its_alert_fire() {
         calling(&gateways.tokens, &gateways.tokens.pki.hub.transport, OFTEN, right),
         calling(&gateways.open, &gateways.open.pki.hub.transport, OFTEN, right),
         calling(&gateways.not_called, &gateways.not_called.pki.hub.transport, OFTEN, right),
+        calling(&gateways.alone, &gateways.alone.pki.hub.transport, OFTEN, right),
         calling_the_hub(&gateways.outbound, OFTEN),
     ];
     firing.look_for(CALM).await;
@@ -160,6 +161,8 @@ fn from_the_start(gateways: &Gateways, firing: &mut Firing<'_>, since: Instant) 
     let not_called = "the capability list lacks the entry point";
     firing.expect(not_called, since, Some("not_called"), &["HubAuthLastLineRefuses"]);
     firing.expect(not_called, since, Some(&gateways.canary("not_called")), &["HubAuthCanaryFails"]);
+    let no_store = "what should be the store of used tokens is none";
+    firing.expect(no_store, since, Some("alone"), &["HubAuthReplayStoreFailing", "HubAuthReplayDecidedAlone"]);
     firing.expect("S4 ends in 20 days", since, Some("tokens"), &["HubAuthCertificateEndsIn30Days"]);
 }
 
