@@ -180,7 +180,7 @@ timing: need-rust need-cc ## Look for secrets in the time of RSA's private opera
 
 # What is fuzzed, and how long an input may be. `wasm-tests/fuzzing/lib.rs` says why.
 FUZZED := callout_answers:1024 certificates:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
-	introspection:17408 json:4096 jwk_sets:12288 names:4200 pem:4096 rsa_arithmetic:700 signatures:2048 vault_transit:4096
+	introspection:17408 json:4096 jwk_sets:12288 names:4200 pem:4096 replay_store:2048 rsa_arithmetic:700 signatures:2048 vault_transit:4096
 CHOSEN = $(if $(TARGET),$(filter $(TARGET):%,$(FUZZED)),$(FUZZED))
 SECONDS_OF_FUZZING ?= 60
 # libFuzzer with the stable toolchain: the flags have the compiler count what was reached. They are for one target, not for build scripts.

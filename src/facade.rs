@@ -70,6 +70,13 @@ pub mod reply {
     pub use crate::reply::ErrorCode;
 }
 
+/// See the module `replay::store`.
+pub mod replay_store {
+    pub use crate::replay::store::Finding;
+    pub use crate::replay::store::etcd::{read_finding as read_etcd, read_lease, read_token};
+    pub use crate::replay::store::webdis::read_finding as read_webdis;
+}
+
 /// See the module of this name.
 pub mod request {
     pub use crate::request::{Correlation, NonceInput, RequestId};

@@ -20,7 +20,7 @@
 mod buckets;
 mod error;
 mod guard;
-mod store;
+pub(crate) mod store;
 mod token;
 mod worker;
 

@@ -16,7 +16,7 @@ mod reference;
 
 use properties::{
     callout_answers, certificates, compact_jws, configuration, forwarded_headers, header_maps, introspection, json,
-    jwk_sets, names, pem, signatures, vault_transit,
+    jwk_sets, names, pem, replay_store, signatures, vault_transit,
 };
 
 /// Something that is read, and what holds for it.
@@ -31,7 +31,7 @@ pub struct Target {
 }
 
 /// All targets. That of RSA's arithmetic is beside the arithmetic.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "callout_answers", longest: 1024, check: callout_answers::check },
     Target { name: "certificates", longest: 4096, check: certificates::check },
     Target { name: "compact_jws", longest: 9 * 1024, check: compact_jws::check },
@@ -43,6 +43,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "jwk_sets", longest: 12 * 1024, check: jwk_sets::check },
     Target { name: "names", longest: 4200, check: names::check },
     Target { name: "pem", longest: 4096, check: pem::check },
+    Target { name: "replay_store", longest: 2048, check: replay_store::check },
     Target { name: "signatures", longest: 2048, check: signatures::check },
     Target { name: "vault_transit", longest: 4096, check: vault_transit::check },
 ];

@@ -81,7 +81,7 @@ impl UsedToken {
 
 /// What a store says of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub enum Finding {
     /// It was not there. This use is written now, or was by an earlier try.
     New,
     /// Another use of it is there.

@@ -127,21 +127,16 @@ impl Engine for Etcd {
     }
 
     fn prepared(&mut self, asked: Moment, preparation: Preparation, body: &[u8]) -> Result<(), &'static str> {
-        let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
         match preparation {
-            Preparation::Login => {
-                let token = answer.text("token").filter(|token| is_header_value(token)).ok_or(NO_TOKEN)?;
-                self.token = Some(token.to_owned());
-            }
+            Preparation::Login => self.token = Some(read_token(body)?),
             Preparation::Lease(_) => {
-                let id = answer.text("ID").filter(|id| is_number(id)).ok_or(NO_LEASE)?;
-                let lasts = answer.text("TTL").and_then(|ttl| ttl.parse().ok()).ok_or(NO_LEASE)?;
-                let end = asked.aging.after(Duration::from_secs(lasts));
+                let (id, lasts) = read_lease(body)?;
+                let end = asked.aging.after(lasts);
                 self.leases.retain(|lease| lease.end > asked.aging.after(MARGIN) && lease.id != id);
                 if self.leases.len() >= MAX_LEASES {
                     self.leases.remove(0);
                 }
-                self.leases.push(Lease { id: id.to_owned(), end });
+                self.leases.push(Lease { id, end });
             }
         }
         Ok(())
@@ -162,13 +157,7 @@ impl Engine for Etcd {
     }
 
     fn read(&self, token: &UsedToken, body: &[u8]) -> Result<Finding, &'static str> {
-        let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
-        // What is false is left out.
-        if answer.member("succeeded") == Some(&Value::Bool(true)) {
-            return Ok(Finding::New);
-        }
-        let found = found(&answer).and_then(|value| STANDARD.decode(value).ok()).ok_or(NO_KEY)?;
-        Ok(if found == token.value().as_bytes() { Finding::New } else { Finding::Used })
+        read_finding(&token.value(), body)
     }
 
     fn is_void(&mut self, status: u16) -> bool {
@@ -199,6 +188,41 @@ impl Engine for Etcd {
             _ => None,
         }
     }
+}
+
+/// What the answer to a login gives: a token.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub fn read_token(body: &[u8]) -> Result<String, &'static str> {
+    let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
+    let token = answer.text("token").filter(|token| is_header_value(token)).ok_or(NO_TOKEN)?;
+    Ok(token.to_owned())
+}
+
+/// What the answer to the request for a lease gives: its id, and how long it lasts.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub fn read_lease(body: &[u8]) -> Result<(String, Duration), &'static str> {
+    let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
+    let id = answer.text("ID").filter(|id| is_number(id)).ok_or(NO_LEASE)?;
+    let seconds = answer.text("TTL").filter(|ttl| is_number(ttl)).and_then(|ttl| ttl.parse().ok()).ok_or(NO_LEASE)?;
+    Ok((id.to_owned(), Duration::from_secs(seconds)))
+}
+
+/// What the answer to a transaction says of the key that it wrote, or did not, with this value.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub fn read_finding(value: &str, body: &[u8]) -> Result<Finding, &'static str> {
+    let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
+    // What is false is left out.
+    if answer.member("succeeded") == Some(&Value::Bool(true)) {
+        return Ok(Finding::New);
+    }
+    let found = found(&answer).and_then(|found| STANDARD.decode(found).ok()).ok_or(NO_KEY)?;
+    Ok(if found == value.as_bytes() { Finding::New } else { Finding::Used })
 }
 
 /// The value of the key that was there, in base64.

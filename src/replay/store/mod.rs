@@ -11,8 +11,8 @@
 
 mod engine;
 mod error;
-mod etcd;
-mod webdis;
+pub(crate) mod etcd;
+pub(crate) mod webdis;
 
 use std::time::Duration;
 
@@ -29,7 +29,8 @@ use crate::token_digest::TokenDigest;
 
 use super::error::ReplayError;
 use super::token::TokenIdentity;
-use engine::{Engine, Finding, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
+pub use engine::Finding;
+use engine::{Engine, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
 use error::StoreError;
 use etcd::Etcd;
 use webdis::Webdis;

@@ -59,13 +59,7 @@ impl Engine for Webdis {
     }
 
     fn read(&self, token: &UsedToken, body: &[u8]) -> Result<Finding, &'static str> {
-        let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
-        match answer.member("SET") {
-            Some(Value::Null) => Ok(Finding::New),
-            Some(Value::Text(found)) if *found == token.value() => Ok(Finding::New),
-            Some(Value::Text(_)) => Ok(Finding::Used),
-            _ => Err(NOT_SET),
-        }
+        read_finding(&token.value(), body)
     }
 
     fn is_void(&mut self, _status: u16) -> bool {
@@ -98,6 +92,20 @@ impl Webdis {
             // Whichever of two is read: a key is written once.
             may_be_repeated: true,
         }
+    }
+}
+
+/// What an answer says of the key that was written, or was not, with this value.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub fn read_finding(value: &str, body: &[u8]) -> Result<Finding, &'static str> {
+    let Ok(Value::Object(answer)) = Value::parse(body) else { return Err(NOT_AN_OBJECT) };
+    match answer.member("SET") {
+        Some(Value::Null) => Ok(Finding::New),
+        Some(Value::Text(found)) if *found == value => Ok(Finding::New),
+        Some(Value::Text(_)) => Ok(Finding::Used),
+        _ => Err(NOT_SET),
     }
 }
 

@@ -11,5 +11,6 @@ pub(crate) mod json;
 pub(crate) mod jwk_sets;
 pub(crate) mod names;
 pub(crate) mod pem;
+pub(crate) mod replay_store;
 pub(crate) mod signatures;
 pub(crate) mod vault_transit;
