@@ -1,6 +1,7 @@
 //! Why a store told nothing of a token.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::callout::CalloutError;
 
@@ -17,6 +18,8 @@ pub(super) enum StoreError {
     Unreadable(&'static str),
     /// What had to be asked before took until the deadline.
     Late,
+    /// By the store's clock the token ended so long ago that its key may have ended, too.
+    Clock,
 }
 
 impl StoreError {
@@ -30,7 +33,8 @@ impl StoreError {
             Self::Callout(CalloutError::NotDispatched | CalloutError::TooLong)
             | Self::TooLong
             | Self::Unreadable(_)
-            | Self::Late => false,
+            | Self::Late
+            | Self::Clock => false,
         }
     }
 
@@ -38,7 +42,7 @@ impl StoreError {
     pub(super) fn had_body(self) -> bool {
         match self {
             Self::Callout(error) => error.had_body(),
-            Self::TooLong | Self::Unreadable(_) => true,
+            Self::TooLong | Self::Unreadable(_) | Self::Clock => true,
             Self::Late => false,
         }
     }
@@ -55,7 +59,22 @@ impl fmt::Display for StoreError {
             Self::Callout(error) => error.fmt(f),
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER_LENGTH} bytes"),
             Self::Unreadable(fault) => f.write_str(fault),
+            Self::Clock => f.write_str("its clock or this one is wrong: by its clock the token ended long ago"),
             Self::Late => f.write_str("what has to be asked before took too long"),
         }
     }
+}
+
+/// What the log says of the end of a callout to the store of this name. `pause` is how long it is left alone.
+pub(super) fn told(name: &str, result: Result<(), StoreError>, hint: Option<&str>, pause: Duration) -> String {
+    let Err(error) = result else { return format!("{name} has answered about a used token") };
+    let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    let next = if error == StoreError::Clock {
+        "this one is refused".to_owned()
+    } else if pause.is_zero() {
+        "another try follows".to_owned()
+    } else {
+        format!("next try in {} s or later", pause.as_millis().div_ceil(1000))
+    };
+    format!("{name} does not say whether a token was used: {error}{hint}; {next}")
 }

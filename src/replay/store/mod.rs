@@ -12,6 +12,7 @@
 mod engine;
 mod error;
 pub(crate) mod etcd;
+mod token_use;
 pub(crate) mod webdis;
 
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub use engine::Finding;
 use engine::{Engine, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
 use error::StoreError;
 use etcd::Etcd;
+pub(crate) use token_use::{DecidedUse, Usage};
+use token_use::{State, Use};
 use webdis::Webdis;
 
 /// The least time before the deadline in which a second try is made.
@@ -62,57 +65,6 @@ pub(crate) struct SharedMemory {
     probe: Option<TokenDigest>,
     /// By how much this clock is ahead of the store's, as far as its last answer said.
     ahead: Duration,
-}
-
-/// A token that is right, and that somebody wants to use.
-#[derive(Debug)]
-pub(crate) struct Usage<'a> {
-    /// Which it is.
-    pub token: TokenDigest,
-    /// What makes it the same as another.
-    pub identity: TokenIdentity,
-    /// The last moment at which it is acceptable.
-    pub valid_until: UnixTime,
-    /// Its `jti`.
-    pub token_id: &'a str,
-}
-
-/// A use that the store has been asked about.
-#[derive(Debug)]
-struct Use {
-    token: TokenDigest,
-    used: UsedToken,
-    valid_until: UnixTime,
-    token_id: String,
-    deadline: SteadyTime,
-    /// Whether its second try is made.
-    is_second: bool,
-    /// Whether what has to be asked before was asked anew for its sake.
-    is_renewed: bool,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Something has to be asked before.
-    Prepares(Preparation),
-    /// The store is asked.
-    Asks,
-    /// This came of it.
-    Decided(Result<(), ReplayError>),
-}
-
-/// A use that was decided on.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct DecidedUse {
-    /// What makes it the same as another.
-    pub identity: TokenIdentity,
-    /// The last moment at which it is acceptable.
-    pub valid_until: UnixTime,
-    /// Its `jti`.
-    pub token_id: String,
-    /// Whether it is the first, by the word of the store.
-    pub result: Result<(), ReplayError>,
 }
 
 /// What the end of a callout brought about.
@@ -244,12 +196,19 @@ impl SharedMemory {
                     match finding {
                         Ok(finding) => {
                             self.backoff.reset();
-                            asked.state = State::Decided(judge(finding, asked.valid_until, answer.time));
+                            let judgement = judge(finding, asked.valid_until, answer.time);
+                            asked.state = State::Decided(judgement);
                             decided.push(asked.token);
+                            match judgement {
+                                Err(ReplayError::Forgotten { .. }) => Err(StoreError::Clock),
+                                _ => Ok(()),
+                            }
                         }
-                        Err(error) => self.failed(now, asked, error, &mut callouts, &mut decided),
+                        Err(error) => {
+                            self.failed(now, asked, error, &mut callouts, &mut decided);
+                            Err(error)
+                        }
                     }
-                    finding.map(drop)
                 }
             };
             result
@@ -395,6 +354,9 @@ impl SharedMemory {
     /// Notes that the store has failed, if it has, and that it may have asked to be left alone. What fails together is one failure.
     fn note_failure(&mut self, now: Moment, result: Result<(), StoreError>, retry_after: Option<Duration>) {
         let Err(error) = result else { return };
+        if error == StoreError::Clock {
+            return;
+        }
         let is_first = self.backoff.may_try(now.steady);
         if is_first {
             self.backoff.count_failure();
@@ -411,21 +373,8 @@ impl SharedMemory {
     }
 
     fn report(&self, now: Moment, callout: CalloutId, result: Result<(), StoreError>) -> CalloutReport {
-        let name = self.engine.name();
-        let text = match result {
-            Ok(()) => format!("{name} has answered about a used token"),
-            Err(error) => {
-                let hint = error.status().and_then(|status| self.engine.hint(status));
-                let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
-                let pause = self.backoff.retry_after(now.steady);
-                let next = if pause.is_zero() {
-                    "another try follows".to_owned()
-                } else {
-                    format!("next try in {} s or later", pause.as_millis().div_ceil(1000))
-                };
-                format!("{name} does not say whether a token was used: {error}{hint}; {next}")
-            }
-        };
+        let hint = result.err().and_then(StoreError::status).and_then(|status| self.engine.hint(status));
+        let text = error::told(self.engine.name(), result, hint, self.backoff.retry_after(now.steady));
         CalloutReport { callout, kind: CalloutKind::ReplayStore, is_success: result.is_ok(), text, key_set: None }
     }
 }

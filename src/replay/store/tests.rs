@@ -396,8 +396,10 @@ fn a_clock_that_is_behind_the_stores_brings_no_token_back() {
         let callout = memory.asked(at(1), 1).unwrap().unwrap();
         let time = Some(UnixTime::from_secs(NOW + LIFE + late));
         let ended = Ended { body: Ok(b"{\"succeeded\":true}"), retry_after: None, time };
-        memory.finish(at(2), callout.id, &callout.subject, ended).unwrap();
+        let report = memory.finish(at(2), callout.id, &callout.subject, ended).unwrap().report;
         assert_eq!(memory.result(1), Some(expected), "{late}");
+        assert_eq!((report.is_success, report.text.contains("clock")), (expected.is_ok(), expected.is_err()), "{late}");
+        assert!(memory.asked(at(3), 2).is_ok(), "the store has not failed");
     }
 }
 
