@@ -4,7 +4,7 @@
 //!
 //! - nothing is let in that the [reference] would not let in, which is some rules of the standard and a list of what was said;
 //! - no key is used for more than ten minutes after the keystore has said so, and none that was replaced since;
-//! - a token is let in once by all workers together, where that is configured, and exactly once where nothing fails;
+//! - a token is let in once by all workers together, or by all that ask one store, where that is configured, and exactly once where nothing fails;
 //! - nothing leaves with a token that an independent verifier refuses, that is stale, or whose id has left before;
 //! - each request and each response is decided on once, at most 128 at a time, and none waits for ever.
 //!
@@ -27,6 +27,7 @@ mod servers;
 mod setup;
 mod shared;
 mod step;
+mod store;
 mod tally;
 
 use std::cell::RefCell;
@@ -121,6 +122,7 @@ histories! {
     jwt_auth_lets_in_only_what_is_right jwt_auth_lets_in_all_that_is_right JwtAuth;
     a_worker_lets_a_token_in_at_most_once a_worker_lets_a_token_in_exactly_once OnceAWorker;
     workers_let_a_token_in_at_most_once workers_let_a_token_in_exactly_once Once;
+    a_fleet_lets_a_token_in_at_most_once a_fleet_lets_a_token_in_exactly_once OnceInTheFleet;
     responses_leave_only_with_a_fresh_token all_responses_leave_with_a_token ResponseToken;
     introspection_lets_in_only_what_is_right introspection_lets_in_all_that_is_right Introspection;
     requests_leave_only_with_a_fresh_token all_requests_leave_with_a_token Local;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::callout::Callout;
+use crate::callout::{Answer, Callout};
 use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::effects::{CalloutOutcome, Effects, TickOutcome};
 use crate::gateway::kinds::GatewayKind;
@@ -21,6 +21,7 @@ use super::servers::{BOUND_TO, Contents, Manner, asked_about};
 use super::setup::{START, Setup, Worker};
 use super::shared::{Fault, Flaky};
 use super::step::{Bring, Flaw, Step, WORKERS, nth_last};
+use super::store::Store;
 use super::tally::Tally;
 
 /// A second, in milliseconds as all times here.
@@ -54,6 +55,7 @@ pub(super) struct Play {
     /// Each one's connection.
     ports: [usize; WORKERS],
     pub(super) data: Flaky,
+    store: Store,
     in_flight: Vec<InFlight>,
     callouts: usize,
     pub(super) sent: Vec<Sent>,
@@ -157,6 +159,7 @@ impl Play {
             clocks: (0..WORKERS).map(|_| Clocks::new()).collect(),
             ports: std::array::from_fn(|worker| worker),
             data,
+            store: Store::new(START * SECOND),
             in_flight: Vec::new(),
             callouts: 0,
             sent: Vec::new(),
@@ -222,7 +225,7 @@ impl Play {
             Step::Damage(damage) => self.data.damage(*damage),
             Step::Forget => {
                 self.data.forget();
-                if self.reference.once == Some(true) {
+                if self.reference.once == Some(true) && self.setup != Setup::OnceInTheFleet {
                     self.reference.forget_used();
                 }
             }
@@ -244,6 +247,7 @@ impl Play {
     fn pass(&mut self, time: u64) {
         self.wall += time;
         self.steady = self.steady.map(|steady| steady + time);
+        self.store.pass(time);
         self.latest = self.latest.max(self.wall);
     }
 
@@ -437,6 +441,9 @@ impl Play {
         let InFlight { worker, callout, own, number, sent, set_backs, as_asked: then } = self.in_flight.remove(place);
         // A gateway that wakes nobody tells the request of each end.
         let manner = if manner == Manner::Lost && self.is_of_requests() { Manner::NoAnswer } else { manner };
+        // A store may have done what it was asked for, whatever comes of its answer.
+        let stored = (callout.request.upstream == "store" && (manner.is_done() || number % 2 == 0))
+            .then(|| self.store.take(&callout.request));
         if manner == Manner::Lost {
             return Ok(());
         }
@@ -454,7 +461,9 @@ impl Play {
                 _ => {}
             }
         }
-        let answer = manner.answer(contents.body(&callout, self.wall));
+        let body = stored.unwrap_or_else(|| contents.body(&callout, self.wall));
+        let date = (callout.request.upstream == "store").then(|| self.store.date());
+        let answer = Answer { date, ..manner.answer(body) };
         let now = self.now(worker);
         let outcome = self.workers[worker].on_answer(now, callout.id, &callout.subject, &answer);
         if outcome.resumed.len() > MAX_RELEASED {
@@ -533,6 +542,8 @@ impl Play {
             self.contents = Contents::First;
         }
         for _ in 0..2 {
+            // Clocks agree again, also with that of the store.
+            self.latest = self.latest.max(self.store.clock());
             self.set_clock(i64::try_from(self.latest - self.wall).unwrap());
             self.pass(REST);
             // What is shared may be damaged, and is mended when it is used.

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::verdict::{Admission, RequestVerdict, ResponseVerdict};
 
 use super::cast::{Key, Token};
-use super::play::{Play, Ruling, State};
+use super::play::{Play, Ruling, Sent, State};
 use super::setup::{ROTATION, START, Setup};
 use super::shared::Fault;
 
@@ -58,7 +58,8 @@ impl Play {
                 return Err(format!("the bank is told {set:?}"));
             }
             // A host that only says that it has stored something: nobody can know.
-            if self.setup.once() != Some(true) || self.data.fault() != Fault::Lies {
+            let asks_a_store = self.setup == Setup::OnceInTheFleet;
+            if asks_a_store || self.setup.once() != Some(true) || self.data.fault() != Fault::Lies {
                 self.reference.note_used(jws, sent.sending.worker);
             }
         }
@@ -68,6 +69,11 @@ impl Play {
     /// Whether a request that was refused was right.
     fn is_right(&self, number: usize) -> bool {
         let sent = &self.sent[number];
+        // One that another request has asked the store about may be that one's, whether that has an answer yet or has gone.
+        let is_the_same = |(other, sent): (usize, &Sent)| other != number && id_of(sent) == id_of(&self.sent[number]);
+        if self.setup == Setup::OnceInTheFleet && self.sent.iter().enumerate().any(is_the_same) {
+            return false;
+        }
         let methods = ["jwt_auth", "client_credentials", "unverified_service_initiation"];
         methods
             .iter()
@@ -142,4 +148,9 @@ impl Play {
         self.tally.signed += 1;
         Ok(())
     }
+}
+
+/// The `jti` that a request brought.
+fn id_of(sent: &Sent) -> Option<&str> {
+    if let Some(Token::Jws(jws)) = &sent.token { Some(&jws.jti) } else { None }
 }

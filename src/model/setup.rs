@@ -25,6 +25,8 @@ pub(super) enum Setup {
     Once,
     /// The same with room for two tokens.
     OnceCrowded,
+    /// JWT Auth, and all that ask one store let a token in once, restarts included.
+    OnceInTheFleet,
     /// JWT Auth, and responses get a token of the bank by a remote signer.
     ResponseToken,
     /// Access tokens that the authorisation server is asked about; a payment may bring a token of the bank.
@@ -60,7 +62,7 @@ impl Setup {
     pub(super) fn once(self) -> Option<bool> {
         match self {
             Self::OnceAWorker => Some(false),
-            Self::Once | Self::OnceCrowded => Some(true),
+            Self::Once | Self::OnceCrowded | Self::OnceInTheFleet => Some(true),
             _ => None,
         }
     }
@@ -89,6 +91,10 @@ impl Setup {
             Self::Once | Self::OnceCrowded => {
                 method["replay_detection"] = json!("gateway");
                 method["replay_capacity"] = json!(if self == Self::Once { 200 } else { 2 });
+            }
+            Self::OnceInTheFleet => {
+                let etcd = json!({ "address": "https://etcd.test:2379", "upstream": "store" });
+                method["replay_detection"] = json!({ "store": { "etcd": etcd } });
             }
             Self::ResponseToken => inbound["response_token"] = signing(true),
             Self::Introspection => {
