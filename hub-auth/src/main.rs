@@ -17,6 +17,8 @@ mod findings;
 mod jwks;
 mod key;
 mod new_file;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod rsa_key;
 mod schema;
 mod shell;
