@@ -58,7 +58,11 @@ pub(crate) fn find(session: &Session, uri: &KeyUri, class: ObjectClass) -> Resul
 
 /// The public half, which most tokens tell with the private key, and all with a public key of the same label and id. `None` if it is none
 /// of RSA.
-pub(crate) fn public_key(session: &Session, uri: &KeyUri, private_key: ObjectHandle) -> Result<Option<RsaPublicKey>, Error> {
+pub(crate) fn public_key(
+    session: &Session,
+    uri: &KeyUri,
+    private_key: ObjectHandle,
+) -> Result<Option<RsaPublicKey>, Error> {
     let kind = session.get_attributes(private_key, &[AttributeType::KeyType])?;
     if kind != [Attribute::KeyType(KeyType::RSA)] {
         return Ok(None);
