@@ -1,4 +1,5 @@
 //! What `hub-auth signer` is told.
+#![cfg_attr(not(feature = "pkcs11"), allow(dead_code, reason = "without PKCS#11 nobody signs"))]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "pkcs11"), allow(dead_code, reason = "without PKCS#11 nobody signs"))]
 pub(crate) struct Signer {
     /// The key: pkcs11:token=LABEL;object=LABEL?module-path=FILE. In place of labels: serial=, slot-id=, id=.
     #[arg(long, value_name = "URI")]
@@ -63,7 +63,7 @@ pub(crate) struct Signer {
     #[arg(long, default_value = "5s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// How long a connection may wait for its next request, with the time that the head of this takes. Clients must close it sooner.
-    #[arg(long, default_value = "60s", value_parser = duration)]
+    #[arg(long, default_value = "90s", value_parser = duration)]
     pub(crate) idle_timeout: Duration,
 }
 

@@ -93,18 +93,14 @@ impl Desk {
         self.state().key = Some(key);
     }
 
-    /// The token is lost, and all who wait are told.
-    pub(super) fn lose(&self) {
-        let jobs = {
-            let mut state = self.state();
-            state.key = None;
-            std::mem::take(&mut state.jobs)
-        };
+    /// The token is lost: what waited for it.
+    pub(super) fn lose(&self) -> VecDeque<Box<Job>> {
+        let mut state = self.state();
+        state.key = None;
+        let jobs = std::mem::take(&mut state.jobs);
+        drop(state);
         self.changed.notify_all();
-        for job in jobs {
-            // Who has gone needs no answer.
-            let _ = job.reply.send(Err(Failure::Away));
-        }
+        jobs
     }
 
     /// Nothing more will come.

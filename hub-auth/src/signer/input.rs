@@ -17,8 +17,9 @@ const LONGEST_LIFETIME: u64 = 60;
 /// How far the clock of who asks may differ. It is the same machine's.
 const CLOCK_DIFFERENCE: u64 = 60;
 
-/// The longest `jti`, which is written into the journal.
+/// The longest `jti` and the longest `kid`, which are written into the journal.
 const LONGEST_TOKEN_ID: usize = 128;
+const LONGEST_KEY_ID: usize = 256;
 
 /// What the operator allows: `None` allows any.
 #[derive(Debug, Default)]
@@ -74,6 +75,9 @@ impl Rules {
             decoded(claims).ok_or("expected claims with iss, sub, aud, exp, iat and jti, got others")?;
         if header.alg != "PS256" {
             return Err("alg: expected PS256, got another");
+        }
+        if header.kid.is_empty() || header.kid.len() > LONGEST_KEY_ID || header.kid.chars().any(char::is_control) {
+            return Err("kid: expected 1 to 256 bytes without control characters, got others");
         }
         let fits = |rule: &Option<String>, told: &str| rule.as_deref().is_none_or(|rule| rule == told);
         for (rule, told, problem) in [
@@ -161,6 +165,9 @@ mod tests {
             (with(header(), "alg", json!("RS256")), "alg"),
             (with(header(), "alg", json!("none")), "alg"),
             (with(header(), "kid", json!("other")), "kid"),
+            (with(header(), "kid", json!("")), "kid"),
+            (with(header(), "kid", json!("a\nb")), "kid"),
+            (with(header(), "kid", json!("x".repeat(257))), "kid"),
             (without(header(), "kid"), "header"),
             (with(header(), "crit", json!(["b64"])), "header"),
             (with(header(), "b64", json!(false)), "header"),

@@ -167,30 +167,43 @@ impl Keeper {
     fn work(&self, opened: &Opened, session: &Session) -> (Option<String>, bool) {
         let mut signed = false;
         loop {
-            let problem = match self.desk.next(IDLE) {
-                Next::Job(job) if job.reply.is_closed() => continue,
+            match self.desk.next(IDLE) {
+                Next::Job(job) if job.reply.is_closed() => self.fail(*job, "who asked has gone before it was signed"),
                 Next::Job(job) => match self.desk.during(|| opened.sign(session, &job.input)) {
                     Ok(signature) => {
                         signed = true;
                         self.hand_over(*job, signature);
-                        continue;
                     }
                     Err(problem) => {
-                        let reason = Some(problem.as_str());
-                        let _ = self.journal.signature(&job.entry, Outcome::Failed, 503, reason);
-                        let _ = job.reply.send(Err(Failure::Away));
-                        problem
+                        // Before anybody is told: whoever asks next is to wait for a new session.
+                        self.lose();
+                        self.fail(*job, &problem);
+                        return (Some(problem), signed);
                     }
                 },
-                Next::Idle => match self.desk.during(|| opened.look(session)) {
-                    Ok(()) => continue,
-                    Err(problem) => problem,
-                },
+                Next::Idle => {
+                    if let Err(problem) = self.desk.during(|| opened.look(session)) {
+                        self.lose();
+                        return (Some(problem), signed);
+                    }
+                }
                 Next::End => return (None, signed),
-            };
-            self.desk.lose();
-            return (Some(problem), signed);
+            }
         }
+    }
+
+    /// The token is lost, and all who wait for it are told.
+    fn lose(&self) {
+        for job in self.desk.lose() {
+            self.fail(*job, "the token was lost before it was signed");
+        }
+    }
+
+    /// Tells that there is no signature.
+    fn fail(&self, job: Job, reason: &str) {
+        let _ = self.journal.signature(&job.entry, Outcome::Failed, 503, Some(reason));
+        // Who has gone needs no answer.
+        let _ = job.reply.send(Err(Failure::Away));
     }
 
     /// Gives a signature to whoever waits for it, once the journal has it.
