@@ -76,7 +76,8 @@ async fn nothing_else_is_signed() {
 async fn only_who_has_the_token_of_a_client_gets_a_signature_or_the_key() {
     let (signer, _module) = started(&[]).await;
     let asked = request(&body(&input(&claims())));
-    let wrong = ["", "a", &CLIENT_TOKEN[1..], &format!("{CLIENT_TOKEN}a"), &CLIENT_TOKEN.to_uppercase()];
+    let shorter = CLIENT_TOKEN.trim_end_matches('r');
+    let wrong = ["", "a", shorter, &format!("{CLIENT_TOKEN}a"), &CLIENT_TOKEN.to_uppercase()];
     for request in [asked.clone(), Request::new("GET", KEY_PATH), Request::new("GET", "/v1/else")] {
         let mut refused = vec![signer.send(&request).await];
         for token in wrong {

@@ -98,7 +98,8 @@ async fn curl_gets_a_signature() {
         .output()
         .await
         .expect("curl");
-    let told: Value = serde_json::from_slice(&output.stdout).expect(text(&output.stderr));
+    let told: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
     let signature = told["data"]["signature"].as_str().and_then(|text| text.strip_prefix("vault:v1:"));
     openssl::assert_signed(&format!("{input}.{}", signature.expect("a signature")), &signer.public_key().await);
 }
