@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use wasm_tests::stage::module_signer::{self, ModuleSigner, Secrets};
 use wasm_tests::stage::softhsm::{PIN, Softhsm};
@@ -13,8 +14,15 @@ use crate::text;
 /// What it says with this key and these arguments, when it does not start.
 fn refused(module: &Softhsm, key: &str, arguments: &[&str]) -> String {
     let mut command = module_signer::command(tool(), module, &Secrets::of(module));
-    let output = command.args(["--key", key]).args(arguments).output().expect("the tool starts");
-    said(&output)
+    let running = command.args(["--key", key]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut running = running.expect("the tool starts");
+    let started = Instant::now();
+    while running.try_wait().expect("a child process").is_none() && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // One that serves would not end by itself.
+    let _ = running.kill();
+    said(&running.wait_with_output().expect("what it says"))
 }
 
 fn said(output: &Output) -> String {
@@ -23,6 +31,9 @@ fn said(output: &Output) -> String {
     assert!(!all.contains(PIN), "{all}");
     all
 }
+
+/// How long it may take to say what is wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const SOMEWHERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
