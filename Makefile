@@ -90,7 +90,7 @@ run: need-rust need-cc need-node $(if $(and $(ENVOY),$(BAO)),,need-python) ## Le
 # For somebody who waits: as little as possible is compiled, and as fast as possible. Cargo's `dev`, which tests are built in, takes longer.
 .PHONY: demo-program
 demo-program: need-rust need-cc
-	$(CARGO) build --quiet --profile quick --package wasm-tests --no-default-features --bin demo
+	$(CARGO) build --quiet --profile quick --package wasm-tests --package hub-auth --no-default-features --features hub-auth/pkcs11 --bin demo --bin hub-auth
 
 .PHONY: install
 install: need-rust need-cc ## Install hub-auth, the operator's tool, into cargo's folder of programs
@@ -162,9 +162,9 @@ bases: kubernetes-tools ## Write gateway-configs/kubernetes/, the bases for Kust
 	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py
 
 .PHONY: bench
-bench: build probe envoy openbao need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
+bench: build probe envoy openbao softhsm need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
 	@# With a test, so that dependencies are built as `make test` builds them, and not once more.
-	@$(CARGO) build --quiet --workspace --bin bench --test rsa
+	@$(CARGO) build --quiet --workspace --bin bench --bin hub-auth --test rsa
 	@target/debug/bench $(SECTION)
 
 MINUTES ?= 10

@@ -17,9 +17,13 @@ mod findings;
 mod jwks;
 mod key;
 mod new_file;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod rsa_key;
 mod schema;
 mod shell;
+#[cfg(feature = "pkcs11")]
+mod signer;
 mod token;
 
 use std::io::{self, Write};
@@ -87,6 +91,15 @@ fn run(arguments: Arguments) -> io::Result<u8> {
             key::new(&arguments, &mut io::stdout().lock(), &mut io::stderr().lock())?;
             Ok(0)
         }
+        #[cfg(feature = "pkcs11")]
+        Command::Signer(arguments) => {
+            signer::run(&arguments)?;
+            Ok(0)
+        }
+        #[cfg(not(feature = "pkcs11"))]
+        Command::Signer(_) => Err(io::Error::other(
+            "this hub-auth was built without PKCS#11, because a static program can load no modules: use another build of it",
+        )),
         Command::ApiKey(ApiKey::New(arguments)) => {
             api_key::new(&arguments, SystemTime::now(), &mut io::stdout().lock())?;
             Ok(0)

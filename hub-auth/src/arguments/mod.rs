@@ -9,6 +9,7 @@ mod jwks;
 mod key;
 mod schema;
 mod shell;
+mod signer;
 mod token;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -23,6 +24,9 @@ pub(crate) use jwks::Jwks;
 pub(crate) use key::{Key, NewKey, Purpose};
 pub(crate) use schema::Schema;
 pub(crate) use shell::{Completion, Man};
+pub(crate) use signer::Signer;
+#[cfg(feature = "pkcs11")]
+pub(crate) use signer::{Listen, SocketMode};
 pub(crate) use token::Token;
 
 /// Checks configurations of hub-auth-filter before a gateway reads them, and makes what they need.
@@ -80,6 +84,13 @@ pub(crate) enum Command {
     /// Makes keys for certificates of the Trust Framework, and the requests for these.
     #[command(subcommand)]
     Key(Key),
+    /// Signs the filter's tokens with a key in a hardware security module (PKCS#11), behind the API of Vault Transit.
+    ///
+    /// A daemon beside the gateway, on loopback or a socket in the file system. It signs tokens of JWT Auth as PS256 and nothing else, and
+    /// writes a line of JSON to standard output for each.
+    ///
+    /// Exit status: 0 after SIGTERM, 2 if it cannot start.
+    Signer(Box<Signer>),
     /// Makes API keys.
     #[command(subcommand)]
     ApiKey(ApiKey),

@@ -55,7 +55,7 @@ fn check(arguments: &NewKey, notes: &mut dyn Write) -> io::Result<()> {
             Err(io::Error::other("--dns-name: expected none, got one: only S4 is the certificate of a server"))
         }
         Purpose::Sig4 if arguments.signer.as_ref().is_some_and(|signer| signer.starts_with("pkcs11:")) => {
-            writeln!(notes, "The filter signs with keys of its own or by Vault Transit, and not by PKCS#11.")
+            writeln!(notes, "hub-auth signer signs with this key for the filter, behind the API of Vault Transit.")
         }
         Purpose::C3 | Purpose::Sig4 => Ok(()),
         Purpose::S4 => {

@@ -19,6 +19,7 @@ mod kubernetes;
 mod openssl;
 mod schema;
 mod shell;
+mod signer;
 mod token;
 
 use std::path::{Path, PathBuf};

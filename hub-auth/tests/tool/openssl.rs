@@ -44,3 +44,11 @@ pub(crate) fn assert_signed(token: &str, public_key: &str) {
 pub(crate) fn public_half(private_key: &Path) -> String {
     told(&["pkey", "-in", private_key.to_str().expect("UTF-8"), "-pubout"])
 }
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("a file");
+    let told = told(&["dgst", "-sha256", "-r", file.path().to_str().expect("UTF-8")]);
+    told.split(' ').next().expect("a digest").to_owned()
+}

@@ -240,7 +240,7 @@ pub fn tls(root: &CertificateDer<'static>, identity: Option<&Identity>) -> rustl
     config
 }
 
-fn prepared(host: &str, request: &Request) -> hyper::Request<Full<Bytes>> {
+pub(super) fn prepared(host: &str, request: &Request) -> hyper::Request<Full<Bytes>> {
     let mut prepared = hyper::Request::new(Full::from(request.body.clone()));
     *prepared.method_mut() = request.method.parse().expect("a method");
     *prepared.uri_mut() = request.path.parse().expect("a path");

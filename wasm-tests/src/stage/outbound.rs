@@ -11,6 +11,7 @@ use super::client::{self, Outcome, Request};
 use super::envoy::{Configuration, Envoy, module};
 use super::hub::Hub;
 use super::keystore::Keystore;
+use super::module_signer::Listen;
 use super::openbao;
 use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, OPENBAO_NAME, Pki};
 use super::tokens::{SigningKey, jwks};
@@ -118,6 +119,30 @@ impl OutboundSetup {
             .edit(KEYS, &format!("\"remote_signer\": {{\"vault_transit\": {transit}}}"))
             .edit(VARIABLES, "host_env_keys: [BAO_TOKEN]")
             .environment("BAO_TOKEN", token)
+    }
+
+    /// With `hub-auth signer` at this address as remote signer, asked with this token, likewise.
+    #[must_use]
+    pub fn module_signer(self, signer: &Listen, token: &str, settings: &Value) -> Self {
+        let mut transit = json!({
+            "address": "http://127.0.0.1:8210",
+            "upstream": "signer",
+            "key": openbao::KEY,
+            "kid": REMOTE_KEY_ID,
+            "token": {"env": "SIGNER_TOKEN"},
+        });
+        for (name, value) in settings.as_object().expect("an object") {
+            transit[name] = value.clone();
+        }
+        let place = match signer {
+            Listen::Port(address) => format!("{{socket_address: {{{}}}}}", at(*address)),
+            Listen::Socket(path) => format!("{{pipe: {{path: {}}}}}", path.display()),
+        };
+        self.uncomment("- name: signer")
+            .edit("{pipe: {path: /run/hub-auth-signer/socket}}", &place)
+            .edit(KEYS, &format!("\"remote_signer\": {{\"vault_transit\": {transit}}}"))
+            .edit(VARIABLES, "host_env_keys: [SIGNER_TOKEN]")
+            .environment("SIGNER_TOKEN", token)
     }
 
     /// With the Consent Manager at this address instead of the stage's own Hub.

@@ -112,7 +112,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// What stands between back-ticks and is a path of this project's sources.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    let folders = ["src/", "wasm-tests/", "release/"];
+    let folders = ["src/", "hub-auth/", "wasm-tests/", "release/"];
     text.split('`').skip(1).step_by(2).filter(move |word| folders.iter().any(|folder| word.starts_with(folder)))
 }
 
@@ -126,6 +126,7 @@ fn what_the_documents_name_exists() {
         "docs/architecture.md",
         "docs/decisions.md",
         "docs/gateways.md",
+        "docs/hsm.md",
         "docs/benchmarks.md",
         "docs/threat-model.md",
         "docs/upgrade.md",
@@ -164,7 +165,7 @@ fn tests(folder: &Path, into: &mut BTreeSet<String>) {
 #[test]
 fn each_test_that_the_threat_model_names_exists() {
     let mut there = BTreeSet::new();
-    for folder in ["wasm-tests/tests", "release/tests"] {
+    for folder in ["hub-auth/tests", "wasm-tests/tests", "release/tests"] {
         tests(&Path::new(ROOT).join(folder), &mut there);
     }
     let text = fs::read_to_string(Path::new(ROOT).join("docs/threat-model.md")).expect("the document");

@@ -14,7 +14,15 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
     assert!(rows("hub_auth_filter, ") >= 11, "{figures}");
     // Verification and signature with three sizes, and the preparation of a key.
     assert_eq!((rows("  Envoy, "), rows("  wasmtime, ")), (14, 14), "{figures}");
-    for start in ["wasm that does nothing ", "jwt_authn ", "jwt_authn, token cache ", "local key, ", "OpenBao "] {
+    for start in [
+        "wasm that does nothing ",
+        "jwt_authn ",
+        "jwt_authn, token cache ",
+        "local key, ",
+        "OpenBao ",
+        "signer, ",
+        "Envoy, filter and signer",
+    ] {
         assert_ne!(rows(start), 0, "{start}: {figures}");
     }
 }

@@ -3,8 +3,6 @@
 mod local;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
-#[cfg(feature = "pkcs11")]
-mod uri;
 mod vault;
 
 use std::io::{self, Write};
@@ -58,7 +56,7 @@ pub(super) fn open(arguments: &NewKey, notes: &mut dyn Write) -> io::Result<Open
 
 #[cfg(feature = "pkcs11")]
 fn of_module(uri: &str, arguments: &NewKey, notes: &mut dyn Write) -> io::Result<Box<dyn Signer>> {
-    let uri = uri::KeyUri::parse(uri).map_err(|problem| io::Error::other(format!("--signer: {problem}")))?;
+    let uri = crate::pkcs11::KeyUri::parse(uri).map_err(|problem| io::Error::other(format!("--signer: {problem}")))?;
     let pin = secret(arguments.pin_file.as_deref().or(uri.pin_file.as_deref()), &["HUB_AUTH_PIN"])?;
     Ok(Box::new(pkcs11::open(&uri, pin.as_ref(), arguments.generate, notes)?))
 }

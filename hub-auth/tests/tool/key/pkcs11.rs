@@ -2,62 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use tempfile::TempDir;
+use wasm_tests::stage::softhsm::{PIN, Softhsm};
 
-use super::{CLIENT_ID, ORGANISATION, ORGANISATION_ID, assert_request, done, folder, refused};
+use super::{CLIENT_ID, ORGANISATION, ORGANISATION_ID, assert_request, done, refused};
 use crate::{command, text};
 
-const PIN: &str = "s3cret-pin";
-
-/// A token of SoftHSM in a folder of its own.
-struct Token {
-    folder: TempDir,
-    installed: PathBuf,
-}
+/// A module with a token.
+struct Token(Softhsm);
 
 impl Token {
     fn new() -> Self {
-        let named = std::env::var_os("SOFTHSM").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let installed =
-            named.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/softhsm")));
-        let installed = installed.canonicalize().unwrap_or(installed);
-        assert!(
-            installed.join("lib/libsofthsm2.so").is_file(),
-            "There is no SoftHSM: run `make softhsm`, or set SOFTHSM."
-        );
-        let folder = folder();
-        fs::create_dir(folder.path().join("tokens")).expect("a folder");
-        let settings =
-            format!("directories.tokendir = {}/tokens\nobjectstore.backend = file\n", folder.path().display());
-        fs::write(folder.path().join("softhsm2.conf"), settings).expect("a file");
-        let token = Self { folder, installed };
-        token.init("hub");
-        token
-    }
-
-    fn init(&self, label: &str) {
-        let mut command = Command::new(self.installed.join("bin/softhsm2-util"));
-        command.arg("--module").arg(self.module());
-        command.args(["--init-token", "--free", "--label", label, "--so-pin", "so-secret", "--pin", PIN]);
-        let output = self.in_environment(&mut command).output().expect("softhsm2-util");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-    }
-
-    fn module(&self) -> PathBuf {
-        self.installed.join("lib/libsofthsm2.so")
-    }
-
-    fn in_environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command
-            .env("SOFTHSM2_CONF", self.folder.path().join("softhsm2.conf"))
-            .env("LD_LIBRARY_PATH", self.installed.join("lib"))
-            .current_dir(self.folder.path())
+        Self(Softhsm::new())
     }
 
     fn uri(&self, path: &str) -> String {
-        format!("pkcs11:{path}?module-path={}", self.module().display())
+        self.0.uri_of(path)
     }
 
     fn new_key_with(&self, uri: &str, purpose: &str, pin: &str, arguments: &[&str]) -> Output {
@@ -68,7 +29,7 @@ impl Token {
         }
         all.extend(["--signer", uri, "--force"]);
         all.extend(arguments);
-        self.in_environment(command(&all).env("HUB_AUTH_PIN", pin)).output().expect("the tool starts")
+        self.0.in_environment(command(&all).env("HUB_AUTH_PIN", pin)).output().expect("the tool starts")
     }
 
     fn new_key(&self, path: &str, purpose: &str, arguments: &[&str]) -> Output {
@@ -76,19 +37,15 @@ impl Token {
     }
 
     fn csr(&self, purpose: &str) -> PathBuf {
-        self.folder.path().join(format!("{purpose}.csr"))
+        self.0.folder().join(format!("{purpose}.csr"))
     }
 
     /// Puts a key there that was made elsewhere.
     fn import(&self, label: &str, id: &str, algorithm: &[&str]) -> String {
-        let pem = self.folder.path().join("import.pem");
+        let pem = self.0.folder().join("import.pem");
         let path = pem.to_str().expect("UTF-8");
         crate::openssl::told(&[&["genpkey", "-out", path], algorithm].concat());
-        let mut command = Command::new(self.installed.join("bin/softhsm2-util"));
-        command.arg("--module").arg(self.module());
-        command.args(["--import", path, "--token", "hub", "--label", label, "--id", id, "--pin", PIN]);
-        let output = self.in_environment(&mut command).output().expect("softhsm2-util");
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        self.0.import(&pem, label, id);
         let public = crate::openssl::public_half(&pem);
         fs::remove_file(&pem).expect("a file");
         public
@@ -113,11 +70,7 @@ fn a_key_that_is_there_signs_the_request_of_each_type() {
         assert!(said.contains("The key:      pkcs11:token=hub;"), "{said}");
         assert_request(&token.csr(purpose), purpose, &public_key);
         let notes = text(&output.stderr);
-        assert_eq!(
-            notes.contains("The filter signs with keys of its own or by Vault Transit"),
-            purpose == "sig4",
-            "{notes}"
-        );
+        assert_eq!(notes.contains("hub-auth signer signs with this key for the filter"), purpose == "sig4", "{notes}");
     }
     // The only token is found without its name.
     done(&token.new_key("object=bank", "c3", &[]));
@@ -139,14 +92,14 @@ fn a_key_is_made_there_once_if_that_is_wanted() {
     done(&output);
     assert_eq!(text(&output.stderr), "");
     assert_request(&token.csr("c3"), "c3", &public_key);
-    assert!(!token.folder.path().join("c3-key.pem").exists());
+    assert!(!token.0.folder().join("c3-key.pem").exists());
 }
 
 #[test]
 fn the_pin_comes_from_a_file_too() {
     let token = Token::new();
     token.import("bank", "01", &RSA);
-    let pin = token.folder.path().join("pin");
+    let pin = token.0.folder().join("pin");
     fs::write(&pin, format!("{PIN}\n")).expect("a file");
     let pin = pin.to_str().expect("UTF-8");
     done(&token.new_key_with(&token.uri("object=bank"), "c3", "", &["--pin-file", pin]));
@@ -156,13 +109,13 @@ fn the_pin_comes_from_a_file_too() {
 #[test]
 fn what_is_wrong_with_a_module_a_token_a_pin_or_a_key_is_said() {
     let token = Token::new();
-    token.init("other");
+    token.0.init("other");
     token.import("twice", "01", &RSA);
     token.import("twice", "02", &RSA);
     token.import("small", "03", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]);
     token.import("large", "04", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]);
     token.import("curve", "05", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-    let text_file = token.folder.path().join("softhsm2.conf");
+    let text_file = token.0.folder().join("softhsm2.conf");
     for (uri, pin, expected) in [
         (
             token.uri("token=hub;object=twice"),

@@ -15,6 +15,7 @@ mod openssl;
 mod outbound;
 mod rounds;
 mod rsa;
+mod signer;
 mod start;
 mod table;
 
@@ -25,7 +26,7 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 6] = ["rsa", "inbound", "keys", "memory", "start", "outbound"];
+const SECTIONS: [&str; 7] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,6 +51,7 @@ async fn main() -> ExitCode {
             "memory" => memory::run(extent).await,
             "start" => start::run(extent).await,
             "outbound" => outbound::run(extent).await,
+            "signer" => signer::run(extent).await,
             other => unreachable!("{other} is not among the sections"),
         }
     }

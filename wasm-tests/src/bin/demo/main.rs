@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod api_key;
 mod client_credentials;
 mod health_checks;
+mod hsm;
 mod jwt_auth;
 mod mtls_only;
 mod outbound;
@@ -38,7 +39,7 @@ async fn main() -> ExitCode {
 }
 
 /// In the order in which they are played.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "jwt_auth",
     "api_key",
     "client_credentials",
@@ -48,6 +49,7 @@ const SECTIONS: [&str; 9] = [
     "health_checks",
     "workers",
     "outbound",
+    "hsm",
 ];
 
 /// Every section has an Envoy of its own with the shipped configuration, changed in what the section is about.
@@ -65,6 +67,7 @@ async fn play(sections: &[&str]) -> ExitCode {
             "health_checks" => health_checks::play(&mut table).await,
             "workers" => workers::play(&mut table).await,
             "outbound" => outbound::play(&mut table).await,
+            "hsm" => hsm::play(&mut table).await,
             unknown => panic!("the demo has no section {unknown}"),
         }
     }

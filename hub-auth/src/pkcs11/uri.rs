@@ -4,25 +4,25 @@ use std::path::PathBuf;
 
 /// What a URI says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct KeyUri {
+pub(crate) struct KeyUri {
     /// The label of the token.
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// Its serial number.
-    pub(super) serial: Option<String>,
+    pub(crate) serial: Option<String>,
     /// Its manufacturer.
-    pub(super) manufacturer: Option<String>,
+    pub(crate) manufacturer: Option<String>,
     /// Its model.
-    pub(super) model: Option<String>,
+    pub(crate) model: Option<String>,
     /// The slot that it is in.
-    pub(super) slot_id: Option<u64>,
+    pub(crate) slot_id: Option<u64>,
     /// The label of the key.
-    pub(super) object: Option<String>,
+    pub(crate) object: Option<String>,
     /// Its id.
-    pub(super) id: Option<Vec<u8>>,
+    pub(crate) id: Option<Vec<u8>>,
     /// The library that speaks to the module.
-    pub(super) module_path: PathBuf,
+    pub(crate) module_path: PathBuf,
     /// A file with the PIN.
-    pub(super) pin_file: Option<PathBuf>,
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 impl KeyUri {
@@ -30,7 +30,7 @@ impl KeyUri {
     ///
     /// # Errors
     /// What is wrong, without a value.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let mut uri = Self::default();
         let mut seen = Vec::new();
