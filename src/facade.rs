@@ -22,7 +22,7 @@ pub mod config {
     #[cfg(not(target_family = "wasm"))]
     pub use crate::config::schema::{EXCEPTIONS, Exception, json_schema, reference};
     pub use crate::config::{
-        Auth, Config, ConfigErrors, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
+        Auth, Config, ConfigErrors, Credential, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
     };
 }
 

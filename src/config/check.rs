@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::errors::ConfigErrors;
 use super::{
-    Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, Signer, SignerUpstream, TokenValidation,
-    VerificationMode,
+    Auth, Config, Credential, Direction, JwtAuth, Outbound, Replay, ReplayScope, Signer, SignerUpstream,
+    TokenValidation, VerificationMode,
 };
 use crate::capabilities::{CalloutOwner, Capabilities, Support};
 use crate::url::{Authority, Scheme};
@@ -22,6 +22,8 @@ pub struct Server<'a> {
     pub authority: Cow<'a, str>,
     /// How it is called.
     pub scheme: Scheme,
+    /// Whether the gateway adds the credential that it asks for.
+    pub gateway_adds_credential: bool,
 }
 
 impl Server<'_> {
@@ -107,6 +109,16 @@ impl Config {
         if let Some(remark) = capabilities.logs_secrets {
             warnings.extend(self.inline_secrets.iter().map(|path| format!("{path}: {remark}")));
         }
+        if !capabilities.names_upstreams {
+            let bare = self.servers().filter(|server| server.gateway_adds_credential);
+            warnings.extend(bare.map(|server| {
+                format!(
+                    "{}: this gateway adds nothing to calls of the filter: the credential has to come from what listens there, such \
+                     as an agent beside the gateway",
+                    server.path
+                )
+            }));
+        }
         warnings
     }
 
@@ -161,12 +173,14 @@ fn of_method(auth: &Auth) -> Option<Server<'_>> {
                 upstream: &settings.upstream,
                 authority: settings.jwks.authority().into(),
                 scheme: settings.jwks.scheme(),
+                gateway_adds_credential: false,
             },
             TokenValidation::Introspection(settings) => Server {
                 path: "inbound.auth.client_credentials.introspection.upstream".into(),
                 upstream: &settings.upstream,
                 authority: settings.url.authority().into(),
                 scheme: settings.url.scheme(),
+                gateway_adds_credential: settings.client_secret == Credential::AddedByGateway,
             },
         }),
         Auth::ApiKey(_) | Auth::MtlsOnly => None,
@@ -179,11 +193,13 @@ fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Server<'a> {
         upstream: &settings.upstream,
         authority: settings.jwks.host_and_port().into(),
         scheme: settings.jwks.scheme(),
+        gateway_adds_credential: false,
     }
 }
 
 /// The path is that of the object which has `remote_signer`.
 fn of_signer<'a>(path: &str, signer: &'a Signer) -> Option<Server<'a>> {
-    let SignerUpstream { path: setting, upstream, authority, scheme } = signer.upstream()?;
-    Some(Server { path: format!("{path}.{setting}").into(), upstream, authority: authority.into(), scheme })
+    let SignerUpstream { path: setting, upstream, authority, scheme, gateway_adds_credential } = signer.upstream()?;
+    let (path, authority) = (format!("{path}.{setting}").into(), authority.into());
+    Some(Server { path, upstream, authority, scheme, gateway_adds_credential })
 }

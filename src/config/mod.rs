@@ -53,7 +53,7 @@ pub(crate) use inbound::Inbound;
 pub(crate) use jwt_auth::{JwtAuth, Replay, ReplayScope};
 pub(crate) use outbound::Outbound;
 pub(crate) use response_token::ResponseToken;
-pub use secret::Secret;
+pub use secret::{Credential, Secret};
 #[cfg(test)]
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;

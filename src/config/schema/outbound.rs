@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::definition::{Kind, Object, Setting};
 use super::key_sets::{key_set_and_claims, upstream};
 use super::provider_ids::provider_ids;
-use super::secrets::secret;
+use super::secrets::{credential, secret};
 use super::texts::{self, mount, origin, response_header, subject_value, text, time, vault_key};
 use crate::config::signers::{KEYS as SIGNERS, local, vault_transit};
 use crate::config::{outbound, response_token, signing, subject, text_rules, verify_responses};
@@ -190,9 +190,10 @@ pub(super) fn vault_transit() -> Object {
         Setting::new(
             "token",
             "Token",
-            "The Vault token: `{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`, as above. It needs `update` on \
+            "The Vault token: `{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`, as above. `{\"added_by\": \"gateway\"}`: the filter sends none, and the \
+             gateway, or an agent beside it, adds `X-Vault-Token` on the way, as Envoy can. It needs `update` on \
              `{mount}/sign/{key}/sha2-256` and, unless there is a `public_key`, `read` on `{mount}/keys/{key}`; nothing more.",
-            secret(&vault_transit::TOKEN),
+            credential(&vault_transit::TOKEN),
         )
         .one_line()
         .example(json!({"env": "BAO_TOKEN"})),

@@ -8,7 +8,7 @@ pub use vault_transit::VaultTransit;
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, Object};
-use super::secret::SecretSource;
+use super::secret::{Credential, SecretSource};
 use crate::url::Scheme;
 
 /// The keys of `remote_signer`: those of [`REMOTE_SIGNERS`].
@@ -40,6 +40,8 @@ pub struct SignerUpstream<'a> {
     pub authority: &'a str,
     /// How it is called.
     pub scheme: Scheme,
+    /// Whether the gateway adds the credential that it asks for.
+    pub gateway_adds_credential: bool,
 }
 
 type Read = fn(&Node<'_>, &mut SecretSource<'_>, &mut ConfigErrors) -> Option<Signer>;
@@ -61,6 +63,7 @@ impl Signer {
                 upstream: &settings.upstream,
                 authority: settings.url.authority(),
                 scheme: settings.url.scheme(),
+                gateway_adds_credential: settings.token == Credential::AddedByGateway,
             }),
         }
     }

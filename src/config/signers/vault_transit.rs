@@ -7,7 +7,7 @@ use crate::config::callouts::read_upstream;
 use crate::config::duration::DurationRange;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
-use crate::config::secret::{Secret, SecretSource};
+use crate::config::secret::{Credential, SecretSource};
 use crate::config::text_rules::{KEY_ID, pem};
 use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
@@ -79,7 +79,7 @@ pub struct VaultTransit {
     /// `X-Vault-Namespace`
     pub namespace: Option<String>,
     /// `X-Vault-Token`
-    pub token: Secret,
+    pub token: Credential,
     /// The key's `kid` on the bank's JWKS.
     pub key_id: String,
     /// Which version of the key signs; the newest if none is named.
@@ -104,7 +104,7 @@ impl VaultTransit {
         let key_version = object.member("key_version").optional(|node| node.integer(&KEY_VERSION, errors));
         let key_id = object.member("kid").text(&KEY_ID, errors);
         let public_key = object.member("public_key").optional(|node| read_public_key(node, errors));
-        let token = secrets.read(&object.member("token"), &TOKEN, errors);
+        let token = secrets.read_credential(&object.member("token"), &TOKEN, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let deadline = object.member("deadline");
         let until = deadline.duration(&DEADLINE, errors);

@@ -84,14 +84,28 @@ pub(super) fn samples() -> Vec<Value> {
         "provider_ids": ["retail", {"id": "corporate", "audience": "c"}], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
         "timeout": "5s", "refetch_cooldown": "30s", "clock_skew": "10s", "max_lifetime": "5m",
     });
+    let mut access_opaque_by_gateway = access_opaque.clone();
+    access_opaque_by_gateway["inbound"]["auth"]["client_credentials"]["introspection"]["client_secret"] =
+        json!({"added_by": "gateway"});
+    let mut added_by_gateway = remote.clone();
+    added_by_gateway["outbound"]["remote_signer"]["vault_transit"]["token"] = json!({"added_by": "gateway"});
     let mut remote_response_token = response_token.clone();
     let settings = remote_response_token["inbound"]["response_token"].as_object_mut().unwrap();
     settings.remove("keys");
     settings.insert("remote_signer".to_owned(), remote["outbound"]["remote_signer"].clone());
-    let tokens = [response_token, remote_response_token];
+    let mut response_token_by_gateway = remote_response_token.clone();
+    response_token_by_gateway["inbound"]["response_token"]["remote_signer"] =
+        added_by_gateway["outbound"]["remote_signer"].clone();
+    let tokens = [response_token, remote_response_token, response_token_by_gateway];
     let inbound =
-        [pinned, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque].into_iter().chain(tokens);
-    [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
+        [pinned, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque, access_opaque_by_gateway]
+            .into_iter()
+            .chain(tokens);
+    [serde_json::from_str(EXAMPLE).unwrap()]
+        .into_iter()
+        .chain(inbound)
+        .chain([local, remote, added_by_gateway])
+        .collect()
 }
 
 /// The JSON pointers of a value and all below it.

@@ -20,6 +20,7 @@ pub mod openbao;
 mod outbound;
 pub mod pki;
 pub mod prometheus;
+pub mod sds;
 pub mod subject;
 pub mod terminator;
 pub mod tls_server;

@@ -13,6 +13,7 @@ use super::hub::Hub;
 use super::keystore::Keystore;
 use super::openbao;
 use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, OPENBAO_NAME, Pki};
+use super::sds::Secret;
 use super::tokens::{SigningKey, jwks};
 use super::{FREE_PORT, at, published, write_certificates};
 
@@ -22,6 +23,9 @@ const KEYS: &str = r#""keys": [{"kid": "sig4-2026-05", "private_key": {"env": "S
 const LIFETIME: &str = r#""lifetime": "30s","#;
 /// The variables that the filter may read.
 const VARIABLES: &str = "host_env_keys: [SIG4_PRIVATE_KEY]";
+
+/// Where the shipped configuration has the token that Envoy adds.
+const BAO_TOKEN_FILE: &str = "path: /etc/envoy/sds/bao-token.yaml, watched_directory: {path: /etc/envoy/sds}";
 
 /// The `kid` of the key that the bank's OpenBao holds.
 pub const REMOTE_KEY_ID: &str = "sig4-bao";
@@ -118,6 +122,16 @@ impl OutboundSetup {
             .edit(KEYS, &format!("\"remote_signer\": {{\"vault_transit\": {transit}}}"))
             .edit(VARIABLES, "host_env_keys: [BAO_TOKEN]")
             .environment("BAO_TOKEN", token)
+    }
+
+    /// The same with the token in a file that Envoy watches, and not in the filter: see [`super::sds::Secret`].
+    #[must_use]
+    pub fn remote_signer_with_token_of_gateway(self, address: SocketAddr, token: &Secret, settings: &Value) -> Self {
+        let mut settings = settings.clone();
+        settings["token"] = json!({"added_by": "gateway"});
+        self.remote_signer(address, "", &settings)
+            .uncomment("typed_extension_protocol_options:")
+            .edit(BAO_TOKEN_FILE, &token.source())
     }
 
     /// With the Consent Manager at this address instead of the stage's own Hub.

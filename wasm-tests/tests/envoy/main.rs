@@ -10,6 +10,7 @@ mod certificate_facts;
 mod client_credentials;
 mod concurrency;
 mod documents;
+mod gateway_credentials;
 mod health_checks;
 mod hub;
 mod keystore;

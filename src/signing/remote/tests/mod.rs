@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
 use crate::config;
-use crate::config::{Secret, Signer};
+use crate::config::{Credential, Secret, Signer};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
@@ -36,7 +36,7 @@ fn settings() -> config::VaultTransit {
         key_url: HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         upstream: "bao".into(),
         namespace: None,
-        token: Secret::new("s.secret"),
+        token: Credential::Secret(Secret::new("s.secret")),
         key_id: "sig4-2026".into(),
         key_version: None,
         public_key: Some(RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::callout::Request;
-use crate::config;
+use crate::config::{self, Credential};
 use crate::jose::base64url;
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
@@ -161,6 +161,9 @@ impl RemoteSigner for VaultTransit {
             307 => Some("it is a standby, and redirects are not followed"),
             300..=399 => Some("a redirect, which is not followed"),
             400 => Some("there is no such key, or it cannot sign like this"),
+            403 if self.settings.token == Credential::AddedByGateway => {
+                Some("the token that the gateway adds is missing, invalid, expired, or may not sign with this key")
+            }
             403 => Some("the token is invalid, expired, or may not sign with this key"),
             404 => Some("there is no such mount or namespace"),
             429 => Some("a quota is exhausted"),
@@ -188,12 +191,12 @@ impl RemoteSigner for VaultTransit {
 impl VaultTransit {
     /// What each request carries.
     fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("accept", "application/json".to_owned()),
-            ("x-vault-token", self.settings.token.expose().to_owned()),
-            // Agents and proxies between here and the server may demand it (`require_request_header`).
-            ("x-vault-request", "true".to_owned()),
-        ];
+        let mut headers = vec![("accept", "application/json".to_owned())];
+        if let Credential::Secret(token) = &self.settings.token {
+            headers.push(("x-vault-token", token.expose().to_owned()));
+        }
+        // Agents and proxies between here and the server may demand it (`require_request_header`).
+        headers.push(("x-vault-request", "true".to_owned()));
         if let Some(namespace) = &self.settings.namespace {
             headers.push(("x-vault-namespace", namespace.clone()));
         }

@@ -19,7 +19,7 @@ fn settings() -> config::VaultTransit {
         key_url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         upstream: "bao".into(),
         namespace: None,
-        token: config::Secret::new("s.secret"),
+        token: Credential::Secret(config::Secret::new("s.secret")),
         key_id: "sig4".into(),
         key_version: None,
         public_key: None,
