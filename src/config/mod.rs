@@ -58,7 +58,7 @@ pub use secret::{Credential, Secret};
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
 pub(crate) use signers::SignerUpstream;
-pub use signers::{LocalKey, Signer, VaultTransit};
+pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, Patience, Signer, VaultTransit};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

@@ -210,10 +210,11 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        if let Some(attacher) = &mut self.attacher {
-            attacher.note_pause(now, subject, answer);
-        }
-        self.end_callout(now, id, subject, answer.complete(), answer.retry_after())
+        let complete = match &mut self.attacher {
+            Some(attacher) => attacher.receive(now, subject, answer),
+            None => answer.complete(),
+        };
+        self.end_callout(now, id, subject, complete, answer.retry_after())
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.

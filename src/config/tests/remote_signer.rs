@@ -46,14 +46,14 @@ fn refused(key: &str, value: Value, expected: &str) {
 fn address_key_kid_and_token_are_enough() {
     let config = accepted(&least());
     assert!(config.warnings().is_empty());
-    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, timeout, deadline } =
+    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, patience } =
         read(&least());
     assert_eq!(key_url.as_str(), "https://bao.example:8200/v1/transit/keys/sig4");
     assert_eq!(url.as_str(), "https://bao.example:8200/v1/transit/sign/sig4/sha2-256");
     assert_eq!(upstream, "bao.example:8200");
     assert_eq!((token, key_id.as_str()), (Credential::Secret(Secret::new("hvs.s3cret")), "sig4-2026"));
     assert_eq!((namespace, key_version, public_key), (None, None, None));
-    assert_eq!([timeout, deadline], [2, 5].map(Duration::from_secs));
+    assert_eq!([patience.timeout, patience.deadline], [2, 5].map(Duration::from_secs));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn each_setting_is_read_into_its_own_field() {
     assert_eq!((settings.upstream.as_str(), settings.key_id.as_str()), ("bao", "k"));
     assert_eq!((settings.namespace.as_deref(), settings.key_version), (Some("bank/retail/"), Some(3)));
     assert_eq!(&*settings.public_key.unwrap().modulus(), SigningKey::first().modulus());
-    assert_eq!([settings.timeout, settings.deadline], [3, 4].map(Duration::from_secs));
+    assert_eq!([settings.patience.timeout, settings.patience.deadline], [3, 4].map(Duration::from_secs));
 }
 
 #[test]
@@ -105,15 +105,18 @@ fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
 }
 
 #[test]
-fn there_is_one_kind_of_remote_signer() {
+fn there_is_one_remote_signer() {
     for (value, expected) in [
         (json!("s3cret"), ": expected an object, got a string"),
-        (json!({}), ": expected \"vault_transit\", got nothing"),
+        (
+            json!({}),
+            ": expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got nothing",
+        ),
         (json!({"vault_transit": []}), ".vault_transit: expected an object, got an array"),
         (
             json!({"hsm": 1}),
-            ".hsm: expected \"vault_transit\", got an unknown key\n\
-             outbound.remote_signer: expected \"vault_transit\", got nothing",
+            ".hsm: expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got an unknown key\n\
+             outbound.remote_signer: expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got nothing",
         ),
     ] {
         let fault = faults(&changed(least(), "/outbound/remote_signer", value));
@@ -301,7 +304,7 @@ fn each_duration_is_held_to_its_range() {
             "/outbound/remote_signer/vault_transit/deadline",
             json!(deadline),
         ));
-        assert!(settings.timeout <= settings.deadline);
+        assert!(settings.patience.timeout <= settings.patience.deadline);
     }
 }
 
@@ -309,7 +312,7 @@ fn each_duration_is_held_to_its_range() {
 fn the_deadline_leaves_time_for_one_try() {
     let expected = ": expected a duration that is not shorter than \"timeout\", got a shorter one";
     refused("deadline", json!("1999ms"), expected);
-    assert_eq!(read(&with("timeout", json!("5s"))).deadline, Duration::from_secs(5));
+    assert_eq!(read(&with("timeout", json!("5s"))).patience.deadline, Duration::from_secs(5));
     assert_eq!(
         faults(&with("timeout", json!("5001ms"))),
         "outbound.remote_signer.vault_transit.deadline: expected a duration that is not shorter than \"timeout\", \

@@ -96,7 +96,42 @@ pub(super) fn samples() -> Vec<Value> {
     let mut response_token_by_gateway = remote_response_token.clone();
     response_token_by_gateway["inbound"]["response_token"]["remote_signer"] =
         added_by_gateway["outbound"]["remote_signer"].clone();
-    let tokens = [response_token, remote_response_token, response_token_by_gateway];
+    let clouds = [
+        json!({"aws_kms": {
+            "region": "me-central-1", "key": "1234abcd-12ab", "kid": "sig4", "address": "https://kms.bank.example",
+            "upstream": "kms", "public_key": SigningKey::first().public_pem(),
+            "credentials": {
+                "access_key_id": {"value": "AKID"}, "secret_access_key": {"value": "secret"},
+                "session_token": {"value": "token"},
+            },
+            "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"aws_kms": {
+            "region": "me-central-1", "key": "1234abcd-12ab", "kid": "sig4", "credentials": {"added_by": "gateway"},
+        }}),
+        json!({"azure_key_vault": {
+            "address": "https://bank.vault.azure.net", "upstream": "vault", "key": "sig4", "key_version": "78de",
+            "kid": "sig4", "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"google_cloud_kms": {
+            "key_version": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1", "kid": "sig4",
+            "address": "https://cloudkms.googleapis.com", "upstream": "cloud_kms",
+            "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "timeout": "2s", "deadline": "5s",
+        }}),
+    ];
+    let by_cloud = |whole: &Value, place: &str| -> Vec<Value> {
+        let with = |signer: &Value| {
+            let mut whole = whole.clone();
+            whole.pointer_mut(place).unwrap()["remote_signer"] = signer.clone();
+            whole
+        };
+        clouds.iter().map(with).collect()
+    };
+    let outbound_clouds = by_cloud(&remote, "/outbound");
+    let response_clouds = by_cloud(&remote_response_token, "/inbound/response_token");
+    let tokens = [response_token, remote_response_token, response_token_by_gateway].into_iter().chain(response_clouds);
     let inbound =
         [pinned, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque, access_opaque_by_gateway]
             .into_iter()
@@ -105,6 +140,7 @@ pub(super) fn samples() -> Vec<Value> {
         .into_iter()
         .chain(inbound)
         .chain([local, remote, added_by_gateway])
+        .chain(outbound_clouds)
         .collect()
 }
 

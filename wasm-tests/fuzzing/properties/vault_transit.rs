@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Credential, Secret};
+use hub_auth_filter::facade::config::{self, Credential, Patience, Secret};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::{RemoteSignature, RemoteSigner as _, VaultTransit};
 use hub_auth_filter::facade::url::HttpUrl;
@@ -36,8 +36,7 @@ fn signer(key_version: Option<u32>) -> VaultTransit {
         key_id: "sig4".into(),
         key_version,
         public_key: None,
-        timeout: Duration::from_secs(2),
-        deadline: Duration::from_secs(5),
+        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
     })
 }
 

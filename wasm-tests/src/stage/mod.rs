@@ -16,6 +16,7 @@ pub mod envoy;
 pub mod hub;
 mod inbound;
 pub mod keystore;
+pub mod kms;
 pub mod openbao;
 mod outbound;
 pub mod pki;

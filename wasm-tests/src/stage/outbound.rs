@@ -134,6 +134,33 @@ impl OutboundSetup {
             .edit(BAO_TOKEN_FILE, &token.source())
     }
 
+    /// With this remote signer in place of the shipped key, asked at this address through the cluster `bao`. Envoy's environment has these
+    /// variables, which the filter may read.
+    #[must_use]
+    pub fn signer(self, address: SocketAddr, signer: &Value, variables: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+        let setup = self
+            .uncomment("- name: bao")
+            .edit(&format!("address: {OPENBAO_NAME}, port_value: 8200"), &at(address))
+            .edit(KEYS, &format!("\"remote_signer\": {signer}"))
+            .edit(VARIABLES, &format!("host_env_keys: [{}]", names.join(", ")));
+        variables.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
+    }
+
+    /// With a filter in the cluster `bao` that sees each call of the filter: YAML on one line.
+    #[must_use]
+    pub fn upstream_filter(self, filter: &str) -> Self {
+        const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        const CODEC: &str = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
+        let before = "      circuit_breakers:\n        # One call for every request to the Hub";
+        let options = format!(
+            "      typed_extension_protocol_options: {{{OPTIONS}: {{\"@type\": type.googleapis.com/{OPTIONS}, \
+             explicit_http_config: {{http_protocol_options: {{}}}}, http_filters: [{filter}, \
+             {{name: envoy.filters.http.upstream_codec, typed_config: {{\"@type\": type.googleapis.com/{CODEC}}}}}]}}}}\n{before}"
+        );
+        self.edit(before, &options)
+    }
+
     /// With the Consent Manager at this address instead of the stage's own Hub.
     #[must_use]
     pub fn consent_manager(mut self, address: SocketAddr) -> Self {

@@ -18,7 +18,7 @@ use wasm_tests::stage::sds::Secret;
 use wasm_tests::stage::{OutboundSetup, OutboundStage, REMOTE_KEY_ID, Setup, Stage};
 
 /// Waits until Envoy has taken over so many versions of a secret.
-async fn has_taken_over(envoy: &Envoy, secret: &str, versions: u64) {
+pub(super) async fn has_taken_over(envoy: &Envoy, secret: &str, versions: u64) {
     let counter = format!("{secret}.update_success");
     for _ in 0..200 {
         let found = envoy.stats(&counter).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::facade::capabilities::Capabilities;
-use hub_auth_filter::facade::config::{self, Credential, Secret, Signer};
+use hub_auth_filter::facade::config::{self, Credential, Patience, Secret, Signer};
 use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
@@ -42,8 +42,7 @@ fn settings(token: &str) -> config::VaultTransit {
         key_id: "sig4".into(),
         key_version: None,
         public_key: None,
-        timeout: Duration::from_secs(5),
-        deadline: Duration::from_secs(20),
+        patience: Patience { timeout: Duration::from_secs(5), deadline: Duration::from_secs(20) },
     }
 }
 

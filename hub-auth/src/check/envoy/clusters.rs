@@ -11,8 +11,8 @@ use crate::findings::Severity;
 
 const RULE: &str = "envoy-upstream";
 const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-const INJECTOR: &str = "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector";
-const AWS_SIGNER: &str = "type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning";
+const INJECTOR: &str = "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector";
+const AWS_SIGNER: &str = "envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning";
 
 /// Checks the cluster of each server that a configuration names.
 pub(super) fn check(subject: &mut Subject<'_>, checked: &Checked) {

@@ -3,8 +3,6 @@
 //! "vault:v1:…"}}`, with the signature as a JWS has it (RFC 7515 §2). The public keys are in the answer to `GET
 //! /v1/{mount}/keys/{key}`: `{"data": {"keys": {"1": {"public_key": "-----BEGIN PUBLIC KEY-----…"}}}}`, one for each version.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -16,7 +14,7 @@ use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::signer::{Limits, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, Limits, RemoteSignature, RemoteSigner};
 
 /// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
 /// the one before.
@@ -54,14 +52,14 @@ impl RemoteSigner for VaultTransit {
     }
 
     fn limits(&self) -> Limits {
-        Limits { timeout: self.settings.timeout, deadline: self.settings.deadline }
+        Limits::of(self.settings.patience)
     }
 
     fn public_key(&self) -> Option<&RsaPublicKey> {
         self.settings.public_key.as_ref()
     }
 
-    fn request(&self, signing_input: &str, timeout: Duration) -> Request {
+    fn request(&self, signing_input: &str, asked: &Asked) -> Request {
         #[derive(Serialize)]
         struct Body {
             input: String,
@@ -86,20 +84,20 @@ impl RemoteSigner for VaultTransit {
             url: self.settings.url.clone(),
             headers,
             body: to_json(&body).into_bytes(),
-            timeout,
+            timeout: asked.timeout,
             // Who asks tries once more itself.
             may_be_repeated: false,
         }
     }
 
-    fn key_request(&self, timeout: Duration) -> Request {
+    fn key_request(&self, asked: &Asked) -> Request {
         Request {
             upstream: self.settings.upstream.clone(),
             method: "GET",
             url: self.settings.key_url.clone(),
             headers: self.headers(),
             body: Vec::new(),
-            timeout,
+            timeout: asked.timeout,
             // Who asks tries once more itself.
             may_be_repeated: false,
         }
