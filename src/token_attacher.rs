@@ -91,10 +91,19 @@ impl TokenAttacher {
         }
     }
 
-    /// Notes what an answer says of when to ask again, if it is the signer's.
-    pub(crate) fn note_pause(&mut self, now: Moment, subject: &CalloutSubject, answer: &Answer) {
-        if matches!(subject, CalloutSubject::Signature(_) | CalloutSubject::SignerKeys) {
-            self.issuer.note_pause(now, answer);
+    /// The body of a complete answer, or why it does not count. Notes what it says of when to ask again, if it is the signer's.
+    ///
+    /// # Errors
+    /// See [`CalloutError`].
+    pub(crate) fn receive<'a>(
+        &mut self,
+        now: Moment,
+        subject: &CalloutSubject,
+        answer: &'a Answer,
+    ) -> Result<&'a [u8], CalloutError> {
+        match subject {
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => self.issuer.receive(now, answer),
+            _ => answer.complete(),
         }
     }
 
@@ -132,7 +141,7 @@ impl TokenAttacher {
         let finished = self.issuer.finish_keys(now, fetch, answer);
         // The request that nothing else can decide on is told what one is told whose callout brought nothing.
         let given_up =
-            Some(FetchedKeys { events: Vec::new(), keys: Err(RemoteError::Unavailable(CalloutError::NoAnswer)) });
+            Some(FetchedKeys { events: Vec::new(), keys: Err(RemoteError::Unanswered(CalloutError::NoAnswer)) });
         let Some(finished) = finished else { return given_up.filter(|_| self.owner == CalloutOwner::Request) };
         let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
         Some(FetchedKeys { events: events.collect(), keys: finished.keys })

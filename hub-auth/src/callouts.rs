@@ -67,7 +67,8 @@ fn words(answer: &Answer, request: &Request) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use hub_auth_filter::facade::config::{Config, Direction, Signer};
-    use hub_auth_filter::facade::signing::{RemoteSigner as _, VaultTransit};
+    use hub_auth_filter::facade::signing::{Asked, RemoteSigner as _, VaultTransit};
+    use hub_auth_filter::facade::time::UnixTime;
     use serde_json::json;
 
     use super::*;
@@ -82,7 +83,7 @@ mod tests {
         let config = Config::parse_with(config.to_string().as_bytes(), &[], &|_| Some("s.3cret".to_owned()));
         let Direction::Outbound(outbound) = config.expect("a configuration").direction else { panic!("inbound") };
         let Signer::VaultTransit(settings) = outbound.signing.signer else { panic!("a local key") };
-        VaultTransit::new(*settings).key_request(std::time::Duration::ZERO)
+        VaultTransit::new(*settings).key_request(&Asked { now: UnixTime::EPOCH, timeout: std::time::Duration::ZERO })
     }
 
     fn said(body: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::errors::ConfigErrors;
 use super::{
-    Auth, Config, Direction, JwtAuth, Outbound, Replay, ReplayScope, SharedStore, Signer, SignerUpstream,
+    Auth, Config, Credential, Direction, JwtAuth, Outbound, Replay, ReplayScope, SharedStore, Signer, SignerUpstream,
     TokenValidation, VerificationMode,
 };
 use crate::capabilities::{CalloutOwner, Capabilities, Support};
@@ -22,6 +22,8 @@ pub struct Server<'a> {
     pub authority: Cow<'a, str>,
     /// How it is called.
     pub scheme: Scheme,
+    /// Whether the gateway adds the credential that it asks for.
+    pub gateway_adds_credential: bool,
 }
 
 impl Server<'_> {
@@ -111,6 +113,16 @@ impl Config {
         if let Some(remark) = capabilities.logs_secrets {
             warnings.extend(self.inline_secrets.iter().map(|path| format!("{path}: {remark}")));
         }
+        if !capabilities.names_upstreams {
+            let bare = self.servers().filter(|server| server.gateway_adds_credential);
+            warnings.extend(bare.map(|server| {
+                format!(
+                    "{}: this gateway adds nothing to calls of the filter: the credential has to come from what listens there, such \
+                     as an agent beside the gateway",
+                    server.path
+                )
+            }));
+        }
         warnings
     }
 
@@ -167,12 +179,14 @@ fn of_method(auth: &Auth) -> Option<Server<'_>> {
                 upstream: &settings.upstream,
                 authority: settings.jwks.authority().into(),
                 scheme: settings.jwks.scheme(),
+                gateway_adds_credential: false,
             },
             TokenValidation::Introspection(settings) => Server {
                 path: "inbound.auth.client_credentials.introspection.upstream".into(),
                 upstream: &settings.upstream,
                 authority: settings.url.authority().into(),
                 scheme: settings.url.scheme(),
+                gateway_adds_credential: settings.client_secret == Credential::AddedByGateway,
             },
         }),
         Auth::ApiKey(_) | Auth::MtlsOnly => None,
@@ -189,6 +203,7 @@ fn of_replay_store(auth: &Auth) -> Option<Server<'_>> {
         upstream: &store.upstream,
         authority: store.address.host_and_port().into(),
         scheme: store.address.scheme(),
+        gateway_adds_credential: false,
     })
 }
 
@@ -198,11 +213,13 @@ fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Server<'a> {
         upstream: &settings.upstream,
         authority: settings.jwks.host_and_port().into(),
         scheme: settings.jwks.scheme(),
+        gateway_adds_credential: false,
     }
 }
 
 /// The path is that of the object which has `remote_signer`.
 fn of_signer<'a>(path: &str, signer: &'a Signer) -> Option<Server<'a>> {
-    let SignerUpstream { path: setting, upstream, authority, scheme } = signer.upstream()?;
-    Some(Server { path: format!("{path}.{setting}").into(), upstream, authority: authority.into(), scheme })
+    let SignerUpstream { path: setting, upstream, authority, scheme, gateway_adds_credential } = signer.upstream()?;
+    let (path, authority) = (format!("{path}.{setting}").into(), authority.into());
+    Some(Server { path, upstream, authority, scheme, gateway_adds_credential })
 }

@@ -8,7 +8,7 @@ use super::callouts::{REFETCH_COOLDOWN, TIMEOUT, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
 use super::reader::{IntegerRange, Keys, ListRule, Node, Object, TextRule};
-use super::secret::{Secret, SecretSource};
+use super::secret::{Credential, SecretSource};
 use super::token_cache;
 use crate::jose::Algorithm;
 use crate::url::{HttpUrl, JwksLocation, JwksLocationError};
@@ -162,7 +162,7 @@ pub struct Introspection {
     /// As whom it is asked.
     pub client_id: String,
     /// The secret that proves it.
-    pub client_secret: Secret,
+    pub client_secret: Credential,
     /// How long an answer may take.
     pub timeout: Duration,
     /// How long the answer on an active token is used.
@@ -237,7 +237,7 @@ impl Introspection {
         let (url, host_and_port) = read_url(&object.member("url"), errors).unzip();
         let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let client_id = object.member("client_id").text(&CLIENT_ID, errors);
-        let client_secret = secrets.read(&object.member("client_secret"), &CLIENT_SECRET, errors);
+        let client_secret = secrets.read_credential(&object.member("client_secret"), &CLIENT_SECRET, errors);
         let timeout = object.member("timeout").duration(&TIMEOUT, errors);
         let max_age = object.member("max_age").duration(&MAX_AGE, errors);
         let negative_max_age = object.member("negative_max_age").duration(&NEGATIVE_MAX_AGE, errors);

@@ -59,12 +59,12 @@ pub(crate) use replay::{Replay, ReplayScope, SharedStore, WithoutStore};
 pub(crate) use replay_store::StoreUser;
 pub(crate) use replay_store::{ReplayStore, StoreKind};
 pub(crate) use response_token::ResponseToken;
-pub use secret::Secret;
+pub use secret::{Credential, Secret};
 #[cfg(test)]
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
 pub(crate) use signers::SignerUpstream;
-pub use signers::{LocalKey, Signer, VaultTransit};
+pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, Patience, Signer, VaultTransit};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

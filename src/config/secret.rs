@@ -1,14 +1,24 @@
 //! Secrets: `{"env": "NAME"}` takes one from the gateway's environment, `{"value": "…"}` has it in the configuration
-//! itself, which gateways show in their admin pages and copy into their logs.
+//! itself, which gateways show in their admin pages and copy into their logs. A credential that callouts carry may also stay
+//! out of the filter's reach: `{"added_by": "gateway"}`.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 use super::errors::ConfigErrors;
-use super::reader::{Keys, Node, TextRule};
+use super::reader::{Keys, Node, Object, TextRule};
 
 pub(super) const KEYS: Keys = Keys { supported: &["env", "value"], refused: &[] };
+
+/// The keys of a credential that callouts carry.
+pub(super) const CREDENTIAL_KEYS: Keys = Keys { supported: &["env", "value", "added_by"], refused: &[] };
+
+/// Who else may add a credential. That nobody but the gateway does has to be said: a setting that was forgotten must not look
+/// like it.
+pub(super) const ADDED_BY: [(&str, ()); 1] = [("gateway", ())];
+
+const MISSING: &str = "a secret ({\"env\": \"NAME\"}), or {\"added_by\": \"gateway\"} where the gateway adds it";
 
 /// The portable names of POSIX (IEEE 1003.1 §8.1). Hardly a secret that is put here by mistake looks like one, so an
 /// error may show it.
@@ -24,6 +34,15 @@ pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 /// A secret. It does not print itself, and is overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
+
+/// What proves to a server who calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// This secret.
+    Secret(Secret),
+    /// The filter sends none: the gateway adds it to the callout on the way.
+    AddedByGateway,
+}
 
 /// Where secrets come from, and what the operator should know of how they are handled.
 pub(super) struct SecretSource<'e> {
@@ -61,6 +80,25 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Given<'_> {
+    /// What `parse` makes of it, if it is as the rule says.
+    fn parsed<T>(
+        self,
+        rule: &TextRule,
+        parse: impl Fn(&str) -> Result<T, String>,
+        errors: &mut ConfigErrors,
+    ) -> Option<T> {
+        let Given { node, variable, text } = self;
+        match rule.fault(&text).map_or_else(|| parse(&text), |fault| Err(fault.to_owned())) {
+            Ok(secret) => Some(secret),
+            Err(fault) => {
+                let got = variable.map_or_else(|| fault.clone(), |name| format!("{fault} in {name}"));
+                node.refuse_text(rule.expected, &got, errors)
+            }
+        }
+    }
+}
+
 impl<'e> SecretSource<'e> {
     pub(super) fn new(environment: Environment<'e>) -> Self {
         Self { environment, warnings: Vec::new(), inline: Vec::new() }
@@ -71,6 +109,36 @@ impl<'e> SecretSource<'e> {
         self.read_as(node, rule, |text| Ok(Secret::new(text)), errors)
     }
 
+    /// Reads a credential: a secret that must be as the rule says, or the word that the gateway adds it.
+    pub(super) fn read_credential(
+        &mut self,
+        node: &Node<'_>,
+        rule: &TextRule,
+        errors: &mut ConfigErrors,
+    ) -> Option<Credential> {
+        if node.is_absent() {
+            return node.refuse_text(MISSING, "nothing", errors);
+        }
+        let object = node.object(&CREDENTIAL_KEYS, errors)?;
+        object.exactly_one(errors);
+        self.credential_in(&object, rule, errors)
+    }
+
+    /// The same of an object that may have other keys, too.
+    pub(super) fn credential_in(
+        &mut self,
+        object: &Object<'_>,
+        rule: &TextRule,
+        errors: &mut ConfigErrors,
+    ) -> Option<Credential> {
+        let added_by = object.member("added_by");
+        if !added_by.is_absent() {
+            return added_by.choice(&ADDED_BY, errors).map(|()| Credential::AddedByGateway);
+        }
+        let given = self.given_in(object, rule, errors)?;
+        given.parsed(rule, |text| Ok(Secret::new(text)), errors).map(Credential::Secret)
+    }
+
     /// Reads a secret that must be as the rule says and that `parse` accepts, or says what it got instead.
     pub(super) fn read_as<T>(
         &mut self,
@@ -79,20 +147,13 @@ impl<'e> SecretSource<'e> {
         parse: impl Fn(&str) -> Result<T, String>,
         errors: &mut ConfigErrors,
     ) -> Option<T> {
-        let Given { node, variable, text } = self.given(node, rule, errors)?;
-        match rule.fault(&text).map_or_else(|| parse(&text), |fault| Err(fault.to_owned())) {
-            Ok(secret) => Some(secret),
-            Err(fault) => {
-                let got = variable.map_or_else(|| fault.clone(), |name| format!("{fault} in {name}"));
-                node.refuse_text(rule.expected, &got, errors)
-            }
-        }
+        let object = node.object(&KEYS, errors)?;
+        object.exactly_one(errors);
+        self.given_in(&object, rule, errors)?.parsed(rule, parse, errors)
     }
 
     /// The text of a secret, from the one place that is named.
-    fn given<'a>(&mut self, node: &Node<'a>, rule: &TextRule, errors: &mut ConfigErrors) -> Option<Given<'a>> {
-        let object = node.object(&KEYS, errors)?;
-        object.exactly_one(errors);
+    fn given_in<'a>(&mut self, object: &Object<'a>, rule: &TextRule, errors: &mut ConfigErrors) -> Option<Given<'a>> {
         let (variable, value) = (object.member("env"), object.member("value"));
         if !variable.is_absent() {
             let name = variable.text(&VARIABLE, errors)?;

@@ -216,10 +216,11 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        if let Some(attacher) = &mut self.attacher {
-            attacher.note_pause(now, subject, answer);
-        }
-        self.end_callout(now, id, subject, Ended::with(answer))
+        let complete = match &mut self.attacher {
+            Some(attacher) => attacher.receive(now, subject, answer),
+            None => answer.complete(),
+        };
+        self.end_callout(now, id, subject, Ended { body: complete, ..Ended::with(answer) })
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.

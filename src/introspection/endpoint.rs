@@ -16,15 +16,17 @@ use crate::url::HttpUrl;
 pub(crate) struct Endpoint {
     upstream: String,
     url: HttpUrl,
-    authorization: String,
+    authorization: Option<String>,
 }
 
 impl Endpoint {
-    /// The endpoint at this address, for the client with this id and secret.
+    /// The endpoint at this address, for the client with this id and secret. Without a secret the gateway authenticates the client.
     #[must_use]
-    pub(crate) fn new(upstream: &str, url: HttpUrl, client_id: &str, client_secret: &str) -> Self {
-        let credentials = format!("{}:{}", form_encoded(client_id), form_encoded(client_secret));
-        let authorization = format!("Basic {}", STANDARD.encode(credentials));
+    pub(crate) fn new(upstream: &str, url: HttpUrl, client_id: &str, client_secret: Option<&str>) -> Self {
+        let authorization = client_secret.map(|secret| {
+            let credentials = format!("{}:{}", form_encoded(client_id), form_encoded(secret));
+            format!("Basic {}", STANDARD.encode(credentials))
+        });
         Self { upstream: upstream.to_owned(), url, authorization }
     }
 
@@ -37,15 +39,16 @@ impl Endpoint {
     /// The request that asks about a token.
     #[must_use]
     pub(crate) fn request(&self, token: &str, timeout: Duration) -> Request {
+        let mut headers = vec![
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            ("accept", "application/json".to_owned()),
+        ];
+        headers.extend(self.authorization.clone().map(|authorization| ("authorization", authorization)));
         Request {
             upstream: self.upstream.clone(),
             method: "POST",
             url: self.url.clone(),
-            headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("accept", "application/json".to_owned()),
-                ("authorization", self.authorization.clone()),
-            ],
+            headers,
             body: format!("token={}&token_type_hint=access_token", form_encoded(token)).into_bytes(),
             timeout,
             // To ask about a token changes nothing (RFC 7662 §2).
@@ -83,7 +86,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn endpoint(client_id: &str, client_secret: &str) -> Endpoint {
-        Endpoint::new("as", HttpUrl::parse("https://as.example/introspect").unwrap(), client_id, client_secret)
+        let url = HttpUrl::parse("https://as.example/introspect").unwrap();
+        Endpoint::new("as", url, client_id, Some(client_secret))
     }
 
     #[test]
@@ -102,6 +106,14 @@ mod tests {
         );
         assert_eq!(body, b"token=mF_9.B5f-4.1JqM&token_type_hint=access_token");
         assert_eq!((timeout, may_be_repeated), (Duration::from_secs(2), true));
+    }
+
+    #[test]
+    fn without_a_secret_the_request_names_no_client() {
+        let url = HttpUrl::parse("https://as.example/introspect").unwrap();
+        let asked = Endpoint::new("as", url, "s6BhdRkqt3", None).request("t", Duration::ZERO);
+        let right = endpoint("s6BhdRkqt3", "gX1fBat3bV").request("t", Duration::ZERO);
+        assert_eq!((asked.headers.as_slice(), &asked.body), (&right.headers[..2], &right.body));
     }
 
     #[test]

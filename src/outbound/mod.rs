@@ -141,8 +141,8 @@ impl Outbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        self.attacher.note_pause(now, subject, answer);
-        self.end_callout(now, id, subject, answer.complete())
+        let answer = self.attacher.receive(now, subject, answer);
+        self.end_callout(now, id, subject, answer)
     }
 
     /// Notes that a callout could not be made, and decides on everything that waited for it.

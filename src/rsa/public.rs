@@ -81,14 +81,20 @@ impl RsaPublicKey {
         let block = Block::find_in_file(pem).map_err(|_| RsaKeyError::NotPem)?;
         let der = block.decode().ok_or(RsaKeyError::NotPem)?;
         match block.label {
-            "PUBLIC KEY" => {
-                let info = SubjectPublicKeyInfoRef::from_der(&der).map_err(|_| RsaKeyError::NotPem)?;
-                check_algorithm(info.algorithm.oid, info.algorithm.parameters)?;
-                Self::from_pkcs1(info.subject_public_key.as_bytes().unwrap_or_default())
-            }
+            "PUBLIC KEY" => Self::from_der(&der),
             "RSA PUBLIC KEY" => Self::from_pkcs1(&der),
             _ => Err(RsaKeyError::NotPem),
         }
+    }
+
+    /// Reads a SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    /// See [`RsaKeyError`].
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, RsaKeyError> {
+        let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| RsaKeyError::NotPem)?;
+        check_algorithm(info.algorithm.oid, info.algorithm.parameters)?;
+        Self::from_pkcs1(info.subject_public_key.as_bytes().unwrap_or_default())
     }
 
     fn from_pkcs1(der: &[u8]) -> Result<Self, RsaKeyError> {

@@ -255,11 +255,14 @@ impl TokenIssuer {
         }
     }
 
-    /// Notes what an answer of the signer says of when to ask again.
-    pub(crate) fn note_pause(&mut self, now: Moment, answer: &Answer) {
-        if let Signer::Remote(remote) = &mut self.signer {
-            remote.note_pause(now.steady, answer);
-        }
+    /// The body of a complete answer of the signer, or why it does not count. Notes what it says of when to ask again.
+    ///
+    /// # Errors
+    /// See [`CalloutError`].
+    pub(crate) fn receive<'a>(&mut self, now: Moment, answer: &'a Answer) -> Result<&'a [u8], CalloutError> {
+        let Signer::Remote(remote) = &mut self.signer else { return answer.complete() };
+        remote.note_pause(now.steady, answer);
+        remote.complete(answer)
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].

@@ -128,7 +128,10 @@ fn said(signing: &Signing, header: &Value, claims: &Value) -> String {
     let by = match &signing.signer {
         Signer::Local(keys) if keys.len() > 1 => format!("the newest active one of {} keys", keys.len()),
         Signer::Local(_) => "the key of the configuration".to_owned(),
-        Signer::VaultTransit(settings) => format!("by the remote signer at {}", settings.url.authority()),
+        remote => {
+            let authority = remote.upstream().map(|server| server.authority).unwrap_or_default();
+            format!("by the remote signer at {authority}")
+        }
     };
     let expiry = claims
         .get("exp")

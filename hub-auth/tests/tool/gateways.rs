@@ -87,6 +87,35 @@ fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
     );
 }
 
+/// The comment that begins with this text made a part of the file.
+fn uncommented(text: &str, first: &str) -> String {
+    let mut inside = false;
+    let line = |line: &str| {
+        let comment = line.trim_start();
+        inside = comment.starts_with('#') && (inside || comment.starts_with(&format!("# {first}")));
+        if inside { line.replacen("# ", "", 1) } else { line.to_owned() }
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+#[test]
+fn a_cluster_that_adds_no_credential_where_the_configuration_says_so_is_found() {
+    let keys = r#""keys": [{"kid": "sig4-2026-05", "private_key": {"env": "SIG4_PRIVATE_KEY"}}]"#;
+    let signer = r#""remote_signer": {"vault_transit": {"address": "https://bao.bank.internal:8200", "upstream": "bao", "key": "sig4", "kid": "sig4", "token": {"added_by": "gateway"}}}"#;
+    let text = uncommented(&changed(&shipped("envoy/outbound.yaml"), keys, signer), "- name: bao");
+    let of_cluster = |text: &str| {
+        let (found, _) = findings("changed.yaml", text);
+        let of_rule = found.into_iter().filter(|finding| finding["rule"] == "envoy-upstream");
+        of_rule.map(|finding| finding["message"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    let message = "expected \"credential_injector\" or \"aws_request_signing\"";
+    let found = of_cluster(&text);
+    assert!(found.len() == 1 && found[0].starts_with(message), "{found:?}");
+    let right = uncommented(&text, "typed_extension_protocol_options:");
+    assert_eq!(of_cluster(&right), [""; 0]);
+    assert_eq!(of_cluster(&changed(&right, "filters.http.credential_injector.v3", "filters.http.buffer.v3")).len(), 1);
+}
+
 #[test]
 fn who_may_write_the_header_of_a_forwarded_certificate_depends_on_which_one_the_filter_reads() {
     let proxy = r#""proxy": {"organisational_units": ["edge"]}"#;

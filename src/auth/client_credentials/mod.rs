@@ -245,7 +245,11 @@ fn introspection_cache(settings: &config::Introspection, capabilities: &Capabili
         negative_max_age: settings.negative_max_age,
         capacity: settings.capacity,
     };
-    let endpoint = Endpoint::new(upstream, url.clone(), client_id, client_secret.expose());
+    let secret = match client_secret {
+        config::Credential::Secret(secret) => Some(secret.expose()),
+        config::Credential::AddedByGateway => None,
+    };
+    let endpoint = Endpoint::new(upstream, url.clone(), client_id, secret);
     IntrospectionCache::new(endpoint, policy, capabilities)
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::callout::{Callout, CalloutError};
 use crate::callout::{CalloutSubject, Wait};
 use crate::claims::{Claim, Fault};
-use crate::config::{Introspection, JwtValidation, Secret};
+use crate::config::{self, Introspection, JwtValidation, Secret};
 use crate::gateway::kinds::GatewayKind;
 use crate::header_value::HeaderValue;
 use crate::peer::{PeerCertificate, PeerFacts, PeerRules, PeerSource, Pins};
@@ -51,7 +51,7 @@ fn opaque() -> TokenValidation {
         url: HttpUrl::parse("https://as.bank.example/introspect").unwrap(),
         upstream: "as".to_owned(),
         client_id: "filter".to_owned(),
-        client_secret: Secret::new("s3cret"),
+        client_secret: config::Credential::Secret(Secret::new("s3cret")),
         timeout: Duration::from_secs(5),
         max_age: Duration::from_secs(60),
         negative_max_age: Duration::from_secs(5),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::{Kind, Object, Setting};
 use super::key_sets::{key_set_and_claims, refetch_cooldown, timeout, token_cache, upstream};
-use super::secrets::secret;
+use super::secrets::{credential, secret};
 use super::texts::{origin, subject_value, text, url};
 use crate::config::callouts::UPSTREAM;
 use crate::config::{client_credentials, jwt_auth, replay, replay_store};
@@ -268,8 +268,9 @@ fn introspection() -> Object {
             "Client secret",
             "`{\"env\": \"NAME\"}`: the secret stands in this environment variable (upper-case letters, digits and `_`), which the \
              gateway must hand to the module. `{\"value\": \"…\"}`: here; the log warns, because gateways show their configuration, and \
-             APISIX logs it. Sent as HTTP Basic.",
-            secret(&client_credentials::CLIENT_SECRET),
+             APISIX logs it. Sent as HTTP Basic. `{\"added_by\": \"gateway\"}`: the filter sends none, and the gateway adds the whole header \
+             `Authorization` on the way, as Envoy can.",
+            credential(&client_credentials::CLIENT_SECRET),
         )
         .one_line()
         .example(json!({"env": "INTROSPECTION_SECRET"})),

@@ -5,6 +5,7 @@
 //! and bounds that the reader itself has. That schema and reader agree is tested both ways, but for what [`EXCEPTIONS`] names.
 
 mod api_key;
+mod clouds;
 mod definition;
 mod exceptions;
 mod inbound;
@@ -17,6 +18,7 @@ mod pattern;
 mod peer;
 mod provider_ids;
 mod secrets;
+mod signer_settings;
 mod texts;
 
 use serde_json::{Value, json};

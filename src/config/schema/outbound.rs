@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::clouds::{aws_kms, azure_key_vault, google_cloud_kms};
 use super::definition::{Kind, Object, Setting};
 use super::key_sets::{key_set_and_claims, upstream};
 use super::provider_ids::provider_ids;
-use super::secrets::secret;
+use super::secrets::{credential, secret};
+use super::signer_settings::{deadline, kid, public_key, timeout};
 use super::texts::{self, mount, origin, response_header, subject_value, text, time, vault_key};
 use crate::config::signers::{KEYS as SIGNERS, local, vault_transit};
 use crate::config::{outbound, response_token, signing, subject, text_rules, verify_responses};
@@ -129,10 +131,6 @@ fn signing_key() -> Object {
     Object::new(&local::KEY_KEYS, settings)
 }
 
-fn kid(what: &'static str) -> Setting {
-    Setting::new("kid", "Key id", what, text(&text_rules::KEY_ID).into()).example("sig4-2026")
-}
-
 fn remote_signer() -> Object {
     let vault = Setting::new(
         "vault_transit",
@@ -140,7 +138,16 @@ fn remote_signer() -> Object {
         "A key in the Transit engine of HashiCorp Vault or OpenBao.",
         vault_transit().kind(),
     );
-    Object::new(&SIGNERS, [vault.otherwise("")]).exactly_one()
+    let aws = Setting::new("aws_kms", "AWS KMS", "A key in AWS KMS.", aws_kms().kind());
+    let azure = Setting::new(
+        "azure_key_vault",
+        "Azure Key Vault",
+        "A key in Azure Key Vault or Managed HSM.",
+        azure_key_vault().kind(),
+    );
+    let google =
+        Setting::new("google_cloud_kms", "Google Cloud KMS", "A key in Google Cloud KMS.", google_cloud_kms().kind());
+    Object::new(&SIGNERS, [vault, aws, azure, google].map(|one| one.otherwise(""))).exactly_one()
 }
 
 pub(super) fn vault_transit() -> Object {
@@ -179,35 +186,19 @@ pub(super) fn vault_transit() -> Object {
         )
         .otherwise("the newest"),
         kid("Its `kid` on your JWKS."),
-        Setting::new(
-            "public_key",
-            "The public key",
-            "The public key in PEM, alone or with text before it. Each signature is verified with it before it is used. Without it the \
-             filter asks for it: once, and again when a signature is by a version that it does not know.",
-            text(&vault_transit::PUBLIC_KEY).without_private_key().into(),
-        )
-        .otherwise("asked for"),
+        public_key(),
         Setting::new(
             "token",
             "Token",
-            "The Vault token: `{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`, as above. It needs `update` on \
+            "The Vault token: `{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`, as above. `{\"added_by\": \"gateway\"}`: the filter sends none, and the \
+             gateway, or an agent beside it, adds `X-Vault-Token` on the way, as Envoy can. It needs `update` on \
              `{mount}/sign/{key}/sha2-256` and, unless there is a `public_key`, `read` on `{mount}/keys/{key}`; nothing more.",
-            secret(&vault_transit::TOKEN),
+            credential(&vault_transit::TOKEN),
         )
         .one_line()
         .example(json!({"env": "BAO_TOKEN"})),
-        Setting::new(
-            "timeout",
-            "How long one try may take",
-            "How long one try may take. {range}.",
-            Kind::Duration(vault_transit::TIMEOUT),
-        ),
-        Setting::new(
-            "deadline",
-            "How long all tries may take",
-            "How long all tries together may take, also those for the public key. {range}, and not shorter than `timeout`.",
-            Kind::Duration(vault_transit::DEADLINE),
-        ),
+        timeout(),
+        deadline(),
     ];
     Object::new(&vault_transit::KEYS, settings)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::definition::{Kind, Object, Presence, Setting};
 use super::exceptions::EXCEPTIONS;
-use super::{api_key, inbound, methods, of_gateway, outbound, peer};
+use super::{api_key, clouds, inbound, methods, of_gateway, outbound, peer};
 use crate::config::gateway::KnownGateway;
 
 const TEMPLATE: &str = include_str!("page.md");
@@ -41,6 +41,9 @@ fn table(page: &mut String, name: &str, known: &[KnownGateway]) {
         "forwarded_header" => ("inbound.peer.source.forwarded_header", peer::forwarded_header()),
         "outbound" => ("outbound", outbound::outbound()),
         "vault_transit" => ("remote_signer.vault_transit", outbound::vault_transit()),
+        "aws_kms" => ("remote_signer.aws_kms", clouds::aws_kms()),
+        "azure_key_vault" => ("remote_signer.azure_key_vault", clouds::azure_key_vault()),
+        "google_cloud_kms" => ("remote_signer.google_cloud_kms", clouds::google_cloud_kms()),
         "verify_responses" => ("outbound.verify_responses", outbound::verify_responses()),
         "response_token" => ("inbound.response_token", outbound::response_token()),
         "gateway" => ("gateway", of_gateway(known)),

@@ -148,6 +148,25 @@ pub(super) fn vault_key() -> Text {
     Text { max: Some(MAX_KEY_BYTES), ..matching(format!("^{}$", vault_segment())) }
 }
 
+/// A region of AWS.
+pub(super) fn region() -> Text {
+    matching("^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$".to_owned())
+}
+
+/// The name of a key of Azure Key Vault.
+pub(super) fn key_vault_name() -> Text {
+    matching("^[A-Za-z0-9-]{1,127}$".to_owned())
+}
+
+/// The resource name of a version of a key of Google Cloud KMS.
+pub(super) fn key_version_name() -> Text {
+    let part = "[A-Za-z0-9_:.-]{1,128}";
+    let number = "[1-9][0-9]{0,8}";
+    matching(format!(
+        "^projects/(?!\\.{{1,2}}/){part}/locations/(?!\\.{{1,2}}/){part}/keyRings/(?!\\.{{1,2}}/){part}/cryptoKeys/(?!\\.{{1,2}}/){part}/cryptoKeyVersions/{number}$"
+    ))
+}
+
 /// An `https` URL, or `http` to this machine.
 pub(super) fn url() -> Text {
     matching(format!("{}(?:[/?]{}*)?$", server(), target_character()))

@@ -1,24 +1,44 @@
 //! Who signs tokens: this filter, with `keys`, or a `remote_signer`, which holds the key itself and is asked for each signature.
 
+pub(super) mod aws_kms;
+pub(super) mod azure_key_vault;
+pub(super) mod common;
+pub(super) mod google_cloud_kms;
 pub(super) mod local;
 pub(super) mod vault_transit;
 
+pub use aws_kms::{AwsCredentials, AwsKms};
+pub use azure_key_vault::AzureKeyVault;
+pub use common::Patience;
+pub use google_cloud_kms::GoogleKms;
 pub use local::LocalKey;
 pub use vault_transit::VaultTransit;
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, Object};
-use super::secret::SecretSource;
+use super::secret::{Credential, SecretSource};
 use crate::url::Scheme;
 
 /// The keys of `remote_signer`: those of [`REMOTE_SIGNERS`].
-pub(in crate::config) const KEYS: Keys = Keys { supported: &["vault_transit"], refused: &[] };
+pub(in crate::config) const KEYS: Keys =
+    Keys { supported: &["vault_transit", "aws_kms", "azure_key_vault", "google_cloud_kms"], refused: &[] };
 
 /// The remote signers: under which key each is configured, and how its settings are read. Another one is a file beside this
 /// one, a variant of [`Signer`] with its [upstream](Signer::upstream), and a line here and in [`KEYS`].
-const REMOTE_SIGNERS: [(&str, Read); 1] = [("vault_transit", |node, secrets, errors| {
-    VaultTransit::read(node, secrets, errors).map(|settings| Signer::VaultTransit(Box::new(settings)))
-})];
+const REMOTE_SIGNERS: [(&str, Read); 4] = [
+    ("vault_transit", |node, secrets, errors| {
+        VaultTransit::read(node, secrets, errors).map(|settings| Signer::VaultTransit(Box::new(settings)))
+    }),
+    ("aws_kms", |node, secrets, errors| {
+        AwsKms::read(node, secrets, errors).map(|settings| Signer::AwsKms(Box::new(settings)))
+    }),
+    ("azure_key_vault", |node, secrets, errors| {
+        AzureKeyVault::read(node, secrets, errors).map(|settings| Signer::AzureKeyVault(Box::new(settings)))
+    }),
+    ("google_cloud_kms", |node, secrets, errors| {
+        GoogleKms::read(node, secrets, errors).map(|settings| Signer::GoogleKms(Box::new(settings)))
+    }),
+];
 
 /// Who signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +47,12 @@ pub enum Signer {
     Local(Vec<LocalKey>),
     /// The Transit engine of HashiCorp Vault or OpenBao.
     VaultTransit(Box<VaultTransit>),
+    /// AWS KMS.
+    AwsKms(Box<AwsKms>),
+    /// Azure Key Vault or Managed HSM.
+    AzureKeyVault(Box<AzureKeyVault>),
+    /// Google Cloud KMS.
+    GoogleKms(Box<GoogleKms>),
 }
 
 /// The server of a remote signer.
@@ -40,6 +66,8 @@ pub struct SignerUpstream<'a> {
     pub authority: &'a str,
     /// How it is called.
     pub scheme: Scheme,
+    /// Whether the gateway adds the credential that it asks for.
+    pub gateway_adds_credential: bool,
 }
 
 type Read = fn(&Node<'_>, &mut SecretSource<'_>, &mut ConfigErrors) -> Option<Signer>;
@@ -56,12 +84,46 @@ impl Signer {
     pub fn upstream(&self) -> Option<SignerUpstream<'_>> {
         match self {
             Self::Local(_) => None,
+            Self::AwsKms(settings) => Some(SignerUpstream {
+                path: "remote_signer.aws_kms.upstream",
+                upstream: &settings.upstream,
+                authority: settings.url.authority(),
+                scheme: settings.url.scheme(),
+                gateway_adds_credential: settings.credentials.is_none(),
+            }),
+            Self::AzureKeyVault(settings) => Some(SignerUpstream {
+                path: "remote_signer.azure_key_vault.upstream",
+                upstream: &settings.upstream,
+                authority: settings.url.authority(),
+                scheme: settings.url.scheme(),
+                gateway_adds_credential: true,
+            }),
+            Self::GoogleKms(settings) => Some(SignerUpstream {
+                path: "remote_signer.google_cloud_kms.upstream",
+                upstream: &settings.upstream,
+                authority: settings.url.authority(),
+                scheme: settings.url.scheme(),
+                gateway_adds_credential: true,
+            }),
             Self::VaultTransit(settings) => Some(SignerUpstream {
                 path: "remote_signer.vault_transit.upstream",
                 upstream: &settings.upstream,
                 authority: settings.url.authority(),
                 scheme: settings.url.scheme(),
+                gateway_adds_credential: settings.token == Credential::AddedByGateway,
             }),
+        }
+    }
+
+    /// The `kid` of the key that signs, if this filter does not.
+    #[must_use]
+    pub fn remote_key_id(&self) -> Option<&str> {
+        match self {
+            Self::Local(_) => None,
+            Self::AwsKms(settings) => Some(&settings.key_id),
+            Self::AzureKeyVault(settings) => Some(&settings.key_id),
+            Self::GoogleKms(settings) => Some(&settings.key_id),
+            Self::VaultTransit(settings) => Some(&settings.key_id),
         }
     }
 

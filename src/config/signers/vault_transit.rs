@@ -1,15 +1,12 @@
 //! The settings of Vault Transit, a remote signer: the Transit engine of HashiCorp Vault or OpenBao, which holds the key and signs by HTTP
 //! (spec §4). Its address may be `http://`, because Vault often listens beside the gateway; what that means is warned of.
 
-use std::time::Duration;
-
+use super::common::{Patience, read_address, read_patience, read_public_key};
 use crate::config::callouts::read_upstream;
-use crate::config::duration::DurationRange;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
-use crate::config::secret::{Secret, SecretSource};
-use crate::config::text_rules::{KEY_ID, pem};
-use crate::pem::has_private_key;
+use crate::config::secret::{Credential, SecretSource};
+use crate::config::text_rules::KEY_ID;
 use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
@@ -30,7 +27,8 @@ pub(in crate::config) const KEYS: Keys = Keys {
     refused: &[],
 };
 
-const ADDRESS: &str = "http:// or https:// with a host and, if need be, a port";
+const PLAINTEXT: &str =
+    "with http:// everybody on the way can read the token of the remote signer and sign with it; give https://";
 
 const MOUNT: &str = "the path of a mount such as \"transit\": 1 to 256 letters, digits, - . _ and / between them";
 
@@ -53,19 +51,8 @@ pub(in crate::config) const TOKEN: TextRule = TextRule {
     allows: |character| character.is_ascii_graphic(),
 };
 
-pub(in crate::config) const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
-
 /// Vault counts from 1.
 pub(in crate::config) const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
-
-/// A request of the bank waits this long, once or twice.
-pub(in crate::config) const TIMEOUT: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(2) };
-
-/// Two tries with the default timeout, and time between them. A token that waited longer than the shortest lifetime would
-/// be expired before it left.
-pub(in crate::config) const DEADLINE: DurationRange =
-    DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(5) };
 
 /// A key in the Transit engine of HashiCorp Vault or OpenBao.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,23 +66,21 @@ pub struct VaultTransit {
     /// `X-Vault-Namespace`
     pub namespace: Option<String>,
     /// `X-Vault-Token`
-    pub token: Secret,
+    pub token: Credential,
     /// The key's `kid` on the bank's JWKS.
     pub key_id: String,
     /// Which version of the key signs; the newest if none is named.
     pub key_version: Option<u32>,
     /// The public key, to check signatures with before they leave. Without it the signer is asked.
     pub public_key: Option<RsaPublicKey>,
-    /// How long one try may take.
-    pub timeout: Duration,
-    /// How long all tries together may take: at least as long as one.
-    pub deadline: Duration,
+    /// How long it is waited for.
+    pub patience: Patience,
 }
 
 impl VaultTransit {
     pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
-        let origin = read_address(&object.member("address"), secrets, errors);
+        let origin = read_address(&object.member("address"), PLAINTEXT, secrets, errors);
         let host_and_port = origin.as_ref().map(Origin::host_and_port);
         let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let namespace = object.member("namespace").optional(|node| node.text(&NAMESPACE, errors).map(str::to_owned));
@@ -103,17 +88,9 @@ impl VaultTransit {
         let key = read_key(&object.member("key"), errors);
         let key_version = object.member("key_version").optional(|node| node.integer(&KEY_VERSION, errors));
         let key_id = object.member("kid").text(&KEY_ID, errors);
-        let public_key = object.member("public_key").optional(|node| read_public_key(node, errors));
-        let token = secrets.read(&object.member("token"), &TOKEN, errors);
-        let timeout = object.member("timeout").duration(&TIMEOUT, errors);
-        let deadline = object.member("deadline");
-        let until = deadline.duration(&DEADLINE, errors);
-        if let (Some(timeout), Some(until)) = (timeout, until)
-            && until < timeout
-        {
-            let got = if deadline.is_absent() { "nothing, which means 5s" } else { "a shorter one" };
-            return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
-        }
+        let public_key = read_public_key(&object.member("public_key"), errors);
+        let token = secrets.read_credential(&object.member("token"), &TOKEN, errors);
+        let patience = read_patience(&object, errors);
         let (origin, mount, key) = (origin?, mount?, key?);
         Some(Self {
             url: origin.url(format!("/v1/{mount}/sign/{key}/sha2-256")),
@@ -124,24 +101,9 @@ impl VaultTransit {
             key_id: key_id?.to_owned(),
             key_version: key_version?.map(u32::try_from).transpose().ok()?,
             public_key: public_key?,
-            timeout: timeout?,
-            deadline: until?,
+            patience: patience?,
         })
     }
-}
-
-fn read_address(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Origin> {
-    let origin = match Origin::parse(node.string(ADDRESS, errors)?) {
-        Ok(origin) => origin,
-        Err(fault) => return node.refuse_text(ADDRESS, &fault.to_string(), errors),
-    };
-    if origin.is_plaintext_beyond_loopback() {
-        secrets.warn(
-            node,
-            "with http:// everybody on the way can read the token of the remote signer and sign with it; give https://",
-        );
-    }
-    Some(origin)
 }
 
 fn read_mount<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
@@ -163,15 +125,4 @@ fn read_key<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
 pub(in crate::config) fn is_segment(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(allowed)
-}
-
-fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPublicKey> {
-    let text = node.text(&PUBLIC_KEY, errors)?;
-    if has_private_key(text) {
-        return node.refuse_text(PUBLIC_KEY.expected, "a text with a private key, which must not stand here", errors);
-    }
-    match RsaPublicKey::from_pem(text) {
-        Ok(key) => Some(key),
-        Err(fault) => node.refuse_text(PUBLIC_KEY.expected, &fault.to_string(), errors),
-    }
 }

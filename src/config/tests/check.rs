@@ -396,6 +396,20 @@ fn a_secret_that_apisix_would_log_is_warned_of_by_its_path() {
     }
 }
 
+/// Nothing of these gateways acts on the filter's calls: what listens there has to add it.
+#[test]
+fn a_credential_that_the_gateway_adds_is_warned_of_where_none_does() {
+    let config = signed_remotely(least_outbound(), "/outbound");
+    let config = changed(config, "/outbound/remote_signer/vault_transit/token", json!({"added_by": "gateway"}));
+    let config = accepted(&config);
+    for kind in GatewayKind::ALL {
+        let warnings = warnings_in(&config, kind);
+        let path = "outbound.remote_signer.vault_transit.upstream: this gateway adds nothing to calls of the filter";
+        let is_warned = warnings.iter().any(|warning| warning.starts_with(path));
+        assert_eq!(is_warned, kind != Envoy, "{kind:?}: {warnings:?}");
+    }
+}
+
 #[test]
 fn the_servers_of_a_configuration_are_told_with_their_hosts() {
     let of = |config: &Value| {

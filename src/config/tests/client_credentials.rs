@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::with;
-use crate::config::{Auth, ClientCredentials, Config, Introspection, JwtValidation, Secret, TokenValidation};
+use crate::config::{
+    Auth, ClientCredentials, Config, Credential, Introspection, JwtValidation, Secret, TokenValidation,
+};
 use crate::gateway::kinds::GatewayKind;
 use crate::jose::Algorithm;
 
@@ -22,6 +24,10 @@ fn opaque() -> Value {
         "client_id": "filter",
         "client_secret": {"env": "FILTER_SECRET"},
     }})
+}
+
+fn secret(text: &str) -> Credential {
+    Credential::Secret(Secret::new(text))
 }
 
 /// `settings` with the value at a JSON pointer replaced or added.
@@ -118,7 +124,7 @@ fn tokens_that_the_server_is_asked_about_have_these_defaults() {
         require_expiry,
     } = introspection;
     assert_eq!((url.as_str(), upstream.as_str()), ("https://as.example/introspect", "as.example:443"));
-    assert_eq!((client_id.as_str(), client_secret.expose()), ("filter", "s3cret from outside"));
+    assert_eq!((client_id.as_str(), client_secret), ("filter", secret("s3cret from outside")));
     assert_eq!([timeout, max_age, negative_max_age], [5, 60, 5].map(Duration::from_secs));
     assert_eq!((capacity, require_expiry), (10_000, false));
 }
@@ -149,7 +155,7 @@ fn each_setting_is_read_into_its_own_field() {
     assert_eq!((settings.issuer.as_deref(), settings.audience.as_deref()), (Some("i"), Some("a")));
     let read = accepted_introspection(&introspection);
     assert_eq!((read.upstream.as_str(), read.client_id.as_str()), ("as", "c d"));
-    assert_eq!((read.client_secret, read.capacity, read.require_expiry), (Secret::new("s e"), 4, true));
+    assert_eq!((read.client_secret, read.capacity, read.require_expiry), (secret("s e"), 4, true));
     assert_eq!([read.timeout, read.max_age, read.negative_max_age], [1, 2, 3].map(Duration::from_secs));
 }
 
@@ -405,12 +411,12 @@ fn a_secret_is_given_in_exactly_one_way() {
     let path = ".introspection.client_secret";
     for (bad, expected) in [
         (json!("s3cret"), ": expected an object, got a string"),
-        (json!({}), ": expected \"env\" or \"value\", got nothing"),
+        (json!({}), ": expected \"env\", \"value\" or \"added_by\", got nothing"),
         (json!({"env": "FILTER_SECRET", "value": "s3cret"}), ": expected exactly one key, got \"env\" and \"value\""),
         (
             json!({"file": "s3cret"}),
-            ".file: expected \"env\" or \"value\", got an unknown key\n\
-             .introspection.client_secret: expected \"env\" or \"value\", got nothing",
+            ".file: expected \"env\", \"value\" or \"added_by\", got an unknown key\n\
+             .introspection.client_secret: expected \"env\", \"value\" or \"added_by\", got nothing",
         ),
     ] {
         assert_eq!(faults(&changed(opaque(), "/introspection/client_secret", bad)), format!("{path}{expected}"));
@@ -483,7 +489,7 @@ fn without_an_environment_no_variable_is_set() {
 #[test]
 fn a_configuration_does_not_print_its_secrets() {
     let printed = format!("{:?}", config(&opaque()));
-    assert!(printed.contains("client_secret: [redacted]") && !printed.contains("s3cret"), "{printed}");
+    assert!(printed.contains("client_secret: Secret([redacted])") && !printed.contains("s3cret"), "{printed}");
 }
 
 proptest! {
@@ -496,7 +502,7 @@ proptest! {
             Ok(config) => {
                 let Auth::ClientCredentials(settings) = config.into_inbound().auth else { panic!() };
                 let TokenValidation::Introspection(read) = settings.validation else { panic!() };
-                prop_assert_eq!(read.client_secret.expose(), secret);
+                prop_assert_eq!(read.client_secret, Credential::Secret(Secret::new(secret)));
             }
             Err(_) => prop_assert!(secret.is_empty() || !secret.bytes().all(|byte| (b' '..=b'~').contains(&byte))),
         }

@@ -3,6 +3,7 @@
 mod api_key;
 mod check;
 mod client_credentials;
+mod clouds;
 mod documentation;
 mod forwarded_header;
 mod gateway;

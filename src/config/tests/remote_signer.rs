@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Config, Signer, SignerUpstream, VaultTransit};
+use crate::config::{Config, Credential, Secret, Signer, SignerUpstream, VaultTransit};
 use crate::gateway::kinds::GatewayKind;
 use crate::testing::SigningKey;
 use crate::url::Scheme;
@@ -46,14 +46,14 @@ fn refused(key: &str, value: Value, expected: &str) {
 fn address_key_kid_and_token_are_enough() {
     let config = accepted(&least());
     assert!(config.warnings().is_empty());
-    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, timeout, deadline } =
+    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, patience } =
         read(&least());
     assert_eq!(key_url.as_str(), "https://bao.example:8200/v1/transit/keys/sig4");
     assert_eq!(url.as_str(), "https://bao.example:8200/v1/transit/sign/sig4/sha2-256");
     assert_eq!(upstream, "bao.example:8200");
-    assert_eq!((token.expose(), key_id.as_str()), ("hvs.s3cret", "sig4-2026"));
+    assert_eq!((token, key_id.as_str()), (Credential::Secret(Secret::new("hvs.s3cret")), "sig4-2026"));
     assert_eq!((namespace, key_version, public_key), (None, None, None));
-    assert_eq!([timeout, deadline], [2, 5].map(Duration::from_secs));
+    assert_eq!([patience.timeout, patience.deadline], [2, 5].map(Duration::from_secs));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn each_setting_is_read_into_its_own_field() {
     assert_eq!((settings.upstream.as_str(), settings.key_id.as_str()), ("bao", "k"));
     assert_eq!((settings.namespace.as_deref(), settings.key_version), (Some("bank/retail/"), Some(3)));
     assert_eq!(&*settings.public_key.unwrap().modulus(), SigningKey::first().modulus());
-    assert_eq!([settings.timeout, settings.deadline], [3, 4].map(Duration::from_secs));
+    assert_eq!([settings.patience.timeout, settings.patience.deadline], [3, 4].map(Duration::from_secs));
 }
 
 #[test]
@@ -91,8 +91,9 @@ fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
     let remote = signer(&config);
     assert!(remote.is_remote());
     let path = "remote_signer.vault_transit.upstream";
-    let (authority, scheme) = ("bao.example:8200", Scheme::Https);
-    assert_eq!(remote.upstream(), Some(SignerUpstream { path, upstream: "bao", authority, scheme }));
+    let (authority, scheme, gateway_adds_credential) = ("bao.example:8200", Scheme::Https, false);
+    let expected = SignerUpstream { path, upstream: "bao", authority, scheme, gateway_adds_credential };
+    assert_eq!(remote.upstream(), Some(expected));
     assert_eq!(config.pointer(&format!("/outbound/{}", path.replace('.', "/"))), Some(&json!("bao")));
     let plaintext = signer(&with("address", json!("http://localhost:8200")));
     assert_eq!(
@@ -104,15 +105,18 @@ fn a_remote_signer_tells_its_upstream_and_where_it_is_configured() {
 }
 
 #[test]
-fn there_is_one_kind_of_remote_signer() {
+fn there_is_one_remote_signer() {
     for (value, expected) in [
         (json!("s3cret"), ": expected an object, got a string"),
-        (json!({}), ": expected \"vault_transit\", got nothing"),
+        (
+            json!({}),
+            ": expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got nothing",
+        ),
         (json!({"vault_transit": []}), ".vault_transit: expected an object, got an array"),
         (
             json!({"hsm": 1}),
-            ".hsm: expected \"vault_transit\", got an unknown key\n\
-             outbound.remote_signer: expected \"vault_transit\", got nothing",
+            ".hsm: expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got an unknown key\n\
+             outbound.remote_signer: expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got nothing",
         ),
     ] {
         let fault = faults(&changed(least(), "/outbound/remote_signer", value));
@@ -203,8 +207,26 @@ fn the_token_is_a_secret_of_visible_characters() {
             .to_string();
         assert_eq!(faults, format!("outbound.remote_signer.vault_transit.token.env: {rule} {got} in NAME"));
     }
-    assert_eq!(read(&with("token", json!({"value": "s".repeat(4096)}))).token.expose().len(), 4096);
+    let longest = "s".repeat(4096);
+    assert_eq!(read(&with("token", json!({"value": longest}))).token, Credential::Secret(Secret::new(longest)));
     refused("token", json!("s3cret"), ": expected an object, got a string");
+}
+
+#[test]
+fn a_token_that_the_gateway_adds_has_to_be_said_aloud() {
+    let config = with("token", json!({"added_by": "gateway"}));
+    assert_eq!(read(&config).token, Credential::AddedByGateway);
+    assert!(accepted(&config).warnings().is_empty());
+    let signer = accepted(&config).into_outbound().signing.signer;
+    assert!(signer.upstream().unwrap().gateway_adds_credential);
+    let missing = ": expected a secret ({\"env\": \"NAME\"}), or {\"added_by\": \"gateway\"} where the gateway adds it, got nothing";
+    let config = removed(least(), "/outbound/remote_signer/vault_transit/token");
+    assert_eq!(faults(&config), format!("outbound.remote_signer.vault_transit.token{missing}"));
+    refused("token", json!({"added_by": "s3cret"}), ".added_by: expected \"gateway\", got another string");
+    refused("token", json!({"added_by": true}), ".added_by: expected \"gateway\", got true or false");
+    refused("token", json!({}), ": expected \"env\", \"value\" or \"added_by\", got nothing");
+    let both = json!({"env": "BAO_TOKEN", "added_by": "gateway"});
+    refused("token", both, ": expected exactly one key, got \"env\" and \"added_by\"");
 }
 
 #[test]
@@ -282,7 +304,7 @@ fn each_duration_is_held_to_its_range() {
             "/outbound/remote_signer/vault_transit/deadline",
             json!(deadline),
         ));
-        assert!(settings.timeout <= settings.deadline);
+        assert!(settings.patience.timeout <= settings.patience.deadline);
     }
 }
 
@@ -290,7 +312,7 @@ fn each_duration_is_held_to_its_range() {
 fn the_deadline_leaves_time_for_one_try() {
     let expected = ": expected a duration that is not shorter than \"timeout\", got a shorter one";
     refused("deadline", json!("1999ms"), expected);
-    assert_eq!(read(&with("timeout", json!("5s"))).deadline, Duration::from_secs(5));
+    assert_eq!(read(&with("timeout", json!("5s"))).patience.deadline, Duration::from_secs(5));
     assert_eq!(
         faults(&with("timeout", json!("5001ms"))),
         "outbound.remote_signer.vault_transit.deadline: expected a duration that is not shorter than \"timeout\", \

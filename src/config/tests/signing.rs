@@ -196,7 +196,7 @@ fn faults_in_both_of_keys_and_a_remote_signer_are_told() {
     refused(
         &config,
         ".keys: expected an array of 1 to 16 keys, got an array of 0\n\
-         .remote_signer: expected \"vault_transit\", got nothing\n\
+         .remote_signer: expected \"vault_transit\", \"aws_kms\", \"azure_key_vault\" or \"google_cloud_kms\", got nothing\n\
          : expected \"keys\" or \"remote_signer\", got both",
     );
 }

@@ -94,15 +94,74 @@ pub(super) fn samples() -> Vec<Value> {
         "provider_ids": ["retail", {"id": "corporate", "audience": "c"}], "jwks": {"environment": "sandbox"}, "upstream": "keystore", "max_age": "10m",
         "timeout": "5s", "refetch_cooldown": "30s", "clock_skew": "10s", "max_lifetime": "5m",
     });
+    let mut access_opaque_by_gateway = access_opaque.clone();
+    access_opaque_by_gateway["inbound"]["auth"]["client_credentials"]["introspection"]["client_secret"] =
+        json!({"added_by": "gateway"});
+    let mut added_by_gateway = remote.clone();
+    added_by_gateway["outbound"]["remote_signer"]["vault_transit"]["token"] = json!({"added_by": "gateway"});
     let mut remote_response_token = response_token.clone();
     let settings = remote_response_token["inbound"]["response_token"].as_object_mut().unwrap();
     settings.remove("keys");
     settings.insert("remote_signer".to_owned(), remote["outbound"]["remote_signer"].clone());
-    let tokens = [response_token, remote_response_token];
-    let inbound = [pinned, in_etcd, in_redis, forwarded, behind_nginx, mtls_only, api_key, access_jwt, access_opaque]
+    let mut response_token_by_gateway = remote_response_token.clone();
+    response_token_by_gateway["inbound"]["response_token"]["remote_signer"] =
+        added_by_gateway["outbound"]["remote_signer"].clone();
+    let clouds = [
+        json!({"aws_kms": {
+            "region": "me-central-1", "key": "1234abcd-12ab", "kid": "sig4", "address": "https://kms.bank.example",
+            "upstream": "kms", "public_key": SigningKey::first().public_pem(),
+            "credentials": {
+                "access_key_id": {"value": "AKID"}, "secret_access_key": {"value": "secret"},
+                "session_token": {"value": "token"},
+            },
+            "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"aws_kms": {
+            "region": "me-central-1", "key": "1234abcd-12ab", "kid": "sig4", "credentials": {"added_by": "gateway"},
+        }}),
+        json!({"azure_key_vault": {
+            "address": "https://bank.vault.azure.net", "upstream": "vault", "key": "sig4", "key_version": "78de",
+            "kid": "sig4", "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"google_cloud_kms": {
+            "key_version": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1", "kid": "sig4",
+            "address": "https://cloudkms.googleapis.com", "upstream": "cloud_kms",
+            "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "timeout": "2s", "deadline": "5s",
+        }}),
+    ];
+    let by_cloud = |whole: &Value, place: &str| -> Vec<Value> {
+        let with = |signer: &Value| {
+            let mut whole = whole.clone();
+            whole.pointer_mut(place).unwrap()["remote_signer"] = signer.clone();
+            whole
+        };
+        clouds.iter().map(with).collect()
+    };
+    let outbound_clouds = by_cloud(&remote, "/outbound");
+    let response_clouds = by_cloud(&remote_response_token, "/inbound/response_token");
+    let tokens = [response_token, remote_response_token, response_token_by_gateway].into_iter().chain(response_clouds);
+    let inbound = [
+        pinned,
+        in_etcd,
+        in_redis,
+        forwarded,
+        behind_nginx,
+        mtls_only,
+        api_key,
+        access_jwt,
+        access_opaque,
+        access_opaque_by_gateway,
+    ]
+    .into_iter()
+    .chain(tokens);
+    [serde_json::from_str(EXAMPLE).unwrap()]
         .into_iter()
-        .chain(tokens);
-    [serde_json::from_str(EXAMPLE).unwrap()].into_iter().chain(inbound).chain([local, remote]).collect()
+        .chain(inbound)
+        .chain([local, remote, added_by_gateway])
+        .chain(outbound_clouds)
+        .collect()
 }
 
 /// The JSON pointers of a value and all below it.

@@ -45,7 +45,7 @@ impl Bench {
     fn on(gateway: GatewayKind, policy: IntrospectionPolicy) -> Self {
         let url = HttpUrl::parse("https://as.example/introspect").unwrap();
         let capabilities = gateway.capabilities(None, true);
-        Self(IntrospectionCache::new(Endpoint::new("as", url, "client", "s3cret"), policy, &capabilities))
+        Self(IntrospectionCache::new(Endpoint::new("as", url, "client", Some("s3cret")), policy, &capabilities))
     }
 
     /// How many calls are in flight, lost or not.

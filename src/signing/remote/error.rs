@@ -37,6 +37,8 @@ pub enum RemoteError {
     Wrong(AnswerFault),
     /// It answered with success and without a body, and this gateway cannot ask it once more.
     Unrepeated,
+    /// It gave no answer with a body to a request that had one, and this gateway cannot ask it once more.
+    Unanswered(CalloutError),
 }
 
 impl RemoteError {
@@ -56,7 +58,7 @@ impl RemoteError {
     #[must_use]
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::Unavailable(error) => error.status(),
+            Self::Unavailable(error) | Self::Unanswered(error) => error.status(),
             Self::Refused(status) => Some(status),
             Self::Late | Self::Outdated | Self::Wrong(_) | Self::Unrepeated => None,
         }
@@ -65,7 +67,7 @@ impl RemoteError {
     /// Whether the signer is out of reach (a 503), rather than unwilling or wrong (a 500).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Late | Self::Outdated | Self::Unrepeated)
+        matches!(self, Self::Unavailable(_) | Self::Late | Self::Outdated | Self::Unrepeated | Self::Unanswered(_))
     }
 
     /// Whether a second try at once may go better. A gateway that does not take the callout will not take the next one,
@@ -75,8 +77,13 @@ impl RemoteError {
             Self::Unavailable(CalloutError::NotDispatched) => false,
             Self::Unavailable(error) => error.status() != Some(429),
             Self::Wrong(_) | Self::Outdated => true,
-            Self::Late | Self::Refused(_) | Self::Unrepeated => false,
+            Self::Late | Self::Refused(_) | Self::Unrepeated | Self::Unanswered(_) => false,
         }
+    }
+
+    /// The same where no other callout may follow.
+    pub(super) fn unanswered(self) -> Self {
+        if let Self::Unavailable(error) = self { Self::Unanswered(error) } else { self.unrepeated() }
     }
 
     /// The same where no second try can tell more: success without a body is then taken for a passing fault.
@@ -91,7 +98,7 @@ impl RemoteError {
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable(error) => error.fmt(f),
+            Self::Unavailable(error) | Self::Unanswered(error) => error.fmt(f),
             Self::Late => f.write_str("the answer came after the deadline"),
             Self::Outdated => f.write_str("the clock was set meanwhile, and the token is not of this time"),
             Self::Refused(status) => CalloutError::Status(*status).fmt(f),

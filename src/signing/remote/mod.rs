@@ -5,7 +5,10 @@
 //! public keys, which are fetched first where none is configured ([`public_keys`]). One token has at most two tries, whichever
 //! of the two callouts fails, and a deadline over all: a signature that comes later would be on a token that is about to expire.
 
+mod aws_kms;
+mod azure_key_vault;
 mod error;
+mod google_cloud_kms;
 mod public_keys;
 mod signer;
 mod step;
@@ -15,7 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::callout::{
-    Answer, Backoff, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, Wait,
+    Answer, Backoff, Body, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, Wait,
 };
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
@@ -25,9 +28,12 @@ use crate::time::{Moment, SteadyTime};
 
 use super::token::UnsignedToken;
 
+pub use aws_kms::AwsKms;
+pub use azure_key_vault::AzureKeyVault;
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
-pub use signer::{RemoteSignature, RemoteSigner};
+pub use google_cloud_kms::GoogleKms;
+pub use signer::{Asked, RemoteSignature, RemoteSigner};
 pub use step::{Need, PendingToken, RemoteStep};
 pub use vault_transit::VaultTransit;
 
@@ -59,6 +65,9 @@ pub struct RemoteSigning {
 pub(super) fn signer(settings: &config::Signer) -> Result<Box<dyn RemoteSigner>, &[LocalKey]> {
     match settings {
         config::Signer::Local(keys) => Err(keys),
+        config::Signer::AwsKms(settings) => Ok(Box::new(AwsKms::new((**settings).clone()))),
+        config::Signer::AzureKeyVault(settings) => Ok(Box::new(AzureKeyVault::new((**settings).clone()))),
+        config::Signer::GoogleKms(settings) => Ok(Box::new(GoogleKms::new((**settings).clone()))),
         config::Signer::VaultTransit(settings) => Ok(Box::new(VaultTransit::new((**settings).clone()))),
     }
 }
@@ -174,6 +183,7 @@ impl RemoteSigning {
         answer: Result<&[u8], CalloutError>,
     ) -> Option<Result<usize, RemoteError>> {
         let ended = self.keys.take(fetch)?;
+        let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
         let answer = ended.in_time_or_set_back(answer, now.steady);
         let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
         let unreadable = |fault| RemoteError::Wrong(AnswerFault::Unreadable(fault));
@@ -185,7 +195,9 @@ impl RemoteSigning {
             }
             Err(error) => {
                 self.keys.failed(now.steady);
-                Err(error)
+                // As with a signature; what is asked for without a body may be asked for again.
+                let may_follow = had_body || self.repeats_unanswered || !self.signer.asks_for_keys_with_a_body();
+                Err(if may_follow { error } else { error.unanswered() })
             }
         })
     }
@@ -240,7 +252,7 @@ impl RemoteSigning {
         }
         let timeout = self.signer.limits().timeout;
         let fetch = self.keys.fetch_ahead(now, &mut self.ids, timeout)?;
-        Some(self.key_callout(fetch, timeout))
+        Some(self.key_callout(now, fetch, timeout))
     }
 
     /// A fetch of the public keys that nobody reported on in time. It counts as failed once it is given to
@@ -253,6 +265,19 @@ impl RemoteSigning {
     /// Gives up the fetch of the public keys that a request made for itself alone.
     pub fn forget_fetch(&mut self, fetch: CalloutId) {
         self.keys.take(fetch);
+    }
+
+    /// The body of a complete answer with status 200, or why it does not count: in HTTP's words, whatever the service's are.
+    ///
+    /// # Errors
+    /// See [`CalloutError`].
+    pub fn complete<'a>(&self, answer: &'a Answer) -> Result<&'a [u8], CalloutError> {
+        answer.complete().map_err(|error| match (error, &answer.body) {
+            (CalloutError::Status(status), Body::Read(body)) if body.len() <= MAX_RESPONSE_LENGTH => {
+                CalloutError::Status(self.signer.status(status, body))
+            }
+            (error, _) => error,
+        })
     }
 
     /// Notes what an answer says of when to ask again. A quota counts tries, also those that it refuses (429); of a signer that is away
@@ -313,18 +338,20 @@ impl RemoteSigning {
         let timeout = self.timeout(now.steady, pending);
         self.calls.begin(now, id, request, timeout);
         let subject = CalloutSubject::Signature(request);
-        Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), timeout)) }
+        let asked = Asked { now: now.wall, timeout };
+        Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), &asked)) }
     }
 
     /// What a token waits for that needs the public keys: a fetch that begins now, or the one in flight.
     fn ask_for_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
         let timeout = self.timeout(now.steady, pending);
         let fetch = self.keys.fetch(now, &mut self.ids, timeout);
-        Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(fetch, timeout)) }
+        Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(now, fetch, timeout)) }
     }
 
-    fn key_callout(&self, id: CalloutId, timeout: Duration) -> Callout {
-        Callout { id, subject: CalloutSubject::SignerKeys, request: Box::new(self.signer.key_request(timeout)) }
+    fn key_callout(&self, now: Moment, id: CalloutId, timeout: Duration) -> Callout {
+        let request = self.signer.key_request(&Asked { now: now.wall, timeout });
+        Callout { id, subject: CalloutSubject::SignerKeys, request: Box::new(request) }
     }
 
     fn timeout(&self, now: SteadyTime, pending: &PendingToken) -> Duration {

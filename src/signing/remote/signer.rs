@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::callout::Request;
+use crate::config::Patience;
 use crate::rsa::RsaPublicKey;
+use crate::time::UnixTime;
+use crate::url::HttpUrl;
 
 /// One kind of remote signer: makes the request for a signature as `PS256` has it (RFC 7518 §3.5), and reads the answer.
 pub trait RemoteSigner {
@@ -19,9 +22,13 @@ pub trait RemoteSigner {
     /// The public key that signatures must verify with, where the configuration has it.
     fn public_key(&self) -> Option<&RsaPublicKey>;
 
-    /// The request for the public keys, where the configuration has none, in which the callout may take so long. Without a body:
-    /// it may follow on any callout.
-    fn key_request(&self, timeout: Duration) -> Request;
+    /// The request for the public keys, where the configuration has none.
+    fn key_request(&self, asked: &Asked) -> Request;
+
+    /// Whether that request has a body: where callouts that had one and got no answer are never followed by another, this one is not.
+    fn asks_for_keys_with_a_body(&self) -> bool {
+        false
+    }
 
     /// The public keys in a complete answer, the one that signs now among them, with the version that a signature by each names: at
     /// least one, and a bounded number.
@@ -30,8 +37,8 @@ pub trait RemoteSigner {
     /// What is wrong with the answer, for the log.
     fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str>;
 
-    /// The request for the signature of a signing input (RFC 7515 §5.1), in which the callout may take so long.
-    fn request(&self, signing_input: &str, timeout: Duration) -> Request;
+    /// The request for the signature of a signing input (RFC 7515 §5.1).
+    fn request(&self, signing_input: &str, asked: &Asked) -> Request;
 
     /// The signature in a complete answer of at most [`MAX_RESPONSE_LENGTH`](super::MAX_RESPONSE_LENGTH) bytes.
     ///
@@ -44,6 +51,11 @@ pub trait RemoteSigner {
         Vec::new()
     }
 
+    /// The status that an answer of an error has in HTTP's own words, where the service says it in the body alone.
+    fn status(&self, status: u16, _body: &[u8]) -> u16 {
+        status
+    }
+
     /// Whether time may help against an answer with this status. A request that is wrong stays wrong.
     fn may_pass(&self, status: u16) -> bool {
         matches!(status, 408 | 425 | 429 | 500..=599)
@@ -54,6 +66,15 @@ pub trait RemoteSigner {
 
     /// The same of an answer to the request for the public keys.
     fn key_hint(&self, status: u16) -> Option<&'static str>;
+}
+
+/// With what a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// When.
+    pub now: UnixTime,
+    /// How long the callout may take.
+    pub timeout: Duration,
 }
 
 /// A signature as a remote signer gives it: nobody has verified it.
@@ -72,4 +93,38 @@ pub struct Limits {
     pub timeout: Duration,
     /// All tries of a token together.
     pub deadline: Duration,
+}
+
+impl Asked {
+    /// A request for JSON.
+    pub(super) fn get(&self, upstream: &str, url: &HttpUrl) -> Request {
+        self.request("GET", upstream, url, vec![("accept", "application/json".to_owned())], Vec::new())
+    }
+
+    /// The same that brings JSON.
+    pub(super) fn post(&self, upstream: &str, url: &HttpUrl, body: String) -> Request {
+        let json = || "application/json".to_owned();
+        self.request("POST", upstream, url, vec![("accept", json()), ("content-type", json())], body.into_bytes())
+    }
+
+    pub(super) fn request(
+        &self,
+        method: &'static str,
+        upstream: &str,
+        url: &HttpUrl,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> Request {
+        let (upstream, url) = (upstream.to_owned(), url.clone());
+        // Who asks tries once more itself.
+        Request { upstream, method, url, headers, body, timeout: self.timeout, may_be_repeated: false }
+    }
+}
+
+impl Limits {
+    /// As they are configured.
+    #[must_use]
+    pub fn of(patience: Patience) -> Self {
+        Self { timeout: patience.timeout, deadline: patience.deadline }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod callout_answers;
 pub(crate) mod certificates;
+pub(crate) mod cloud_signers;
 pub(crate) mod compact_jws;
 pub(crate) mod configuration;
 pub(crate) mod forwarded_headers;

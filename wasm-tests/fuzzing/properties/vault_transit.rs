@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Secret};
+use hub_auth_filter::facade::config::{self, Credential, Patience, Secret};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::{RemoteSignature, RemoteSigner as _, VaultTransit};
 use hub_auth_filter::facade::url::HttpUrl;
@@ -32,12 +32,11 @@ fn signer(key_version: Option<u32>) -> VaultTransit {
         key_url: HttpUrl::parse("https://bao.example:8200/v1/transit/keys/sig4").expect("a URL"),
         upstream: "bao".into(),
         namespace: None,
-        token: Secret::new("hvs.token"),
+        token: Credential::Secret(Secret::new("hvs.token")),
         key_id: "sig4".into(),
         key_version,
         public_key: None,
-        timeout: Duration::from_secs(2),
-        deadline: Duration::from_secs(5),
+        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
     })
 }
 

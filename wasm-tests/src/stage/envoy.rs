@@ -278,6 +278,11 @@ impl Envoy {
         client::plain(self.admin, "GET", path).await.unwrap_or_else(|error| panic!("Envoy's admin: {error}")).1
     }
 
+    /// All of its configuration as its admin page shows it.
+    pub async fn config_dump(&self) -> String {
+        self.admin("/config_dump?include_eds").await
+    }
+
     /// Asks Envoy to end and waits until it has; what it wrote is then whole.
     pub fn stop(&mut self) {
         let asked = TcpStream::connect(self.admin).and_then(|mut stream| {

@@ -15,6 +15,7 @@ use super::crl::Crl;
 use super::envoy::{Configuration, Envoy, module, shipped};
 use super::keystore::Keystore;
 use super::pki::{AUTHORISATION_SERVER_NAME, HUB_UNIT, Identity, KEYSTORE_NAME, Pki};
+use super::sds::Secret;
 use super::{FREE_PORT, at, published, write, write_certificates, write_identity};
 
 /// The shipped method of authentication.
@@ -26,6 +27,10 @@ const JWT_AUTH: &str = r#""auth": {
                                 }"#;
 /// The shipped ids, after which other settings can stand.
 const PROVIDER_IDS: &str = r#""provider_ids": ["retail"],"#;
+
+/// Where the shipped configuration has the credential that Envoy adds.
+const CREDENTIAL_FILE: &str =
+    "path: /etc/envoy/sds/introspection-credential.yaml, watched_directory: {path: /etc/envoy/sds}";
 
 /// Where the CRL is, in the stage's directory.
 const CRL_FILE: &str = "crl/trust-framework.pem";
@@ -64,6 +69,7 @@ pub struct Setup {
     workers: u32,
     authorisation_server: bool,
     authorisation_server_at: Option<SocketAddr>,
+    credential: Option<String>,
     response_token: bool,
     certificate: &'static Identity,
     crl: Option<Vec<u8>>,
@@ -82,6 +88,7 @@ impl Setup {
             workers: 1,
             authorisation_server: false,
             authorisation_server_at: None,
+            credential: None,
             response_token: false,
             certificate,
             crl: Some(Crl::pem(&Crl::new(1).issued(Pki::shared())).into()),
@@ -116,6 +123,13 @@ impl Setup {
     #[must_use]
     pub fn authorisation_server_at(mut self, address: SocketAddr) -> Self {
         self.authorisation_server_at = Some(address);
+        self
+    }
+
+    /// With the credential of introspection in a file that Envoy watches. The configuration must say that Envoy adds it.
+    #[must_use]
+    pub fn introspection_credential(mut self, credential: &Secret) -> Self {
+        self.credential = Some(credential.source());
         self
     }
 
@@ -242,6 +256,9 @@ impl Setup {
                 .uncomment("- name: authorisation_server")
                 .replace(&format!("address: {AUTHORISATION_SERVER_NAME}, port_value: 443"), &at(address))
                 .replace("/etc/envoy/tls/authorisation-server-ca.pem", &file("public-roots.pem"));
+        }
+        if let Some(source) = &self.credential {
+            stage = stage.uncomment("typed_extension_protocol_options:").replace(CREDENTIAL_FILE, source);
         }
         let stage = self.blocks.iter().fold(stage, |configuration, (first, to)| configuration.replace_block(first, to));
         self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to))

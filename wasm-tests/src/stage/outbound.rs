@@ -14,6 +14,7 @@ use super::keystore::Keystore;
 use super::module_signer::Listen;
 use super::openbao;
 use super::pki::{CONSENT_MANAGER_NAME, HEADLESS_HEIMDALL_NAME, KEYSTORE_NAME, OPENBAO_NAME, Pki};
+use super::sds::Secret;
 use super::tokens::{SigningKey, jwks};
 use super::{FREE_PORT, at, published, write_certificates};
 
@@ -23,6 +24,9 @@ const KEYS: &str = r#""keys": [{"kid": "sig4-2026-05", "private_key": {"env": "S
 const LIFETIME: &str = r#""lifetime": "30s","#;
 /// The variables that the filter may read.
 const VARIABLES: &str = "host_env_keys: [SIG4_PRIVATE_KEY]";
+
+/// Where the shipped configuration has the token that Envoy adds.
+const BAO_TOKEN_FILE: &str = "path: /etc/envoy/sds/bao-token.yaml, watched_directory: {path: /etc/envoy/sds}";
 
 /// The `kid` of the key that the bank's OpenBao holds.
 pub const REMOTE_KEY_ID: &str = "sig4-bao";
@@ -143,6 +147,43 @@ impl OutboundSetup {
             .edit(KEYS, &format!("\"remote_signer\": {{\"vault_transit\": {transit}}}"))
             .edit(VARIABLES, "host_env_keys: [SIGNER_TOKEN]")
             .environment("SIGNER_TOKEN", token)
+    }
+
+    /// The same with the token in a file that Envoy watches, and not in the filter: see [`super::sds::Secret`].
+    #[must_use]
+    pub fn remote_signer_with_token_of_gateway(self, address: SocketAddr, token: &Secret, settings: &Value) -> Self {
+        let mut settings = settings.clone();
+        settings["token"] = json!({"added_by": "gateway"});
+        self.remote_signer(address, "", &settings)
+            .uncomment("typed_extension_protocol_options:")
+            .edit(BAO_TOKEN_FILE, &token.source())
+    }
+
+    /// With this remote signer in place of the shipped key, asked at this address through the cluster `bao`. Envoy's environment has these
+    /// variables, which the filter may read.
+    #[must_use]
+    pub fn signer(self, address: SocketAddr, signer: &Value, variables: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = variables.iter().map(|(name, _)| *name).collect();
+        let setup = self
+            .uncomment("- name: bao")
+            .edit(&format!("address: {OPENBAO_NAME}, port_value: 8200"), &at(address))
+            .edit(KEYS, &format!("\"remote_signer\": {signer}"))
+            .edit(VARIABLES, &format!("host_env_keys: [{}]", names.join(", ")));
+        variables.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
+    }
+
+    /// With a filter in the cluster `bao` that sees each call of the filter: YAML on one line.
+    #[must_use]
+    pub fn upstream_filter(self, filter: &str) -> Self {
+        const OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        const CODEC: &str = "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec";
+        let before = "      circuit_breakers:\n        # One call for every request to the Hub";
+        let options = format!(
+            "      typed_extension_protocol_options: {{{OPTIONS}: {{\"@type\": type.googleapis.com/{OPTIONS}, \
+             explicit_http_config: {{http_protocol_options: {{}}}}, http_filters: [{filter}, \
+             {{name: envoy.filters.http.upstream_codec, typed_config: {{\"@type\": type.googleapis.com/{CODEC}}}}}]}}}}\n{before}"
+        );
+        self.edit(before, &options)
     }
 
     /// With the Consent Manager at this address instead of the stage's own Hub.

@@ -79,7 +79,7 @@ impl Drop for TlsServer {
     }
 }
 
-fn acceptor(
+pub(super) fn acceptor(
     identity: &Identity,
     versions: &[&'static SupportedProtocolVersion],
     client_certificates: ClientCertificates,

@@ -7,6 +7,7 @@ mod api_key;
 mod artifact;
 mod attacks;
 mod clocks;
+mod clouds;
 mod configuration;
 mod cost;
 mod error_mapping;

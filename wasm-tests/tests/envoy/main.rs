@@ -4,12 +4,15 @@
 mod accepted;
 mod alerts;
 mod authorisation_server;
+mod aws_kms;
 mod benchmark;
 mod capabilities;
 mod certificate_facts;
 mod client_credentials;
+mod cloud_tokens;
 mod concurrency;
 mod documents;
+mod gateway_credentials;
 mod health_checks;
 mod hub;
 mod keystore;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::facade::capabilities::Capabilities;
-use hub_auth_filter::facade::config::{self, Secret, Signer};
+use hub_auth_filter::facade::config::{self, Credential, Patience, Secret, Signer};
 use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
@@ -38,12 +38,11 @@ fn settings(token: &str) -> config::VaultTransit {
         key_url: url(KEY_PATH),
         upstream: "openbao".into(),
         namespace: None,
-        token: Secret::new(token),
+        token: Credential::Secret(Secret::new(token)),
         key_id: "sig4".into(),
         key_version: None,
         public_key: None,
-        timeout: Duration::from_secs(5),
-        deadline: Duration::from_secs(20),
+        patience: Patience { timeout: Duration::from_secs(5), deadline: Duration::from_secs(20) },
     }
 }
 

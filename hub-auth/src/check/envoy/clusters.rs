@@ -10,6 +10,9 @@ use crate::document::Node;
 use crate::findings::Severity;
 
 const RULE: &str = "envoy-upstream";
+const HTTP_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const INJECTOR: &str = "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector";
+const AWS_SIGNER: &str = "envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning";
 
 /// Checks the cluster of each server that a configuration names.
 pub(super) fn check(subject: &mut Subject<'_>, checked: &Checked) {
@@ -21,7 +24,13 @@ pub(super) fn check(subject: &mut Subject<'_>, checked: &Checked) {
     for server in config.servers() {
         let at = checked.configuration.place_of(&server.path);
         let named = |cluster: &&Node| cluster.get("name").and_then(Node::text) == Some(server.upstream);
-        match clusters.items().iter().find(named) {
+        let cluster = clusters.items().iter().find(named);
+        if let Some(cluster) = cluster.filter(|cluster| server.gateway_adds_credential && !adds_credential(cluster)) {
+            let message = "expected \"credential_injector\" or \"aws_request_signing\" among the cluster's \"http_filters\", as the \
+                           configuration says that the gateway adds the credential, got neither: each call would be refused";
+            subject.add(Severity::Error, RULE, cluster.first_place(), server.path.as_ref(), message);
+        }
+        match cluster {
             Some(cluster) if server.scheme == Scheme::Https => check_tls(subject, cluster, server.host(), &server.path),
             Some(_) => {}
             None if is_static => {
@@ -31,6 +40,14 @@ pub(super) fn check(subject: &mut Subject<'_>, checked: &Checked) {
             None => {}
         }
     }
+}
+
+/// Whether a cluster has a filter that adds a credential to each request.
+fn adds_credential(cluster: &Node) -> bool {
+    let filters = cluster.at(&["typed_extension_protocol_options", HTTP_OPTIONS, "http_filters"]);
+    let adds =
+        |filter: &Node| filter.get("typed_config").is_some_and(|config| is(config, INJECTOR) || is(config, AWS_SIGNER));
+    filters.map(Node::items).unwrap_or_default().iter().any(adds)
 }
 
 /// Checks a cluster with TLS for this host.

@@ -183,8 +183,8 @@ impl Signer<'_> {
                 };
                 keys.iter().map(of_one).collect()
             }
-            config::Signer::VaultTransit(settings) => vec![Key {
-                key_id: settings.key_id.clone(),
+            remote => vec![Key {
+                key_id: remote.remote_key_id().unwrap_or_default().to_owned(),
                 active_from: UnixTime::EPOCH,
                 config: self.context.config.clone(),
             }],

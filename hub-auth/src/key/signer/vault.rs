@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use hub_auth_filter::facade::callout::{Answer, Request};
 use hub_auth_filter::facade::config::{Config, Direction, Signer as Configured};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
-use hub_auth_filter::facade::signing::{RemoteSigner as _, VaultTransit};
+use hub_auth_filter::facade::signing::{Asked, RemoteSigner as _, VaultTransit};
+use hub_auth_filter::facade::time::UnixTime;
 use serde_json::{Map, Value, json};
 
 use super::{Signer, secret};
@@ -32,11 +33,15 @@ pub(super) struct VaultKey {
     public_key: RsaPublicKey,
 }
 
+fn asked() -> Asked {
+    Asked { now: UnixTime::EPOCH, timeout: TIMEOUT }
+}
+
 /// The newest version of the key at an address as Vault's API writes it, `https://HOST/v1/MOUNT/keys/KEY`.
 pub(super) fn open(url: &str, arguments: &NewKey, notes: &mut dyn Write) -> io::Result<VaultKey> {
     let transit = settings(url, arguments, notes)?;
     let ca = arguments.ca.clone();
-    let request = transit.key_request(TIMEOUT);
+    let request = transit.key_request(&asked());
     let (mut answer, mut trouble) = callouts::make(&request, ca.as_deref());
     if status(&answer) == Some(404) && arguments.generate {
         let body = json!({ "type": "rsa-2048" }).to_string().into_bytes();
@@ -100,7 +105,7 @@ fn settings(url: &str, arguments: &NewKey, notes: &mut dyn Write) -> io::Result<
     match config.direction {
         Direction::Outbound(outbound) => match outbound.signing.signer {
             Configured::VaultTransit(settings) => Ok(VaultTransit::new(*settings)),
-            Configured::Local(_) => Err(io::Error::other("expected a remote signer, got a local one")),
+            _ => Err(io::Error::other("expected Vault Transit, got another signer")),
         },
         Direction::Inbound(_) => Err(io::Error::other("expected a remote signer, got none")),
     }
@@ -139,7 +144,7 @@ impl Signer for VaultKey {
 
     fn sign(&self, message: &[u8]) -> io::Result<Vec<u8>> {
         let failed = |what: &dyn std::fmt::Display| io::Error::other(format!("{}: {what}", self.place));
-        let mut request = self.transit.request("", TIMEOUT);
+        let mut request = self.transit.request("", &asked());
         let mut body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|error| failed(&error))?;
         body.insert("input".to_owned(), json!(STANDARD.encode(message)));
         body.insert("signature_algorithm".to_owned(), json!("pkcs1v15"));

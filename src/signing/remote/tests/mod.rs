@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
 use crate::config;
-use crate::config::{Secret, Signer};
+use crate::config::{Credential, Patience, Secret, Signer};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
@@ -36,12 +36,11 @@ fn settings() -> config::VaultTransit {
         key_url: HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         upstream: "bao".into(),
         namespace: None,
-        token: Secret::new("s.secret"),
+        token: Credential::Secret(Secret::new("s.secret")),
         key_id: "sig4-2026".into(),
         key_version: None,
         public_key: Some(RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()),
-        timeout: Duration::from_secs(2),
-        deadline: Duration::from_secs(5),
+        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
     }
 }
 
@@ -81,7 +80,11 @@ pub(super) fn vault() -> RemoteSigning {
 }
 
 /// The signature on this signing input that a signer reads in this answer.
-pub(super) fn read_by(signer: VaultTransit, body: &[u8], signing_input: &str) -> Result<Vec<u8>, AnswerFault> {
+pub(super) fn read_by(
+    signer: impl RemoteSigner + 'static,
+    body: &[u8],
+    signing_input: &str,
+) -> Result<Vec<u8>, AnswerFault> {
     let signing = RemoteSigning::new(Box::new(signer), &GatewayKind::Envoy.capabilities(None, false));
     let signature = signing.read(body)?;
     if !signing.keys.is_unknown() {
@@ -349,7 +352,10 @@ fn no_try_may_take_longer_than_is_left() {
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
     assert_eq!(bench.again(3_500, &callout, Err(CalloutError::NoAnswer)).request.timeout, Duration::from_millis(1_500));
-    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(1), ..settings() });
+    let mut bench = Bench::with(config::VaultTransit {
+        patience: Patience { deadline: Duration::from_secs(1), ..settings().patience },
+        ..settings()
+    });
     assert_eq!(bench.start(0, FIRST).request.timeout, Duration::from_secs(1));
 }
 
@@ -388,7 +394,10 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
     let callout = bench.start(0, FIRST);
     let second = bench.again(2_001, &callout, Ok(&signed));
     assert_eq!(outcome(bench.finish(4_001, &second, Ok(&signed)).as_ref()), "signed", "each try has its own time");
-    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(1), ..settings() });
+    let mut bench = Bench::with(config::VaultTransit {
+        patience: Patience { deadline: Duration::from_secs(1), ..settings().patience },
+        ..settings()
+    });
     let callout = bench.start(0, FIRST);
     let end = bench.finish(1_001, &callout, Err(CalloutError::Status(403)));
     assert!(
@@ -449,7 +458,10 @@ fn a_callout_that_nobody_reported_on_is_lost_after_a_while() {
     assert_eq!(bench.0.timed_out(at(7_000).steady), []);
     assert_eq!(bench.0.timed_out(at(7_001).steady), [(callout.id, FIRST)]);
     // Two seconds a try, and the second one has begun later.
-    let mut bench = Bench::with(config::VaultTransit { deadline: Duration::from_secs(60), ..settings() });
+    let mut bench = Bench::with(config::VaultTransit {
+        patience: Patience { deadline: Duration::from_secs(60), ..settings().patience },
+        ..settings()
+    });
     let callout = bench.start(0, FIRST);
     let second = bench.again(8_000, &callout, Err(CalloutError::NoAnswer));
     assert_eq!(bench.0.timed_out(at(15_000).steady), []);

@@ -3,20 +3,18 @@
 //! "vault:v1:…"}}`, with the signature as a JWS has it (RFC 7515 §2). The public keys are in the answer to `GET
 //! /v1/{mount}/keys/{key}`: `{"data": {"keys": {"1": {"public_key": "-----BEGIN PUBLIC KEY-----…"}}}}`, one for each version.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::callout::Request;
-use crate::config;
+use crate::config::{self, Credential};
 use crate::jose::base64url;
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::signer::{Limits, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, Limits, RemoteSignature, RemoteSigner};
 
 /// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
 /// the one before.
@@ -54,14 +52,14 @@ impl RemoteSigner for VaultTransit {
     }
 
     fn limits(&self) -> Limits {
-        Limits { timeout: self.settings.timeout, deadline: self.settings.deadline }
+        Limits::of(self.settings.patience)
     }
 
     fn public_key(&self) -> Option<&RsaPublicKey> {
         self.settings.public_key.as_ref()
     }
 
-    fn request(&self, signing_input: &str, timeout: Duration) -> Request {
+    fn request(&self, signing_input: &str, asked: &Asked) -> Request {
         #[derive(Serialize)]
         struct Body {
             input: String,
@@ -86,20 +84,20 @@ impl RemoteSigner for VaultTransit {
             url: self.settings.url.clone(),
             headers,
             body: to_json(&body).into_bytes(),
-            timeout,
+            timeout: asked.timeout,
             // Who asks tries once more itself.
             may_be_repeated: false,
         }
     }
 
-    fn key_request(&self, timeout: Duration) -> Request {
+    fn key_request(&self, asked: &Asked) -> Request {
         Request {
             upstream: self.settings.upstream.clone(),
             method: "GET",
             url: self.settings.key_url.clone(),
             headers: self.headers(),
             body: Vec::new(),
-            timeout,
+            timeout: asked.timeout,
             // Who asks tries once more itself.
             may_be_repeated: false,
         }
@@ -161,6 +159,9 @@ impl RemoteSigner for VaultTransit {
             307 => Some("it is a standby, and redirects are not followed"),
             300..=399 => Some("a redirect, which is not followed"),
             400 => Some("there is no such key, or it cannot sign like this"),
+            403 if self.settings.token == Credential::AddedByGateway => {
+                Some("the token that the gateway adds is missing, invalid, expired, or may not sign with this key")
+            }
             403 => Some("the token is invalid, expired, or may not sign with this key"),
             404 => Some("there is no such mount or namespace"),
             429 => Some("a quota is exhausted"),
@@ -188,12 +189,12 @@ impl RemoteSigner for VaultTransit {
 impl VaultTransit {
     /// What each request carries.
     fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("accept", "application/json".to_owned()),
-            ("x-vault-token", self.settings.token.expose().to_owned()),
-            // Agents and proxies between here and the server may demand it (`require_request_header`).
-            ("x-vault-request", "true".to_owned()),
-        ];
+        let mut headers = vec![("accept", "application/json".to_owned())];
+        if let Credential::Secret(token) = &self.settings.token {
+            headers.push(("x-vault-token", token.expose().to_owned()));
+        }
+        // Agents and proxies between here and the server may demand it (`require_request_header`).
+        headers.push(("x-vault-request", "true".to_owned()));
         if let Some(namespace) = &self.settings.namespace {
             headers.push(("x-vault-namespace", namespace.clone()));
         }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::Patience;
 use crate::rsa::RsaPublicKey;
 use crate::signing::remote::tests::read_by;
 use crate::signing::remote::{AnswerFault, MAX_RESPONSE_LENGTH};
 use crate::testing::{SigningKey, b64};
+use crate::time::UnixTime;
 use aws_lc_rs::rsa::KeySize;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -19,13 +21,16 @@ fn settings() -> config::VaultTransit {
         key_url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         upstream: "bao".into(),
         namespace: None,
-        token: config::Secret::new("s.secret"),
+        token: Credential::Secret(config::Secret::new("s.secret")),
         key_id: "sig4".into(),
         key_version: None,
         public_key: None,
-        timeout: Duration::from_secs(2),
-        deadline: Duration::from_secs(5),
+        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
     }
+}
+
+fn asked() -> Asked {
+    Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2) }
 }
 
 fn with_key(key: &SigningKey) -> config::VaultTransit {
@@ -216,7 +221,7 @@ fn read_keys(settings: &config::VaultTransit, body: impl AsRef<[u8]>) -> Result<
 fn the_public_keys_are_asked_for_without_a_body() {
     let settings = config::VaultTransit { namespace: Some("bank".into()), ..settings() };
     let Request { upstream, method, url, headers, body, timeout, .. } =
-        VaultTransit::new(settings).key_request(Duration::from_secs(2));
+        VaultTransit::new(settings).key_request(&asked());
     assert_eq!((upstream.as_str(), method, url.as_str()), ("bao", "GET", "https://bao.example/v1/transit/keys/sig4"));
     let expected = [
         ("accept", "application/json"),
