@@ -184,7 +184,7 @@ impl SharedMemory {
             }
             result
         } else if let Some(asked) = uses.iter_mut().find(|known| *subject == CalloutSubject::TokenUse(known.token)) {
-            let result = match asked.state {
+            match asked.state {
                 State::Prepares(preparation) => {
                     let result = body.and_then(|body| self.prepared(&ended, preparation, body));
                     self.step(now, asked, result, &mut callouts, &mut decided);
@@ -210,8 +210,7 @@ impl SharedMemory {
                         }
                     }
                 }
-            };
-            result
+            }
         } else {
             // It has taken too long. Whoever still waits for it is refused.
             decided.extend(subject.token_use());
