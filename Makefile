@@ -20,6 +20,9 @@ export SKOPEO DOCKER_REGISTRY MINISIGN
 # PROMETHEUS=path likewise takes a folder with others than Debian's: prometheus, promtool, prometheus-blackbox-exporter, prometheus-node-exporter.
 PROMETHEUS ?=
 export PROMETHEUS
+# FLEET=path likewise takes a folder with others than Debian's: etcd, etcdctl, redis-server, webdis.
+FLEET ?=
+export FLEET
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -468,6 +471,33 @@ install-release-tools: need-apt
 	done
 	@$(RELEASE_TOOLS)/skopeo --version && $(RELEASE_TOOLS)/docker-registry --version && $(RELEASE_TOOLS)/minisign -v
 	@mv $(RELEASE_TOOLS)/names $(RELEASE_TOOLS)/installed
+# What keeps the used tokens of a fleet, for the tests of replay detection across gateways. Likewise.
+FLEET_STORES := .tools/fleet-stores
+FLEET_STORES_APT = $(call APT_IN,$(FLEET_STORES))
+FLEET_PROGRAMS := etcd etcdctl redis-server webdis
+
+.PHONY: fleet-stores
+fleet-stores: ## Install Debian's etcd, Redis and Webdis into .tools/fleet-stores, unless FLEET names the folder of others
+	@test -n "$(FLEET)" || test -e $(FLEET_STORES)/installed || $(MAKE) --no-print-directory install-fleet-stores
+
+.PHONY: install-fleet-stores
+install-fleet-stores: need-apt
+	@echo "Installing etcd, Redis and Webdis into $(FLEET_STORES)"
+	@rm -rf $(FLEET_STORES)
+	@mkdir -p $(FLEET_STORES)/lists/partial $(FLEET_STORES)/cache/archives/partial $(FLEET_STORES)/packages $(FLEET_STORES)/root
+	@$(FLEET_STORES_APT) update || true
+	@$(FLEET_STORES_APT) --yes --no-install-recommends --reinstall --print-uris install etcd-server etcd-client redis-server webdis | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(FLEET_STORES)/names
+	@for name in etcd-server etcd-client redis-server webdis; do grep -qx $$name $(FLEET_STORES)/names || { echo "apt finds no package $$name here: is the network there? Or set FLEET to a folder with $(FLEET_PROGRAMS)" >&2; exit 1; }; done
+	@cd $(FLEET_STORES)/packages && $(FLEET_STORES_APT) download $$(cat ../names)
+	@for package in $(FLEET_STORES)/packages/*.deb; do dpkg-deb --extract "$$package" $(FLEET_STORES)/root || exit 1; done
+	@rm -rf $(FLEET_STORES)/lists $(FLEET_STORES)/cache $(FLEET_STORES)/packages
+	@for name in $(FLEET_PROGRAMS); do \
+		printf '#!/bin/sh\nroot=$$(dirname "$$0")/root\nLD_LIBRARY_PATH=$$(echo "$$root"/usr/lib/*-linux-gnu) exec "$$root"/usr/bin/%s "$$@"\n' $$name >$(FLEET_STORES)/$$name && \
+		chmod +x $(FLEET_STORES)/$$name || exit 1; \
+	done
+	@$(FLEET_STORES)/etcd --version && $(FLEET_STORES)/redis-server --version
+	@mv $(FLEET_STORES)/names $(FLEET_STORES)/installed
+
 # What watches: Prometheus, its prober of HTTP and its exporter of files, for the alerts and the dashboard. Likewise, but for their libraries, which are the machine's C.
 WATCH_FILES := .tools/prometheus
 WATCH_APT = $(call APT_IN,$(WATCH_FILES))
