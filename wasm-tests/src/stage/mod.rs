@@ -21,6 +21,7 @@ pub mod module_signer;
 pub mod openbao;
 mod outbound;
 pub mod pki;
+pub mod process;
 pub mod prometheus;
 pub mod sds;
 pub mod softhsm;
