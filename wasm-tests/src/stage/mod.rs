@@ -13,6 +13,7 @@ pub mod bank;
 pub mod client;
 pub mod crl;
 pub mod envoy;
+pub mod fleet;
 pub mod hub;
 mod inbound;
 pub mod keystore;
