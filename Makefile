@@ -140,11 +140,11 @@ test-release: build release-tools deny ## Make a whole release in a clone, and r
 	$(CARGO) test --workspace --test release -- --include-ignored
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao botocore terminators softhsm prometheus validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao botocore terminators softhsm prometheus fleet-stores validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
-	@# and for the alerts, in which nothing depends on how RSA is calculated.
-	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences --skip alerts
+	@# and for alerts and fleets, in which nothing depends on how RSA is calculated.
+	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences --skip alerts --skip fleet
 
 # As tests build the tool, and not once more.
 .PHONY: schema
@@ -176,6 +176,12 @@ soak: build envoy authorisation-server openbao need-cc ## Send good and hostile 
 	@# With a test, as above.
 	@$(CARGO) build --quiet --workspace --bin soak --test envoy
 	@target/debug/soak $(MINUTES)
+
+FLEET_MINUTES ?= 5
+export FLEET_MINUTES
+.PHONY: fleet
+fleet: build envoy fleet-stores need-cc ## Three Envoys and etcd whose members fail in turns for FLEET_MINUTES (5), and all other tests of a fleet, with their figures
+	$(CARGO) test --workspace --test envoy -- --include-ignored --nocapture --test-threads=1 fleet::
 
 .PHONY: timing
 timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
@@ -565,7 +571,7 @@ need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-apt:
-	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM and Prometheus are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM and PROMETHEUS to the paths of your own." >&2; exit 1; }
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM, Prometheus, etcd, Redis and Webdis are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM, PROMETHEUS and FLEET to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }
