@@ -41,6 +41,10 @@ use webdis::Webdis;
 /// The least time before the deadline in which a second try is made.
 const LEAST_TRY: Duration = Duration::from_millis(50);
 
+/// The pause after the first failure, which doubles with each in a row: an election of the store's takes one to two seconds, and each
+/// worker asks it once in a pause. Callers are told to wait for a second at the least.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// How long after its end a token may still be told from a new one, by the clock of the store. Its key is there for
 /// [`MARGIN`], by the clock of the gateway that wrote it.
 const LATEST_USE: Duration = MARGIN.checked_div(2).unwrap();
@@ -362,7 +366,11 @@ impl SharedMemory {
         }
         match retry_after.filter(|_| error.status().is_some()) {
             Some(retry_after) => self.backoff.pause_as_asked(now.steady, retry_after),
-            None if is_first => drop(self.backoff.pause(now.steady, LONGEST_BACKOFF)),
+            None if is_first => {
+                let doublings = self.backoff.failures().saturating_sub(1).min(8);
+                let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+                self.backoff.pause(now.steady, pause.min(LONGEST_BACKOFF));
+            }
             None => {}
         }
     }

@@ -210,11 +210,23 @@ fn two_tries_and_no_more_and_then_the_store_is_left_alone() {
     // After the pause one token finds out, and the others do not wait for it.
     let first = memory.asked(at(1), 1).unwrap().unwrap();
     memory.failed_with(at(2), &first, CalloutError::Status(429));
-    assert!(memory.asked(at(1_001), 2).is_err());
-    let probe = memory.asked(at(1_002), 2).unwrap().unwrap();
-    assert_eq!(memory.asked(at(1_003), 3), Err(UNAVAILABLE));
-    memory.answered(at(1_010), &probe, &json!({"succeeded": true}));
-    assert!(memory.asked(at(1_011), 3).is_ok() && memory.asked(at(1_011), 4).is_ok());
+    assert!(memory.asked(at(251), 2).is_err());
+    let probe = memory.asked(at(252), 2).unwrap().unwrap();
+    assert_eq!(memory.asked(at(253), 3), Err(UNAVAILABLE));
+    memory.answered(at(260), &probe, &json!({"succeeded": true}));
+    assert!(memory.asked(at(261), 3).is_ok() && memory.asked(at(261), 4).is_ok());
+    // Each pause is twice as long as the one before, and callers wait as long, or for a second.
+    let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
+    let mut time = 0;
+    for pause in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
+        let probe = memory.asked(at(time), 1).unwrap().unwrap();
+        assert_eq!(probe.subject, subject(1), "after {time} ms");
+        memory.failed_with(at(time), &probe, CalloutError::Status(429));
+        let expected = ReplayError::StoreUnavailable { retry_after: Duration::from_millis(pause).max(FIRST_BACKOFF) };
+        assert_eq!(memory.asked(at(time), 2), Err(expected));
+        time += pause;
+        assert!(memory.asked(at(time - 1), 2).is_err());
+    }
 }
 
 #[test]
@@ -322,7 +334,7 @@ fn all_that_wait_for_a_lease_go_on_when_it_is_there_or_are_refused_together() {
     assert_eq!(decided, [usage(1).token, usage(2).token]);
     assert_eq!((memory.result(1), memory.result(2)), (Some(Err(UNAVAILABLE)), Some(Err(UNAVAILABLE))));
     assert!(memory.due(at(7)).is_none(), "the store is left alone");
-    assert!(memory.due(at(1_010)).is_some());
+    assert!(memory.due(at(260)).is_some());
 }
 
 #[test]
