@@ -41,6 +41,10 @@ use webdis::Webdis;
 /// The least time before the deadline in which a second try is made.
 const LEAST_TRY: Duration = Duration::from_millis(50);
 
+/// The most uses that are asked about at a time. As many requests as may wait, and as many again whose clients have hung up meanwhile:
+/// what was asked for those goes on.
+pub(crate) const MAX_USES: usize = 256;
+
 /// The pause after the first failure, which doubles with each in a row: an election of the store's takes one to two seconds, and each
 /// worker asks it once in a pause. Callers are told to wait for a second at the least.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -124,7 +128,7 @@ impl SharedMemory {
         if self.uses.iter().any(|known| known.used.identity == identity) {
             return Err(ReplayError::Replayed);
         }
-        if !permission.reaches_the_store() {
+        if !permission.reaches_the_store() || self.uses.len() >= MAX_USES {
             return Err(ReplayError::Unavailable);
         }
         if !self.backoff.may_try(now.steady) {

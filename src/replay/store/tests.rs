@@ -427,6 +427,15 @@ fn a_clock_that_is_ahead_of_the_stores_makes_leases_longer() {
 }
 
 #[test]
+fn only_so_many_uses_are_asked_about_at_a_time() {
+    let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
+    let callouts: Vec<_> = (0..256).map(|number| memory.asked(at(1), number).unwrap().unwrap()).collect();
+    assert_eq!(memory.asked(at(1), 256), Err(ReplayError::Unavailable));
+    memory.answered(at(2), &callouts[7], &json!({"succeeded": true}));
+    assert!(memory.asked(at(3), 256).is_ok());
+}
+
+#[test]
 fn who_may_not_wait_asks_nothing() {
     for permission in [CalloutPermission::ForOthers, CalloutPermission::Used] {
         let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
