@@ -124,6 +124,10 @@ fn whole(example: &Value) -> Value {
         "response_token" => of_inbound("/inbound/response_token"),
         "keys" => of_outbound("/outbound/keys"),
         "verify_responses" => of_outbound("/outbound/verify_responses"),
+        "store" => {
+            let method = json!({"jwks": {"environment": "sandbox"}, "replay_detection": example});
+            with(inbound(), ("/inbound/auth", Some(json!({"jwt_auth": method}))))
+        }
         "remote_signer" => with(of_outbound("/outbound/remote_signer"), ("/outbound/keys", None)),
         _method => with(inbound(), ("/inbound/auth", Some(example.clone()))),
     }

@@ -29,7 +29,6 @@ use crate::time::{Moment, SteadyTime, UnixTime};
 use crate::token_digest::TokenDigest;
 
 use super::error::ReplayError;
-use super::token::TokenIdentity;
 pub use engine::Finding;
 use engine::{Engine, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
 use error::StoreError;

@@ -6,6 +6,7 @@ use super::*;
 use crate::callout::{CalloutError, Request};
 use crate::config::{Secret, StoreUser};
 use crate::gateway::kinds::GatewayKind;
+use crate::replay::TokenIdentity;
 use crate::shared_data::NoSharedData;
 use crate::url::Origin;
 use base64::Engine as _;
