@@ -42,6 +42,7 @@ mod warnings;
 #[cfg(test)]
 pub(crate) use api_key::KnownKey;
 pub(crate) use api_key::{ApiKey, KeyDigest, KeyId};
+pub use callouts::Patience;
 pub use check::Server;
 pub(crate) use client_credentials::{ClientCredentials, Introspection, JwtValidation, TokenValidation};
 pub use errors::ConfigErrors;
@@ -64,7 +65,7 @@ pub use secret::{Credential, Secret};
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
 pub(crate) use signers::SignerUpstream;
-pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, Patience, Signer, VaultTransit};
+pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, Signer, VaultTransit};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

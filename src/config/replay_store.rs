@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::callouts::read_upstream;
+use super::callouts::{Patience, PatienceRule, read_address, read_upstream};
 use super::duration::DurationRange;
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, Object, TextRule};
@@ -18,7 +18,10 @@ pub(super) const STORE_KEYS: Keys =
 
 const STORES: [(&str, StoreKind); 2] = [("etcd", StoreKind::Etcd), ("webdis", StoreKind::Webdis)];
 
-const ADDRESS: &str = "http:// or https:// with a host and, if need be, a port";
+const LIES: &str = "with http:// everybody on the way can say of a used token that it is new; give https://";
+
+const LEAKS_PASSWORD: &str =
+    "with http:// everybody on the way can read the password, and say of a used token that it is new; give https://";
 
 const DEFAULT_PREFIX: &str = "hub-auth-filter/";
 
@@ -51,6 +54,8 @@ pub(super) const TIMEOUT: DurationRange =
 pub(super) const DEADLINE: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(3) };
 
+const PATIENCE: PatienceRule = PatienceRule { timeout: TIMEOUT, deadline: DEADLINE };
+
 /// What kind of store it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
@@ -73,10 +78,8 @@ pub struct ReplayStore {
     pub prefix: String,
     /// As whom it is asked.
     pub user: Option<StoreUser>,
-    /// How long one try may take.
-    pub timeout: Duration,
-    /// How long all that is asked for one token may take: at least as long as one try.
-    pub deadline: Duration,
+    /// How long one try may take, and all that is asked for one token.
+    pub patience: Patience,
 }
 
 /// A user of the store.
@@ -119,28 +122,19 @@ impl ReplayStore {
     ) -> Option<Self> {
         let object = node.object(&STORE_KEYS, errors)?;
         let user = read_user(&object, secrets, errors);
-        let address =
-            read_address(&object.member("address"), user.as_ref().is_some_and(Option::is_some), secrets, errors);
+        let danger = if user.as_ref().is_some_and(Option::is_some) { LEAKS_PASSWORD } else { LIES };
+        let address = read_address(&object.member("address"), danger, secrets, errors);
         let upstream = read_upstream(&object.member("upstream"), address.as_ref().map(Origin::host_and_port), errors);
         let prefix = object.member("prefix");
         let prefix = if prefix.is_absent() { Some(DEFAULT_PREFIX) } else { prefix.text(&PREFIX, errors) };
-        let timeout = object.member("timeout").duration(&TIMEOUT, errors);
-        let deadline = object.member("deadline");
-        let until = deadline.duration(&DEADLINE, errors);
-        if let (Some(timeout), Some(until)) = (timeout, until)
-            && until < timeout
-        {
-            let got = if deadline.is_absent() { "nothing, which means 3s" } else { "a shorter one" };
-            return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
-        }
+        let patience = PATIENCE.read(&object, errors);
         Some(Self {
             kind,
             address: address?,
             upstream: upstream?,
             prefix: prefix?.to_owned(),
             user: user?,
-            timeout: timeout?,
-            deadline: until?,
+            patience: patience?,
         })
     }
 }
@@ -162,24 +156,4 @@ fn read_user(
         (true, false) => username.refuse_text("a user name beside \"password\"", "nothing", errors),
         (false, true) => password.refuse_text("a password beside \"username\"", "nothing", errors),
     }
-}
-
-fn read_address(
-    node: &Node<'_>,
-    has_password: bool,
-    secrets: &mut SecretSource<'_>,
-    errors: &mut ConfigErrors,
-) -> Option<Origin> {
-    let origin = match Origin::parse(node.string(ADDRESS, errors)?) {
-        Ok(origin) => origin,
-        Err(fault) => return node.refuse_text(ADDRESS, &fault.to_string(), errors),
-    };
-    if origin.is_plaintext_beyond_loopback() {
-        let who = if has_password { "read the password, and " } else { "" };
-        secrets.warn(
-            node,
-            &format!("with http:// everybody on the way can {who}say of a used token that it is new; give https://"),
-        );
-    }
-    Some(origin)
 }

@@ -1,8 +1,8 @@
 //! The settings of AWS KMS, a remote signer: the key there, and who signs the calls (Signature Version 4): this filter, or the
 //! gateway.
 
-use super::common::{Patience, read_address, read_patience, read_public_key};
-use crate::config::callouts::read_upstream;
+use super::common::{read_patience, read_public_key};
+use crate::config::callouts::{Patience, read_address, read_upstream};
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::{ADDED_BY, Secret, SecretSource};

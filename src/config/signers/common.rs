@@ -3,21 +3,19 @@
 
 use std::time::Duration;
 
+use crate::config::callouts::{Patience, PatienceRule};
 use crate::config::duration::DurationRange;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, Object, TextRule};
-use crate::config::secret::{ADDED_BY, SecretSource};
+use crate::config::secret::ADDED_BY;
 use crate::config::text_rules::pem;
 use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
-use crate::url::Origin;
 
 pub(in crate::config) const TOKEN_KEYS: Keys = Keys { supported: &["added_by"], refused: &[] };
 
 pub(super) const PLAINTEXT: &str =
     "with http:// everybody on the way can read the access token of the remote signer and sign with it; give https://";
-
-const ADDRESS: &str = "http:// or https:// with a host and, if need be, a port";
 
 pub(in crate::config) const PUBLIC_KEY: TextRule = pem("an RSA public key of 2048 to 4096 bits in PEM");
 
@@ -31,43 +29,11 @@ pub(in crate::config) const DEADLINE: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(5) };
 
 /// How long a remote signer is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// How long one try may take.
-    pub timeout: Duration,
-    /// How long all tries together may take: at least as long as one.
-    pub deadline: Duration,
-}
+const PATIENCE: PatienceRule = PatienceRule { timeout: TIMEOUT, deadline: DEADLINE };
 
 /// Reads `timeout` and `deadline`.
 pub(super) fn read_patience(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Patience> {
-    let timeout = object.member("timeout").duration(&TIMEOUT, errors);
-    let deadline = object.member("deadline");
-    let until = deadline.duration(&DEADLINE, errors);
-    if let (Some(timeout), Some(until)) = (timeout, until)
-        && until < timeout
-    {
-        let got = if deadline.is_absent() { "nothing, which means 5s" } else { "a shorter one" };
-        return deadline.refuse_text("a duration that is not shorter than \"timeout\"", got, errors);
-    }
-    Some(Patience { timeout: timeout?, deadline: until? })
-}
-
-/// Reads `address`. Plaintext to another machine is warned of: `danger` is what follows from it.
-pub(super) fn read_address(
-    node: &Node<'_>,
-    danger: &str,
-    secrets: &mut SecretSource<'_>,
-    errors: &mut ConfigErrors,
-) -> Option<Origin> {
-    let origin = match Origin::parse(node.string(ADDRESS, errors)?) {
-        Ok(origin) => origin,
-        Err(fault) => return node.refuse_text(ADDRESS, &fault.to_string(), errors),
-    };
-    if origin.is_plaintext_beyond_loopback() {
-        secrets.warn(node, danger);
-    }
-    Some(origin)
+    PATIENCE.read(object, errors)
 }
 
 /// Reads the `token` of a service whose access tokens end after an hour: none may stand in a configuration.

@@ -1,7 +1,7 @@
 //! The settings of Google Cloud KMS, a remote signer: which version of which key signs. The gateway adds the access token.
 
-use super::common::{PLAINTEXT, Patience, read_address, read_patience, read_public_key, read_token_of_gateway};
-use crate::config::callouts::read_upstream;
+use super::common::{PLAINTEXT, read_patience, read_public_key, read_token_of_gateway};
+use crate::config::callouts::{Patience, read_address, read_upstream};
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node};
 use crate::config::secret::SecretSource;

@@ -9,7 +9,6 @@ pub(super) mod vault_transit;
 
 pub use aws_kms::{AwsCredentials, AwsKms};
 pub use azure_key_vault::AzureKeyVault;
-pub use common::Patience;
 pub use google_cloud_kms::GoogleKms;
 pub use local::LocalKey;
 pub use vault_transit::VaultTransit;

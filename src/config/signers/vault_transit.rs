@@ -1,8 +1,8 @@
 //! The settings of Vault Transit, a remote signer: the Transit engine of HashiCorp Vault or OpenBao, which holds the key and signs by HTTP
 //! (spec §4). Its address may be `http://`, because Vault often listens beside the gateway; what that means is warned of.
 
-use super::common::{Patience, read_address, read_patience, read_public_key};
-use crate::config::callouts::read_upstream;
+use super::common::{read_patience, read_public_key};
+use crate::config::callouts::{Patience, read_address, read_upstream};
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
 use crate::config::secret::{Credential, SecretSource};

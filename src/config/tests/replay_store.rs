@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{accepted, faults, with};
-use crate::config::{Auth, Replay, ReplayScope, ReplayStore, SharedStore, StoreKind, WithoutStore};
+use crate::config::{Auth, Patience, Replay, ReplayScope, ReplayStore, SharedStore, StoreKind, WithoutStore};
 use serde_json::{Value, json};
 
 fn with_store(detection: Value) -> Value {
@@ -33,7 +33,7 @@ fn a_store_has_an_address_and_defaults_for_all_else() {
     assert_eq!((store.kind, &*store.upstream), (StoreKind::Etcd, "etcd.bank.example:2379"));
     assert_eq!(store.address.url("/v3/kv/txn".into()).as_str(), "https://etcd.bank.example:2379/v3/kv/txn");
     assert_eq!((&*store.prefix, store.user), ("hub-auth-filter/", None));
-    assert_eq!((store.timeout, store.deadline), (Duration::from_secs(1), Duration::from_secs(3)));
+    assert_eq!(store.patience, Patience { timeout: Duration::from_secs(1), deadline: Duration::from_secs(3) });
 }
 
 #[test]
@@ -46,7 +46,8 @@ fn each_setting_of_a_store_is_read() {
         read(&with_store(json!({"store": {"webdis": settings}, "unavailable": "local"})));
     assert_eq!((replay.scope, unavailable), (ReplayScope::Gateway, WithoutStore::Local), "it may have to decide alone");
     assert_eq!((store.kind, &*store.upstream, &*store.prefix), (StoreKind::Webdis, "webdis", "bank:sandbox/"));
-    assert_eq!((store.timeout, store.deadline), (Duration::from_millis(200), Duration::from_millis(200)));
+    let millis = Duration::from_millis(200);
+    assert_eq!(store.patience, Patience { timeout: millis, deadline: millis });
     assert_eq!(store.user.unwrap().name, "gateway");
 }
 

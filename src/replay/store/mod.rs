@@ -95,8 +95,8 @@ impl SharedMemory {
         };
         Self {
             engine,
-            timeout: settings.timeout,
-            deadline: settings.deadline,
+            timeout: settings.patience.timeout,
+            deadline: settings.patience.deadline,
             owner: capabilities.callout_owner,
             repeats_unanswered: capabilities.repeats_unanswered_callouts,
             nonces: Nonces::numbered(&*capabilities.data),

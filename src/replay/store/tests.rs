@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::callout::{CalloutError, Request};
-use crate::config::{Secret, StoreUser};
+use crate::config::{Patience, Secret, StoreUser};
 use crate::gateway::kinds::GatewayKind;
 use crate::replay::TokenIdentity;
 use crate::shared_data::NoSharedData;
@@ -29,8 +29,7 @@ fn settings(kind: StoreKind, user: bool) -> ReplayStore {
         upstream: "etcd".into(),
         prefix: "hub-auth/".into(),
         user: user.then(|| StoreUser { name: "gate\"way".into(), password: Secret::new("s3cret") }),
-        timeout: Duration::from_secs(1),
-        deadline: Duration::from_secs(3),
+        patience: Patience { timeout: Duration::from_secs(1), deadline: Duration::from_secs(3) },
     }
 }
 
