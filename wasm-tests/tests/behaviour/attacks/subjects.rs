@@ -385,12 +385,14 @@ fn keys_of_one_subject_never_serve_another(host: Host) {
 fn a_flood_of_subjects_fills_no_memory_and_takes_the_hubs_keys_from_nobody(host: Host) {
     let gateway = for_everybody(host, "/x/y/application.jwks");
     let mut memory = 0;
-    for number in 0..3000 {
+    // Until then memory may still grow by a page, as the allocator finds its places; what leaks goes on growing.
+    const SETTLED: usize = 1500;
+    for number in 0..SETTLED + 2700 {
         send(&gateway, from(&gateway, &format!("evil-{number}"), "x"));
         if number % 30 == 0 {
             admitted(&gateway, "the Hub in the flood", right(&gateway));
         }
-        if number == 300 {
+        if number == SETTLED {
             memory = gateway.worker(0).memory();
         }
         gateway.advance(Duration::from_millis(1));
