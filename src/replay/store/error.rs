@@ -16,7 +16,7 @@ pub(super) enum StoreError {
     TooLong,
     /// It is not one; in words.
     Unreadable(&'static str),
-    /// What had to be asked before took until the deadline.
+    /// What had to be asked before took until the deadline, or was never enough.
     Late,
     /// By the store's clock the token ended so long ago that its key may have ended, too.
     Clock,
@@ -60,7 +60,7 @@ impl fmt::Display for StoreError {
             Self::TooLong => write!(f, "the answer is longer than {MAX_ANSWER_LENGTH} bytes"),
             Self::Unreadable(fault) => f.write_str(fault),
             Self::Clock => f.write_str("its clock or this one is wrong: by its clock the token ended long ago"),
-            Self::Late => f.write_str("what has to be asked before took too long"),
+            Self::Late => f.write_str("what has to be asked before took too long, or was never enough"),
         }
     }
 }

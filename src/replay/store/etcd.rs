@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::callout::Request;
-use crate::config;
+use crate::config::{self, Secret};
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::time::{AgingTime, Moment};
@@ -41,7 +41,7 @@ const NO_KEY: &str = "the answer says neither that the key was written nor what 
 pub(super) struct Etcd {
     settings: config::ReplayStore,
     /// What the login has given.
-    token: Option<String>,
+    token: Option<Secret>,
     leases: Vec<Lease>,
     /// How long the last token lives.
     life: Duration,
@@ -87,7 +87,7 @@ impl Etcd {
     fn post(&self, path: &str, body: String, timeout: Duration) -> Request {
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("accept", "application/json".to_owned())];
-        headers.extend(self.token.as_ref().map(|token| ("authorization", token.clone())));
+        headers.extend(self.token.as_ref().map(|token| ("authorization", token.expose().to_owned())));
         Request {
             upstream: self.settings.upstream.clone(),
             method: "POST",
@@ -128,7 +128,7 @@ impl Engine for Etcd {
 
     fn prepared(&mut self, asked: Moment, preparation: Preparation, body: &[u8]) -> Result<(), &'static str> {
         match preparation {
-            Preparation::Login => self.token = Some(read_token(body)?),
+            Preparation::Login => self.token = Some(Secret::new(read_token(body)?)),
             Preparation::Lease(_) => {
                 let (id, lasts) = read_lease(body)?;
                 let end = asked.aging.after(lasts);

@@ -3,9 +3,9 @@
 //!
 //! A state machine without clock and network, as the key cache is. A token costs one callout, made after everything else about it
 //! was found right. What has to be asked before (a login, a lease) serves many tokens: where callouts belong to the plugin it is
-//! asked ahead of time and once for all that wait, elsewhere by the request that finds it missing. One token has at most two
-//! tries and a deadline over all. The second cannot let a token in twice: each use is written with a value of its own, so a use
-//! that finds its own value was written by its first try.
+//! asked ahead of time and once for all that wait, elsewhere by the request that finds it missing. One token has at most
+//! [`MAX_TRIES`] and a deadline over all. More than one cannot let a token in twice: each use is written with a value of its own, so a
+//! use that finds its own value was written by an earlier try.
 //!
 //! A store that fails is left alone for a while, and one token then finds out whether it is back.
 
@@ -30,14 +30,26 @@ use crate::token_digest::TokenDigest;
 
 use super::error::ReplayError;
 pub use engine::Finding;
-use engine::{Engine, MARGIN, MAX_ANSWER_LENGTH, Preparation, UsedToken};
+use engine::{Engine, MAX_ANSWER_LENGTH, Preparation, UsedToken};
 use error::StoreError;
 use etcd::Etcd;
 pub(crate) use token_use::{DecidedUse, Usage};
 use token_use::{State, Use};
 use webdis::Webdis;
 
-/// The least time before the deadline in which a second try is made.
+/// The most tries for one token. A store has several servers, and the gateway takes one after the other: until it leaves out one that has
+/// fallen silent, a token may meet that one twice.
+const MAX_TRIES: usize = 3;
+
+/// How often something may have to be asked before a token at the most: a login and a lease, both anew, and each once more after a
+/// failure. What is never enough is not asked for without end.
+const MAX_PREPARATIONS: usize = 6;
+
+/// By how much leases are longer at the most because of a clock that is ahead of the store's. More than that says that the store's is
+/// wrong, and would have keys stay for as long.
+const MAX_AHEAD: Duration = Duration::from_hours(24);
+
+/// The least time before the deadline in which another try is made.
 const LEAST_TRY: Duration = Duration::from_millis(50);
 
 /// The most uses that are asked about at a time. As many requests as may wait, and as many again whose clients have hung up meanwhile:
@@ -49,8 +61,8 @@ pub(crate) const MAX_USES: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// How long after its end a token may still be told from a new one, by the clock of the store. Its key is there for
-/// [`MARGIN`], by the clock of the gateway that wrote it.
-const LATEST_USE: Duration = MARGIN.checked_div(2).unwrap();
+/// twice that ([`engine::MARGIN`]), by the clock of the gateway that wrote it.
+const LATEST_USE: Duration = Duration::from_secs(15);
 
 /// The store, and what is asked of it.
 #[derive(Debug)]
@@ -147,7 +159,8 @@ impl SharedMemory {
             valid_until,
             token_id: token_id.to_owned(),
             deadline: now.steady.after(self.deadline),
-            is_second: false,
+            failures: 0,
+            preparations: 0,
             is_renewed: false,
             state: State::Asks,
         };
@@ -176,7 +189,7 @@ impl SharedMemory {
         let ended = self.calls.take(call, subject)?;
         if let Some(time) = answer.time {
             // It names whole seconds.
-            self.ahead = time.after(Duration::from_secs(1)).until(now.wall);
+            self.ahead = time.after(Duration::from_secs(1)).until(now.wall).min(MAX_AHEAD);
         }
         let body = ended.in_time(answer.body, now.steady).map_err(StoreError::Callout);
         let body =
@@ -281,6 +294,7 @@ impl SharedMemory {
         let request = match self.engine.preparation(now, life) {
             Some(preparation) => {
                 asked.state = State::Prepares(preparation);
+                asked.preparations = asked.preparations.saturating_add(1);
                 if self.owner == CalloutOwner::Plugin {
                     return self.preparing.is_none().then(|| self.prepare_for_all(now, preparation, timeout));
                 }
@@ -321,8 +335,8 @@ impl SharedMemory {
         callouts: &mut Vec<Callout>,
         decided: &mut Vec<TokenDigest>,
     ) {
-        let result = result.and(if now.steady >= waiting.deadline { Err(StoreError::Late) } else { Ok(()) });
-        match result {
+        let is_late = now.steady >= waiting.deadline || waiting.preparations >= MAX_PREPARATIONS;
+        match result.and(if is_late { Err(StoreError::Late) } else { Ok(()) }) {
             Ok(()) => callouts.extend(self.go_on(now, waiting)),
             Err(error) => self.failed(now, waiting, error, callouts, decided),
         }
@@ -345,9 +359,8 @@ impl SharedMemory {
             asked.is_renewed = true;
             may_follow
         } else {
-            let goes_on = may_follow && error.may_pass() && !asked.is_second;
-            asked.is_second = true;
-            goes_on
+            asked.failures = asked.failures.saturating_add(1);
+            may_follow && error.may_pass() && asked.failures < MAX_TRIES
         };
         if goes_on {
             callouts.extend(self.go_on(now, asked));

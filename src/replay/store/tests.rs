@@ -186,17 +186,18 @@ fn a_token_that_somebody_asks_about_is_not_asked_about_by_others() {
 }
 
 #[test]
-fn two_tries_and_no_more_and_then_the_store_is_left_alone() {
+fn three_tries_and_no_more_and_then_the_store_is_left_alone() {
     let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
     for error in [CalloutError::NoAnswer, CalloutError::Status(503), CalloutError::StatusAlone(500)] {
         let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
         let first = memory.asked(at(1), 1).unwrap().unwrap();
         let callouts = memory.failed_with(at(2), &first, error).callouts;
         assert!(memory.asked(at(2), 2).is_ok(), "one server has failed, not the store");
-        let Finished { callouts, decided, .. } = memory.failed_with(at(3), &callouts[0], error);
+        let callouts = memory.failed_with(at(3), &callouts[0], error).callouts;
+        let Finished { callouts, decided, .. } = memory.failed_with(at(4), &callouts[0], error);
         assert!(callouts.is_empty() && decided == [usage(1).token]);
         assert_eq!(memory.result(1), Some(Err(UNAVAILABLE)), "{error:?}");
-        assert_eq!(memory.asked(at(4), 3), Err(UNAVAILABLE));
+        assert_eq!(memory.asked(at(5), 3), Err(UNAVAILABLE));
     }
     // A status that another server would give as well.
     for error in
@@ -329,7 +330,8 @@ fn all_that_wait_for_a_lease_go_on_when_it_is_there_or_are_refused_together() {
     assert_eq!(memory.asked(at(1), 2), Ok(None));
     let again = memory.failed_with(at(5), &callout, CalloutError::NoAnswer).callouts;
     let [again] = again.as_slice() else { panic!("{again:?}") };
-    let Finished { callouts, decided, .. } = memory.failed_with(at(6), again, CalloutError::NoAnswer);
+    let again = memory.failed_with(at(5), again, CalloutError::NoAnswer).callouts;
+    let Finished { callouts, decided, .. } = memory.failed_with(at(6), &again[0], CalloutError::NoAnswer);
     assert!(callouts.is_empty());
     assert_eq!(decided, [usage(1).token, usage(2).token]);
     assert_eq!((memory.result(1), memory.result(2)), (Some(Err(UNAVAILABLE)), Some(Err(UNAVAILABLE))));
@@ -433,6 +435,42 @@ fn only_so_many_uses_are_asked_about_at_a_time() {
     assert_eq!(memory.asked(at(1), 256), Err(ReplayError::Unavailable));
     memory.answered(at(2), &callouts[7], &json!({"succeeded": true}));
     assert!(memory.asked(at(3), 256).is_ok());
+}
+
+/// A store that grants less than it is asked for would be asked again and again.
+#[test]
+fn what_is_never_enough_is_not_asked_for_without_end() {
+    for kind in [GatewayKind::Envoy, GatewayKind::Kong] {
+        let mut memory = memory(kind, false);
+        let mut callout = memory.asked(at(0), 1).unwrap().unwrap();
+        let mut asked = 1;
+        while let Some(next) = memory.answered(at(1), &callout, &lease(1, 5)).callouts.pop() {
+            callout = next;
+            asked += 1;
+            assert!(asked <= 6, "{kind:?}");
+        }
+        assert_eq!((asked, memory.result(1)), (6, Some(Err(UNAVAILABLE))), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_store_whose_clock_stands_at_its_beginning_does_not_keep_keys_for_decades() {
+    let mut memory = SharedMemory::prepared_at(at(0), GatewayKind::Envoy);
+    let callout = memory.asked(at(1), 1).unwrap().unwrap();
+    let ended = Ended { body: Ok(b"{\"succeeded\":true}"), retry_after: None, time: Some(UnixTime::EPOCH) };
+    memory.finish(at(2), callout.id, &callout.subject, ended).unwrap();
+    let callout = memory.asked(at(3), 2).unwrap().unwrap();
+    let day = 24 * 60 * 60;
+    assert_eq!(path_and_body(&callout).1, json!({"TTL": (day + 39 + 30 + 60 + 1).to_string()}));
+}
+
+#[test]
+fn neither_the_password_nor_the_token_of_the_user_is_printed() {
+    let mut memory = memory(GatewayKind::Envoy, true);
+    let login = memory.due(at(0)).unwrap();
+    memory.answered(at(1), &login, &json!({"token": "hidden.7"}));
+    let printed = format!("{memory:?} {login:?} {:?}", memory.due(at(2)));
+    assert!(!printed.contains("hidden.7") && !printed.contains("s3cret"), "{printed}");
 }
 
 #[test]

@@ -28,9 +28,11 @@ pub(super) struct Use {
     pub(super) valid_until: UnixTime,
     pub(super) token_id: String,
     pub(super) deadline: SteadyTime,
-    /// Whether its second try is made.
-    pub(super) is_second: bool,
-    /// Whether what has to be asked before was asked anew for its sake.
+    /// How many tries have failed.
+    pub(super) failures: usize,
+    /// How often something had to be asked before it.
+    pub(super) preparations: usize,
+    /// Whether what had to be asked before was void, and was asked anew for its sake.
     pub(super) is_renewed: bool,
     pub(super) state: State,
 }

@@ -172,7 +172,7 @@ fn without_a_word_of_the_store_a_token_is_refused_with_503(host: Host) {
         let etcd = Etcd::default();
         let gateway = start(host, &etcd, "refuse");
         assert_eq!(judge(&gateway, with(&fresh(&gateway))), "admitted");
-        etcd.answer_instead(vec![answer; 8]);
+        etcd.answer_instead(vec![answer; 12]);
         let token = fresh(&gateway);
         let exchange = send(&gateway, with(&token));
         if host.repeats_unanswered_callouts || exchange.reply().is_some_and(|reply| !reply.body.is_empty()) {
@@ -200,7 +200,7 @@ fn a_store_that_says_nothing_costs_a_request_no_more_than_the_deadline(host: Hos
     gateway.advance(seconds(3));
     assert_eq!(exchange.reply().expect("refused").status, 503);
     let calls = etcd.asked().iter().filter(|path| *path == "/v3/kv/txn").count();
-    assert_eq!(calls, if host.repeats_unanswered_callouts { 3 } else { 2 });
+    assert_eq!(calls, if host.repeats_unanswered_callouts { 4 } else { 2 });
 }
 
 /// The first try may have been written. The second recognises it by its value.
