@@ -17,10 +17,10 @@ pub(crate) struct Ended<'a> {
 }
 
 impl<'a> Ended<'a> {
-    /// With this answer.
+    /// With this answer, of which `body` is what counts.
     #[must_use]
-    pub(crate) fn with(answer: &'a Answer) -> Self {
-        Self { body: answer.complete(), retry_after: answer.retry_after(), time: answer.time() }
+    pub(crate) fn with(body: Result<&'a [u8], CalloutError>, answer: &Answer) -> Self {
+        Self { body, retry_after: answer.retry_after(), time: answer.time() }
     }
 
     /// Without one.

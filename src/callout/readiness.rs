@@ -31,7 +31,7 @@ pub(crate) struct Unavailable {
     pub retry_after: Duration,
 }
 
-/// Which callouts a request may still wait for. It waits for keys or introspection once, and after that for the store of used tokens
+/// Which callouts a request may still wait for. It waits for keys or introspection once, and after keys for the store of used tokens
 /// once; what it finds afterwards is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CalloutPermission {
@@ -39,7 +39,7 @@ pub(crate) enum CalloutPermission {
     Allowed,
     /// It may make those that others gain by, and cannot wait itself.
     ForOthers,
-    /// It has waited for keys or introspection: for the store alone.
+    /// It has waited for keys: for the store alone.
     AfterKeys,
     /// It has waited, or must not begin to.
     Used,
@@ -50,20 +50,12 @@ impl CalloutPermission {
     #[must_use]
     pub(crate) fn after(subject: &CalloutSubject) -> Self {
         match subject {
-            CalloutSubject::KeySet(_) | CalloutSubject::Token(_) => Self::AfterKeys,
-            CalloutSubject::Signature(_)
+            CalloutSubject::KeySet(_) => Self::AfterKeys,
+            CalloutSubject::Token(_)
+            | CalloutSubject::Signature(_)
             | CalloutSubject::SignerKeys
             | CalloutSubject::TokenUse(_)
             | CalloutSubject::StoreSession => Self::Used,
-        }
-    }
-
-    /// Whether it may wait for this.
-    #[must_use]
-    pub(crate) fn allows(self, subject: &CalloutSubject) -> bool {
-        match subject {
-            CalloutSubject::TokenUse(_) => self.reaches_the_store(),
-            _ => self == Self::Allowed,
         }
     }
 

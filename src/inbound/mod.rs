@@ -216,11 +216,11 @@ impl Inbound {
         subject: &CalloutSubject,
         answer: &Answer,
     ) -> CalloutOutcome {
-        let complete = match &mut self.attacher {
+        let body = match &mut self.attacher {
             Some(attacher) => attacher.receive(now, subject, answer),
             None => answer.complete(),
         };
-        self.end_callout(now, id, subject, Ended { body: complete, ..Ended::with(answer) })
+        self.end_callout(now, id, subject, Ended::with(body, answer))
     }
 
     /// Notes that a callout could not be made, and decides on every request that waited for it.
@@ -434,7 +434,7 @@ impl Inbound {
             let mut evidence = Evidence::default();
             let verdict = match self.decide(now, &facts, permission, &mut evidence) {
                 Ok(Readiness::Ready(admission)) => self.admit(id, &facts, admission),
-                Ok(Readiness::Wait(wait)) if permission.allows(&wait.subject) => {
+                Ok(Readiness::Wait(wait)) if permission.reaches_the_store() && wait.subject.token_use().is_some() => {
                     let state = InboundState::AwaitsCallout(Awaited::new(&wait, now.steady), facts);
                     self.requests.insert(id, state);
                     outcome.callouts.extend(wait.callout);

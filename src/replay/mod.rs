@@ -18,14 +18,14 @@
 //! - a host that says a write was done and keeps the old value. One that never keeps anything is noticed.
 
 mod buckets;
+mod detection;
 mod error;
-mod guard;
 pub(crate) mod store;
 mod token;
 mod worker;
 
+pub(crate) use detection::{NewUse, ReplayDetection};
 pub(crate) use error::ReplayError;
-pub(crate) use guard::{NewUse, ReplayDetection};
 pub(crate) use store::Finished;
 pub(crate) use token::TokenIdentity;
 

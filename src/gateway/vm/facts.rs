@@ -63,12 +63,10 @@ pub(super) fn of_response(adapter: &dyn Adapter, direction: &Direction, announce
 
 /// The answer to the callout on this subject that is being reported.
 pub(super) fn of_answer(subject: &CalloutSubject, body_size: usize) -> Answer {
-    // Whatever the clock of another server says: by that of the keystore the callers are checked, too.
-    let of_keystore =
-        |name| if matches!(subject, CalloutSubject::KeySet(_)) { abi::call_response_header(name) } else { None };
-    // By the clock of the store keys end.
-    let tells_time =
-        matches!(subject, CalloutSubject::KeySet(_) | CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession);
+    // Whose clock matters: by the keystore's this one is checked, by the store's the memory of used tokens ends.
+    let is_keystore = matches!(subject, CalloutSubject::KeySet(_));
+    let is_store = matches!(subject, CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession);
+    let header_if = |is_wanted: bool, name| if is_wanted { abi::call_response_header(name) } else { None };
     let status = abi::call_response_header(":status");
     let retry_after = match status.as_deref() {
         None | Some(b"200") => None,
@@ -78,8 +76,8 @@ pub(super) fn of_answer(subject: &CalloutSubject, body_size: usize) -> Answer {
         status,
         content_length: abi::call_response_header("content-length"),
         retry_after,
-        date: if tells_time { abi::call_response_header("date") } else { None },
-        age: of_keystore("age"),
+        date: header_if(is_keystore || is_store, "date"),
+        age: header_if(is_keystore, "age"),
         body: read_body(body_size),
     }
 }
