@@ -23,7 +23,7 @@ pub mod config {
     pub use crate::config::schema::{EXCEPTIONS, Exception, json_schema, reference};
     pub use crate::config::{
         Auth, AwsCredentials, AwsKms, AzureKeyVault, Config, ConfigErrors, Credential, Direction, GoogleKms, LocalKey,
-        Patience, Secret, Server, Signer, Signing, VaultTransit,
+        Patience, RemoteKey, Secret, Server, Signer, Signing, VaultTransit,
     };
 }
 

@@ -65,7 +65,7 @@ pub use secret::{Credential, Secret};
 pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
 pub(crate) use signers::SignerUpstream;
-pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, Signer, VaultTransit};
+pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, RemoteKey, Signer, VaultTransit};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

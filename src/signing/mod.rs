@@ -160,7 +160,7 @@ impl TokenIssuer {
                 if remote.pending() >= MAX_PENDING {
                     return Err(SigningError::TooManyPending);
                 }
-                let token = UnsignedToken::mint(&self.settings, remote.signer().key_id(), &nonce, now.wall);
+                let token = UnsignedToken::mint(&self.settings, &remote.signer().remote().key_id, &nonce, now.wall);
                 let started = remote.start(now, request, token, correlation.clone(), may_wait);
                 let (pending, need) = started.ok_or(SigningError::TooManyPending)?;
                 Ok(Progress::Pending(pending, need))

@@ -1,13 +1,11 @@
 //! The settings of AWS KMS, a remote signer: the key there, and who signs the calls (Signature Version 4): this filter, or the
 //! gateway.
 
-use super::common::{read_patience, read_public_key};
-use crate::config::callouts::{Patience, read_address, read_upstream};
+use super::common::RemoteKey;
+use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::{ADDED_BY, Secret, SecretSource};
-use crate::config::text_rules::KEY_ID;
-use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -59,20 +57,14 @@ const PLAINTEXT: &str = "with http:// everybody on the way can change the calls 
 pub struct AwsKms {
     /// The service: all calls go there.
     pub url: HttpUrl,
-    /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
-    pub upstream: String,
     /// The region that calls are signed for.
     pub region: String,
     /// The id of the key there.
     pub key: String,
-    /// The key's `kid` on the bank's JWKS.
-    pub key_id: String,
-    /// The public key, to check signatures with before they leave. Without it the signer is asked.
-    pub public_key: Option<RsaPublicKey>,
     /// With what the filter signs its calls. Without it the gateway signs them.
     pub credentials: Option<AwsCredentials>,
-    /// How long it is waited for.
-    pub patience: Patience,
+    /// Which key, and how the signer is reached.
+    pub remote: RemoteKey,
 }
 
 /// With what calls are signed.
@@ -91,26 +83,20 @@ impl AwsKms {
         let object = node.object(&KEYS, errors)?;
         let region = read_region(&object.member("region"), errors);
         let key = object.member("key").text(&KEY, errors);
-        let key_id = object.member("kid").text(&KEY_ID, errors);
         let address = object.member("address");
         let origin = if address.is_absent() {
             region.and_then(|region| Origin::parse(&format!("https://kms.{region}.amazonaws.com")).ok())
         } else {
             read_address(&address, PLAINTEXT, secrets, errors)
         };
-        let upstream = read_upstream(&object.member("upstream"), origin.as_ref().map(Origin::host_and_port), errors);
-        let public_key = read_public_key(&object.member("public_key"), errors);
+        let remote = RemoteKey::read(&object, origin.as_ref(), errors);
         let credentials = read_credentials(&object.member("credentials"), secrets, errors);
-        let patience = read_patience(&object, errors);
         Some(Self {
             url: origin?.url("/".to_owned()),
-            upstream: upstream?,
             region: region?.to_owned(),
             key: key?.to_owned(),
-            key_id: key_id?.to_owned(),
-            public_key: public_key?,
             credentials: credentials?,
-            patience: patience?,
+            remote: remote?,
         })
     }
 }

@@ -1,16 +1,17 @@
-//! What the settings of all remote signers have in common: the public key that signatures are verified with, and how long a signer
-//! is waited for.
+//! What the settings of all remote signers have in common: how the signer is reached, which key it holds, and how long it is waited
+//! for.
 
 use std::time::Duration;
 
-use crate::config::callouts::{Patience, PatienceRule};
+use crate::config::callouts::{Patience, PatienceRule, read_upstream};
 use crate::config::duration::DurationRange;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, Object, TextRule};
 use crate::config::secret::ADDED_BY;
-use crate::config::text_rules::pem;
+use crate::config::text_rules::{KEY_ID, pem};
 use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
+use crate::url::Origin;
 
 pub(in crate::config) const TOKEN_KEYS: Keys = Keys { supported: &["added_by"], refused: &[] };
 
@@ -28,12 +29,30 @@ pub(in crate::config) const TIMEOUT: DurationRange =
 pub(in crate::config) const DEADLINE: DurationRange =
     DurationRange { min: Duration::from_millis(100), max: Duration::from_secs(10), default: Duration::from_secs(5) };
 
-/// How long a remote signer is waited for.
 const PATIENCE: PatienceRule = PatienceRule { timeout: TIMEOUT, deadline: DEADLINE };
 
-/// Reads `timeout` and `deadline`.
-pub(super) fn read_patience(object: &Object<'_>, errors: &mut ConfigErrors) -> Option<Patience> {
-    PATIENCE.read(object, errors)
+/// A key that a remote signer holds: what is to be known of any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteKey {
+    /// What the gateway calls to reach the signer: a name that its configuration defines, or `host` or `host:port`.
+    pub upstream: String,
+    /// The key's `kid` on the bank's JWKS.
+    pub key_id: String,
+    /// The public key, to check signatures with before they leave. Without it the signer is asked.
+    pub public_key: Option<RsaPublicKey>,
+    /// How long the signer is waited for.
+    pub patience: Patience,
+}
+
+impl RemoteKey {
+    /// Reads `upstream`, `kid`, `public_key`, `timeout` and `deadline` of a signer at this address.
+    pub(super) fn read(object: &Object<'_>, origin: Option<&Origin>, errors: &mut ConfigErrors) -> Option<Self> {
+        let upstream = read_upstream(&object.member("upstream"), origin.map(Origin::host_and_port), errors);
+        let key_id = object.member("kid").text(&KEY_ID, errors);
+        let public_key = object.member("public_key").optional(|node| read_public_key(node, errors));
+        let patience = PATIENCE.read(object, errors);
+        Some(Self { upstream: upstream?, key_id: key_id?.to_owned(), public_key: public_key?, patience: patience? })
+    }
 }
 
 /// Reads the `token` of a service whose access tokens end after an hour: none may stand in a configuration.
@@ -49,20 +68,13 @@ pub(super) fn read_token_of_gateway(node: &Node<'_>, errors: &mut ConfigErrors) 
     object.member("added_by").choice(&ADDED_BY, errors)
 }
 
-/// Reads `public_key`.
-pub(super) fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<Option<RsaPublicKey>> {
-    node.optional(|node| {
-        let text = node.text(&PUBLIC_KEY, errors)?;
-        if has_private_key(text) {
-            return node.refuse_text(
-                PUBLIC_KEY.expected,
-                "a text with a private key, which must not stand here",
-                errors,
-            );
-        }
-        match RsaPublicKey::from_pem(text) {
-            Ok(key) => Some(key),
-            Err(fault) => node.refuse_text(PUBLIC_KEY.expected, &fault.to_string(), errors),
-        }
-    })
+fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPublicKey> {
+    let text = node.text(&PUBLIC_KEY, errors)?;
+    if has_private_key(text) {
+        return node.refuse_text(PUBLIC_KEY.expected, "a text with a private key, which must not stand here", errors);
+    }
+    match RsaPublicKey::from_pem(text) {
+        Ok(key) => Some(key),
+        Err(fault) => node.refuse_text(PUBLIC_KEY.expected, &fault.to_string(), errors),
+    }
 }

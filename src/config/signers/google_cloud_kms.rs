@@ -1,12 +1,10 @@
 //! The settings of Google Cloud KMS, a remote signer: which version of which key signs. The gateway adds the access token.
 
-use super::common::{PLAINTEXT, read_patience, read_public_key, read_token_of_gateway};
-use crate::config::callouts::{Patience, read_address, read_upstream};
+use super::common::{PLAINTEXT, RemoteKey, read_token_of_gateway};
+use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node};
 use crate::config::secret::SecretSource;
-use crate::config::text_rules::KEY_ID;
-use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -27,41 +25,29 @@ pub struct GoogleKms {
     pub key_url: HttpUrl,
     /// The resource name of the version of the key.
     pub name: String,
-    /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
-    pub upstream: String,
-    /// The key's `kid` on the bank's JWKS.
-    pub key_id: String,
-    /// The public key, to check signatures with before they leave. Without it the signer is asked.
-    pub public_key: Option<RsaPublicKey>,
-    /// How long it is waited for.
-    pub patience: Patience,
+    /// Which key, and how the signer is reached.
+    pub remote: RemoteKey,
 }
 
 impl GoogleKms {
     pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let name = read_name(&object.member("key_version"), errors);
-        let key_id = object.member("kid").text(&KEY_ID, errors);
         let address = object.member("address");
         let origin = if address.is_absent() {
             Origin::parse(ADDRESS).ok()
         } else {
             read_address(&address, PLAINTEXT, secrets, errors)
         };
-        let upstream = read_upstream(&object.member("upstream"), origin.as_ref().map(Origin::host_and_port), errors);
-        let public_key = read_public_key(&object.member("public_key"), errors);
+        let remote = RemoteKey::read(&object, origin.as_ref(), errors);
         let token = read_token_of_gateway(&object.member("token"), errors);
-        let patience = read_patience(&object, errors);
         let (origin, name) = (origin?, name?);
         token?;
         Some(Self {
             url: origin.url(format!("/v1/{name}:asymmetricSign")),
             key_url: origin.url(format!("/v1/{name}/publicKey")),
             name: name.to_owned(),
-            upstream: upstream?,
-            key_id: key_id?.to_owned(),
-            public_key: public_key?,
-            patience: patience?,
+            remote: remote?,
         })
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod vault_transit;
 
 pub use aws_kms::{AwsCredentials, AwsKms};
 pub use azure_key_vault::AzureKeyVault;
+pub use common::RemoteKey;
 pub use google_cloud_kms::GoogleKms;
 pub use local::LocalKey;
 pub use vault_transit::VaultTransit;
@@ -75,55 +76,42 @@ impl Signer {
     /// Whether somebody else signs, so that a token has to wait for an answer.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        self.upstream().is_some()
+        self.remote_key().is_some()
+    }
+
+    /// The key that signs, if another has it than this filter.
+    #[must_use]
+    pub fn remote_key(&self) -> Option<&RemoteKey> {
+        Some(match self {
+            Self::Local(_) => return None,
+            Self::AwsKms(settings) => &settings.remote,
+            Self::AzureKeyVault(settings) => &settings.remote,
+            Self::GoogleKms(settings) => &settings.remote,
+            Self::VaultTransit(settings) => &settings.remote,
+        })
     }
 
     /// The server that signs, if this filter does not.
     #[must_use]
     pub fn upstream(&self) -> Option<SignerUpstream<'_>> {
-        match self {
-            Self::Local(_) => None,
-            Self::AwsKms(settings) => Some(SignerUpstream {
-                path: "remote_signer.aws_kms.upstream",
-                upstream: &settings.upstream,
-                authority: settings.url.authority(),
-                scheme: settings.url.scheme(),
-                gateway_adds_credential: settings.credentials.is_none(),
-            }),
-            Self::AzureKeyVault(settings) => Some(SignerUpstream {
-                path: "remote_signer.azure_key_vault.upstream",
-                upstream: &settings.upstream,
-                authority: settings.url.authority(),
-                scheme: settings.url.scheme(),
-                gateway_adds_credential: true,
-            }),
-            Self::GoogleKms(settings) => Some(SignerUpstream {
-                path: "remote_signer.google_cloud_kms.upstream",
-                upstream: &settings.upstream,
-                authority: settings.url.authority(),
-                scheme: settings.url.scheme(),
-                gateway_adds_credential: true,
-            }),
-            Self::VaultTransit(settings) => Some(SignerUpstream {
-                path: "remote_signer.vault_transit.upstream",
-                upstream: &settings.upstream,
-                authority: settings.url.authority(),
-                scheme: settings.url.scheme(),
-                gateway_adds_credential: settings.token == Credential::AddedByGateway,
-            }),
-        }
-    }
-
-    /// The `kid` of the key that signs, if this filter does not.
-    #[must_use]
-    pub fn remote_key_id(&self) -> Option<&str> {
-        match self {
-            Self::Local(_) => None,
-            Self::AwsKms(settings) => Some(&settings.key_id),
-            Self::AzureKeyVault(settings) => Some(&settings.key_id),
-            Self::GoogleKms(settings) => Some(&settings.key_id),
-            Self::VaultTransit(settings) => Some(&settings.key_id),
-        }
+        let (path, url, gateway_adds_credential) = match self {
+            Self::Local(_) => return None,
+            Self::AwsKms(settings) => ("remote_signer.aws_kms.upstream", &settings.url, settings.credentials.is_none()),
+            Self::AzureKeyVault(settings) => ("remote_signer.azure_key_vault.upstream", &settings.url, true),
+            Self::GoogleKms(settings) => ("remote_signer.google_cloud_kms.upstream", &settings.url, true),
+            Self::VaultTransit(settings) => {
+                let is_added = settings.token == Credential::AddedByGateway;
+                ("remote_signer.vault_transit.upstream", &settings.url, is_added)
+            }
+        };
+        let upstream = &self.remote_key()?.upstream;
+        Some(SignerUpstream {
+            path,
+            upstream,
+            authority: url.authority(),
+            scheme: url.scheme(),
+            gateway_adds_credential,
+        })
     }
 
     /// Reads the one of `keys` and `remote_signer` that an object has.

@@ -1,13 +1,11 @@
 //! The settings of Vault Transit, a remote signer: the Transit engine of HashiCorp Vault or OpenBao, which holds the key and signs by HTTP
 //! (spec §4). Its address may be `http://`, because Vault often listens beside the gateway; what that means is warned of.
 
-use super::common::{read_patience, read_public_key};
-use crate::config::callouts::{Patience, read_address, read_upstream};
+use super::common::RemoteKey;
+use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
 use crate::config::secret::{Credential, SecretSource};
-use crate::config::text_rules::KEY_ID;
-use crate::rsa::RsaPublicKey;
 use crate::url::{HttpUrl, Origin};
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -61,47 +59,34 @@ pub struct VaultTransit {
     pub url: HttpUrl,
     /// Where it tells its public keys: `…/v1/{mount}/keys/{key}`.
     pub key_url: HttpUrl,
-    /// What the gateway calls to reach it: a name that its configuration defines, or `host` or `host:port`.
-    pub upstream: String,
     /// `X-Vault-Namespace`
     pub namespace: Option<String>,
     /// `X-Vault-Token`
     pub token: Credential,
-    /// The key's `kid` on the bank's JWKS.
-    pub key_id: String,
     /// Which version of the key signs; the newest if none is named.
     pub key_version: Option<u32>,
-    /// The public key, to check signatures with before they leave. Without it the signer is asked.
-    pub public_key: Option<RsaPublicKey>,
-    /// How long it is waited for.
-    pub patience: Patience,
+    /// Which key, and how the signer is reached.
+    pub remote: RemoteKey,
 }
 
 impl VaultTransit {
     pub(super) fn read(node: &Node<'_>, secrets: &mut SecretSource<'_>, errors: &mut ConfigErrors) -> Option<Self> {
         let object = node.object(&KEYS, errors)?;
         let origin = read_address(&object.member("address"), PLAINTEXT, secrets, errors);
-        let host_and_port = origin.as_ref().map(Origin::host_and_port);
-        let upstream = read_upstream(&object.member("upstream"), host_and_port, errors);
         let namespace = object.member("namespace").optional(|node| node.text(&NAMESPACE, errors).map(str::to_owned));
         let mount = read_mount(&object.member("mount"), errors);
         let key = read_key(&object.member("key"), errors);
         let key_version = object.member("key_version").optional(|node| node.integer(&KEY_VERSION, errors));
-        let key_id = object.member("kid").text(&KEY_ID, errors);
-        let public_key = read_public_key(&object.member("public_key"), errors);
+        let remote = RemoteKey::read(&object, origin.as_ref(), errors);
         let token = secrets.read_credential(&object.member("token"), &TOKEN, errors);
-        let patience = read_patience(&object, errors);
         let (origin, mount, key) = (origin?, mount?, key?);
         Some(Self {
             url: origin.url(format!("/v1/{mount}/sign/{key}/sha2-256")),
             key_url: origin.url(format!("/v1/{mount}/keys/{key}")),
-            upstream: upstream?,
             namespace: namespace?,
             token: token?,
-            key_id: key_id?.to_owned(),
             key_version: key_version?.map(u32::try_from).transpose().ok()?,
-            public_key: public_key?,
-            patience: patience?,
+            remote: remote?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound};
-use crate::config::{AwsKms, AzureKeyVault, GoogleKms, Signer};
+use crate::config::{AwsKms, AzureKeyVault, GoogleKms, RemoteKey, Signer};
 
 const NAME: &str = "projects/bank/locations/me-central2/keyRings/hub/cryptoKeys/sig4/cryptoKeyVersions/3";
 
@@ -50,7 +50,7 @@ fn refused(config: &Value, setting: &str, value: Value, expected: &str) {
 fn the_address_of_aws_follows_from_the_region_unless_it_is_named() {
     let settings = of_aws(&aws());
     assert_eq!(settings.url.as_str(), "https://kms.me-central-1.amazonaws.com/");
-    assert_eq!(settings.upstream, "kms.me-central-1.amazonaws.com:443");
+    assert_eq!(settings.remote.upstream, "kms.me-central-1.amazonaws.com:443");
     assert_eq!((settings.credentials, settings.key.as_str()), (None, "1234abcd-12ab"));
     let named = changed(aws(), "/outbound/remote_signer/aws_kms/address", json!("https://kms.bank.example:8443"));
     let settings = of_aws(&named);
@@ -115,7 +115,7 @@ fn azure_signs_with_the_version_that_is_named() {
 #[test]
 fn google_signs_with_the_version_that_is_named() {
     let Signer::GoogleKms(settings) = signer(&google()) else { panic!() };
-    let GoogleKms { url, key_url, name, upstream, .. } = *settings;
+    let GoogleKms { url, key_url, name, remote: RemoteKey { upstream, .. }, .. } = *settings;
     assert_eq!(url.as_str(), format!("https://cloudkms.googleapis.com/v1/{NAME}:asymmetricSign"));
     assert_eq!(key_url.as_str(), format!("https://cloudkms.googleapis.com/v1/{NAME}/publicKey"));
     assert_eq!((name.as_str(), upstream.as_str()), (NAME, "cloudkms.googleapis.com:443"));
@@ -154,7 +154,7 @@ fn each_is_asked_through_its_upstream_and_with_tls() {
         let signer = signer(&config);
         let server = signer.upstream().unwrap();
         assert_eq!(server.path, format!("remote_signer.{name}.upstream"));
-        assert!(server.gateway_adds_credential && signer.remote_key_id() == Some("sig4"));
+        assert!(server.gateway_adds_credential && signer.remote_key().is_some_and(|key| key.key_id == "sig4"));
         let address = format!("/outbound/remote_signer/{name}/address");
         let plaintext = accepted(&changed(config, &address, json!("http://kms.example")));
         assert!(plaintext.warnings()[0].starts_with(&format!("outbound.remote_signer.{name}.address: with http://")));

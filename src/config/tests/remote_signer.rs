@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Config, Credential, Secret, Signer, SignerUpstream, VaultTransit};
+use crate::config::{Config, Credential, RemoteKey, Secret, Signer, SignerUpstream, VaultTransit};
 use crate::gateway::kinds::GatewayKind;
 use crate::testing::SigningKey;
 use crate::url::Scheme;
@@ -46,8 +46,8 @@ fn refused(key: &str, value: Value, expected: &str) {
 fn address_key_kid_and_token_are_enough() {
     let config = accepted(&least());
     assert!(config.warnings().is_empty());
-    let VaultTransit { url, key_url, upstream, namespace, token, key_id, key_version, public_key, patience } =
-        read(&least());
+    let VaultTransit { url, key_url, namespace, token, key_version, remote } = read(&least());
+    let RemoteKey { upstream, key_id, public_key, patience } = remote;
     assert_eq!(key_url.as_str(), "https://bao.example:8200/v1/transit/keys/sig4");
     assert_eq!(url.as_str(), "https://bao.example:8200/v1/transit/sign/sig4/sha2-256");
     assert_eq!(upstream, "bao.example:8200");
@@ -68,16 +68,16 @@ fn each_setting_is_read_into_its_own_field() {
     assert_eq!(settings.url.as_str(), "http://localhost:8200/v1/hsm/transit/sign/sig4.retail/sha2-256");
     assert_eq!(settings.key_url.as_str(), "http://localhost:8200/v1/hsm/transit/keys/sig4.retail");
     assert_eq!((settings.url.scheme(), settings.url.authority()), (Scheme::Http, "localhost:8200"));
-    assert_eq!((settings.upstream.as_str(), settings.key_id.as_str()), ("bao", "k"));
+    assert_eq!((settings.remote.upstream.as_str(), settings.remote.key_id.as_str()), ("bao", "k"));
     assert_eq!((settings.namespace.as_deref(), settings.key_version), (Some("bank/retail/"), Some(3)));
-    assert_eq!(&*settings.public_key.unwrap().modulus(), SigningKey::first().modulus());
-    assert_eq!([settings.patience.timeout, settings.patience.deadline], [3, 4].map(Duration::from_secs));
+    assert_eq!(&*settings.remote.public_key.unwrap().modulus(), SigningKey::first().modulus());
+    assert_eq!([settings.remote.patience.timeout, settings.remote.patience.deadline], [3, 4].map(Duration::from_secs));
 }
 
 #[test]
 fn the_upstream_is_host_and_port_of_the_address_unless_it_is_named() {
     for (address, upstream) in [("https://bao", "bao:443"), ("http://127.0.0.1", "127.0.0.1:80")] {
-        assert_eq!(read(&with("address", json!(address))).upstream, upstream);
+        assert_eq!(read(&with("address", json!(address))).remote.upstream, upstream);
     }
     let expected = ": expected a string of 1 to 255 visible ASCII characters, got a string with other characters";
     refused("upstream", json!("s3cret bao"), expected);
@@ -304,7 +304,7 @@ fn each_duration_is_held_to_its_range() {
             "/outbound/remote_signer/vault_transit/deadline",
             json!(deadline),
         ));
-        assert!(settings.patience.timeout <= settings.patience.deadline);
+        assert!(settings.remote.patience.timeout <= settings.remote.patience.deadline);
     }
 }
 
@@ -312,7 +312,7 @@ fn each_duration_is_held_to_its_range() {
 fn the_deadline_leaves_time_for_one_try() {
     let expected = ": expected a duration that is not shorter than \"timeout\", got a shorter one";
     refused("deadline", json!("1999ms"), expected);
-    assert_eq!(read(&with("timeout", json!("5s"))).patience.deadline, Duration::from_secs(5));
+    assert_eq!(read(&with("timeout", json!("5s"))).remote.patience.deadline, Duration::from_secs(5));
     assert_eq!(
         faults(&with("timeout", json!("5001ms"))),
         "outbound.remote_signer.vault_transit.deadline: expected a duration that is not shorter than \"timeout\", \

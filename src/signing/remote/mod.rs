@@ -78,7 +78,7 @@ impl RemoteSigning {
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
         let calls = CalloutsInFlight::new();
-        let keys = PublicKeys::new(signer.public_key().cloned(), capabilities.callout_owner);
+        let keys = PublicKeys::new(signer.remote().public_key.clone(), capabilities.callout_owner);
         Self {
             signer,
             keys,
@@ -113,7 +113,7 @@ impl RemoteSigning {
         may_wait: bool,
     ) -> Option<(Box<PendingToken>, Need)> {
         self.forget(request);
-        let deadline = now.after(self.signer.limits().deadline);
+        let deadline = now.after(self.signer.remote().patience.deadline);
         let pending =
             Box::new(PendingToken { token, correlation, since: now, deadline, second_try: false, signature: None });
         let need = match (self.keys.is_unknown(), may_wait) {
@@ -250,7 +250,7 @@ impl RemoteSigning {
         if !self.pause.may_try(now.steady) {
             return None;
         }
-        let timeout = self.signer.limits().timeout;
+        let timeout = self.signer.remote().patience.timeout;
         let fetch = self.keys.fetch_ahead(now, &mut self.ids, timeout)?;
         Some(self.key_callout(now, fetch, timeout))
     }
@@ -355,7 +355,7 @@ impl RemoteSigning {
     }
 
     fn timeout(&self, now: SteadyTime, pending: &PendingToken) -> Duration {
-        self.signer.limits().timeout.min(now.until(pending.deadline.steady))
+        self.signer.remote().patience.timeout.min(now.until(pending.deadline.steady))
     }
 
     fn again_or_failed(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::callout::Request;
-use crate::config::Patience;
+use crate::config::RemoteKey;
 use crate::rsa::RsaPublicKey;
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
@@ -13,14 +13,8 @@ pub trait RemoteSigner {
     /// Its name in the audit trail.
     fn name(&self) -> &'static str;
 
-    /// The `kid` of its key.
-    fn key_id(&self) -> &str;
-
-    /// How long one try may take, and all tries of a token together.
-    fn limits(&self) -> Limits;
-
-    /// The public key that signatures must verify with, where the configuration has it.
-    fn public_key(&self) -> Option<&RsaPublicKey>;
+    /// Its key, and how it is reached, as configured.
+    fn remote(&self) -> &RemoteKey;
 
     /// The request for the public keys, where the configuration has none.
     fn key_request(&self, asked: &Asked) -> Request;
@@ -86,15 +80,6 @@ pub struct RemoteSignature {
     pub bytes: Vec<u8>,
 }
 
-/// How long a signer is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// One try.
-    pub timeout: Duration,
-    /// All tries of a token together.
-    pub deadline: Duration,
-}
-
 impl Asked {
     /// A request for JSON.
     pub(super) fn get(&self, upstream: &str, url: &HttpUrl) -> Request {
@@ -118,13 +103,5 @@ impl Asked {
         let (upstream, url) = (upstream.to_owned(), url.clone());
         // Who asks tries once more itself.
         Request { upstream, method, url, headers, body, timeout: self.timeout, may_be_repeated: false }
-    }
-}
-
-impl Limits {
-    /// As they are configured.
-    #[must_use]
-    pub fn of(patience: Patience) -> Self {
-        Self { timeout: patience.timeout, deadline: patience.deadline }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Patience};
+use hub_auth_filter::facade::config::{self, Patience, RemoteKey};
 use hub_auth_filter::facade::signing::{AwsKms, AzureKeyVault, GoogleKms, RemoteSigner};
 use hub_auth_filter::facade::url::HttpUrl;
 use serde_json::Value;
@@ -25,13 +25,10 @@ const PATIENCE: Patience = Patience { timeout: Duration::from_secs(2), deadline:
 static AWS: LazyLock<AwsKms> = LazyLock::new(|| {
     AwsKms::new(config::AwsKms {
         url: url("/"),
-        upstream: "kms".into(),
         region: "me-central-1".into(),
         key: KEY.into(),
-        key_id: "sig4".into(),
-        public_key: None,
         credentials: None,
-        patience: PATIENCE,
+        remote: RemoteKey { upstream: "kms".into(), key_id: "sig4".into(), public_key: None, patience: PATIENCE },
     })
 });
 
@@ -40,10 +37,7 @@ static AZURE: LazyLock<AzureKeyVault> = LazyLock::new(|| {
         url: url(PATH),
         key_url: url(PATH),
         key_path: PATH.into(),
-        upstream: "kms".into(),
-        key_id: "sig4".into(),
-        public_key: None,
-        patience: PATIENCE,
+        remote: RemoteKey { upstream: "kms".into(), key_id: "sig4".into(), public_key: None, patience: PATIENCE },
     })
 });
 
@@ -52,10 +46,7 @@ static GOOGLE: LazyLock<GoogleKms> = LazyLock::new(|| {
         url: url("/v1"),
         key_url: url("/v1"),
         name: NAME.into(),
-        upstream: "kms".into(),
-        key_id: "sig4".into(),
-        public_key: None,
-        patience: PATIENCE,
+        remote: RemoteKey { upstream: "kms".into(), key_id: "sig4".into(), public_key: None, patience: PATIENCE },
     })
 });
 

@@ -30,13 +30,15 @@ fn signer(key_version: Option<u32>) -> VaultTransit {
     VaultTransit::new(config::VaultTransit {
         url: HttpUrl::parse("https://bao.example:8200/v1/transit/sign/sig4/sha2-256").expect("a URL"),
         key_url: HttpUrl::parse("https://bao.example:8200/v1/transit/keys/sig4").expect("a URL"),
-        upstream: "bao".into(),
         namespace: None,
         token: Credential::Secret(Secret::new("hvs.token")),
-        key_id: "sig4".into(),
         key_version,
-        public_key: None,
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "bao".into(),
+            key_id: "sig4".into(),
+            public_key: None,
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     })
 }
 

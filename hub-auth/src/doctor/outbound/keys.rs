@@ -184,7 +184,7 @@ impl Signer<'_> {
                 keys.iter().map(of_one).collect()
             }
             remote => vec![Key {
-                key_id: remote.remote_key_id().unwrap_or_default().to_owned(),
+                key_id: remote.remote_key().map(|key| key.key_id.clone()).unwrap_or_default(),
                 active_from: UnixTime::EPOCH,
                 config: self.context.config.clone(),
             }],

@@ -10,12 +10,12 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::callout::Request;
-use crate::config;
+use crate::config::{self, RemoteKey};
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::signer::{Asked, Limits, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, RemoteSignature, RemoteSigner};
 
 const ALGORITHM: &str = "RSASSA_PSS_SHA_256";
 
@@ -44,7 +44,7 @@ impl AwsKms {
     }
 
     fn call(&self, target: &'static str, body: String, asked: &Asked) -> Request {
-        let config::AwsKms { url, upstream, region, credentials, .. } = &self.settings;
+        let config::AwsKms { url, region, credentials, remote, .. } = &self.settings;
         let mut headers = vec![
             ("content-type", "application/x-amz-json-1.1".to_owned()),
             ("x-amz-target", format!("TrentService.{target}")),
@@ -54,7 +54,7 @@ impl AwsKms {
             let signed = sigv4::signed(credentials, scope, asked.now, url.authority(), &headers, body.as_bytes());
             headers.extend(signed);
         }
-        asked.request("POST", upstream, url, headers, body.into_bytes())
+        asked.request("POST", &remote.upstream, url, headers, body.into_bytes())
     }
 
     /// The members of an answer about the key that is configured.
@@ -70,16 +70,8 @@ impl RemoteSigner for AwsKms {
         "aws_kms"
     }
 
-    fn key_id(&self) -> &str {
-        &self.settings.key_id
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::of(self.settings.patience)
-    }
-
-    fn public_key(&self) -> Option<&RsaPublicKey> {
-        self.settings.public_key.as_ref()
+    fn remote(&self) -> &RemoteKey {
+        &self.settings.remote
     }
 
     fn key_request(&self, asked: &Asked) -> Request {

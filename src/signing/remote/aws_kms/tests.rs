@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::callout::{Answer, Body, CalloutError};
-use crate::config::{AwsCredentials, Patience, Secret};
+use crate::config::{AwsCredentials, Patience, RemoteKey, Secret};
 use crate::gateway::kinds::GatewayKind;
 use crate::signing::remote::tests::read_by;
 use crate::signing::remote::{AnswerFault, RemoteSigning};
@@ -21,13 +21,15 @@ const ASKED: Asked = Asked { now: UnixTime::from_secs(1_795_253_400), timeout: D
 fn settings() -> config::AwsKms {
     config::AwsKms {
         url: crate::url::HttpUrl::parse("https://kms.me-central-1.amazonaws.com/").unwrap(),
-        upstream: "kms".into(),
         region: "me-central-1".into(),
         key: KEY.into(),
-        key_id: "sig4".into(),
-        public_key: None,
         credentials: None,
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "kms".into(),
+            key_id: "sig4".into(),
+            public_key: None,
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     }
 }
 
@@ -38,7 +40,8 @@ fn signer() -> AwsKms {
 fn read(body: &Json) -> Result<Vec<u8>, AnswerFault> {
     let key = SigningKey::first();
     let public_key = RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap();
-    let settings = config::AwsKms { public_key: Some(public_key), ..settings() };
+    let remote = RemoteKey { public_key: Some(public_key), ..settings().remote };
+    let settings = config::AwsKms { remote, ..settings() };
     read_by(AwsKms::new(settings), body.to_string().as_bytes(), SIGNING_INPUT)
 }
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::callout::Request;
-use crate::config;
+use crate::config::{self, RemoteKey};
 use crate::jose::{base64url, to_base64url};
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::signer::{Asked, Limits, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, RemoteSignature, RemoteSigner};
 
 /// There is one: that which is configured, and which each answer has to name.
 const VERSION: u32 = 1;
@@ -47,20 +47,12 @@ impl RemoteSigner for AzureKeyVault {
         "azure_key_vault"
     }
 
-    fn key_id(&self) -> &str {
-        &self.settings.key_id
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::of(self.settings.patience)
-    }
-
-    fn public_key(&self) -> Option<&RsaPublicKey> {
-        self.settings.public_key.as_ref()
+    fn remote(&self) -> &RemoteKey {
+        &self.settings.remote
     }
 
     fn key_request(&self, asked: &Asked) -> Request {
-        asked.get(&self.settings.upstream, &self.settings.key_url)
+        asked.get(&self.settings.remote.upstream, &self.settings.key_url)
     }
 
     fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str> {
@@ -84,7 +76,7 @@ impl RemoteSigner for AzureKeyVault {
             value: String,
         }
         let body = Body { alg: "PS256", value: to_base64url(&Sha256::digest(signing_input)) };
-        asked.post(&self.settings.upstream, &self.settings.url, to_json(&body))
+        asked.post(&self.settings.remote.upstream, &self.settings.url, to_json(&body))
     }
 
     fn read(&self, body: &[u8]) -> Result<RemoteSignature, &'static str> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Patience;
+use crate::config::{Patience, RemoteKey};
 use crate::signing::remote::AnswerFault;
 use crate::signing::remote::tests::read_by;
 use crate::testing::SigningKey;
@@ -21,10 +21,12 @@ fn settings(public_key: Option<RsaPublicKey>) -> config::AzureKeyVault {
         url: HttpUrl::parse(&format!("{KID}/sign?api-version=7.4")).unwrap(),
         key_url: HttpUrl::parse(&format!("{KID}?api-version=7.4")).unwrap(),
         key_path: "/keys/sig4/78deebed173b48e48f55abf87ed4cf71".into(),
-        upstream: "vault".into(),
-        key_id: "sig4".into(),
-        public_key,
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "vault".into(),
+            key_id: "sig4".into(),
+            public_key,
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     }
 }
 

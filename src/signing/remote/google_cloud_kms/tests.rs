@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Patience;
+use crate::config::{Patience, RemoteKey};
 use crate::signing::remote::AnswerFault;
 use crate::signing::remote::tests::read_by;
 use crate::testing::SigningKey;
@@ -21,10 +21,12 @@ fn settings(public_key: Option<RsaPublicKey>) -> config::GoogleKms {
         url: HttpUrl::parse(&format!("https://cloudkms.googleapis.com/v1/{NAME}:asymmetricSign")).unwrap(),
         key_url: HttpUrl::parse(&format!("https://cloudkms.googleapis.com/v1/{NAME}/publicKey")).unwrap(),
         name: NAME.into(),
-        upstream: "cloud_kms".into(),
-        key_id: "sig4".into(),
-        public_key,
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "cloud_kms".into(),
+            key_id: "sig4".into(),
+            public_key,
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     }
 }
 

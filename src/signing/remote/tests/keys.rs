@@ -294,9 +294,9 @@ fn the_keys_are_fetched_ahead_until_they_have_come_once() {
 
 #[test]
 fn nothing_is_fetched_ahead_where_that_is_no_use() {
-    let key = settings().public_key;
+    let key = settings().remote.public_key;
     for (kind, public_key) in [(GatewayKind::Envoy, key), (GatewayKind::Kong, None), (GatewayKind::Apisix, None)] {
-        let mut bench = Bench::within(kind, config::VaultTransit { public_key, ..settings() });
+        let mut bench = Bench::within(kind, with_key(public_key));
         assert!(bench.0.due(at(0)).is_none(), "{kind:?}");
     }
 }

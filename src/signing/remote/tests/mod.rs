@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
 use crate::config;
-use crate::config::{Credential, Patience, Secret, Signer};
+use crate::config::{Credential, Patience, RemoteKey, Secret, Signer};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
@@ -34,19 +34,32 @@ fn settings() -> config::VaultTransit {
     config::VaultTransit {
         url: HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
         key_url: HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
-        upstream: "bao".into(),
         namespace: None,
         token: Credential::Secret(Secret::new("s.secret")),
-        key_id: "sig4-2026".into(),
         key_version: None,
-        public_key: Some(RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()),
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "bao".into(),
+            key_id: "sig4-2026".into(),
+            public_key: Some(RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap()),
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     }
+}
+
+/// The same with this public key, or without one.
+fn with_key(public_key: Option<RsaPublicKey>) -> config::VaultTransit {
+    config::VaultTransit { remote: RemoteKey { public_key, ..settings().remote }, ..settings() }
+}
+
+/// The same with this deadline.
+fn with_deadline(seconds: u64) -> config::VaultTransit {
+    let patience = Patience { deadline: Duration::from_secs(seconds), ..settings().remote.patience };
+    config::VaultTransit { remote: RemoteKey { patience, ..settings().remote }, ..settings() }
 }
 
 /// The same without a public key: the signer is asked for it.
 fn unpinned() -> config::VaultTransit {
-    config::VaultTransit { public_key: None, ..settings() }
+    with_key(None)
 }
 
 fn token_for(audience: &str) -> UnsignedToken {
@@ -222,7 +235,7 @@ fn a_right_answer_signs_the_token_that_it_was_asked_for() {
         panic!()
     };
     assert_eq!(given, token);
-    settings().public_key.unwrap().verify_ps256(token.signing_input().as_bytes(), &signature).unwrap();
+    settings().remote.public_key.unwrap().verify_ps256(token.signing_input().as_bytes(), &signature).unwrap();
     assert_eq!(bench.0.pending(), 0);
 }
 
@@ -352,10 +365,7 @@ fn no_try_may_take_longer_than_is_left() {
     let mut bench = Bench::new();
     let callout = bench.start(0, FIRST);
     assert_eq!(bench.again(3_500, &callout, Err(CalloutError::NoAnswer)).request.timeout, Duration::from_millis(1_500));
-    let mut bench = Bench::with(config::VaultTransit {
-        patience: Patience { deadline: Duration::from_secs(1), ..settings().patience },
-        ..settings()
-    });
+    let mut bench = Bench::with(with_deadline(1));
     assert_eq!(bench.start(0, FIRST).request.timeout, Duration::from_secs(1));
 }
 
@@ -394,10 +404,7 @@ fn a_try_that_took_longer_than_it_may_brought_no_answer_and_is_made_once_more() 
     let callout = bench.start(0, FIRST);
     let second = bench.again(2_001, &callout, Ok(&signed));
     assert_eq!(outcome(bench.finish(4_001, &second, Ok(&signed)).as_ref()), "signed", "each try has its own time");
-    let mut bench = Bench::with(config::VaultTransit {
-        patience: Patience { deadline: Duration::from_secs(1), ..settings().patience },
-        ..settings()
-    });
+    let mut bench = Bench::with(with_deadline(1));
     let callout = bench.start(0, FIRST);
     let end = bench.finish(1_001, &callout, Err(CalloutError::Status(403)));
     assert!(
@@ -458,10 +465,7 @@ fn a_callout_that_nobody_reported_on_is_lost_after_a_while() {
     assert_eq!(bench.0.timed_out(at(7_000).steady), []);
     assert_eq!(bench.0.timed_out(at(7_001).steady), [(callout.id, FIRST)]);
     // Two seconds a try, and the second one has begun later.
-    let mut bench = Bench::with(config::VaultTransit {
-        patience: Patience { deadline: Duration::from_secs(60), ..settings().patience },
-        ..settings()
-    });
+    let mut bench = Bench::with(with_deadline(60));
     let callout = bench.start(0, FIRST);
     let second = bench.again(8_000, &callout, Err(CalloutError::NoAnswer));
     assert_eq!(bench.0.timed_out(at(15_000).steady), []);

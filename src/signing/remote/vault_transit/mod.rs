@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::callout::Request;
-use crate::config::{self, Credential};
+use crate::config::{self, Credential, RemoteKey};
 use crate::jose::base64url;
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::signer::{Asked, Limits, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, RemoteSignature, RemoteSigner};
 
 /// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
 /// the one before.
@@ -47,16 +47,8 @@ impl RemoteSigner for VaultTransit {
         "vault_transit"
     }
 
-    fn key_id(&self) -> &str {
-        &self.settings.key_id
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::of(self.settings.patience)
-    }
-
-    fn public_key(&self) -> Option<&RsaPublicKey> {
-        self.settings.public_key.as_ref()
+    fn remote(&self) -> &RemoteKey {
+        &self.settings.remote
     }
 
     fn request(&self, signing_input: &str, asked: &Asked) -> Request {
@@ -79,7 +71,7 @@ impl RemoteSigner for VaultTransit {
         let mut headers = self.headers();
         headers.push(("content-type", "application/json".to_owned()));
         Request {
-            upstream: self.settings.upstream.clone(),
+            upstream: self.settings.remote.upstream.clone(),
             method: "POST",
             url: self.settings.url.clone(),
             headers,
@@ -92,7 +84,7 @@ impl RemoteSigner for VaultTransit {
 
     fn key_request(&self, asked: &Asked) -> Request {
         Request {
-            upstream: self.settings.upstream.clone(),
+            upstream: self.settings.remote.upstream.clone(),
             method: "GET",
             url: self.settings.key_url.clone(),
             headers: self.headers(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::Patience;
+use crate::config::{Patience, RemoteKey};
 use crate::rsa::RsaPublicKey;
 use crate::signing::remote::tests::read_by;
 use crate::signing::remote::{AnswerFault, MAX_RESPONSE_LENGTH};
@@ -19,13 +19,15 @@ fn settings() -> config::VaultTransit {
     config::VaultTransit {
         url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
         key_url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
-        upstream: "bao".into(),
         namespace: None,
         token: Credential::Secret(config::Secret::new("s.secret")),
-        key_id: "sig4".into(),
         key_version: None,
-        public_key: None,
-        patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        remote: RemoteKey {
+            upstream: "bao".into(),
+            key_id: "sig4".into(),
+            public_key: None,
+            patience: Patience { timeout: Duration::from_secs(2), deadline: Duration::from_secs(5) },
+        },
     }
 }
 
@@ -35,7 +37,8 @@ fn asked() -> Asked {
 
 fn with_key(key: &SigningKey) -> config::VaultTransit {
     let public_key = RsaPublicKey::new(&key.modulus(), &key.exponent()).unwrap();
-    config::VaultTransit { public_key: Some(public_key), ..settings() }
+    let remote = RemoteKey { public_key: Some(public_key), ..settings().remote };
+    config::VaultTransit { remote, ..settings() }
 }
 
 fn read(settings: &config::VaultTransit, body: impl AsRef<[u8]>) -> Result<Vec<u8>, AnswerFault> {
