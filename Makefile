@@ -209,6 +209,8 @@ fuzz: need-rust need-cc ## Feed all that reads from a network with what libFuzze
 lint: build shellcheck docs need-cc ## Check formatting, lints, and that gateways would load the modules and run them as they are meant
 	@rustup --quiet target add $(WASM)
 	$(CARGO) fmt --all --check
+	@# Packages of their own, with locks of their own: what the filter needs anew has to be in there, too.
+	@for package in fuzz wasm-tests/wasmtime-26; do (cd $$package && $(CARGO) metadata --locked --format-version 1 >/dev/null) || exit 1; done
 	.tools/shellcheck/bin/shellcheck operations/crl/hub-auth-crl charts/hub-auth-filter/files/publish-crl charts/hub-auth-filter/files/canary wasm-tests/demo.sh
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --package hub-auth-filter --lib --target $(WASM) -- -D warnings
