@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Credential, Patience, Secret};
+use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::{RemoteSignature, RemoteSigner as _, VaultTransit};
 use hub_auth_filter::facade::url::HttpUrl;
