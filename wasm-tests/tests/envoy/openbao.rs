@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::facade::capabilities::Capabilities;
-use hub_auth_filter::facade::config::{self, Credential, Patience, Secret, Signer};
+use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret, Signer};
 use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
@@ -36,14 +36,21 @@ fn settings(token: &str) -> config::VaultTransit {
     config::VaultTransit {
         url: url(SIGN_PATH),
         key_url: url(KEY_PATH),
-        upstream: "openbao".into(),
         namespace: None,
         token: Credential::Secret(Secret::new(token)),
-        key_id: "sig4".into(),
         key_version: None,
-        public_key: None,
-        patience: Patience { timeout: Duration::from_secs(5), deadline: Duration::from_secs(20) },
+        remote: RemoteKey {
+            upstream: "openbao".into(),
+            key_id: "sig4".into(),
+            public_key: None,
+            patience: Patience { timeout: Duration::from_secs(5), deadline: Duration::from_secs(20) },
+        },
     }
+}
+
+/// These settings with a public key to check signatures with.
+fn checking(settings: config::VaultTransit, public_key: Option<RsaPublicKey>) -> config::VaultTransit {
+    config::VaultTransit { remote: RemoteKey { public_key, ..settings.remote }, ..settings }
 }
 
 fn envoy() -> Capabilities {
@@ -144,7 +151,7 @@ async fn a_token_that_openbao_signed_is_valid_in_another_library() {
     let (server, _files) = started().await;
     let transit = server.transit();
     let gateway = settings(&transit.token(600).await);
-    let checked = config::VaultTransit { public_key: public_key(transit, 1).await, ..gateway.clone() };
+    let checked = checking(gateway.clone(), public_key(transit, 1).await);
     for settings in [gateway, checked] {
         let token = first_try(&server, settings).await.expect("a signature");
         assert!(is_valid(&token, &transit.public_key(1).await), "{token}");
@@ -158,7 +165,7 @@ async fn each_refusal_of_openbao_is_told_apart() {
     let (server, _files) = started().await;
     let transit = server.transit();
     let key = public_key(transit, 1).await;
-    let settings = |token: &str| config::VaultTransit { public_key: key.clone(), ..settings(token) };
+    let settings = |token: &str| checking(settings(token), key.clone());
     let right = settings(&transit.signing_token(600).await);
     assert!(first_try(&server, right.clone()).await.is_ok());
 
@@ -193,8 +200,7 @@ async fn each_refusal_of_openbao_is_told_apart() {
 async fn a_version_that_the_key_does_not_have_counts_as_an_internal_error() {
     let (server, _files) = started().await;
     let transit = server.transit();
-    let settings =
-        config::VaultTransit { public_key: public_key(transit, 1).await, ..settings(&transit.token(600).await) };
+    let settings = checking(settings(&transit.token(600).await), public_key(transit, 1).await);
     let version = |version| config::VaultTransit { key_version: Some(version), ..settings.clone() };
     assert!(first_try(&server, version(1)).await.is_ok());
     let error = RemoteError::Unavailable(CalloutError::Status(500));
@@ -249,14 +255,14 @@ async fn after_a_rotation_the_configured_version_signs_and_any_other_is_noticed(
     let first = public_key(transit, 1).await;
     transit.rotate().await;
 
-    let pinned = config::VaultTransit { key_version: Some(1), public_key: first.clone(), ..newest.clone() };
+    let pinned = config::VaultTransit { key_version: Some(1), ..checking(newest.clone(), first.clone()) };
     let token = first_try(&server, pinned).await.expect("a signature by the first version");
     assert!(is_valid(&token, &transit.public_key(1).await) && !is_valid(&token, &transit.public_key(2).await));
 
     let token = first_try(&server, newest.clone()).await.expect("a signature by the newest version");
     assert!(is_valid(&token, &transit.public_key(2).await) && !is_valid(&token, &transit.public_key(1).await));
 
-    let pinned = config::VaultTransit { public_key: first, ..newest };
+    let pinned = checking(newest, first);
     assert_eq!(first_try(&server, pinned).await, Err(RemoteError::Wrong(AnswerFault::Mismatch)));
 }
 
@@ -296,7 +302,7 @@ async fn a_signature_with_another_padding_or_salt_never_leaves() {
     let (server, _files) = started().await;
     let transit = server.transit();
     let token = transit.token(600).await;
-    let pinned = config::VaultTransit { public_key: public_key(transit, 1).await, ..settings(&token) };
+    let pinned = checking(settings(&token), public_key(transit, 1).await);
     for settings in [settings(&token), pinned] {
         for (what, change, leaves) in [
             ("as it was asked for", json!({}), true),
@@ -341,7 +347,7 @@ async fn without_the_right_to_read_the_public_key_nothing_is_signed_unless_it_is
     assert_eq!(first_try(&server, signs_alone.clone()).await, Err(error));
     let told = signing(signs_alone.clone()).explain_keys(error);
     assert!(told.contains(r#"grant it "read""#) && told.contains("configure public_key"), "{told}");
-    let pinned = config::VaultTransit { public_key: public_key(transit, 1).await, ..signs_alone };
+    let pinned = checking(signs_alone, public_key(transit, 1).await);
     assert!(first_try(&server, pinned).await.is_ok());
 }
 
