@@ -6,7 +6,7 @@ use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::SecretSource;
-use crate::url::{HttpUrl, Origin};
+use crate::url::HttpUrl;
 
 pub(in crate::config) const KEYS: Keys = Keys {
     supported: &["address", "upstream", "key", "key_version", "kid", "public_key", "token", "timeout", "deadline"],
