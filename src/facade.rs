@@ -22,8 +22,9 @@ pub mod config {
     #[cfg(not(target_family = "wasm"))]
     pub use crate::config::schema::{EXCEPTIONS, Exception, json_schema, reference};
     pub use crate::config::{
-        Auth, AwsCredentials, AwsKms, AzureKeyVault, Config, ConfigErrors, Credential, Direction, GoogleKms, LocalKey,
-        Patience, RemoteKey, Secret, Server, Signer, Signing, VaultTransit,
+        Auth, AwsCredentials, AwsKms, AzureKeyVault, CloudToken, Config, ConfigErrors, Credential, Direction,
+        GoogleKms, LocalKey, LoginMethod, Metadata, Patience, RemoteKey, Secret, Server, Signer, Signing, VaultLogin,
+        VaultToken, VaultTransit,
     };
 }
 
@@ -98,8 +99,8 @@ pub mod signing {
     pub use crate::signing::MAX_PENDING;
     pub use crate::signing::nonce::Nonces;
     pub use crate::signing::remote::{
-        AnswerFault, Asked, AwsKms, AzureKeyVault, GoogleKms, Need, PendingToken, RemoteError, RemoteSignature,
-        RemoteSigner, RemoteSigning, RemoteStep, VaultTransit,
+        AccessToken, AnswerFault, Asked, AwsKms, AzureKeyVault, GoogleKms, Need, PendingToken, Preparation,
+        RemoteError, RemoteSignature, RemoteSigner, RemoteSigning, RemoteStep, TokenSource, VaultTransit,
     };
     pub use crate::signing::token::UnsignedToken;
 }

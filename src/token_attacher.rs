@@ -11,7 +11,9 @@ use crate::evidence::Evidence;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, NonceInput, RequestId};
 use crate::request_table::{Awaited, MAX_RELEASED};
-use crate::signing::{Need, PendingToken, Progress, RemoteError, SignedToken, SigningError, TokenIssuer, Unsigned};
+use crate::signing::{
+    Need, PendingToken, Preparation, Progress, RemoteError, SignedToken, SigningError, TokenIssuer, Unsigned,
+};
 use crate::time::Moment;
 use crate::verdict::AttachedToken;
 
@@ -29,18 +31,19 @@ pub(crate) struct TokenAttacher {
 #[derive(Debug)]
 pub(crate) struct AwaitedToken {
     pending: Box<PendingToken>,
-    /// What it waits for, if that is the public keys of the signer and not its signature.
-    keys: Option<Awaited>,
+    /// What it waits for, if that is a preparation and not its signature.
+    preparation: Option<Awaited>,
     /// Whether its request has gone away meanwhile. A signature may come all the same, and is to be told of.
     is_cancelled: bool,
 }
 
-/// The end of a fetch of the signer's public keys.
+/// The end of a preparation: a fetch of what has to be there before the signer is asked.
 #[derive(Debug)]
-pub(crate) struct FetchedKeys {
+pub(crate) struct Prepared {
     /// What is to be told of it.
     pub events: Vec<Event>,
-    keys: Result<(), RemoteError>,
+    preparation: Preparation,
+    result: Result<(), RemoteError>,
 }
 
 /// How far a token has come.
@@ -75,8 +78,8 @@ impl TokenAttacher {
         self.issuer.is_remote()
     }
 
-    /// Signs a token on behalf of a request, or says which callout that takes. `may_wait` says whether one more may wait for the public
-    /// keys of the signer: it counts among those that wait for keys ([`State::awaits`](crate::request_table::State::awaits)).
+    /// Signs a token on behalf of a request, or says which callout that takes. `may_wait` says whether one more may wait for a
+    /// preparation: it counts among those that wait for keys ([`State::awaits`](crate::request_table::State::awaits)).
     pub(crate) fn attach(
         &mut self,
         now: Moment,
@@ -101,10 +104,7 @@ impl TokenAttacher {
         subject: &CalloutSubject,
         answer: &'a Answer,
     ) -> Result<&'a [u8], CalloutError> {
-        match subject {
-            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => self.issuer.receive(now, answer),
-            _ => answer.complete(),
-        }
+        self.issuer.receive(now, subject, answer)
     }
 
     /// Takes the end of a callout for what waited for it. What is to be told of that comes first. `may_wait` as for
@@ -121,58 +121,61 @@ impl TokenAttacher {
         answer: Result<&[u8], CalloutError>,
         may_wait: bool,
     ) -> Result<(Vec<Event>, Attachment), AwaitedToken> {
-        let AwaitedToken { pending, keys, is_cancelled } = awaited;
+        let AwaitedToken { pending, preparation, is_cancelled } = awaited;
         let may_wait = may_wait && !is_cancelled;
         let finished = self.issuer.finish(now, call, id, pending, answer, may_wait);
-        let finished = finished.map_err(|pending| AwaitedToken { pending, keys, is_cancelled })?;
+        let finished = finished.map_err(|pending| AwaitedToken { pending, preparation, is_cancelled })?;
         let attachment = self.attachment(now, id, finished.result, is_cancelled);
         let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
         Ok((events.collect(), attachment))
     }
 
-    /// Takes the end of a fetch of the signer's public keys, for all that waited for it. `None` if it was given up before and does not
-    /// count any more.
-    pub(crate) fn finish_keys(
+    /// Takes the end of a preparation, for all that waited for it. `None` if it was given up before and does not count any more.
+    pub(crate) fn finish_preparation(
         &mut self,
         now: Moment,
         fetch: CalloutId,
+        preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
-    ) -> Option<FetchedKeys> {
-        let finished = self.issuer.finish_keys(now, fetch, answer);
-        // The request that nothing else can decide on is told what one is told whose callout brought nothing.
-        let given_up =
-            Some(FetchedKeys { events: Vec::new(), keys: Err(RemoteError::Unanswered(CalloutError::NoAnswer)) });
-        let Some(finished) = finished else { return given_up.filter(|_| self.owner == CalloutOwner::Request) };
+    ) -> Option<Prepared> {
+        let Some(finished) = self.issuer.finish_preparation(now, fetch, preparation, answer) else {
+            // The request that nothing else can decide on is told what one is told whose callout brought nothing.
+            let result = Err(RemoteError::Unanswered(CalloutError::NoAnswer));
+            let given_up = Prepared { events: Vec::new(), preparation, result };
+            return Some(given_up).filter(|_| self.owner == CalloutOwner::Request);
+        };
         let events = [Event::CalloutEnded(finished.report)].into_iter().chain(finished.warning.map(Event::Warning));
-        Some(FetchedKeys { events: events.collect(), keys: finished.keys })
+        Some(Prepared { events: events.collect(), preparation, result: finished.result })
     }
 
-    /// What becomes of something that waited for a fetch of the signer's public keys, and what is to be told of that. `may_wait` as for
+    /// What becomes of something that waited for a preparation, and what is to be told of that. `may_wait` as for
     /// [`TokenAttacher::attach`].
     pub(crate) fn go_on(
         &mut self,
         now: Moment,
         id: RequestId,
         awaited: AwaitedToken,
-        fetched: &FetchedKeys,
+        prepared: &Prepared,
         may_wait: bool,
     ) -> (Option<Event>, Attachment) {
         let AwaitedToken { pending, is_cancelled, .. } = awaited;
-        let gone_on = self.issuer.go_on(now, id, pending, fetched.keys, may_wait && !is_cancelled);
+        let may_wait = may_wait && !is_cancelled;
+        let gone_on = self.issuer.go_on(now, id, pending, prepared.preparation, prepared.result, may_wait);
         let attachment = self.attachment(now, id, gone_on.result, is_cancelled);
         (gone_on.warning.map(Event::Warning), attachment)
     }
 
-    /// The fetch of the signer's public keys that is due although nothing waits for it.
+    /// The preparation that is due although nothing waits for it.
     pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
         self.issuer.due(now)
     }
 
-    /// A fetch of the signer's public keys that nobody reported on in time. It counts as failed once it is given to
-    /// [`TokenAttacher::finish_keys`].
+    /// The preparations that nobody reported on in time. Each counts as failed once it is given to
+    /// [`TokenAttacher::finish_preparation`].
     #[must_use]
-    pub(crate) fn timed_out_keys(&self, now: Moment) -> Option<(CalloutId, CalloutSubject)> {
-        self.issuer.timed_out_keys(now).map(|fetch| (fetch, CalloutSubject::SignerKeys))
+    pub(crate) fn timed_out_preparations(&self, now: Moment) -> Vec<(CalloutId, CalloutSubject)> {
+        let timed_out = self.issuer.timed_out_preparations(now).into_iter();
+        timed_out.map(|(fetch, preparation)| (fetch, preparation.subject())).collect()
     }
 
     /// The callouts that nobody reported on in time, the oldest first, as far as a tick that has brought about these outcomes may
@@ -199,12 +202,12 @@ impl TokenAttacher {
     /// Notes that a request has gone away that waited for its token. What is returned still waits, so that a signature that
     /// comes is told of. Where callouts belong to requests, the end of this one will not be told, and nothing waits.
     pub(crate) fn cancel(&mut self, id: RequestId, awaited: AwaitedToken) -> Option<AwaitedToken> {
-        let may_be_signed = awaited.keys.is_none() || awaited.pending.has_signature();
+        let may_be_signed = awaited.preparation.is_none() || awaited.pending.has_signature();
         match self.owner {
             CalloutOwner::Plugin => Some(AwaitedToken { is_cancelled: true, ..awaited }).filter(|_| may_be_signed),
             CalloutOwner::Request => {
                 self.issuer.forget(id);
-                if let Some((fetch, _)) = awaited.keys.as_ref().and_then(Awaited::own_callout) {
+                if let Some((fetch, _)) = awaited.preparation.as_ref().and_then(Awaited::own_callout) {
                     self.issuer.forget_fetch(fetch);
                 }
                 None
@@ -241,11 +244,11 @@ impl TokenAttacher {
                 Attachment::Attached(Box::new(AttachedToken::new(self.header.clone(), &token)), signed(&token))
             }
             Ok(Progress::Pending(pending, Need::Signature(callout))) => {
-                Attachment::Waits(AwaitedToken { pending, keys: None, is_cancelled: false }, Some(callout))
+                Attachment::Waits(AwaitedToken { pending, preparation: None, is_cancelled: false }, Some(callout))
             }
-            Ok(Progress::Pending(pending, Need::Keys(wait))) => {
-                let keys = Some(Awaited::new(&wait, now.steady));
-                Attachment::Waits(AwaitedToken { pending, keys, is_cancelled: false }, wait.callout)
+            Ok(Progress::Pending(pending, Need::Preparation(wait))) => {
+                let preparation = Some(Awaited::new(&wait, now.steady));
+                Attachment::Waits(AwaitedToken { pending, preparation, is_cancelled: false }, wait.callout)
             }
             Err(unsigned) => {
                 let (error, correlation) = *unsigned;
@@ -256,10 +259,10 @@ impl TokenAttacher {
 }
 
 impl AwaitedToken {
-    /// What it waits for, if that is the public keys of the signer.
+    /// What it waits for, if that is a preparation.
     #[must_use]
-    pub(crate) fn awaits_keys(&self) -> Option<&Awaited> {
-        self.keys.as_ref()
+    pub(crate) fn awaits_preparation(&self) -> Option<&Awaited> {
+        self.preparation.as_ref()
     }
 }
 

@@ -83,7 +83,11 @@ mod tests {
         let config = Config::parse_with(config.to_string().as_bytes(), &[], &|_| Some("s.3cret".to_owned()));
         let Direction::Outbound(outbound) = config.expect("a configuration").direction else { panic!("inbound") };
         let Signer::VaultTransit(settings) = outbound.signing.signer else { panic!("a local key") };
-        VaultTransit::new(*settings).key_request(&Asked { now: UnixTime::EPOCH, timeout: std::time::Duration::ZERO })
+        VaultTransit::new(*settings).key_request(&Asked {
+            now: UnixTime::EPOCH,
+            timeout: std::time::Duration::ZERO,
+            token: None,
+        })
     }
 
     fn said(body: &str) -> Option<String> {

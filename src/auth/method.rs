@@ -193,7 +193,7 @@ impl AuthMethod {
                 Some(Learned { report, callouts, subjects })
             }
             // Methods ask for no signatures.
-            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => None,
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys | CalloutSubject::SignerToken => None,
         }
     }
 
@@ -216,7 +216,7 @@ impl AuthMethod {
                 }
             }
             // Methods ask for no signatures.
-            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys => {}
+            CalloutSubject::Signature(_) | CalloutSubject::SignerKeys | CalloutSubject::SignerToken => {}
         }
     }
 

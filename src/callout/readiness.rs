@@ -54,6 +54,7 @@ impl CalloutPermission {
             CalloutSubject::Token(_)
             | CalloutSubject::Signature(_)
             | CalloutSubject::SignerKeys
+            | CalloutSubject::SignerToken
             | CalloutSubject::TokenUse(_)
             | CalloutSubject::StoreSession => Self::Used,
         }

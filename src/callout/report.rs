@@ -39,6 +39,8 @@ pub(crate) enum CalloutKind {
     Signer,
     /// The public keys of the remote signer.
     SignerKeys,
+    /// The access token for the remote signer.
+    SignerToken,
     /// Whether a token was used, or what has to be asked before.
     ReplayStore,
 }

@@ -37,6 +37,8 @@ pub enum CalloutSubject {
     Signature(RequestId),
     /// The public keys of the remote signer.
     SignerKeys,
+    /// The access token for the remote signer.
+    SignerToken,
     /// Whether a token was used, by the word of a store that several gateways share.
     TokenUse(TokenDigest),
     /// What has to be asked of that store before it can be asked about tokens.
@@ -93,7 +95,6 @@ pub(crate) struct CalloutIds(CalloutId);
 
 impl CalloutIds {
     /// The one that was drawn last.
-    #[cfg(test)]
     pub(crate) fn last(&self) -> CalloutId {
         self.0
     }

@@ -150,23 +150,27 @@ impl Config {
 
     /// Every server that this configuration makes the filter call.
     pub fn servers(&self) -> impl Iterator<Item = Server<'_>> {
-        let servers = match &self.direction {
+        let (before, path, signer, after) = match &self.direction {
             Direction::Inbound(inbound) => {
-                let signer = inbound
-                    .response_token
-                    .as_ref()
-                    .and_then(|token| of_signer("inbound.response_token", &token.signing.signer));
-                [of_method(&inbound.auth), of_replay_store(&inbound.auth), signer]
+                let signer = inbound.response_token.as_ref().map(|token| &token.signing.signer);
+                let before = [of_method(&inbound.auth), of_replay_store(&inbound.auth)];
+                (before, "inbound.response_token", signer, None)
             }
             Direction::Outbound(outbound) => {
                 let Outbound { signing, verify_responses } = &**outbound;
                 let verification = verify_responses
                     .as_ref()
                     .map(|settings| of_jwt_auth("outbound.verify_responses.upstream", &settings.jwt_auth));
-                [of_signer("outbound", &signing.signer), verification, None]
+                ([None, None], "outbound", Some(&signing.signer), verification)
             }
         };
-        servers.into_iter().flatten()
+        let of_signer = move |server| {
+            let SignerUpstream { path: setting, upstream, authority, scheme, gateway_adds_credential } = server;
+            let (path, authority) = (format!("{path}.{setting}").into(), authority.into());
+            Server { path, upstream, authority, scheme, gateway_adds_credential }
+        };
+        let of_signers = signer.into_iter().flat_map(Signer::upstreams).map(of_signer);
+        before.into_iter().flatten().chain(of_signers).chain(after)
     }
 }
 
@@ -215,11 +219,4 @@ fn of_jwt_auth<'a>(path: &'static str, settings: &'a JwtAuth) -> Server<'a> {
         scheme: settings.jwks.scheme(),
         gateway_adds_credential: false,
     }
-}
-
-/// The path is that of the object which has `remote_signer`.
-fn of_signer<'a>(path: &str, signer: &'a Signer) -> Option<Server<'a>> {
-    let SignerUpstream { path: setting, upstream, authority, scheme, gateway_adds_credential } = signer.upstream()?;
-    let (path, authority) = (format!("{path}.{setting}").into(), authority.into());
-    Some(Server { path, upstream, authority, scheme, gateway_adds_credential })
 }

@@ -66,6 +66,7 @@ pub(crate) use service_initiation::AllowedRequest;
 pub(crate) use service_initiation::ServiceInitiation;
 pub(crate) use signers::SignerUpstream;
 pub use signers::{AwsCredentials, AwsKms, AzureKeyVault, GoogleKms, LocalKey, RemoteKey, Signer, VaultTransit};
+pub use signers::{CloudToken, LoginMethod, Metadata, VaultLogin, VaultToken};
 pub use signing::Signing;
 pub(crate) use verify_responses::{VerificationMode, VerifyResponses};
 

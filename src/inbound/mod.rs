@@ -18,6 +18,7 @@ use crate::provider;
 use crate::reply::{RejectReason, Rejection, Reply};
 use crate::request::{ConfiguredHeaders, Correlation, NonceInput, RequestFacts, RequestId, ResponseFacts};
 use crate::request_table::{Awaited, RequestTable, State};
+use crate::signing::Preparation;
 use crate::time::{Moment, UnixTime};
 use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
 use crate::verdict::{Admission, Forwarding, RequestVerdict, ResponseVerdict};
@@ -61,7 +62,7 @@ impl State for InboundState {
     fn awaits(&self) -> Option<&Awaited> {
         match self {
             Self::AwaitsCallout(awaited, _) => Some(awaited),
-            Self::AwaitsSignature(awaited) => awaited.awaits_keys(),
+            Self::AwaitsSignature(awaited) => awaited.awaits_preparation(),
             Self::Admitted(_) | Self::Answered => None,
         }
     }
@@ -256,8 +257,8 @@ impl Inbound {
             self.resume(now, subject, None, &mut outcome);
             outcomes.push(outcome);
         }
-        let lost = self.attacher.as_ref().and_then(|attacher| attacher.timed_out_keys(now));
-        self.give_up(now, lost.into_iter().collect(), &mut outcomes);
+        let lost = self.attacher.as_ref().map(|attacher| attacher.timed_out_preparations(now)).unwrap_or_default();
+        self.give_up(now, lost, &mut outcomes);
         callouts.extend(self.attacher.as_mut().and_then(|attacher| attacher.due(now)));
         let timed_out = self.attacher.as_mut().map(|attacher| attacher.timed_out(now, &outcomes)).unwrap_or_default();
         self.give_up(now, timed_out, &mut outcomes);
@@ -316,7 +317,12 @@ impl Inbound {
             CalloutSubject::Signature(request) => {
                 return self.end_signing(now, id, *request, ended.body).unwrap_or_default();
             }
-            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, ended.body).unwrap_or_default(),
+            CalloutSubject::SignerKeys => {
+                return self.end_preparation(now, id, Preparation::PublicKeys, ended.body).unwrap_or_default();
+            }
+            CalloutSubject::SignerToken => {
+                return self.end_preparation(now, id, Preparation::AccessToken, ended.body).unwrap_or_default();
+            }
             CalloutSubject::KeySet(_)
             | CalloutSubject::Token(_)
             | CalloutSubject::TokenUse(_)
@@ -372,24 +378,24 @@ impl Inbound {
         }
     }
 
-    /// What the end of a fetch of the signer's public keys means for the responses that waited for it. `None` if it does not count any
-    /// more.
-    fn end_signer_keys(
+    /// What the end of a preparation of the signer means for the responses that waited for it. `None` if it does not count any more.
+    fn end_preparation(
         &mut self,
         now: Moment,
         fetch: CalloutId,
+        preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutOutcome> {
-        let mut fetched = self.attacher.as_mut()?.finish_keys(now, fetch, answer)?;
-        let subject = CalloutSubject::SignerKeys;
+        let mut prepared = self.attacher.as_mut()?.finish_preparation(now, fetch, preparation, answer)?;
+        let subject = preparation.subject();
         let waited = self.requests.waited_for(&subject, Some(fetch));
-        let events = std::mem::take(&mut fetched.events);
+        let events = std::mem::take(&mut prepared.events);
         let mut outcome = CalloutOutcome { ended: Some((fetch, subject)), events, ..CalloutOutcome::default() };
         for id in waited {
             let waits = |state: &InboundState| matches!(state, InboundState::AwaitsSignature(_));
             let Some(InboundState::AwaitsSignature(awaited)) = self.requests.remove_if(id, waits) else { continue };
             let may_wait = self.requests.has_room();
-            let (told, attachment) = self.attacher.as_mut()?.go_on(now, id, awaited, &fetched, may_wait);
+            let (told, attachment) = self.attacher.as_mut()?.go_on(now, id, awaited, &prepared, may_wait);
             let Effects { callouts, verdict, events } = self.attached(id, attachment);
             outcome.callouts.extend(callouts);
             outcome.events.extend(told.into_iter().chain(events));

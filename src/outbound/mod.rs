@@ -17,6 +17,7 @@ use crate::keys;
 use crate::reply::{RejectReason, Rejection};
 use crate::request::{Correlation, RequestFacts, RequestId, ResponseFacts};
 use crate::request_table::{Awaited, RequestTable, State};
+use crate::signing::Preparation;
 use crate::time::Moment;
 use crate::token_attacher::{Attachment, AwaitedToken, TokenAttacher};
 use crate::verdict::{Admission, RequestVerdict, ResponseVerdict};
@@ -54,7 +55,7 @@ impl State for OutboundState {
     fn awaits(&self) -> Option<&Awaited> {
         match self {
             Self::AwaitsKeys(awaited, _) | Self::AwaitsVerification(awaited, _) => Some(awaited),
-            Self::AwaitsSignature(awaited) | Self::Decided(Some(awaited)) => awaited.awaits_keys(),
+            Self::AwaitsSignature(awaited) | Self::Decided(Some(awaited)) => awaited.awaits_preparation(),
             Self::Admitted(_) | Self::Decided(None) => None,
         }
     }
@@ -168,8 +169,8 @@ impl Outbound {
         let due = self.verification.as_mut().map(|verification| verification.due(now)).unwrap_or_default();
         let keys::Due { fetches: mut callouts, ended_elsewhere } = due;
         outcomes.extend(ended_elsewhere.into_iter().map(|url| self.resume(now, &CalloutSubject::KeySet(url), None)));
-        let lost = self.attacher.timed_out_keys(now);
-        self.give_up(now, lost.into_iter().collect(), &mut outcomes);
+        let lost = self.attacher.timed_out_preparations(now);
+        self.give_up(now, lost, &mut outcomes);
         callouts.extend(self.attacher.due(now));
         let timed_out = self.attacher.timed_out(now, &outcomes);
         self.give_up(now, timed_out, &mut outcomes);
@@ -192,7 +193,12 @@ impl Outbound {
             CalloutSubject::Signature(request) => {
                 return self.end_signing(now, id, *request, answer).unwrap_or_default();
             }
-            CalloutSubject::SignerKeys => return self.end_signer_keys(now, id, answer).unwrap_or_default(),
+            CalloutSubject::SignerKeys => {
+                return self.end_preparation(now, id, Preparation::PublicKeys, answer).unwrap_or_default();
+            }
+            CalloutSubject::SignerToken => {
+                return self.end_preparation(now, id, Preparation::AccessToken, answer).unwrap_or_default();
+            }
             CalloutSubject::KeySet(_)
             | CalloutSubject::Token(_)
             | CalloutSubject::TokenUse(_)
@@ -250,17 +256,18 @@ impl Outbound {
         }
     }
 
-    /// What the end of a fetch of the signer's public keys means for all that waited for it. `None` if it does not count any more.
-    fn end_signer_keys(
+    /// What the end of a preparation of the signer means for all that waited for it. `None` if it does not count any more.
+    fn end_preparation(
         &mut self,
         now: Moment,
         fetch: CalloutId,
+        preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<CalloutOutcome> {
-        let mut fetched = self.attacher.finish_keys(now, fetch, answer)?;
-        let subject = CalloutSubject::SignerKeys;
+        let mut prepared = self.attacher.finish_preparation(now, fetch, preparation, answer)?;
+        let subject = preparation.subject();
         let waited = self.requests.waited_for(&subject, Some(fetch));
-        let events = std::mem::take(&mut fetched.events);
+        let events = std::mem::take(&mut prepared.events);
         let mut outcome = CalloutOutcome { ended: Some((fetch, subject)), events, ..CalloutOutcome::default() };
         for id in waited {
             let (awaited, is_decided) = match self.requests.remove(id) {
@@ -268,7 +275,7 @@ impl Outbound {
                 Some(OutboundState::Decided(Some(awaited))) => (awaited, true),
                 _ => continue,
             };
-            let (told, attachment) = self.attacher.go_on(now, id, awaited, &fetched, self.requests.has_room());
+            let (told, attachment) = self.attacher.go_on(now, id, awaited, &prepared, self.requests.has_room());
             if is_decided {
                 self.requests.insert(id, OutboundState::Decided(None));
             }

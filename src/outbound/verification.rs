@@ -82,6 +82,7 @@ impl Verification {
             CalloutSubject::Token(_)
             | CalloutSubject::Signature(_)
             | CalloutSubject::SignerKeys
+            | CalloutSubject::SignerToken
             | CalloutSubject::TokenUse(_)
             | CalloutSubject::StoreSession => None,
         }

@@ -10,14 +10,14 @@ pub(crate) mod token;
 use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutKind, CalloutReport};
+use crate::callout::{Answer, Callout, CalloutError, CalloutId, CalloutKind, CalloutReport, CalloutSubject};
 use crate::capabilities::Capabilities;
 use crate::config;
 use crate::request::{Correlation, NonceInput, RequestId};
 use crate::time::Moment;
 
 pub(crate) use record::SignatureRecord;
-pub(crate) use remote::{Need, PendingToken, RemoteError};
+pub(crate) use remote::{Need, PendingToken, Preparation, RemoteError};
 
 use local::LocalKeys;
 use nonce::Nonces;
@@ -39,7 +39,7 @@ pub(crate) struct TokenIssuer {
 #[derive(Debug)]
 enum Signer {
     Local(LocalKeys),
-    Remote(RemoteSigning),
+    Remote(Box<RemoteSigning>),
 }
 
 /// How far a token has come.
@@ -69,12 +69,12 @@ pub(crate) enum SigningError {
     Fault,
     /// The remote signer did not sign.
     Remote(RemoteError),
-    /// The remote signer wants to be left alone for so long.
+    /// The remote signer wants to be left alone for so long, or no access token for it can be had meanwhile.
     Paused {
         /// When to try again.
         retry_after: Duration,
     },
-    /// As many tokens wait for the remote signer as may, or for its public keys.
+    /// As many tokens wait for the remote signer as may, or for what has to be there before it is asked.
     TooManyPending,
 }
 
@@ -92,18 +92,18 @@ pub(crate) struct Finished {
     pub result: Result<Progress, Unsigned>,
 }
 
-/// The end of a fetch of the remote signer's public keys.
+/// The end of a fetch of what has to be there before the remote signer is asked.
 #[derive(Debug)]
-pub(crate) struct FinishedKeys {
+pub(crate) struct FinishedPreparation {
     /// For the log.
     pub report: CalloutReport,
     /// The same: what the signer warns of.
     pub warning: Option<String>,
-    /// Whether they are there now.
-    pub keys: Result<(), RemoteError>,
+    /// Whether it is there now.
+    pub result: Result<(), RemoteError>,
 }
 
-/// What became of a token that waited for the public keys.
+/// What became of a token that waited for such a fetch.
 #[derive(Debug)]
 pub(crate) struct GoneOn {
     /// For the log: what is wrong with the signature that was there already.
@@ -117,7 +117,7 @@ impl TokenIssuer {
     #[must_use]
     pub(crate) fn new(settings: config::Signing, capabilities: &Capabilities) -> Self {
         let signer = match remote::signer(&settings.signer) {
-            Ok(signer) => Signer::Remote(RemoteSigning::new(signer, capabilities)),
+            Ok(signer) => Signer::Remote(Box::new(RemoteSigning::new(signer, capabilities))),
             Err(keys) => Signer::Local(LocalKeys::new(keys.to_vec())),
         };
         Self { settings, signer, nonces: Nonces::numbered(&*capabilities.data) }
@@ -130,7 +130,7 @@ impl TokenIssuer {
     }
 
     /// Mints a token on behalf of a request with these ids, and signs it or says what that takes. `may_wait` says whether one more may
-    /// wait for the public keys of the remote signer: one answer decides on all that do.
+    /// wait for what has to be there before the remote signer is asked: one answer decides on all that do.
     ///
     /// # Errors
     /// See [`SigningError`].
@@ -154,7 +154,7 @@ impl TokenIssuer {
                 Ok(Progress::Signed(SignedToken::new(&token, &signature, "local", correlation.clone())))
             }
             Signer::Remote(remote) => {
-                if let Some(retry_after) = remote.retry_after(now.steady) {
+                if let Some(retry_after) = remote.retry_after(now) {
                     return Err(SigningError::Paused { retry_after });
                 }
                 if remote.pending() >= MAX_PENDING {
@@ -191,46 +191,52 @@ impl TokenIssuer {
         Ok(Finished { report, warning, result: result_of(remote, now, step) })
     }
 
-    /// Takes the end of a fetch of the remote signer's public keys. What waited for it goes on with [`TokenIssuer::go_on`]. `None` if
-    /// it was given up before and does not count any more.
-    pub(crate) fn finish_keys(
+    /// Takes the end of a fetch of what has to be there before the remote signer is asked. What waited for it goes on with
+    /// [`TokenIssuer::go_on`]. `None` if it was given up before and does not count any more.
+    pub(crate) fn finish_preparation(
         &mut self,
         now: Moment,
         fetch: CalloutId,
+        preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
-    ) -> Option<FinishedKeys> {
+    ) -> Option<FinishedPreparation> {
         let Signer::Remote(remote) = &mut self.signer else { return None };
-        let result = remote.finish_keys(now, fetch, answer)?;
+        let result = remote.finish_preparation(now, fetch, preparation, answer)?;
         let warning = remote.warning(now.steady, answer);
-        let text = match result {
-            Ok(count) => format!("fetched {count} public keys of the remote signer"),
-            Err(error) => format!("no public key of the remote signer: {}", remote.explain_keys(error)),
+        let (kind, what) = match preparation {
+            Preparation::AccessToken => (CalloutKind::SignerToken, "access token for the remote signer"),
+            Preparation::PublicKeys => (CalloutKind::SignerKeys, "public key of the remote signer"),
         };
-        let (kind, is_success) = (CalloutKind::SignerKeys, result.is_ok());
-        let report = CalloutReport { callout: fetch, kind, is_success, text, key_set: None };
-        Some(FinishedKeys { report, warning, keys: result.map(drop) })
+        let text = match (result, preparation) {
+            (Ok(_), Preparation::AccessToken) => format!("fetched an {what}"),
+            (Ok(count), Preparation::PublicKeys) => format!("fetched {count} public keys of the remote signer"),
+            (Err(error), _) => format!("no {what}: {}", remote.explain_preparation(preparation, error)),
+        };
+        let report = CalloutReport { callout: fetch, kind, is_success: result.is_ok(), text, key_set: None };
+        Some(FinishedPreparation { report, warning, result: result.map(drop) })
     }
 
-    /// What becomes of a token that waited for the public keys, now that they are there, or this is why they are not. `may_wait` as for
+    /// What becomes of a token that waited for such a fetch, now that it has come, or this is why it has not. `may_wait` as for
     /// [`TokenIssuer::sign`].
     pub(crate) fn go_on(
         &mut self,
         now: Moment,
         request: RequestId,
         pending: Box<PendingToken>,
-        keys: Result<(), RemoteError>,
+        preparation: Preparation,
+        prepared: Result<(), RemoteError>,
         may_wait: bool,
     ) -> GoneOn {
         let Signer::Remote(remote) = &mut self.signer else {
             return GoneOn { warning: None, result: Err(Box::new((SigningError::Fault, pending.into_correlation()))) };
         };
-        let step = remote.go_on(now, request, pending, keys, may_wait);
-        // What is wrong with the keys has been told.
-        let warning = what_failed(remote, &step).filter(|_| keys.is_ok());
+        let step = remote.go_on(now, request, pending, preparation, prepared, may_wait);
+        // What is wrong with the fetch has been told.
+        let warning = what_failed(remote, &step).filter(|_| prepared.is_ok());
         GoneOn { warning, result: result_of(remote, now, step) }
     }
 
-    /// The fetch of the remote signer's public keys that is due although no token waits for it.
+    /// The fetch that is due although no token waits for it.
     pub(crate) fn due(&mut self, now: Moment) -> Option<Callout> {
         match &mut self.signer {
             Signer::Local(_) => None,
@@ -238,31 +244,40 @@ impl TokenIssuer {
         }
     }
 
-    /// A fetch of the remote signer's public keys that nobody reported on in time. It counts as failed once it is given to
-    /// [`TokenIssuer::finish_keys`].
+    /// The fetches that nobody reported on in time. Each counts as failed once it is given to
+    /// [`TokenIssuer::finish_preparation`].
     #[must_use]
-    pub(crate) fn timed_out_keys(&self, now: Moment) -> Option<CalloutId> {
+    pub(crate) fn timed_out_preparations(&self, now: Moment) -> Vec<(CalloutId, Preparation)> {
         match &self.signer {
-            Signer::Local(_) => None,
-            Signer::Remote(remote) => remote.timed_out_keys(now.steady),
+            Signer::Local(_) => Vec::new(),
+            Signer::Remote(remote) => remote.timed_out_preparations(now.steady),
         }
     }
 
-    /// Gives up the fetch of the public keys that a request made for itself alone.
+    /// Gives up the fetch that a request made for itself alone.
     pub(crate) fn forget_fetch(&mut self, fetch: CalloutId) {
         if let Signer::Remote(remote) = &mut self.signer {
             remote.forget_fetch(fetch);
         }
     }
 
-    /// The body of a complete answer of the signer, or why it does not count. Notes what it says of when to ask again.
+    /// The body of a complete answer, or why it does not count. Notes what the signer says of when to ask again.
     ///
     /// # Errors
     /// See [`CalloutError`].
-    pub(crate) fn receive<'a>(&mut self, now: Moment, answer: &'a Answer) -> Result<&'a [u8], CalloutError> {
-        let Signer::Remote(remote) = &mut self.signer else { return answer.complete() };
-        remote.note_pause(now.steady, answer);
-        remote.complete(answer)
+    pub(crate) fn receive<'a>(
+        &mut self,
+        now: Moment,
+        subject: &CalloutSubject,
+        answer: &'a Answer,
+    ) -> Result<&'a [u8], CalloutError> {
+        match (&mut self.signer, subject) {
+            (Signer::Remote(remote), CalloutSubject::Signature(_) | CalloutSubject::SignerKeys) => {
+                remote.note_pause(now.steady, answer);
+                remote.complete(answer)
+            }
+            _ => answer.complete(),
+        }
     }
 
     /// The callouts that nobody reported on in time. Each counts as failed once it is given to [`TokenIssuer::finish`].
@@ -287,7 +302,10 @@ fn what_failed(remote: &RemoteSigning, step: &RemoteStep) -> Option<String> {
     let (error, more) = match step {
         RemoteStep::Signed { .. } => return None,
         RemoteStep::Pending { need: Need::Signature(_), error, .. } => ((*error)?, "; trying once more"),
-        RemoteStep::Pending { need: Need::Keys(_), error, .. } => ((*error)?, "; fetching its public keys"),
+        RemoteStep::Pending { need: Need::Preparation(wait), error, .. } => match Preparation::of(&wait.subject) {
+            Some(Preparation::AccessToken) => ((*error)?, "; asking for another access token"),
+            _ => ((*error)?, "; fetching its public keys"),
+        },
         RemoteStep::Failed { error, .. } => (*error, ""),
     };
     Some(format!("no signature from the remote signer: {}{more}", remote.explain(error)))
@@ -301,7 +319,7 @@ fn result_of(remote: &RemoteSigning, now: Moment, step: RemoteStep) -> Result<Pr
         }
         RemoteStep::Pending { pending, need, .. } => Ok(Progress::Pending(pending, need)),
         RemoteStep::Failed { error, correlation } => {
-            let retry_after = remote.retry_after(now.steady).filter(|_| error.status() == Some(429));
+            let retry_after = remote.retry_after(now).filter(|_| error.status() == Some(429));
             let paused = retry_after.map(|retry_after| SigningError::Paused { retry_after });
             Err(Box::new((paused.unwrap_or(SigningError::Remote(error)), correlation)))
         }

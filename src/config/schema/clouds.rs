@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::definition::{Kind, Object, Setting};
+use super::definition::{Object, Setting};
 use super::key_sets::upstream;
 use super::secrets::{added_by, secret as a_secret};
 use super::signer_settings::{deadline, kid, public_key, timeout};
 use super::texts::{key_vault_name, key_version_name, origin, region, text};
-use crate::config::secret;
-use crate::config::signers::{aws_kms, azure_key_vault, common, google_cloud_kms};
+use crate::config::signers::{access_token, aws_kms, azure_key_vault, google_cloud_kms};
 
 pub(super) fn aws_kms() -> Object {
     let settings = [
@@ -88,9 +87,11 @@ pub(super) fn azure_key_vault() -> Object {
         .example("78deebed173b48e48f55abf87ed4cf71"),
         kid("Its `kid` on your JWKS."),
         public_key(),
-        token_of_gateway(
-            "`{\"added_by\": \"gateway\"}`: the gateway adds `Authorization: Bearer …` on the way, as Envoy can. The token needs the right to `sign` \
-             with the key and, unless there is a `public_key`, to `get` it; nothing more.",
+        access_token(
+            "The access token. `{\"added_by\": \"gateway\"}`: the gateway adds `Authorization: Bearer …` on the way, as Envoy can. Else the filter asks \
+             the metadata address for it. It needs the right to `sign` with the key and, unless there is a `public_key`, to `get` it; nothing \
+             more.",
+            Object::new(&azure_key_vault::METADATA_KEYS, azure_metadata()),
         ),
         timeout(),
         deadline(),
@@ -114,9 +115,11 @@ pub(super) fn google_cloud_kms() -> Object {
             .example("https://cloudkms.me-central2.rep.googleapis.com"),
         upstream().text("As with `jwt_auth`.").otherwise("`host:port` of `address`").example("cloud_kms"),
         public_key(),
-        token_of_gateway(
-            "`{\"added_by\": \"gateway\"}`: the gateway adds `Authorization: Bearer …` on the way, as Envoy can. It needs \
-             `cloudkms.cryptoKeyVersions.useToSign` and, unless there is a `public_key`, `cloudkms.cryptoKeyVersions.viewPublicKey`; nothing more.",
+        access_token(
+            "The access token. `{\"added_by\": \"gateway\"}`: the gateway adds `Authorization: Bearer …` on the way, as Envoy can. Else the filter asks \
+             the metadata address for it. It needs `cloudkms.cryptoKeyVersions.useToSign` and, unless there is a `public_key`, \
+             `cloudkms.cryptoKeyVersions.viewPublicKey`; nothing more.",
+            Object::new(&google_cloud_kms::METADATA_KEYS, google_metadata()),
         ),
         timeout(),
         deadline(),
@@ -124,13 +127,68 @@ pub(super) fn google_cloud_kms() -> Object {
     Object::new(&google_cloud_kms::KEYS, settings)
 }
 
-fn token_of_gateway(what: &'static str) -> Setting {
-    let added_by = Setting::new(
-        "added_by",
-        "Who adds it",
-        "The gateway adds the access token on the way.",
-        Kind::choice(&secret::ADDED_BY),
+fn azure_metadata() -> [Setting; 4] {
+    let [address, upstream] = metadata_address("`http://169.254.169.254`");
+    [
+        address,
+        upstream,
+        Setting::new(
+            "client_id",
+            "Client id",
+            "The client id of a managed identity, where the machine or pod has several.",
+            text(&azure_key_vault::CLIENT_ID).into(),
+        )
+        .otherwise("its own")
+        .example("5f3d7a52-0c1e-4a47-9c58-1f1f6f0f5d11"),
+        Setting::new(
+            "resource",
+            "What the token is for",
+            "What the token is for. Other clouds than Azure's public one have other names.",
+            text(&azure_key_vault::RESOURCE).into(),
+        )
+        .otherwise("`https://vault.azure.net`, or `https://managedhsm.azure.net` for such an address")
+        .example("https://vault.azure.cn"),
+    ]
+}
+
+fn google_metadata() -> [Setting; 3] {
+    let [address, upstream] = metadata_address("`http://metadata.google.internal`");
+    [
+        address,
+        upstream,
+        Setting::new(
+            "service_account",
+            "Service account",
+            "The address of the service account, where the machine has several.",
+            text(&google_cloud_kms::SERVICE_ACCOUNT).into(),
+        )
+        .default("default")
+        .example("signer@bank.iam.gserviceaccount.com"),
+    ]
+}
+
+fn metadata_address(usual: &'static str) -> [Setting; 2] {
+    let address = Setting::new(
+        "address",
+        "Address",
+        "The metadata address: `http://host` and nothing more, if it is another.",
+        origin().into(),
     );
-    let kind = Object::new(&common::TOKEN_KEYS, [added_by]).kind();
-    Setting::new("token", "Access token", what, kind).one_line().example(json!({"added_by": "gateway"}))
+    [
+        address.otherwise(usual).example("http://169.254.169.254"),
+        upstream().text("As with `jwt_auth`.").otherwise("`host:port` of `address`").example("metadata"),
+    ]
+}
+
+fn access_token(what: &'static str, metadata: Object) -> Setting {
+    let metadata = Setting::new(
+        "metadata",
+        "Metadata address",
+        "The cloud's metadata address, which gives the machine or pod of the gateway a token for its own identity. The filter asks for one \
+         ahead of its end; `{}` if nothing differs from the defaults.",
+        metadata.kind(),
+    );
+    let settings = [added_by(), metadata.otherwise("").example(json!({}))];
+    let kind = Object::new(&access_token::CLOUD_TOKEN_KEYS, settings).exactly_one().kind();
+    Setting::new("token", "Access token", what, kind).example(json!({"metadata": {}}))
 }

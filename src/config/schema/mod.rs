@@ -20,6 +20,7 @@ mod provider_ids;
 mod secrets;
 mod signer_settings;
 mod texts;
+mod vault;
 
 use serde_json::{Value, json};
 

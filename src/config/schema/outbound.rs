@@ -6,10 +6,11 @@ use super::clouds::{aws_kms, azure_key_vault, google_cloud_kms};
 use super::definition::{Kind, Object, Setting};
 use super::key_sets::{key_set_and_claims, upstream};
 use super::provider_ids::provider_ids;
-use super::secrets::{credential, secret};
-use super::signer_settings::{deadline, kid, public_key, timeout};
-use super::texts::{self, mount, origin, response_header, subject_value, text, time, vault_key};
-use crate::config::signers::{KEYS as SIGNERS, local, vault_transit};
+use super::secrets::secret;
+use super::signer_settings::kid;
+use super::texts::{self, response_header, subject_value, text, time};
+use super::vault::vault_transit;
+use crate::config::signers::{KEYS as SIGNERS, local};
 use crate::config::{outbound, response_token, signing, subject, text_rules, verify_responses};
 
 pub(super) fn outbound() -> Object {
@@ -148,59 +149,6 @@ fn remote_signer() -> Object {
     let google =
         Setting::new("google_cloud_kms", "Google Cloud KMS", "A key in Google Cloud KMS.", google_cloud_kms().kind());
     Object::new(&SIGNERS, [vault, aws, azure, google].map(|one| one.otherwise(""))).exactly_one()
-}
-
-pub(super) fn vault_transit() -> Object {
-    let settings = [
-        Setting::new(
-            "address",
-            "Address",
-            "`https://host:port` and nothing more. With `http://` to another machine the log warns: whoever can read the token can sign \
-             with it.",
-            origin().into(),
-        )
-        .example("https://bao.bank.example:8200"),
-        upstream().text("As with `jwt_auth`.").otherwise("`host:port` of `address`").example("bao"),
-        Setting::new(
-            "namespace",
-            "Namespace",
-            "The namespace of the mount.",
-            text(&vault_transit::NAMESPACE).into(),
-        )
-        .otherwise("none")
-        .example("bank"),
-        Setting::new("mount", "Mount", "The path of the Transit engine.", mount().into()).default("transit"),
-        Setting::new(
-            "key",
-            "Name of the key",
-            "The name of the key there: RSA of 2048 bits or more.",
-            vault_key().into(),
-        )
-        .example("sig4"),
-        Setting::new(
-            "key_version",
-            "Version of the key",
-            "Which version of it signs, a number. Give one, and change it with `kid`: otherwise a rotation in Vault changes the key at \
-             once, before it is published.",
-            Kind::Integer(vault_transit::KEY_VERSION),
-        )
-        .otherwise("the newest"),
-        kid("Its `kid` on your JWKS."),
-        public_key(),
-        Setting::new(
-            "token",
-            "Token",
-            "The Vault token: `{\"env\": \"NAME\"}` or `{\"value\": \"…\"}`, as above. `{\"added_by\": \"gateway\"}`: the filter sends none, and the \
-             gateway, or an agent beside it, adds `X-Vault-Token` on the way, as Envoy can. It needs `update` on \
-             `{mount}/sign/{key}/sha2-256` and, unless there is a `public_key`, `read` on `{mount}/keys/{key}`; nothing more.",
-            credential(&vault_transit::TOKEN),
-        )
-        .one_line()
-        .example(json!({"env": "BAO_TOKEN"})),
-        timeout(),
-        deadline(),
-    ];
-    Object::new(&vault_transit::KEYS, settings)
 }
 
 pub(super) fn verify_responses() -> Object {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::definition::{Kind, Object, Presence, Setting};
 use super::exceptions::EXCEPTIONS;
-use super::{api_key, clouds, inbound, methods, of_gateway, outbound, peer};
+use super::{api_key, clouds, inbound, methods, of_gateway, outbound, peer, vault};
 use crate::config::gateway::KnownGateway;
 
 const TEMPLATE: &str = include_str!("page.md");
@@ -40,7 +40,7 @@ fn table(page: &mut String, name: &str, known: &[KnownGateway]) {
         "api_key" => ("inbound.auth.api_key", api_key::api_key()),
         "forwarded_header" => ("inbound.peer.source.forwarded_header", peer::forwarded_header()),
         "outbound" => ("outbound", outbound::outbound()),
-        "vault_transit" => ("remote_signer.vault_transit", outbound::vault_transit()),
+        "vault_transit" => ("remote_signer.vault_transit", vault::vault_transit()),
         "aws_kms" => ("remote_signer.aws_kms", clouds::aws_kms()),
         "azure_key_vault" => ("remote_signer.azure_key_vault", clouds::azure_key_vault()),
         "google_cloud_kms" => ("remote_signer.google_cloud_kms", clouds::google_cloud_kms()),

@@ -6,14 +6,11 @@ use std::time::Duration;
 use crate::config::callouts::{Patience, PatienceRule, read_upstream};
 use crate::config::duration::DurationRange;
 use crate::config::errors::ConfigErrors;
-use crate::config::reader::{Keys, Node, Object, TextRule};
-use crate::config::secret::ADDED_BY;
+use crate::config::reader::{Node, Object, TextRule};
 use crate::config::text_rules::{KEY_ID, pem};
 use crate::pem::has_private_key;
 use crate::rsa::RsaPublicKey;
 use crate::url::Origin;
-
-pub(in crate::config) const TOKEN_KEYS: Keys = Keys { supported: &["added_by"], refused: &[] };
 
 pub(super) const PLAINTEXT: &str =
     "with http:// everybody on the way can read the access token of the remote signer and sign with it; give https://";
@@ -53,19 +50,6 @@ impl RemoteKey {
         let patience = PATIENCE.read(object, errors);
         Some(Self { upstream: upstream?, key_id: key_id?.to_owned(), public_key: public_key?, patience: patience? })
     }
-}
-
-/// Reads the `token` of a service whose access tokens end after an hour: none may stand in a configuration.
-pub(super) fn read_token_of_gateway(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<()> {
-    if node.is_absent() {
-        return node.refuse_text(
-            "{\"added_by\": \"gateway\"}, as the gateway has to add the access token",
-            "nothing",
-            errors,
-        );
-    }
-    let object = node.object(&TOKEN_KEYS, errors)?;
-    object.member("added_by").choice(&ADDED_BY, errors)
 }
 
 fn read_public_key(node: &Node<'_>, errors: &mut ConfigErrors) -> Option<RsaPublicKey> {

@@ -1,9 +1,10 @@
-//! The settings of Google Cloud KMS, a remote signer: which version of which key signs. The gateway adds the access token.
+//! The settings of Google Cloud KMS, a remote signer: which version of which key signs, and who gets the access token.
 
-use super::common::{PLAINTEXT, RemoteKey, read_token_of_gateway};
+use super::access_token::{CloudToken, MetadataRule, read_in_url};
+use super::common::{PLAINTEXT, RemoteKey};
 use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
-use crate::config::reader::{Keys, Node};
+use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::SecretSource;
 use crate::url::{HttpUrl, Origin};
 
@@ -16,6 +17,19 @@ const ADDRESS: &str = "https://cloudkms.googleapis.com";
 
 const KEY_VERSION: &str = "projects/…/locations/…/keyRings/…/cryptoKeys/…/cryptoKeyVersions/N, each name of 1 to 128 letters, digits, - _ . and :";
 
+pub(in crate::config) const METADATA_KEYS: Keys =
+    Keys { supported: &["address", "upstream", "service_account"], refused: &[] };
+
+/// It is a part of the URL.
+pub(in crate::config) const SERVICE_ACCOUNT: TextRule = TextRule {
+    expected: "the address of a service account, or \"default\": 1 to 256 letters, digits, @ . - and _",
+    max_bytes: 256,
+    allows: |character| character.is_ascii_alphanumeric() || matches!(character, '@' | '.' | '-' | '_'),
+};
+
+/// The metadata server, which every machine and pod knows by this name.
+const METADATA: MetadataRule = MetadataRule { keys: &METADATA_KEYS, address: "http://metadata.google.internal" };
+
 /// A key in Google Cloud KMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleKms {
@@ -25,6 +39,8 @@ pub struct GoogleKms {
     pub key_url: HttpUrl,
     /// The resource name of the version of the key.
     pub name: String,
+    /// Who gets the access token.
+    pub token: CloudToken,
     /// Which key, and how the signer is reached.
     pub remote: RemoteKey,
 }
@@ -40,13 +56,16 @@ impl GoogleKms {
             read_address(&address, PLAINTEXT, secrets, errors)
         };
         let remote = RemoteKey::read(&object, origin.as_ref(), errors);
-        let token = read_token_of_gateway(&object.member("token"), errors);
+        let token = CloudToken::read(&object.member("token"), &METADATA, secrets, errors, |metadata, errors| {
+            let account = read_in_url(metadata, "service_account", &SERVICE_ACCOUNT, errors)?.unwrap_or("default");
+            Some(format!("/computeMetadata/v1/instance/service-accounts/{account}/token"))
+        });
         let (origin, name) = (origin?, name?);
-        token?;
         Some(Self {
             url: origin.url(format!("/v1/{name}:asymmetricSign")),
             key_url: origin.url(format!("/v1/{name}/publicKey")),
             name: name.to_owned(),
+            token: token?,
             remote: remote?,
         })
     }

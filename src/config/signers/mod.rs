@@ -1,22 +1,26 @@
 //! Who signs tokens: this filter, with `keys`, or a `remote_signer`, which holds the key itself and is asked for each signature.
 
+pub(super) mod access_token;
 pub(super) mod aws_kms;
 pub(super) mod azure_key_vault;
 pub(super) mod common;
 pub(super) mod google_cloud_kms;
 pub(super) mod local;
+pub(super) mod vault_login;
 pub(super) mod vault_transit;
 
+pub use access_token::{CloudToken, Metadata};
 pub use aws_kms::{AwsCredentials, AwsKms};
 pub use azure_key_vault::AzureKeyVault;
 pub use common::RemoteKey;
 pub use google_cloud_kms::GoogleKms;
 pub use local::LocalKey;
+pub use vault_login::{LoginMethod, VaultLogin, VaultToken};
 pub use vault_transit::VaultTransit;
 
 use super::errors::ConfigErrors;
 use super::reader::{Keys, Node, Object};
-use super::secret::{Credential, SecretSource};
+use super::secret::SecretSource;
 use crate::url::Scheme;
 
 /// The keys of `remote_signer`: those of [`REMOTE_SIGNERS`].
@@ -24,7 +28,7 @@ pub(in crate::config) const KEYS: Keys =
     Keys { supported: &["vault_transit", "aws_kms", "azure_key_vault", "google_cloud_kms"], refused: &[] };
 
 /// The remote signers: under which key each is configured, and how its settings are read. Another one is a file beside this
-/// one, a variant of [`Signer`] with its [upstream](Signer::upstream), and a line here and in [`KEYS`].
+/// one, a variant of [`Signer`] with its [upstreams](Signer::upstream), and a line here and in [`KEYS`].
 const REMOTE_SIGNERS: [(&str, Read); 4] = [
     ("vault_transit", |node, secrets, errors| {
         VaultTransit::read(node, secrets, errors).map(|settings| Signer::VaultTransit(Box::new(settings)))
@@ -97,10 +101,16 @@ impl Signer {
         let (path, url, gateway_adds_credential) = match self {
             Self::Local(_) => return None,
             Self::AwsKms(settings) => ("remote_signer.aws_kms.upstream", &settings.url, settings.credentials.is_none()),
-            Self::AzureKeyVault(settings) => ("remote_signer.azure_key_vault.upstream", &settings.url, true),
-            Self::GoogleKms(settings) => ("remote_signer.google_cloud_kms.upstream", &settings.url, true),
+            Self::AzureKeyVault(settings) => {
+                let is_added = settings.token == CloudToken::AddedByGateway;
+                ("remote_signer.azure_key_vault.upstream", &settings.url, is_added)
+            }
+            Self::GoogleKms(settings) => {
+                let is_added = settings.token == CloudToken::AddedByGateway;
+                ("remote_signer.google_cloud_kms.upstream", &settings.url, is_added)
+            }
             Self::VaultTransit(settings) => {
-                let is_added = settings.token == Credential::AddedByGateway;
+                let is_added = settings.token.is_added_by_gateway();
                 ("remote_signer.vault_transit.upstream", &settings.url, is_added)
             }
         };
@@ -112,6 +122,23 @@ impl Signer {
             scheme: url.scheme(),
             gateway_adds_credential,
         })
+    }
+
+    /// The servers that are called before a token is signed.
+    pub fn upstreams(&self) -> impl Iterator<Item = SignerUpstream<'_>> {
+        self.upstream().into_iter().chain(self.token_upstream())
+    }
+
+    /// The server that gives the access token for the one that signs, if the filter asks another for it.
+    fn token_upstream(&self) -> Option<SignerUpstream<'_>> {
+        let (path, token) = match self {
+            Self::AzureKeyVault(settings) => ("remote_signer.azure_key_vault.token.metadata.upstream", &settings.token),
+            Self::GoogleKms(settings) => ("remote_signer.google_cloud_kms.token.metadata.upstream", &settings.token),
+            Self::Local(_) | Self::AwsKms(_) | Self::VaultTransit(_) => return None,
+        };
+        let Metadata { upstream, url } = token.metadata()?;
+        let (authority, scheme) = (url.authority(), url.scheme());
+        Some(SignerUpstream { path, upstream, authority, scheme, gateway_adds_credential: false })
     }
 
     /// Reads the one of `keys` and `remote_signer` that an object has.

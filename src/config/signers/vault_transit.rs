@@ -2,10 +2,11 @@
 //! (spec §4). Its address may be `http://`, because Vault often listens beside the gateway; what that means is warned of.
 
 use super::common::RemoteKey;
+use super::vault_login::VaultToken;
 use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
-use crate::config::secret::{Credential, SecretSource};
+use crate::config::secret::SecretSource;
 use crate::url::HttpUrl;
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -61,8 +62,8 @@ pub struct VaultTransit {
     pub key_url: HttpUrl,
     /// `X-Vault-Namespace`
     pub namespace: Option<String>,
-    /// `X-Vault-Token`
-    pub token: Credential,
+    /// Where `X-Vault-Token` comes from.
+    pub token: VaultToken,
     /// Which version of the key signs; the newest if none is named.
     pub key_version: Option<u32>,
     /// Which key, and how the signer is reached.
@@ -74,11 +75,11 @@ impl VaultTransit {
         let object = node.object(&KEYS, errors)?;
         let origin = read_address(&object.member("address"), PLAINTEXT, secrets, errors);
         let namespace = object.member("namespace").optional(|node| node.text(&NAMESPACE, errors).map(str::to_owned));
-        let mount = read_mount(&object.member("mount"), errors);
+        let mount = read_mount(&object.member("mount"), MOUNT, "transit", errors);
         let key = read_key(&object.member("key"), errors);
         let key_version = object.member("key_version").optional(|node| node.integer(&KEY_VERSION, errors));
         let remote = RemoteKey::read(&object, origin.as_ref(), errors);
-        let token = secrets.read_credential(&object.member("token"), &TOKEN, errors);
+        let token = VaultToken::read(&object.member("token"), origin.as_ref(), secrets, errors);
         let (origin, mount, key) = (origin?, mount?, key?);
         Some(Self {
             url: origin.url(format!("/v1/{mount}/sign/{key}/sha2-256")),
@@ -91,13 +92,19 @@ impl VaultTransit {
     }
 }
 
-fn read_mount<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
+/// Reads the path of a mount: of an engine that signs, or of a login method.
+pub(super) fn read_mount<'a>(
+    node: &Node<'a>,
+    expected: &str,
+    default: &'static str,
+    errors: &mut ConfigErrors,
+) -> Option<&'a str> {
     if node.is_absent() {
-        return Some("transit");
+        return Some(default);
     }
-    let text = node.string(MOUNT, errors)?;
+    let text = node.string(expected, errors)?;
     let is_mount = text.len() <= MAX_MOUNT_BYTES && text.split('/').all(is_segment);
-    if is_mount { Some(text) } else { node.refuse_text(MOUNT, "a string that is not one", errors) }
+    if is_mount { Some(text) } else { node.refuse_text(expected, "a string that is not one", errors) }
 }
 
 fn read_key<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {

@@ -135,14 +135,77 @@ fn google_signs_with_the_version_that_is_named() {
     }
 }
 
+/// The same signer, with this as `token`.
+fn with_token(config: Value, signer: &str, token: Value) -> Value {
+    changed(config, &format!("/outbound/remote_signer/{signer}/token"), token)
+}
+
+fn metadata(config: &Value) -> (String, String) {
+    let token = match signer(config) {
+        Signer::AzureKeyVault(settings) => settings.token,
+        Signer::GoogleKms(settings) => settings.token,
+        other => panic!("{other:?}"),
+    };
+    let metadata = token.metadata().expect("a metadata address");
+    (metadata.upstream.clone(), metadata.url.as_str().to_owned())
+}
+
 #[test]
-fn an_access_token_can_only_be_added_by_the_gateway() {
+fn the_filter_asks_the_metadata_address_for_a_token_for_the_right_service() {
+    let token = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2F";
+    let of_machine = |path: String| ("169.254.169.254:80".to_owned(), format!("http://169.254.169.254{path}"));
+    let usual = with_token(azure(), "azure_key_vault", json!({"metadata": {}}));
+    assert_eq!(metadata(&usual), of_machine(format!("{token}vault.azure.net")));
+    assert!(accepted(&usual).warnings().is_empty(), "that address is of this machine");
+    let hsm = changed(
+        usual.clone(),
+        "/outbound/remote_signer/azure_key_vault/address",
+        json!("https://b.managedhsm.azure.net"),
+    );
+    assert_eq!(metadata(&hsm), of_machine(format!("{token}managedhsm.azure.net")));
+    let own = json!({"metadata": {"resource": "https://vault.azure.cn", "client_id": "5f3d", "upstream": "imds"}});
+    let (upstream, url) = metadata(&with_token(azure(), "azure_key_vault", own));
+    assert_eq!((upstream.as_str(), url.ends_with("%2Fvault.azure.cn&client_id=5f3d")), ("imds", true), "{url}");
+
+    let account = |account: &str| format!("/computeMetadata/v1/instance/service-accounts/{account}/token");
+    let usual = with_token(google(), "google_cloud_kms", json!({"metadata": {}}));
+    let host = "metadata.google.internal";
+    assert_eq!(metadata(&usual), (format!("{host}:80"), format!("http://{host}{}", account("default"))));
+    let own = json!({"metadata": {"service_account": "a@b.example", "address": "http://10.0.0.1:8080"}});
+    let own = with_token(google(), "google_cloud_kms", own);
+    assert_eq!(metadata(&own), ("10.0.0.1:8080".to_owned(), format!("http://10.0.0.1:8080{}", account("a@b.example"))));
+    let warning = "outbound.remote_signer.google_cloud_kms.token.metadata.address: with http:// everybody on the way";
+    assert!(accepted(&own).warnings()[0].starts_with(warning));
+    for config in [usual, own] {
+        let servers: Vec<_> = signer(&config).upstreams().map(|server| server.path).collect();
+        let path = "remote_signer.google_cloud_kms";
+        assert_eq!(servers, [format!("{path}.upstream"), format!("{path}.token.metadata.upstream")]);
+    }
+}
+
+#[test]
+fn what_goes_into_the_url_of_the_metadata_address_needs_no_encoding() {
+    for (config, signer, setting, bad) in [
+        (azure(), "azure_key_vault", "client_id", "a&b=c"),
+        (azure(), "azure_key_vault", "resource", "https://vault.azure.net?x"),
+        (google(), "google_cloud_kms", "service_account", "../x"),
+        (google(), "google_cloud_kms", "service_account", "a/b"),
+        (google(), "google_cloud_kms", "service_account", ""),
+    ] {
+        let faults = faults(&with_token(config, signer, json!({"metadata": {setting: bad}})));
+        let path = format!("outbound.remote_signer.{signer}.token.metadata.{setting}: expected ");
+        assert!(faults.starts_with(&path), "{bad}: {faults}");
+    }
+}
+
+#[test]
+fn an_access_token_of_a_cloud_stands_in_no_configuration() {
     for (config, signer) in [(azure(), "azure_key_vault"), (google(), "google_cloud_kms")] {
         let mut missing = config.clone();
         missing["outbound"]["remote_signer"][signer].as_object_mut().unwrap().remove("token");
-        let expected = "expected {\"added_by\": \"gateway\"}, as the gateway has to add the access token, got nothing";
+        let expected = "expected {\"metadata\": {}}, or {\"added_by\": \"gateway\"} where the gateway adds the access token, got nothing";
         assert_eq!(faults(&missing), format!("outbound.remote_signer.{signer}.token: {expected}"));
-        let env = ".env: expected \"added_by\", got an unknown key";
+        let env = ".env: expected \"added_by\" or \"metadata\", got an unknown key";
         let config = changed(config, &format!("/outbound/remote_signer/{signer}/token"), json!({"env": "BAO_TOKEN"}));
         assert!(faults(&config).contains(env), "{}", faults(&config));
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{accepted, changed, faults, least_outbound, removed};
-use crate::config::{Config, Credential, RemoteKey, Secret, Signer, SignerUpstream, VaultTransit};
+use crate::config::{
+    Config, Credential, LoginMethod, RemoteKey, Secret, Signer, SignerUpstream, VaultToken, VaultTransit,
+};
 use crate::gateway::kinds::GatewayKind;
 use crate::testing::SigningKey;
 use crate::url::Scheme;
@@ -51,7 +53,10 @@ fn address_key_kid_and_token_are_enough() {
     assert_eq!(key_url.as_str(), "https://bao.example:8200/v1/transit/keys/sig4");
     assert_eq!(url.as_str(), "https://bao.example:8200/v1/transit/sign/sig4/sha2-256");
     assert_eq!(upstream, "bao.example:8200");
-    assert_eq!((token, key_id.as_str()), (Credential::Secret(Secret::new("hvs.s3cret")), "sig4-2026"));
+    assert_eq!(
+        (token, key_id.as_str()),
+        (VaultToken::Given(Credential::Secret(Secret::new("hvs.s3cret"))), "sig4-2026")
+    );
     assert_eq!((namespace, key_version, public_key), (None, None, None));
     assert_eq!([patience.timeout, patience.deadline], [2, 5].map(Duration::from_secs));
 }
@@ -208,25 +213,94 @@ fn the_token_is_a_secret_of_visible_characters() {
         assert_eq!(faults, format!("outbound.remote_signer.vault_transit.token.env: {rule} {got} in NAME"));
     }
     let longest = "s".repeat(4096);
-    assert_eq!(read(&with("token", json!({"value": longest}))).token, Credential::Secret(Secret::new(longest)));
+    assert_eq!(
+        read(&with("token", json!({"value": longest}))).token,
+        VaultToken::Given(Credential::Secret(Secret::new(longest)))
+    );
     refused("token", json!("s3cret"), ": expected an object, got a string");
 }
 
 #[test]
 fn a_token_that_the_gateway_adds_has_to_be_said_aloud() {
     let config = with("token", json!({"added_by": "gateway"}));
-    assert_eq!(read(&config).token, Credential::AddedByGateway);
+    assert_eq!(read(&config).token, VaultToken::Given(Credential::AddedByGateway));
     assert!(accepted(&config).warnings().is_empty());
     let signer = accepted(&config).into_outbound().signing.signer;
     assert!(signer.upstream().unwrap().gateway_adds_credential);
-    let missing = ": expected a secret ({\"env\": \"NAME\"}), or {\"added_by\": \"gateway\"} where the gateway adds it, got nothing";
+    let missing = ": expected a secret ({\"env\": \"NAME\"}), {\"app_role\": {…}} or {\"kubernetes\": {…}} where the filter logs in, or \
+                   {\"added_by\": \"gateway\"} where the gateway adds the token, got nothing";
     let config = removed(least(), "/outbound/remote_signer/vault_transit/token");
     assert_eq!(faults(&config), format!("outbound.remote_signer.vault_transit.token{missing}"));
     refused("token", json!({"added_by": "s3cret"}), ".added_by: expected \"gateway\", got another string");
     refused("token", json!({"added_by": true}), ".added_by: expected \"gateway\", got true or false");
-    refused("token", json!({}), ": expected \"env\", \"value\" or \"added_by\", got nothing");
+    refused(
+        "token",
+        json!({}),
+        ": expected \"env\", \"value\", \"added_by\", \"app_role\" or \"kubernetes\", got nothing",
+    );
     let both = json!({"env": "BAO_TOKEN", "added_by": "gateway"});
     refused("token", both, ": expected exactly one key, got \"env\" and \"added_by\"");
+}
+
+#[test]
+fn the_filter_logs_in_by_app_role_or_with_a_jwt() {
+    let role = json!({"role_id": "r-1", "secret_id": {"value": "s3cret"}});
+    let VaultToken::Login(login) = read(&with("token", json!({"app_role": role}))).token else { panic!() };
+    assert_eq!(login.url.as_str(), "https://bao.example:8200/v1/auth/approle/login");
+    assert_eq!(login.renewal_url.as_str(), "https://bao.example:8200/v1/auth/token/renew-self");
+    let secret_id = Some(Secret::new("s3cret"));
+    assert_eq!(login.method, LoginMethod::AppRole { role_id: "r-1".into(), secret_id });
+    let bound = json!({"app_role": {"role_id": "r-1", "mount": "a/b"}});
+    let VaultToken::Login(login) = read(&with("token", bound)).token else { panic!() };
+    assert_eq!(login.url.path(), "/v1/auth/a/b/login");
+    assert_eq!(login.method, LoginMethod::AppRole { role_id: "r-1".into(), secret_id: None });
+    let jwt = json!({"kubernetes": {"role": "hub", "jwt": {"value": "e.y.J"}}});
+    let config = accepted(&with("token", jwt.clone()));
+    assert!(config.warnings().iter().any(|warning| warning.contains("token.kubernetes.jwt.value: a secret")));
+    let VaultToken::Login(login) = read(&with("token", jwt)).token else { panic!() };
+    assert_eq!(login.url.path(), "/v1/auth/kubernetes/login");
+    assert_eq!(login.method, LoginMethod::Jwt { role: "hub".into(), jwt: Secret::new("e.y.J") });
+    assert!(!format!("{login:?}").contains("e.y.J"));
+    let signer = config.into_outbound().signing.signer;
+    assert!(!signer.upstream().unwrap().gateway_adds_credential);
+    assert_eq!(signer.upstreams().count(), 1, "the login is where the key is");
+}
+
+#[test]
+fn a_login_has_all_that_it_takes() {
+    for (login, fault) in [
+        (
+            json!({"app_role": {}}),
+            ".app_role.role_id: expected a role id of 1 to 256 visible ASCII characters, got nothing",
+        ),
+        (json!({"app_role": []}), ".app_role: expected an object, got an array"),
+        (
+            json!({"app_role": {"role_id": "a b"}}),
+            ".app_role.role_id: expected a role id of 1 to 256 visible ASCII characters, got a string with other characters",
+        ),
+        (
+            json!({"app_role": {"role_id": "r", "secret_id": "s3cret"}}),
+            ".app_role.secret_id: expected an object, got a string",
+        ),
+        (
+            json!({"app_role": {"role_id": "r", "mount": "../x"}}),
+            ".app_role.mount: expected the path of a login method such as \"approle\": 1 to 256 letters, digits, - . _ and / between them, \
+             got a string that is not one",
+        ),
+        (json!({"kubernetes": {"role": "hub"}}), ".kubernetes.jwt: expected an object, got nothing"),
+        (
+            json!({"kubernetes": {"role": "hub", "jwt": {"env": "NAME"}, "path": "/var/run/token"}}),
+            ".kubernetes.path: expected \"role\", \"jwt\" or \"mount\", got an unknown key",
+        ),
+        (
+            json!({"app_role": {"role_id": "r"}, "env": "NAME"}),
+            ": expected exactly one key, got \"env\" and \"app_role\"",
+        ),
+    ] {
+        let faults = faults(&with("token", login.clone()));
+        assert!(faults.contains(&format!("outbound.remote_signer.vault_transit.token{fault}")), "{login}: {faults}");
+        assert!(!faults.contains("s3cret"), "{faults}");
+    }
 }
 
 #[test]

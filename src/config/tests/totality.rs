@@ -121,14 +121,36 @@ pub(super) fn samples() -> Vec<Value> {
         }}),
         json!({"azure_key_vault": {
             "address": "https://bank.vault.azure.net", "upstream": "vault", "key": "sig4", "key_version": "78de",
-            "kid": "sig4", "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "kid": "sig4", "public_key": SigningKey::first().public_pem(),
+            "token": {"metadata": {
+                "address": "http://169.254.169.254", "upstream": "metadata", "client_id": "5f3d", "resource": "https://vault.azure.cn",
+            }},
             "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"azure_key_vault": {
+            "address": "https://bank.vault.azure.net", "key": "sig4", "key_version": "78de", "kid": "sig4",
+            "token": {"added_by": "gateway"},
+        }}),
+        json!({"google_cloud_kms": {
+            "key_version": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1", "kid": "sig4",
+            "token": {"added_by": "gateway"},
         }}),
         json!({"google_cloud_kms": {
             "key_version": "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1", "kid": "sig4",
             "address": "https://cloudkms.googleapis.com", "upstream": "cloud_kms",
-            "public_key": SigningKey::first().public_pem(), "token": {"added_by": "gateway"},
+            "public_key": SigningKey::first().public_pem(),
+            "token": {"metadata": {
+                "address": "http://metadata.google.internal", "upstream": "metadata", "service_account": "a@b.example",
+            }},
             "timeout": "2s", "deadline": "5s",
+        }}),
+        json!({"vault_transit": {
+            "address": "https://bao:8200", "key": "sig4", "kid": "sig4",
+            "token": {"app_role": {"role_id": "r", "secret_id": {"value": "s"}, "mount": "approle"}},
+        }}),
+        json!({"vault_transit": {
+            "address": "https://bao:8200", "key": "sig4", "kid": "sig4",
+            "token": {"kubernetes": {"role": "hub", "jwt": {"value": "e.y.J"}, "mount": "kubernetes"}},
         }}),
     ];
     let by_cloud = |whole: &Value, place: &str| -> Vec<Value> {

@@ -58,7 +58,7 @@ fn json_line(level: Level, line: impl FnOnce(crate::time::UnixTime) -> String) {
 fn level_of(report: &CalloutReport) -> Level {
     match (report.kind, report.is_success) {
         (_, false) => Level::Warn,
-        (CalloutKind::Keys | CalloutKind::SignerKeys, true) => Level::Info,
+        (CalloutKind::Keys | CalloutKind::SignerKeys | CalloutKind::SignerToken, true) => Level::Info,
         // Once for each token.
         (CalloutKind::Introspection | CalloutKind::Signer | CalloutKind::ReplayStore, true) => Level::Debug,
     }

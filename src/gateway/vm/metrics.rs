@@ -30,6 +30,7 @@ pub(super) struct Metrics {
     introspection: Callouts,
     signer: Callouts,
     signer_keys: Callouts,
+    signer_token: Callouts,
     replay_store: Callouts,
     /// By name, each from its first fetch on.
     key_sets: Vec<(MetricName, Option<Gauge>)>,
@@ -84,6 +85,7 @@ impl Metrics {
             introspection: Callouts::define("introspection"),
             signer: Callouts::define("signature"),
             signer_keys: Callouts::define("signer_keys"),
+            signer_token: Callouts::define("signer_token"),
             replay_store: Callouts::define("replay_store"),
             key_sets: Vec::new(),
             clock_ahead: gauge(&MetricName::new("clock_ahead_seconds")),
@@ -121,6 +123,7 @@ impl Metrics {
                     CalloutKind::Introspection => &self.introspection,
                     CalloutKind::Signer => &self.signer,
                     CalloutKind::SignerKeys => &self.signer_keys,
+                    CalloutKind::SignerToken => &self.signer_token,
                     CalloutKind::ReplayStore => &self.replay_store,
                 };
                 increment(if report.is_success { succeeded } else { failed }.as_ref());
@@ -175,6 +178,7 @@ impl Metrics {
             CalloutSubject::Token(_) => &mut self.introspection,
             CalloutSubject::Signature(_) => &mut self.signer,
             CalloutSubject::SignerKeys => &mut self.signer_keys,
+            CalloutSubject::SignerToken => &mut self.signer_token,
             CalloutSubject::TokenUse(_) | CalloutSubject::StoreSession => &mut self.replay_store,
         };
         record(&mut callouts.duration, took);

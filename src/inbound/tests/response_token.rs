@@ -158,6 +158,28 @@ fn a_response_waits_for_the_public_key_of_the_signer_where_none_is_configured() 
 }
 
 #[test]
+fn a_response_waits_for_the_login_to_the_signer() {
+    let mut inbound = signs(|config| {
+        remote(config);
+        config["response_token"]["remote_signer"]["vault_transit"]["token"] = json!({ "app_role": { "role_id": "r" } });
+        config["auth"] = json!({ "mtls_only": {} });
+    });
+    for id in [1, 2].map(RequestId) {
+        assert!(inbound.on_request(NOW, id, hub(&[])).verdict.is_some());
+    }
+    let login = inbound.on_response(NOW, RequestId(1), &ResponseFacts::default()).callout().expect("a login");
+    assert_eq!(login.subject, CalloutSubject::SignerToken);
+    let second = inbound.on_response(NOW, RequestId(2), &ResponseFacts::default());
+    assert!(second.verdict.is_none() && second.callouts.is_empty());
+    let granted = json!({ "auth": { "client_token": "t", "lease_duration": 3600 } });
+    let body = Body::Read(granted.to_string().into_bytes());
+    let told = Answer { status: Some(b"200".to_vec()), body, ..Answer::default() };
+    let outcome = inbound.on_answer(NOW, login.id, &login.subject, &told);
+    let subjects: Vec<_> = outcome.callouts.iter().map(|callout| callout.subject.clone()).collect();
+    assert_eq!(subjects, [1, 2].map(|id| CalloutSubject::Signature(RequestId(id))));
+}
+
+#[test]
 fn a_callout_to_the_signer_that_nobody_reports_on_is_given_up_also_with_mtls_only() {
     let mut inbound = signs(|config| {
         remote(config);

@@ -81,6 +81,16 @@ impl RemoteError {
         }
     }
 
+    /// The same where another access token may help, and this request cannot wait for one.
+    pub(super) fn passing(self) -> Self {
+        if let Self::Refused(status) = self { Self::Unavailable(CalloutError::Status(status)) } else { self }
+    }
+
+    /// Whether another callout may follow where not all may.
+    pub(super) fn may_be_followed(self) -> bool {
+        !matches!(self, Self::Unrepeated | Self::Unanswered(_))
+    }
+
     /// The same where no other callout may follow.
     pub(super) fn unanswered(self) -> Self {
         if let Self::Unavailable(error) = self { Self::Unanswered(error) } else { self.unrepeated() }

@@ -2,13 +2,17 @@
 //! asked and for how long, which answers count, and that every signature is verified before it leaves.
 //!
 //! A remote signer is a [`RemoteSigner`]: the request for a signature, and the signature in the answer; and the same for the
-//! public keys, which are fetched first where none is configured ([`public_keys`]). One token has at most two tries, whichever
-//! of the two callouts fails, and a deadline over all: a signature that comes later would be on a token that is about to expire.
+//! public keys, which are fetched first where none is configured ([`public_keys`]), and for the access token, where the filter asks
+//! for that ([`access_tokens`]). One token has at most two tries, whichever of the callouts fails, and a deadline over all: a signature
+//! that comes later would be on a token that is about to expire.
 
+mod access_tokens;
 mod aws_kms;
 mod azure_key_vault;
 mod error;
+mod fetches;
 mod google_cloud_kms;
+mod metadata;
 mod public_keys;
 mod signer;
 mod step;
@@ -18,7 +22,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::callout::{
-    Answer, Backoff, Body, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, Wait,
+    Answer, Backoff, Body, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, InFlight,
+    Wait,
 };
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
@@ -28,15 +33,18 @@ use crate::time::{Moment, SteadyTime};
 
 use super::token::UnsignedToken;
 
+pub use access_tokens::{AccessToken, TokenSource};
 pub use aws_kms::AwsKms;
 pub use azure_key_vault::AzureKeyVault;
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
 pub use google_cloud_kms::GoogleKms;
 pub use signer::{Asked, RemoteSignature, RemoteSigner};
-pub use step::{Need, PendingToken, RemoteStep};
+pub use step::{Need, PendingToken, Preparation, RemoteStep};
 pub use vault_transit::VaultTransit;
 
+use access_tokens::AccessTokens;
+use fetches::Fetches;
 use public_keys::PublicKeys;
 
 /// How often the log tells what the signer warns of: it may warn in each answer.
@@ -48,6 +56,8 @@ const MAX_WARNINGS: usize = 4;
 /// Asks a remote signer.
 pub struct RemoteSigning {
     signer: Box<dyn RemoteSigner>,
+    /// Where the filter asks for access tokens.
+    tokens: Option<AccessTokens>,
     keys: PublicKeys,
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
@@ -78,9 +88,12 @@ impl RemoteSigning {
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
         let calls = CalloutsInFlight::new();
-        let keys = PublicKeys::new(signer.remote().public_key.clone(), capabilities.callout_owner);
+        let owner = capabilities.callout_owner;
+        let tokens = signer.token_source().map(|_| AccessTokens::new(owner));
+        let keys = PublicKeys::new(signer.remote().public_key.clone(), owner);
         Self {
             signer,
+            tokens,
             keys,
             calls,
             ids: CalloutIds::default(),
@@ -102,8 +115,8 @@ impl RemoteSigning {
         self.calls.len()
     }
 
-    /// Asks for the signature of a token on behalf of a request, or for the public keys first. A token that this request waited for
-    /// is forgotten. `may_wait` says whether one more may wait for the keys; `None` if it would have to and may not.
+    /// Asks for the signature of a token on behalf of a request, or for what has to be there before. A token that this request waited for
+    /// is forgotten. `may_wait` says whether one more may wait for that; `None` if it would have to and may not.
     pub fn start(
         &mut self,
         now: Moment,
@@ -114,12 +127,21 @@ impl RemoteSigning {
     ) -> Option<(Box<PendingToken>, Need)> {
         self.forget(request);
         let deadline = now.after(self.signer.remote().patience.deadline);
-        let pending =
-            Box::new(PendingToken { token, correlation, since: now, deadline, second_try: false, signature: None });
-        let need = match (self.keys.is_unknown(), may_wait) {
-            (false, _) => Need::Signature(self.ask(now, request, &pending)),
-            (true, true) => Need::Keys(self.ask_for_keys(now, &pending)),
-            (true, false) => return None,
+        let pending = Box::new(PendingToken {
+            token,
+            correlation,
+            since: now,
+            deadline,
+            second_try: false,
+            is_renewed: false,
+            signature: None,
+        });
+        let need = if may_wait {
+            self.need(now, request, &pending)
+        } else if self.is_ready(now) {
+            Need::Signature(self.ask(now, request, &pending))
+        } else {
+            return None;
         };
         Some((pending, need))
     }
@@ -159,7 +181,7 @@ impl RemoteSigning {
                         && pending.has_time_for_a_try(now.steady)
                     {
                         pending.signature = Some(signature);
-                        let need = Need::Keys(self.ask_for_keys(now, &pending));
+                        let need = Need::Preparation(self.prepare_keys(now, &pending));
                         return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
                     }
                     error
@@ -169,102 +191,155 @@ impl RemoteSigning {
             Err(error) if !had_body && !self.repeats_unanswered => {
                 return Ok(RemoteStep::Failed { error: error.unrepeated(), correlation: pending.correlation });
             }
-            Err(error) => error,
+            Err(error) => {
+                if self.refuses_token(error) && self.may_ask_for_another(now, &pending) {
+                    if let Some(tokens) = &mut self.tokens {
+                        tokens.refuse(call);
+                    }
+                    pending.is_renewed = true;
+                    if !may_wait {
+                        return Ok(RemoteStep::Failed { error: error.passing(), correlation: pending.correlation });
+                    }
+                    let need = self.need(now, request, &pending);
+                    return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
+                }
+                error
+            }
         };
         Ok(self.again_or_failed(now, request, pending, error))
     }
 
-    /// Takes the end of a fetch of the public keys: how many there are. What waited for it goes on with
+    /// Takes the end of a fetch of what has to be there before: how much has come. What waited for it goes on with
     /// [`RemoteSigning::go_on`]. `None` if it was given up before and does not count any more.
-    pub fn finish_keys(
+    pub fn finish_preparation(
         &mut self,
         now: Moment,
         fetch: CalloutId,
+        preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<Result<usize, RemoteError>> {
-        let ended = self.keys.take(fetch)?;
+        let ended = self.fetches(preparation)?.take(fetch)?;
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
         let answer = ended.in_time_or_set_back(answer, now.steady);
-        let body = answer.map_err(|error| RemoteError::of(error, |status| self.signer.may_pass(status)));
-        let unreadable = |fault| RemoteError::Wrong(AnswerFault::Unreadable(fault));
-        Some(match body.and_then(|body| self.signer.read_keys(body).map_err(unreadable)) {
-            Ok(keys) => {
-                let count = keys.len();
-                self.keys.learn(&ended, keys);
-                Ok(count)
+        let body = answer.map_err(|error| RemoteError::of(error, |status| self.may_pass(preparation, status)));
+        let result = body.and_then(|body| self.learn(&ended, preparation, body).map_err(RemoteError::Wrong));
+        Some(result.map_err(|error| {
+            match (preparation, &mut self.tokens) {
+                (Preparation::AccessToken, Some(tokens)) => tokens.failed(now.steady),
+                _ => self.keys.fetches.failed(now.steady),
             }
-            Err(error) => {
-                self.keys.failed(now.steady);
-                // As with a signature; what is asked for without a body may be asked for again.
-                let may_follow = had_body || self.repeats_unanswered || !self.signer.asks_for_keys_with_a_body();
-                Err(if may_follow { error } else { error.unanswered() })
+            if preparation == Preparation::PublicKeys
+                && self.refuses_token(error)
+                && let Some(tokens) = self.tokens.as_mut().filter(|tokens| tokens.may_refetch(now.steady))
+            {
+                tokens.refuse(fetch);
             }
-        })
+            // As with a signature; what is asked for without a body may be asked for again.
+            let may_follow = had_body || self.repeats_unanswered || !self.asks_with_a_body(preparation);
+            if may_follow { error } else { error.unanswered() }
+        }))
     }
 
-    /// What becomes of a token that waited for the public keys, now that they are there, or this is why they are not. `may_wait` as for
+    /// What becomes of a token that waited for this, now that it is there, or this is why it is not. `may_wait` as for
     /// [`RemoteSigning::start`].
     pub fn go_on(
         &mut self,
         now: Moment,
         request: RequestId,
         mut pending: Box<PendingToken>,
-        keys: Result<(), RemoteError>,
+        preparation: Preparation,
+        result: Result<(), RemoteError>,
         may_wait: bool,
     ) -> RemoteStep {
-        match (keys, &pending.signature) {
-            (Err(error), _) => {
-                if may_wait && error.may_pass() && pending.may_try_again(now.steady) {
+        match result {
+            // It was asked for before the end of the one that is there.
+            Err(error) if preparation == Preparation::AccessToken && self.is_ready(now) && error.may_be_followed() => {}
+            Err(error) => {
+                let is_refused = preparation == Preparation::PublicKeys && self.refuses_token(error);
+                let goes_on = if is_refused && self.may_ask_for_another(now, &pending) {
+                    pending.is_renewed = true;
+                    true
+                } else if error.may_pass() && pending.may_try_again(now.steady) {
                     pending.second_try = true;
-                    let need = Need::Keys(self.ask_for_keys(now, &pending));
-                    RemoteStep::Pending { pending, need, error: Some(error) }
+                    true
                 } else {
-                    RemoteStep::Failed { error, correlation: pending.correlation }
+                    false
+                };
+                if !(goes_on && may_wait) {
+                    let error = if goes_on { error.passing() } else { error };
+                    return RemoteStep::Failed { error, correlation: pending.correlation };
                 }
+                let wait = match preparation {
+                    Preparation::AccessToken => self.prepare(now, preparation, &pending),
+                    Preparation::PublicKeys => self.prepare_keys(now, &pending),
+                };
+                return RemoteStep::Pending { pending, need: Need::Preparation(wait), error: Some(error) };
             }
-            (Ok(()), _) if now.steady >= pending.deadline.steady => {
-                RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation }
-            }
-            (Ok(()), _) if pending.fault(now).is_some() => {
-                self.again_or_failed(now, request, pending, RemoteError::Outdated)
-            }
-            (Ok(()), None) => {
-                let need = Need::Signature(self.ask(now, request, &pending));
-                RemoteStep::Pending { pending, need, error: None }
-            }
-            (Ok(()), Some(signature)) => match self.keys.verify(pending.token.signing_input().as_bytes(), signature) {
-                Ok(()) => {
-                    let signature = signature.clone();
-                    RemoteStep::signed(*pending, signature)
-                }
-                Err(fault) => {
-                    self.keys.note_vain(now.steady);
-                    self.again_or_failed(now, request, pending, RemoteError::Wrong(fault))
-                }
-            },
+            Ok(()) => {}
         }
+        if now.steady >= pending.deadline.steady {
+            return RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation };
+        }
+        if pending.fault(now).is_some() {
+            return self.again_or_failed(now, request, pending, RemoteError::Outdated);
+        }
+        let need = match (&pending.signature, preparation) {
+            (Some(signature), Preparation::PublicKeys) => {
+                match self.keys.verify(pending.token.signing_input().as_bytes(), signature) {
+                    Ok(()) => {
+                        let signature = signature.clone();
+                        return RemoteStep::signed(*pending, signature);
+                    }
+                    Err(fault) => {
+                        self.keys.note_vain(now.steady);
+                        return self.again_or_failed(now, request, pending, RemoteError::Wrong(fault));
+                    }
+                }
+            }
+            // The keys were to be fetched, and the access token for that had ended.
+            (Some(_), Preparation::AccessToken) if may_wait => Need::Preparation(self.prepare_keys(now, &pending)),
+            (None, _) if may_wait => self.need(now, request, &pending),
+            _ if self.is_ready(now) => Need::Signature(self.ask(now, request, &pending)),
+            _ => return RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation },
+        };
+        RemoteStep::Pending { pending, need, error: None }
     }
 
-    /// The fetch of the public keys that is due although no token waits for it: at the start.
+    /// The fetch that is due although no token waits for it: of the access token before its end, and of the public keys at the start.
     pub fn due(&mut self, now: Moment) -> Option<Callout> {
         if !self.pause.may_try(now.steady) {
             return None;
         }
+        let needs_token = self.tokens.as_ref().is_some_and(|tokens| tokens.is_due(now));
+        let has_token = self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now));
+        let preparation = if needs_token {
+            Preparation::AccessToken
+        } else if has_token && self.keys.is_unknown() {
+            Preparation::PublicKeys
+        } else {
+            return None;
+        };
         let timeout = self.signer.remote().patience.timeout;
-        let fetch = self.keys.fetch_ahead(now, &mut self.ids, timeout)?;
-        Some(self.key_callout(now, fetch, timeout))
+        let id = self.ids.draw();
+        let begins = self.fetches(preparation)?.begin_ahead(now, id, timeout);
+        if begins { self.preparing(now, id, preparation, timeout) } else { None }
     }
 
-    /// A fetch of the public keys that nobody reported on in time. It counts as failed once it is given to
-    /// [`RemoteSigning::finish_keys`].
+    /// The fetches that nobody reported on in time. Each counts as failed once it is given to
+    /// [`RemoteSigning::finish_preparation`].
     #[must_use]
-    pub fn timed_out_keys(&self, now: SteadyTime) -> Option<CalloutId> {
-        self.keys.timed_out(now)
+    pub fn timed_out_preparations(&self, now: SteadyTime) -> Vec<(CalloutId, Preparation)> {
+        let token = self.tokens.as_ref().and_then(|tokens| tokens.fetches.timed_out(now));
+        let keys = self.keys.fetches.timed_out(now);
+        let token = token.map(|fetch| (fetch, Preparation::AccessToken));
+        token.into_iter().chain(keys.map(|fetch| (fetch, Preparation::PublicKeys))).collect()
     }
 
-    /// Gives up the fetch of the public keys that a request made for itself alone.
+    /// Gives up the fetch that a request made for itself alone.
     pub fn forget_fetch(&mut self, fetch: CalloutId) {
-        self.keys.take(fetch);
+        for preparation in [Preparation::AccessToken, Preparation::PublicKeys] {
+            self.fetches(preparation).and_then(|fetches| fetches.take(fetch));
+        }
     }
 
     /// The body of a complete answer with status 200, or why it does not count: in HTTP's words, whatever the service's are.
@@ -288,10 +363,12 @@ impl RemoteSigning {
         }
     }
 
-    /// How long the signer wants to be left alone.
+    /// How long the signer wants to be left alone, or no access token for it can be had.
     #[must_use]
-    pub fn retry_after(&self, now: SteadyTime) -> Option<Duration> {
-        (!self.pause.may_try(now)).then(|| self.pause.retry_after(now))
+    pub fn retry_after(&self, now: Moment) -> Option<Duration> {
+        let asked = (!self.pause.may_try(now.steady)).then(|| self.pause.retry_after(now.steady));
+        let tokens = self.tokens.as_ref().filter(|tokens| tokens.is_missing(now));
+        asked.max(tokens.and_then(|tokens| tokens.fetches.pause(now.steady)))
     }
 
     /// What the log should be told that the signer warns of in an answer, once a minute at most.
@@ -326,32 +403,128 @@ impl RemoteSigning {
         explained(error, error.status().and_then(|status| self.signer.hint(status)))
     }
 
-    /// What the log says of an error of a fetch of the public keys.
+    /// What the log says of an error of a fetch of what has to be there before.
     #[must_use]
-    pub fn explain_keys(&self, error: RemoteError) -> String {
-        explained(error, error.status().and_then(|status| self.signer.key_hint(status)))
+    pub fn explain_preparation(&self, preparation: Preparation, error: RemoteError) -> String {
+        let hint = |status| match (preparation, self.signer.token_source()) {
+            (Preparation::AccessToken, Some(source)) => source.hint(status),
+            _ => self.signer.key_hint(status),
+        };
+        explained(error, error.status().and_then(hint))
     }
 
-    /// One more callout, which begins now.
+    /// Whether the signer can be asked.
+    fn is_ready(&self, now: Moment) -> bool {
+        !self.keys.is_unknown() && self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now))
+    }
+
+    /// What a token waits for next.
+    fn need(&mut self, now: Moment, request: RequestId, pending: &PendingToken) -> Need {
+        let needs_token = |tokens: &AccessTokens| tokens.is_missing(now) || tokens.is_due_for_request(now);
+        if self.tokens.as_ref().is_some_and(needs_token) {
+            Need::Preparation(self.prepare(now, Preparation::AccessToken, pending))
+        } else if self.keys.is_unknown() {
+            Need::Preparation(self.prepare(now, Preparation::PublicKeys, pending))
+        } else {
+            Need::Signature(self.ask(now, request, pending))
+        }
+    }
+
+    /// The same where it is the public keys, known or not.
+    fn prepare_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
+        let has_token = self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now));
+        self.prepare(now, if has_token { Preparation::PublicKeys } else { Preparation::AccessToken }, pending)
+    }
+
+    /// A fetch that begins now, or the one in flight.
+    fn prepare(&mut self, now: Moment, preparation: Preparation, pending: &PendingToken) -> Wait {
+        let timeout = self.timeout(now.steady, pending);
+        let id = self.ids.draw();
+        let begins = self.fetches(preparation).is_some_and(|fetches| fetches.begin(now, id, timeout));
+        let callout = if begins { self.preparing(now, id, preparation, timeout) } else { None };
+        Wait { subject: preparation.subject(), callout }
+    }
+
+    fn preparing(&self, now: Moment, id: CalloutId, preparation: Preparation, timeout: Duration) -> Option<Callout> {
+        let asked = self.asked(now, timeout);
+        let request = match preparation {
+            Preparation::AccessToken => {
+                let renewable = self.tokens.as_ref().and_then(|tokens| tokens.renewable(now));
+                self.signer.token_source()?.request(renewable, &asked)
+            }
+            Preparation::PublicKeys => self.signer.key_request(&asked),
+        };
+        Some(Callout { id, subject: preparation.subject(), request: Box::new(request) })
+    }
+
+    fn asked(&self, now: Moment, timeout: Duration) -> Asked<'_> {
+        Asked { now: now.wall, timeout, token: self.tokens.as_ref().and_then(AccessTokens::current) }
+    }
+
+    fn fetches(&mut self, preparation: Preparation) -> Option<&mut Fetches> {
+        match preparation {
+            Preparation::AccessToken => self.tokens.as_mut().map(|tokens| &mut tokens.fetches),
+            Preparation::PublicKeys => Some(&mut self.keys.fetches),
+        }
+    }
+
+    /// Takes over what a fetch has brought: how much that is.
+    fn learn(&mut self, ended: &InFlight<()>, preparation: Preparation, body: &[u8]) -> Result<usize, AnswerFault> {
+        if body.len() > MAX_RESPONSE_LENGTH {
+            return Err(AnswerFault::TooLong);
+        }
+        match (preparation, self.signer.token_source(), &mut self.tokens) {
+            (Preparation::AccessToken, Some(source), Some(tokens)) => {
+                let token = source.read(body).map_err(AnswerFault::Unreadable)?;
+                tokens.learn(ended, self.ids.last(), token)?;
+                Ok(1)
+            }
+            _ => {
+                let keys = self.signer.read_keys(body).map_err(AnswerFault::Unreadable)?;
+                let count = keys.len();
+                self.keys.learn(ended, keys);
+                Ok(count)
+            }
+        }
+    }
+
+    fn may_pass(&self, preparation: Preparation, status: u16) -> bool {
+        match (preparation, self.signer.token_source()) {
+            (Preparation::AccessToken, Some(source)) => source.may_pass(status),
+            _ => self.signer.may_pass(status),
+        }
+    }
+
+    fn asks_with_a_body(&self, preparation: Preparation) -> bool {
+        match (preparation, self.signer.token_source()) {
+            (Preparation::AccessToken, Some(source)) => source.asks_with_a_body(),
+            _ => self.signer.asks_for_keys_with_a_body(),
+        }
+    }
+
+    /// Whether the signer says that it does not know the access token, or not any more, where the filter can ask for another.
+    fn refuses_token(&self, error: RemoteError) -> bool {
+        self.signer.token_source().is_some_and(|source| error == RemoteError::Refused(source.refusal()))
+    }
+
+    /// Whether another is asked for on behalf of a token, after such a refusal: once, and for a while not at all if that was in vain.
+    fn may_ask_for_another(&mut self, now: Moment, pending: &PendingToken) -> bool {
+        let Some(tokens) = &mut self.tokens else { return false };
+        if pending.is_renewed {
+            tokens.note_vain(now.steady);
+            return false;
+        }
+        tokens.may_refetch(now.steady) && pending.has_time_for_a_try(now.steady)
+    }
+
+    /// One more callout for a signature, which begins now.
     fn ask(&mut self, now: Moment, request: RequestId, pending: &PendingToken) -> Callout {
         let id = self.ids.draw();
         let timeout = self.timeout(now.steady, pending);
         self.calls.begin(now, id, request, timeout);
         let subject = CalloutSubject::Signature(request);
-        let asked = Asked { now: now.wall, timeout };
-        Callout { id, subject, request: Box::new(self.signer.request(pending.token.signing_input(), &asked)) }
-    }
-
-    /// What a token waits for that needs the public keys: a fetch that begins now, or the one in flight.
-    fn ask_for_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
-        let timeout = self.timeout(now.steady, pending);
-        let fetch = self.keys.fetch(now, &mut self.ids, timeout);
-        Wait { subject: CalloutSubject::SignerKeys, callout: fetch.map(|fetch| self.key_callout(now, fetch, timeout)) }
-    }
-
-    fn key_callout(&self, now: Moment, id: CalloutId, timeout: Duration) -> Callout {
-        let request = self.signer.key_request(&Asked { now: now.wall, timeout });
-        Callout { id, subject: CalloutSubject::SignerKeys, request: Box::new(request) }
+        let request = self.signer.request(pending.token.signing_input(), &self.asked(now, timeout));
+        Callout { id, subject, request: Box::new(request) }
     }
 
     fn timeout(&self, now: SteadyTime, pending: &PendingToken) -> Duration {

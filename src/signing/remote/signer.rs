@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::callout::Request;
-use crate::config::RemoteKey;
+use crate::config::{RemoteKey, Secret};
 use crate::rsa::RsaPublicKey;
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
+
+use super::access_tokens::TokenSource;
 
 /// One kind of remote signer: makes the request for a signature as `PS256` has it (RFC 7518 §3.5), and reads the answer.
 pub trait RemoteSigner {
@@ -16,8 +18,13 @@ pub trait RemoteSigner {
     /// Its key, and how it is reached, as configured.
     fn remote(&self) -> &RemoteKey;
 
+    /// Where the filter asks for the access token that its requests carry, if it does.
+    fn token_source(&self) -> Option<&dyn TokenSource> {
+        None
+    }
+
     /// The request for the public keys, where the configuration has none.
-    fn key_request(&self, asked: &Asked) -> Request;
+    fn key_request(&self, asked: &Asked<'_>) -> Request;
 
     /// Whether that request has a body: where callouts that had one and got no answer are never followed by another, this one is not.
     fn asks_for_keys_with_a_body(&self) -> bool {
@@ -32,7 +39,7 @@ pub trait RemoteSigner {
     fn read_keys(&self, body: &[u8]) -> Result<Vec<(u32, RsaPublicKey)>, &'static str>;
 
     /// The request for the signature of a signing input (RFC 7515 §5.1).
-    fn request(&self, signing_input: &str, asked: &Asked) -> Request;
+    fn request(&self, signing_input: &str, asked: &Asked<'_>) -> Request;
 
     /// The signature in a complete answer of at most [`MAX_RESPONSE_LENGTH`](super::MAX_RESPONSE_LENGTH) bytes.
     ///
@@ -64,11 +71,13 @@ pub trait RemoteSigner {
 
 /// With what a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// When.
     pub now: UnixTime,
     /// How long the callout may take.
     pub timeout: Duration,
+    /// The access token that the filter has asked for.
+    pub token: Option<&'a Secret>,
 }
 
 /// A signature as a remote signer gives it: nobody has verified it.
@@ -80,16 +89,23 @@ pub struct RemoteSignature {
     pub bytes: Vec<u8>,
 }
 
-impl Asked {
-    /// A request for JSON.
+impl Asked<'_> {
+    /// A request for JSON, with the access token if there is one.
     pub(super) fn get(&self, upstream: &str, url: &HttpUrl) -> Request {
-        self.request("GET", upstream, url, vec![("accept", "application/json".to_owned())], Vec::new())
+        self.request("GET", upstream, url, self.headers(), Vec::new())
     }
 
     /// The same that brings JSON.
     pub(super) fn post(&self, upstream: &str, url: &HttpUrl, body: String) -> Request {
-        let json = || "application/json".to_owned();
-        self.request("POST", upstream, url, vec![("accept", json()), ("content-type", json())], body.into_bytes())
+        let mut headers = self.headers();
+        headers.push(("content-type", "application/json".to_owned()));
+        self.request("POST", upstream, url, headers, body.into_bytes())
+    }
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("accept", "application/json".to_owned())];
+        headers.extend(self.token.map(|token| ("authorization", format!("Bearer {}", token.expose()))));
+        headers
     }
 
     pub(super) fn request(

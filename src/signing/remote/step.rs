@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::callout::{Callout, Wait};
+use crate::callout::{Callout, CalloutSubject, Wait};
 use crate::request::Correlation;
 use crate::signing::token::UnsignedToken;
 use crate::time::{Moment, SteadyTime};
@@ -26,6 +26,8 @@ pub struct PendingToken {
     pub(super) since: Moment,
     pub(super) deadline: Moment,
     pub(super) second_try: bool,
+    /// Whether another access token was asked for, because the signer refused one.
+    pub(super) is_renewed: bool,
     /// The signature that came and could not be verified yet. With it, keys have been fetched for this token's sake.
     pub(super) signature: Option<RemoteSignature>,
 }
@@ -36,8 +38,17 @@ pub struct PendingToken {
 pub enum Need {
     /// Its signature, which this callout asks for.
     Signature(Callout),
+    /// What has to be there before.
+    Preparation(Wait),
+}
+
+/// What has to be fetched before the signer can be asked, once for many tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preparation {
+    /// The access token.
+    AccessToken,
     /// The public keys of the signer.
-    Keys(Wait),
+    PublicKeys,
 }
 
 /// What the end of a callout means for the token that waited for it.
@@ -69,6 +80,31 @@ pub enum RemoteStep {
         /// The ids of its request.
         correlation: Correlation,
     },
+}
+
+impl Preparation {
+    /// That which a callout is about, if it is about one.
+    #[must_use]
+    pub fn of(subject: &CalloutSubject) -> Option<Self> {
+        match subject {
+            CalloutSubject::SignerToken => Some(Self::AccessToken),
+            CalloutSubject::SignerKeys => Some(Self::PublicKeys),
+            CalloutSubject::KeySet(_)
+            | CalloutSubject::Token(_)
+            | CalloutSubject::Signature(_)
+            | CalloutSubject::TokenUse(_)
+            | CalloutSubject::StoreSession => None,
+        }
+    }
+
+    /// What its callouts are about.
+    #[must_use]
+    pub fn subject(self) -> CalloutSubject {
+        match self {
+            Self::AccessToken => CalloutSubject::SignerToken,
+            Self::PublicKeys => CalloutSubject::SignerKeys,
+        }
+    }
 }
 
 impl PendingToken {

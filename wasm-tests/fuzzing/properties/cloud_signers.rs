@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Patience, RemoteKey};
+use hub_auth_filter::facade::config::{self, CloudToken, Patience, RemoteKey};
 use hub_auth_filter::facade::signing::{AwsKms, AzureKeyVault, GoogleKms, RemoteSigner};
 use hub_auth_filter::facade::url::HttpUrl;
 use serde_json::Value;
@@ -37,6 +37,7 @@ static AZURE: LazyLock<AzureKeyVault> = LazyLock::new(|| {
         url: url(PATH),
         key_url: url(PATH),
         key_path: PATH.into(),
+        token: CloudToken::AddedByGateway,
         remote: RemoteKey { upstream: "kms".into(), key_id: "sig4".into(), public_key: None, patience: PATIENCE },
     })
 });
@@ -46,6 +47,7 @@ static GOOGLE: LazyLock<GoogleKms> = LazyLock::new(|| {
         url: url("/v1"),
         key_url: url("/v1"),
         name: NAME.into(),
+        token: CloudToken::AddedByGateway,
         remote: RemoteKey { upstream: "kms".into(), key_id: "sig4".into(), public_key: None, patience: PATIENCE },
     })
 });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret};
+use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret, VaultToken};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::{RemoteSignature, RemoteSigner as _, VaultTransit};
 use hub_auth_filter::facade::url::HttpUrl;
@@ -31,7 +31,7 @@ fn signer(key_version: Option<u32>) -> VaultTransit {
         url: HttpUrl::parse("https://bao.example:8200/v1/transit/sign/sig4/sha2-256").expect("a URL"),
         key_url: HttpUrl::parse("https://bao.example:8200/v1/transit/keys/sig4").expect("a URL"),
         namespace: None,
-        token: Credential::Secret(Secret::new("hvs.token")),
+        token: VaultToken::Given(Credential::Secret(Secret::new("hvs.token"))),
         key_version,
         remote: RemoteKey {
             upstream: "bao".into(),

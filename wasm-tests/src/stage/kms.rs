@@ -2,7 +2,6 @@
 //! They check all that a call must have, sign digests with OpenSSL, and never see what is signed. Whether a call to AWS is signed rightly says
 //! botocore, the signer of AWS's own SDK.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -10,18 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
+use super::json_server::serve;
 use super::pki::Identity;
-use super::tls_server::{ClientCertificates, acceptor};
 use super::tokens::SigningKey;
 
 /// The id of the key at AWS.
@@ -68,7 +63,8 @@ pub fn sign_digest(key: &SigningKey, digest: &[u8], scheme: Scheme) -> Vec<u8> {
 }
 
 /// The SubjectPublicKeyInfo of a key, by OpenSSL.
-fn public_key_info(key: &SigningKey, form: &str) -> Vec<u8> {
+/// The public key as SubjectPublicKeyInfo (RFC 5280 §4.1): `PEM` or `DER`.
+pub(super) fn public_key_info(key: &SigningKey, form: &str) -> Vec<u8> {
     piped(Command::new("openssl").args(["pkey", "-pubout", "-outform", form]), key.pkcs8_pem().as_bytes())
 }
 
@@ -184,7 +180,7 @@ impl Aws {
     pub async fn start(identity: &Identity, account: AwsAccount, key: &'static SigningKey) -> Self {
         let (faults, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (found, seen) = (Arc::clone(&faults), Arc::clone(&calls));
-        let (address, serving) = serve(identity, move |request| {
+        let (address, serving) = serve(Some(identity), move |request| {
             let (account, found, seen) = (account.clone(), Arc::clone(&found), Arc::clone(&seen));
             async move { answered(request, &account, key, &found, &seen).await }
         })
@@ -221,7 +217,73 @@ impl Drop for Aws {
 pub struct Bearers {
     address: SocketAddr,
     serving: JoinHandle<()>,
-    token: Arc<Mutex<String>>,
+    accepted: Arc<Mutex<Accepted>>,
+}
+
+/// Which access tokens count.
+enum Accepted {
+    One(String),
+    /// Those that a metadata address has given.
+    Given(Arc<Mutex<Vec<String>>>),
+}
+
+impl Accepted {
+    fn has(&self, authorization: &[u8]) -> bool {
+        let is_it = |token: &String| authorization == format!("Bearer {token}").as_bytes();
+        match self {
+            Self::One(token) => is_it(token),
+            Self::Given(tokens) => locked(tokens).iter().any(is_it),
+        }
+    }
+}
+
+/// The metadata address of a cloud, as it is published: it gives one access token after the other. It stops when it is dropped.
+pub struct MetadataAddress {
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+    given: Arc<Mutex<Vec<String>>>,
+}
+
+impl MetadataAddress {
+    /// Starts it for this path and this header; each token lives for so many seconds.
+    pub async fn start(path: &'static str, (name, value): (&'static str, &'static str), lives: Value) -> Self {
+        let given = Arc::new(Mutex::new(Vec::new()));
+        let tokens = Arc::clone(&given);
+        let (address, serving) = serve(None, move |request: Request<Incoming>| {
+            let (tokens, lives) = (Arc::clone(&tokens), lives.clone());
+            async move {
+                let asked = request.uri().path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
+                let is_right = request.headers().get(name).is_some_and(|found| found.as_bytes() == value.as_bytes());
+                if request.method() != "GET" || asked != path || !is_right {
+                    return (400, json!({"error": "invalid_request"}));
+                }
+                let mut tokens = locked(&tokens);
+                let token = format!("eyJ0.token-{}", tokens.len() + 1);
+                tokens.push(token.clone());
+                (200, json!({"access_token": token, "expires_in": lives, "token_type": "Bearer"}))
+            }
+        })
+        .await;
+        Self { address, serving, given }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The tokens that it has given.
+    #[must_use]
+    pub fn given(&self) -> Vec<String> {
+        locked(&self.given).clone()
+    }
+}
+
+impl Drop for MetadataAddress {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
 }
 
 /// What a service answers to a call to this path and with this body.
@@ -230,23 +292,23 @@ pub type Api = fn(&str, &[u8], &SigningKey, Scheme) -> (u16, Value);
 impl Bearers {
     /// Starts it with this certificate, this API and this key, for this access token.
     pub async fn start(identity: &Identity, api: Api, token: &str, key: &'static SigningKey) -> Self {
-        let token = Arc::new(Mutex::new(token.to_owned()));
-        let right = Arc::clone(&token);
-        let (address, serving) = serve(identity, move |request| {
-            let right = format!("Bearer {}", locked(&right));
+        let accepted = Arc::new(Mutex::new(Accepted::One(token.to_owned())));
+        let accepts = Arc::clone(&accepted);
+        let (address, serving) = serve(Some(identity), move |request: Request<Incoming>| {
+            let accepts = Arc::clone(&accepts);
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
                 let given: Vec<_> = head.headers.get_all("authorization").iter().collect();
                 let path = head.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
                 match given[..] {
-                    [given] if given.as_bytes() == right.as_bytes() => api(&path, &body, key, Scheme::Pss(32)),
+                    [given] if locked(&accepts).has(given.as_bytes()) => api(&path, &body, key, Scheme::Pss(32)),
                     _ => (401, json!({"error": {"code": 401, "status": "UNAUTHENTICATED"}})),
                 }
             }
         })
         .await;
-        Self { address, serving, token }
+        Self { address, serving, accepted }
     }
 
     /// Where it listens.
@@ -257,7 +319,12 @@ impl Bearers {
 
     /// From now on only this access token counts.
     pub fn expect(&self, token: &str) {
-        token.clone_into(&mut locked(&self.token));
+        *locked(&self.accepted) = Accepted::One(token.to_owned());
+    }
+
+    /// From now on all count that this metadata address gives.
+    pub fn expect_any_of(&self, metadata: &MetadataAddress) {
+        *locked(&self.accepted) = Accepted::Given(Arc::clone(&metadata.given));
     }
 }
 
@@ -269,38 +336,6 @@ impl Drop for Bearers {
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Listens on a free port of 127.0.0.1 with this certificate, and answers so.
-async fn serve<H, F>(identity: &Identity, answer: H) -> (SocketAddr, JoinHandle<()>)
-where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = (u16, Value)> + Send + 'static,
-{
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let acceptor = acceptor(identity, rustls::ALL_VERSIONS, ClientCertificates::NotAskedFor);
-    let serving = tokio::spawn(async move {
-        let mut connections = JoinSet::new();
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let (acceptor, answer) = (acceptor.clone(), answer.clone());
-            connections.spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(move |request| {
-                    let answer = answer(request);
-                    async move {
-                        let (status, body) = answer.await;
-                        let response = Response::builder().status(status).header("content-type", "application/json");
-                        Ok::<_, Infallible>(response.body(Full::<Bytes>::from(body.to_string())).expect("a response"))
-                    }
-                });
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
-            while connections.try_join_next().is_some() {}
-        }
-    });
-    (address, serving)
 }
 
 async fn answered(

@@ -52,7 +52,7 @@ const PORTS: usize = 5;
 pub struct OpenBao {
     child: Child,
     address: SocketAddr,
-    pki: &'static Pki,
+    pub(super) pki: &'static Pki,
     root_token: String,
     unseal_key: String,
 }
@@ -144,12 +144,12 @@ impl OpenBao {
     }
 
     /// A request with all rights.
-    fn as_root(&self, method: &str, path: &str, body: &Value) -> Request {
+    pub(super) fn as_root(&self, method: &str, path: &str, body: &Value) -> Request {
         request(method, path, Some(&self.root_token), body)
     }
 
     /// What a successful request gives, in this namespace or in none.
-    async fn demand(&self, namespace: Option<&str>, request: &Request) -> Value {
+    pub(super) async fn demand(&self, namespace: Option<&str>, request: &Request) -> Value {
         let request = namespace.map_or(request.clone(), |name| request.clone().header("x-vault-namespace", name));
         let reply = self.send(&request).await;
         assert!(matches!(reply.status, 200 | 204), "OpenBao answers {}: {}", reply.status, reply.json());
@@ -253,7 +253,7 @@ fn request(method: &str, path: &str, token: Option<&str>, body: &Value) -> Reque
     if body.is_null() { request } else { request.body(body.to_string().as_bytes()) }
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 

@@ -172,6 +172,12 @@ impl OutboundSetup {
         variables.iter().fold(setup, |setup, (name, value)| setup.environment(name, value))
     }
 
+    /// With a cloud's metadata address, whose cluster is in the shipped file as a comment, at this address.
+    #[must_use]
+    pub fn metadata(self, address: SocketAddr) -> Self {
+        self.uncomment("- name: metadata").edit("address: 169.254.169.254, port_value: 80", &at(address))
+    }
+
     /// With a filter in the cluster `bao` that sees each call of the filter: YAML on one line.
     #[must_use]
     pub fn upstream_filter(self, filter: &str) -> Self {

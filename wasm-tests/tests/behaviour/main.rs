@@ -31,5 +31,6 @@ mod scene;
 mod sequences;
 mod service_initiation;
 mod signer_keys;
+mod signer_login;
 mod token_cache;
 mod validity;

@@ -36,6 +36,7 @@ mod soak;
 mod start;
 mod terminators;
 mod traps;
+mod vault_login;
 mod verified_responses;
 
 #[path = "../../schemas/schemas.rs"]

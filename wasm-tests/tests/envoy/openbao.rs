@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hub_auth_filter::facade::callout::{Answer, Body, Callout, CalloutError};
 use hub_auth_filter::facade::capabilities::Capabilities;
-use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret, Signer};
+use hub_auth_filter::facade::config::{self, Credential, Patience, RemoteKey, Secret, Signer, VaultToken};
 use hub_auth_filter::facade::gateway::GatewayKind;
 use hub_auth_filter::facade::request::{Correlation, NonceInput, RequestId};
 use hub_auth_filter::facade::rsa::RsaPublicKey;
 use hub_auth_filter::facade::signing::Nonces;
 use hub_auth_filter::facade::signing::UnsignedToken;
 use hub_auth_filter::facade::signing::{
-    AnswerFault, Need, PendingToken, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
+    AnswerFault, Need, PendingToken, Preparation, RemoteError, RemoteSigning, RemoteStep, VaultTransit,
 };
 use hub_auth_filter::facade::time::{Moment, UnixTime};
 use hub_auth_filter::facade::url::HttpUrl;
@@ -37,7 +37,7 @@ fn settings(token: &str) -> config::VaultTransit {
         url: url(SIGN_PATH),
         key_url: url(KEY_PATH),
         namespace: None,
-        token: Credential::Secret(Secret::new(token)),
+        token: VaultToken::Given(Credential::Secret(Secret::new(token))),
         key_version: None,
         remote: RemoteKey {
             upstream: "openbao".into(),
@@ -91,13 +91,12 @@ fn start(signer: &mut RemoteSigning) -> (Box<PendingToken>, Need) {
 fn callout(need: Need) -> Callout {
     match need {
         Need::Signature(callout) => callout,
-        Need::Keys(wait) => wait.callout.expect("the first fetch"),
+        Need::Preparation(wait) => wait.callout.expect("the first fetch"),
     }
 }
 
 /// Makes a callout, as a gateway does, and gives its end to the signer.
 async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box<PendingToken>, Need)) -> RemoteStep {
-    let is_for_keys = matches!(need, Need::Keys(_));
     let callout = callout(need);
     let asked = &callout.request;
     let mut request = Request::new(asked.method, asked.url.path()).body(&asked.body);
@@ -110,9 +109,10 @@ async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box
     let status = Some(reply.status.to_string().into_bytes());
     let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body), ..Answer::default() };
     signer.note_pause(now().steady, &answer);
-    if is_for_keys {
-        let keys = signer.finish_keys(now(), callout.id, answer.complete()).expect("an end that counts");
-        return signer.go_on(now(), REQUEST, pending, keys.map(drop), true);
+    if let Some(preparation) = Preparation::of(&callout.subject) {
+        let prepared = signer.finish_preparation(now(), callout.id, preparation, answer.complete());
+        let result = prepared.expect("an end that counts").map(drop);
+        return signer.go_on(now(), REQUEST, pending, preparation, result, true);
     }
     signer.finish(now(), callout.id, REQUEST, pending, answer.complete(), true).expect("an end that counts")
 }
@@ -215,7 +215,7 @@ async fn openbao_signs_again_once_it_is_unsealed() {
     server.seal().await;
     let started = start(&mut signer);
     let step = end(&server, &mut signer, started).await;
-    let RemoteStep::Pending { pending, need: need @ Need::Keys(_), error } = step else {
+    let RemoteStep::Pending { pending, need: need @ Need::Preparation(_), error } = step else {
         panic!("no second try: {step:?}")
     };
     assert_eq!(error, Some(RemoteError::Unavailable(CalloutError::Status(503))));
@@ -285,7 +285,7 @@ async fn after_a_rotation_the_new_public_key_is_fetched_for_the_signature_that_c
         }
         let started = start(&mut signer);
         let step = end(&server, &mut signer, started).await;
-        let RemoteStep::Pending { pending, need: need @ Need::Keys(_), error } = step else {
+        let RemoteStep::Pending { pending, need: need @ Need::Preparation(_), error } = step else {
             panic!("{what}: {step:?}")
         };
         assert_eq!(error, Some(RemoteError::Wrong(fault)), "{what}");
@@ -313,7 +313,7 @@ async fn a_signature_with_another_padding_or_salt_never_leaves() {
         ] {
             let mut signer = signing(settings.clone());
             let mut next = start(&mut signer);
-            if matches!(next.1, Need::Keys(_)) {
+            if matches!(next.1, Need::Preparation(_)) {
                 let step = end(&server, &mut signer, next).await;
                 let RemoteStep::Pending { pending, need, error: None } = step else { panic!("{step:?}") };
                 next = (pending, need);
@@ -345,7 +345,7 @@ async fn without_the_right_to_read_the_public_key_nothing_is_signed_unless_it_is
     let signs_alone = settings(&transit.signing_token(600).await);
     let error = RemoteError::Refused(403);
     assert_eq!(first_try(&server, signs_alone.clone()).await, Err(error));
-    let told = signing(signs_alone.clone()).explain_keys(error);
+    let told = signing(signs_alone.clone()).explain_preparation(Preparation::PublicKeys, error);
     assert!(told.contains(r#"grant it "read""#) && told.contains("configure public_key"), "{told}");
     let pinned = checking(signs_alone, public_key(transit, 1).await);
     assert!(first_try(&server, pinned).await.is_ok());

@@ -33,8 +33,8 @@ pub(super) struct VaultKey {
     public_key: RsaPublicKey,
 }
 
-fn asked() -> Asked {
-    Asked { now: UnixTime::EPOCH, timeout: TIMEOUT }
+fn asked() -> Asked<'static> {
+    Asked { now: UnixTime::EPOCH, timeout: TIMEOUT, token: None }
 }
 
 /// The newest version of the key at an address as Vault's API writes it, `https://HOST/v1/MOUNT/keys/KEY`.

@@ -43,7 +43,7 @@ impl AwsKms {
         Self { settings }
     }
 
-    fn call(&self, target: &'static str, body: String, asked: &Asked) -> Request {
+    fn call(&self, target: &'static str, body: String, asked: &Asked<'_>) -> Request {
         let config::AwsKms { url, region, credentials, remote, .. } = &self.settings;
         let mut headers = vec![
             ("content-type", "application/x-amz-json-1.1".to_owned()),
@@ -74,7 +74,7 @@ impl RemoteSigner for AwsKms {
         &self.settings.remote
     }
 
-    fn key_request(&self, asked: &Asked) -> Request {
+    fn key_request(&self, asked: &Asked<'_>) -> Request {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Body<'a> {
@@ -100,7 +100,7 @@ impl RemoteSigner for AwsKms {
         Ok(vec![(VERSION, RsaPublicKey::from_der(&der).map_err(|_| NOT_RSA)?)])
     }
 
-    fn request(&self, signing_input: &str, asked: &Asked) -> Request {
+    fn request(&self, signing_input: &str, asked: &Asked<'_>) -> Request {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Body<'a> {

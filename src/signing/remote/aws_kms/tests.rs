@@ -16,7 +16,8 @@ use serde_json::{Value as Json, json};
 const SIGNING_INPUT: &str = "aGVhZGVy.cGF5bG9hZA";
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const ARN: &str = "arn:aws:kms:me-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-const ASKED: Asked = Asked { now: UnixTime::from_secs(1_795_253_400), timeout: Duration::from_secs(2) };
+const ASKED: Asked<'_> =
+    Asked { now: UnixTime::from_secs(1_795_253_400), timeout: Duration::from_secs(2), token: None };
 
 fn settings() -> config::AwsKms {
     config::AwsKms {

@@ -12,10 +12,15 @@ use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
+use super::access_tokens::TokenSource;
+use super::metadata::MetadataAddress;
 use super::signer::{Asked, RemoteSignature, RemoteSigner};
 
 /// There is one: that which is configured, and which each answer has to name.
 const VERSION: u32 = 1;
+
+/// What a request to the metadata address has to carry.
+const METADATA: (&str, &str) = ("metadata", "true");
 
 const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
 const OTHER_KEY: &str = "the answer's kid is not that of the key and version that are configured";
@@ -27,13 +32,16 @@ const NOT_RSA: &str = "the key is not an RSA key of 2048 to 4096 bits";
 #[derive(Debug)]
 pub struct AzureKeyVault {
     settings: config::AzureKeyVault,
+    /// Without it the gateway adds the access token.
+    metadata: Option<MetadataAddress>,
 }
 
 impl AzureKeyVault {
     /// With these settings.
     #[must_use]
     pub fn new(settings: config::AzureKeyVault) -> Self {
-        Self { settings }
+        let metadata = settings.token.metadata().map(|metadata| MetadataAddress::new(metadata.clone(), METADATA));
+        Self { settings, metadata }
     }
 
     /// Whether an object is about the key that is configured.
@@ -51,7 +59,11 @@ impl RemoteSigner for AzureKeyVault {
         &self.settings.remote
     }
 
-    fn key_request(&self, asked: &Asked) -> Request {
+    fn token_source(&self) -> Option<&dyn TokenSource> {
+        self.metadata.as_ref().map(|metadata| metadata as _)
+    }
+
+    fn key_request(&self, asked: &Asked<'_>) -> Request {
         asked.get(&self.settings.remote.upstream, &self.settings.key_url)
     }
 
@@ -69,7 +81,7 @@ impl RemoteSigner for AzureKeyVault {
         Ok(vec![(VERSION, RsaPublicKey::new(&modulus, &exponent).map_err(|_| NOT_RSA)?)])
     }
 
-    fn request(&self, signing_input: &str, asked: &Asked) -> Request {
+    fn request(&self, signing_input: &str, asked: &Asked<'_>) -> Request {
         #[derive(Serialize)]
         struct Body {
             alg: &'static str,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Patience, RemoteKey};
+use crate::config::{CloudToken, Patience, RemoteKey};
 use crate::signing::remote::AnswerFault;
 use crate::signing::remote::tests::read_by;
 use crate::testing::SigningKey;
@@ -14,13 +14,14 @@ use serde_json::{Value as Json, json};
 
 const SIGNING_INPUT: &str = "aGVhZGVy.cGF5bG9hZA";
 const KID: &str = "https://bank.vault.azure.net/keys/sig4/78deebed173b48e48f55abf87ed4cf71";
-const ASKED: Asked = Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2) };
+const ASKED: Asked<'_> = Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2), token: None };
 
 fn settings(public_key: Option<RsaPublicKey>) -> config::AzureKeyVault {
     config::AzureKeyVault {
         url: HttpUrl::parse(&format!("{KID}/sign?api-version=7.4")).unwrap(),
         key_url: HttpUrl::parse(&format!("{KID}?api-version=7.4")).unwrap(),
         key_path: "/keys/sig4/78deebed173b48e48f55abf87ed4cf71".into(),
+        token: CloudToken::AddedByGateway,
         remote: RemoteKey {
             upstream: "vault".into(),
             key_id: "sig4".into(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Patience, RemoteKey};
+use crate::config::{CloudToken, Patience, RemoteKey};
 use crate::signing::remote::AnswerFault;
 use crate::signing::remote::tests::read_by;
 use crate::testing::SigningKey;
@@ -14,13 +14,14 @@ use serde_json::{Value as Json, json};
 
 const SIGNING_INPUT: &str = "aGVhZGVy.cGF5bG9hZA";
 const NAME: &str = "projects/bank/locations/me-central2/keyRings/hub/cryptoKeys/sig4/cryptoKeyVersions/3";
-const ASKED: Asked = Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2) };
+const ASKED: Asked<'_> = Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2), token: None };
 
 fn settings(public_key: Option<RsaPublicKey>) -> config::GoogleKms {
     config::GoogleKms {
         url: HttpUrl::parse(&format!("https://cloudkms.googleapis.com/v1/{NAME}:asymmetricSign")).unwrap(),
         key_url: HttpUrl::parse(&format!("https://cloudkms.googleapis.com/v1/{NAME}/publicKey")).unwrap(),
         name: NAME.into(),
+        token: CloudToken::AddedByGateway,
         remote: RemoteKey {
             upstream: "cloud_kms".into(),
             key_id: "sig4".into(),

@@ -21,7 +21,7 @@ impl Bench {
     /// Asks for a token, which waits for the public keys: the fetch, unless one is in flight.
     fn start_without_keys(&mut self, millisecond: u64, request: RequestId) -> Option<Callout> {
         match self.begin(millisecond, request, token_for("hub")) {
-            Need::Keys(wait) => wait.callout,
+            Need::Preparation(wait) => wait.callout,
             Need::Signature(callout) => panic!("{callout:?}"),
         }
     }
@@ -35,23 +35,12 @@ impl Bench {
         request: RequestId,
     ) -> RemoteStep {
         assert_eq!(fetch.subject, CalloutSubject::SignerKeys);
-        let keys = self.0.finish_keys(at(millisecond), fetch.id, answer).expect("a fetch that counts");
-        self.go_on(millisecond, request, keys.map(drop))
+        let keys = self.prepared(millisecond, fetch, answer).expect("a fetch that counts");
+        self.go_on(millisecond, request, keys)
     }
 
     fn go_on(&mut self, millisecond: u64, request: RequestId, keys: Result<(), RemoteError>) -> RemoteStep {
-        let pending = self.1.remove(&request).expect("a token that waits");
-        self.0.go_on(at(millisecond), request, pending, keys, true)
-    }
-
-    /// Keeps a token that still waits, and makes what it waits for its callout.
-    fn next(&mut self, request: RequestId, step: RemoteStep) -> Option<Callout> {
-        let RemoteStep::Pending { pending, need, .. } = step else { panic!("{step:?}") };
-        self.1.insert(request, pending);
-        match need {
-            Need::Signature(callout) => Some(callout),
-            Need::Keys(wait) => wait.callout,
-        }
+        self.go_on_after(millisecond, request, Preparation::PublicKeys, keys)
     }
 
     /// One that has fetched the first version.
@@ -221,7 +210,11 @@ fn fetch_and_signature_share_the_deadline() {
     for (millisecond, expected) in [(1_000, "again"), (4_999, "again"), (5_000, "failed"), (6_000, "failed")] {
         let mut bench = Bench::within(GatewayKind::Envoy, unpinned());
         let fetch = bench.start_without_keys(0, FIRST).expect("a fetch");
-        bench.0.finish_keys(at(1_000), fetch.id, Ok(&first())).expect("keys").expect("keys");
+        bench
+            .0
+            .finish_preparation(at(1_000), fetch.id, Preparation::PublicKeys, Ok(&first()))
+            .expect("keys")
+            .expect("keys");
         let step = bench.go_on(millisecond, FIRST, Ok(()));
         assert_eq!(outcome(Some(&step)), expected, "{millisecond}");
     }
@@ -284,10 +277,14 @@ fn the_keys_are_fetched_ahead_until_they_have_come_once() {
     bench.fetched(1_500, &fetch, Err(CalloutError::Status(403)), FIRST).outcome_is("failed");
     assert!(bench.0.due(at(2_499)).is_none(), "a pause after a failure");
     let fetch = bench.0.due(at(2_500)).expect("a fetch");
-    bench.0.finish_keys(at(2_600), fetch.id, Err(CalloutError::NoAnswer)).expect("an end that counts").unwrap_err();
+    bench
+        .0
+        .finish_preparation(at(2_600), fetch.id, Preparation::PublicKeys, Err(CalloutError::NoAnswer))
+        .expect("an end that counts")
+        .unwrap_err();
     assert!(bench.0.due(at(4_599)).is_none(), "a longer one");
     let fetch = bench.0.due(at(4_600)).expect("a fetch");
-    assert_eq!(bench.0.finish_keys(at(4_700), fetch.id, Ok(&both())), Some(Ok(2)));
+    assert_eq!(bench.0.finish_preparation(at(4_700), fetch.id, Preparation::PublicKeys, Ok(&both())), Some(Ok(2)));
     assert!(bench.0.due(at(3_600_000)).is_none());
     bench.start(4_800, FIRST);
 }
@@ -306,8 +303,9 @@ fn a_fetch_that_nobody_reports_on_is_given_up_where_somebody_can_be_woken() {
     for (kind, lost) in [(GatewayKind::Envoy, true), (GatewayKind::Kong, false)] {
         let mut bench = Bench::within(kind, unpinned());
         let fetch = bench.start_without_keys(0, FIRST).expect("a fetch");
-        assert_eq!(bench.0.timed_out_keys(at(7_000).steady), None);
-        assert_eq!(bench.0.timed_out_keys(at(7_001).steady), Some(fetch.id).filter(|_| lost));
+        assert_eq!(bench.0.timed_out_preparations(at(7_000).steady), []);
+        let expected = if lost { vec![(fetch.id, Preparation::PublicKeys)] } else { vec![] };
+        assert_eq!(bench.0.timed_out_preparations(at(7_001).steady), expected);
         assert!(bench.0.due(at(7_001)).is_none(), "what waits is told first");
     }
 }
@@ -316,14 +314,20 @@ fn a_fetch_that_nobody_reports_on_is_given_up_where_somebody_can_be_woken() {
 fn an_answer_that_is_late_or_of_another_fetch_does_not_count() {
     let mut bench = Bench::within(GatewayKind::Kong, unpinned());
     let fetch = bench.start_without_keys(0, FIRST).expect("a fetch");
-    assert!(bench.0.finish_keys(at(10), fetch.id.next(), Ok(&first())).is_none());
-    let late = bench.0.finish_keys(at(2_001), fetch.id, Ok(&first()));
+    assert!(bench.0.finish_preparation(at(10), fetch.id.next(), Preparation::PublicKeys, Ok(&first())).is_none());
+    let late = bench.0.finish_preparation(at(2_001), fetch.id, Preparation::PublicKeys, Ok(&first()));
     assert_eq!(late, Some(Err(RemoteError::Unavailable(CalloutError::NoAnswer))));
-    assert!(bench.0.finish_keys(at(2_002), fetch.id, Ok(&first())).is_none(), "a second time");
+    assert!(
+        bench.0.finish_preparation(at(2_002), fetch.id, Preparation::PublicKeys, Ok(&first())).is_none(),
+        "a second time"
+    );
     bench.0.forget(FIRST);
     let fetch = bench.start_without_keys(3_000, SECOND).expect("a fetch");
     bench.0.forget_fetch(fetch.id);
-    assert!(bench.0.finish_keys(at(3_010), fetch.id, Ok(&first())).is_none(), "its client has gone");
+    assert!(
+        bench.0.finish_preparation(at(3_010), fetch.id, Preparation::PublicKeys, Ok(&first())).is_none(),
+        "its client has gone"
+    );
 }
 
 #[test]
@@ -341,6 +345,6 @@ fn each_failure_of_a_fetch_says_what_to_do() {
             "status 503 instead of 200: it cannot be reached, or it is sealed or in maintenance",
         ),
     ] {
-        assert_eq!(vault().explain_keys(error), text);
+        assert_eq!(vault().explain_preparation(Preparation::PublicKeys, error), text);
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of the remote signer: what is asked, how often, for how long, and which answers count.
 
+mod access_tokens;
 mod keys;
 
 use super::*;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::callout::Request;
 use crate::config;
-use crate::config::{Credential, Patience, RemoteKey, Secret, Signer};
+use crate::config::{Credential, Patience, RemoteKey, Secret, Signer, VaultToken};
 use crate::gateway::kinds::GatewayKind;
 use crate::request::NonceInput;
 use crate::rsa::RsaPublicKey;
@@ -35,7 +36,7 @@ fn settings() -> config::VaultTransit {
         url: HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
         key_url: HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         namespace: None,
-        token: Credential::Secret(Secret::new("s.secret")),
+        token: VaultToken::Given(Credential::Secret(Secret::new("s.secret"))),
         key_version: None,
         remote: RemoteKey {
             upstream: "bao".into(),
@@ -130,7 +131,7 @@ impl Bench {
     fn start_with(&mut self, millisecond: u64, request: RequestId, token: UnsignedToken) -> Callout {
         match self.begin(millisecond, request, token) {
             Need::Signature(callout) => callout,
-            Need::Keys(wait) => panic!("{wait:?}"),
+            Need::Preparation(wait) => panic!("{wait:?}"),
         }
     }
 
@@ -158,6 +159,39 @@ impl Bench {
         }
     }
 
+    /// Ends a preparation.
+    fn prepared(
+        &mut self,
+        millisecond: u64,
+        fetch: &Callout,
+        answer: Result<&[u8], CalloutError>,
+    ) -> Option<Result<(), RemoteError>> {
+        let preparation = Preparation::of(&fetch.subject).expect("a preparation");
+        self.0.finish_preparation(at(millisecond), fetch.id, preparation, answer).map(|result| result.map(drop))
+    }
+
+    /// What becomes of a token that waited for one.
+    fn go_on_after(
+        &mut self,
+        millisecond: u64,
+        request: RequestId,
+        preparation: Preparation,
+        result: Result<(), RemoteError>,
+    ) -> RemoteStep {
+        let pending = self.1.remove(&request).expect("a token that waits");
+        self.0.go_on(at(millisecond), request, pending, preparation, result, true)
+    }
+
+    /// Keeps a token that still waits, and makes what it waits for its callout.
+    fn next(&mut self, request: RequestId, step: RemoteStep) -> Option<Callout> {
+        let RemoteStep::Pending { pending, need, .. } = step else { panic!("{step:?}") };
+        self.1.insert(request, pending);
+        match need {
+            Need::Signature(callout) => Some(callout),
+            Need::Preparation(wait) => wait.callout,
+        }
+    }
+
     /// The second callout, after this end of the first.
     fn again(&mut self, millisecond: u64, callout: &Callout, answer: Result<&[u8], CalloutError>) -> Callout {
         match self.finish(millisecond, callout, answer) {
@@ -177,7 +211,10 @@ fn outcome(step: Option<&RemoteStep>) -> &'static str {
         None => "nothing",
         Some(RemoteStep::Signed { .. }) => "signed",
         Some(RemoteStep::Pending { need: Need::Signature(_), .. }) => "again",
-        Some(RemoteStep::Pending { need: Need::Keys(_), .. }) => "keys",
+        Some(RemoteStep::Pending { need: Need::Preparation(wait), .. }) => match Preparation::of(&wait.subject) {
+            Some(Preparation::AccessToken) => "token",
+            _ => "keys",
+        },
         Some(RemoteStep::Failed { .. }) => "failed",
     }
 }

@@ -3,18 +3,22 @@
 //! "vault:v1:…"}}`, with the signature as a JWS has it (RFC 7515 §2). The public keys are in the answer to `GET
 //! /v1/{mount}/keys/{key}`: `{"data": {"keys": {"1": {"public_key": "-----BEGIN PUBLIC KEY-----…"}}}}`, one for each version.
 
+mod login;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::callout::Request;
-use crate::config::{self, Credential, RemoteKey};
+use crate::config::{self, Credential, RemoteKey, Secret, VaultToken};
 use crate::jose::base64url;
 use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
+use super::access_tokens::TokenSource;
 use super::signer::{Asked, RemoteSignature, RemoteSigner};
+use login::Login;
 
 /// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
 /// the one before.
@@ -32,13 +36,21 @@ const NOT_RSA: &str = "the key that signs is not an RSA key of 2048 to 4096 bits
 #[derive(Debug)]
 pub struct VaultTransit {
     settings: config::VaultTransit,
+    /// Without it the token is configured, or the gateway adds it.
+    login: Option<Login>,
 }
 
 impl VaultTransit {
     /// With these settings.
     #[must_use]
     pub fn new(settings: config::VaultTransit) -> Self {
-        Self { settings }
+        let login = match &settings.token {
+            VaultToken::Given(_) => None,
+            VaultToken::Login(login) => {
+                Some(Login::new(login.clone(), settings.remote.upstream.clone(), settings.namespace.clone()))
+            }
+        };
+        Self { settings, login }
     }
 }
 
@@ -51,7 +63,11 @@ impl RemoteSigner for VaultTransit {
         &self.settings.remote
     }
 
-    fn request(&self, signing_input: &str, asked: &Asked) -> Request {
+    fn token_source(&self) -> Option<&dyn TokenSource> {
+        self.login.as_ref().map(|login| login as _)
+    }
+
+    fn request(&self, signing_input: &str, asked: &Asked<'_>) -> Request {
         #[derive(Serialize)]
         struct Body {
             input: String,
@@ -68,31 +84,12 @@ impl RemoteSigner for VaultTransit {
             marshaling_algorithm: "jws",
             key_version: self.settings.key_version,
         };
-        let mut headers = self.headers();
-        headers.push(("content-type", "application/json".to_owned()));
-        Request {
-            upstream: self.settings.remote.upstream.clone(),
-            method: "POST",
-            url: self.settings.url.clone(),
-            headers,
-            body: to_json(&body).into_bytes(),
-            timeout: asked.timeout,
-            // Who asks tries once more itself.
-            may_be_repeated: false,
-        }
+        let headers = with_json(self.headers(asked));
+        asked.request("POST", self.upstream(), &self.settings.url, headers, to_json(&body).into_bytes())
     }
 
-    fn key_request(&self, asked: &Asked) -> Request {
-        Request {
-            upstream: self.settings.remote.upstream.clone(),
-            method: "GET",
-            url: self.settings.key_url.clone(),
-            headers: self.headers(),
-            body: Vec::new(),
-            timeout: asked.timeout,
-            // Who asks tries once more itself.
-            may_be_repeated: false,
-        }
+    fn key_request(&self, asked: &Asked<'_>) -> Request {
+        asked.request("GET", self.upstream(), &self.settings.key_url, self.headers(asked), Vec::new())
     }
 
     /// The version that is configured, or the newest and those shortly before it. One that is no key for `PS256` does not count,
@@ -141,9 +138,8 @@ impl RemoteSigner for VaultTransit {
         warnings.iter().filter_map(Value::as_text).map(str::to_owned).collect()
     }
 
-    /// Time may help also a standby that names another server (307), and one that has not caught up with its leader (412).
     fn may_pass(&self, status: u16) -> bool {
-        matches!(status, 307 | 408 | 412 | 425 | 429 | 500..=599)
+        may_pass(status)
     }
 
     fn hint(&self, status: u16) -> Option<&'static str> {
@@ -151,7 +147,7 @@ impl RemoteSigner for VaultTransit {
             307 => Some("it is a standby, and redirects are not followed"),
             300..=399 => Some("a redirect, which is not followed"),
             400 => Some("there is no such key, or it cannot sign like this"),
-            403 if self.settings.token == Credential::AddedByGateway => {
+            403 if self.settings.token.is_added_by_gateway() => {
                 Some("the token that the gateway adds is missing, invalid, expired, or may not sign with this key")
             }
             403 => Some("the token is invalid, expired, or may not sign with this key"),
@@ -179,19 +175,40 @@ impl RemoteSigner for VaultTransit {
 }
 
 impl VaultTransit {
-    /// What each request carries.
-    fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![("accept", "application/json".to_owned())];
-        if let Credential::Secret(token) = &self.settings.token {
-            headers.push(("x-vault-token", token.expose().to_owned()));
-        }
-        // Agents and proxies between here and the server may demand it (`require_request_header`).
-        headers.push(("x-vault-request", "true".to_owned()));
-        if let Some(namespace) = &self.settings.namespace {
-            headers.push(("x-vault-namespace", namespace.clone()));
-        }
-        headers
+    fn upstream(&self) -> &str {
+        &self.settings.remote.upstream
     }
+
+    /// What each request carries.
+    fn headers(&self, asked: &Asked<'_>) -> Vec<(&'static str, String)> {
+        let token = match &self.settings.token {
+            VaultToken::Given(Credential::Secret(token)) => Some(token),
+            VaultToken::Given(Credential::AddedByGateway) => None,
+            VaultToken::Login(_) => asked.token,
+        };
+        headers(token.map(Secret::expose), self.settings.namespace.as_deref())
+    }
+}
+
+/// What each request carries, whatever it is about.
+fn headers(token: Option<&str>, namespace: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("accept", "application/json".to_owned())];
+    headers.extend(token.map(|token| ("x-vault-token", token.to_owned())));
+    // Agents and proxies between here and the server may demand it (`require_request_header`).
+    headers.push(("x-vault-request", "true".to_owned()));
+    headers.extend(namespace.map(|namespace| ("x-vault-namespace", namespace.to_owned())));
+    headers
+}
+
+/// The same of one that brings JSON.
+fn with_json(mut headers: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    headers.push(("content-type", "application/json".to_owned()));
+    headers
+}
+
+/// Time may help also a standby that names another server (307), and one that has not caught up with its leader (412).
+fn may_pass(status: u16) -> bool {
+    matches!(status, 307 | 408 | 412 | 425 | 429 | 500..=599)
 }
 
 /// The version of the key, and the signature's bytes: in base64url, or in base64 where the server has not heeded

@@ -20,7 +20,7 @@ fn settings() -> config::VaultTransit {
         url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/sign/sig4/sha2-256").unwrap(),
         key_url: crate::url::HttpUrl::parse("https://bao.example/v1/transit/keys/sig4").unwrap(),
         namespace: None,
-        token: Credential::Secret(config::Secret::new("s.secret")),
+        token: VaultToken::Given(Credential::Secret(config::Secret::new("s.secret"))),
         key_version: None,
         remote: RemoteKey {
             upstream: "bao".into(),
@@ -31,8 +31,8 @@ fn settings() -> config::VaultTransit {
     }
 }
 
-fn asked() -> Asked {
-    Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2) }
+fn asked() -> Asked<'static> {
+    Asked { now: UnixTime::EPOCH, timeout: Duration::from_secs(2), token: None }
 }
 
 fn with_key(key: &SigningKey) -> config::VaultTransit {

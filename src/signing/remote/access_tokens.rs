@@ -1,0 +1,180 @@
+//! The access token that the filter asks for itself, because the signer wants one and nobody else brings it: by a login, or from the
+//! metadata address of a cloud. It serves all tokens until shortly before its end; one that the signer refuses is forgotten, and
+//! asked for anew once.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::callout::{CalloutId, InFlight, Request};
+use crate::capabilities::CalloutOwner;
+use crate::config::Secret;
+use crate::time::{AgingTime, Moment, SteadyTime};
+
+use super::error::AnswerFault;
+use super::fetches::Fetches;
+use super::signer::Asked;
+
+/// How long before its end another is asked for; after half of its life, if that is shorter than twice as long.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// The shortest life that is worth asking for: what waits for a signature waits as long at the most.
+const LEAST_LIFE: Duration = Duration::from_secs(10);
+
+/// How long none is asked for because of a refusal, after the signer has refused also a new one: it is the right that is missing, and
+/// servers lock out who logs in all the time.
+const REFETCH_PAUSE: Duration = Duration::from_secs(10);
+
+/// It is a header value. Those of Azure have some 2 KB.
+const MAX_LENGTH: usize = 8192;
+
+const TOO_SHORT: &str = "the access token ends within 10 s";
+
+/// Where access tokens for a signer come from.
+pub trait TokenSource {
+    /// The request for one. `current` is one that may be prolonged instead.
+    fn request(&self, current: Option<&Secret>, asked: &Asked<'_>) -> Request;
+
+    /// Whether that request has a body: see [`asks_for_keys_with_a_body`](super::RemoteSigner::asks_for_keys_with_a_body).
+    fn asks_with_a_body(&self) -> bool;
+
+    /// The token in a complete answer.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, for the log.
+    fn read(&self, body: &[u8]) -> Result<AccessToken, &'static str>;
+
+    /// The status with which the signer refuses a token that it does not know, or not any more.
+    fn refusal(&self) -> u16;
+
+    /// Whether time may help against an answer with this status.
+    fn may_pass(&self, status: u16) -> bool {
+        matches!(status, 408 | 425 | 429 | 500..=599)
+    }
+
+    /// What an answer with this status may mean, for the operator.
+    fn hint(&self, status: u16) -> Option<&'static str>;
+}
+
+/// An access token. It does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The token.
+    pub secret: Secret,
+    /// How long it lives from when it was asked for. Without it, until it is refused.
+    pub life: Option<Duration>,
+    /// Whether it can be prolonged.
+    pub is_renewable: bool,
+}
+
+/// The token that is known, and how others are fetched.
+pub(super) struct AccessTokens {
+    known: Option<Known>,
+    pub(super) fetches: Fetches,
+    /// When the signer last refused a token that was asked for because of a refusal.
+    last_vain: Option<SteadyTime>,
+}
+
+struct Known {
+    secret: Secret,
+    /// The last callout that does not carry it.
+    after: CalloutId,
+    is_renewable: bool,
+    /// When to ask for another, and when it ends.
+    times: Option<(AgingTime, AgingTime)>,
+}
+
+impl AccessToken {
+    /// With this text, if it can be the value of a header.
+    pub(super) fn new(text: &str, life: Option<Duration>, is_renewable: bool) -> Option<Self> {
+        let is_value = (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_value.then(|| Self { secret: Secret::new(text), life, is_renewable })
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("life", &self.life).finish_non_exhaustive()
+    }
+}
+
+impl AccessTokens {
+    /// None yet.
+    pub(super) fn new(owner: CalloutOwner) -> Self {
+        Self { known: None, fetches: Fetches::new(owner), last_vain: None }
+    }
+
+    /// The token, also if it has ended.
+    pub(super) fn current(&self) -> Option<&Secret> {
+        self.known.as_ref().map(|known| &known.secret)
+    }
+
+    /// Whether there is none to ask with.
+    pub(super) fn is_missing(&self, now: Moment) -> bool {
+        self.known.as_ref().is_none_or(|known| known.times.is_some_and(|(_, end)| now.aging >= end))
+    }
+
+    /// Whether another is to be asked for, although there may be one still.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        self.known.as_ref().is_none_or(|known| known.times.is_some_and(|(renewal, _)| now.aging >= renewal))
+    }
+
+    /// The same where each request fetches for itself: not while others find that it cannot be had.
+    pub(super) fn is_due_for_request(&self, now: Moment) -> bool {
+        self.fetches.owner() == CalloutOwner::Request && self.is_due(now) && self.fetches.pause(now.steady).is_none()
+    }
+
+    /// The token, if it can be prolonged.
+    pub(super) fn renewable(&self, now: Moment) -> Option<&Secret> {
+        let known = self.known.as_ref().filter(|known| known.is_renewable && !self.is_missing(now))?;
+        Some(&known.secret)
+    }
+
+    /// Takes over what a fetch brought, unless one that began later has been faster. `last` is the callout that was begun last.
+    ///
+    /// # Errors
+    /// It ends too soon.
+    pub(super) fn learn(
+        &mut self,
+        ended: &InFlight<()>,
+        last: CalloutId,
+        token: AccessToken,
+    ) -> Result<(), AnswerFault> {
+        let AccessToken { secret, life, is_renewable } = token;
+        if life.is_some_and(|life| life < LEAST_LIFE) {
+            return Err(AnswerFault::Unreadable(TOO_SHORT));
+        }
+        self.fetches.succeeded(ended);
+        if ended.is_outdated() {
+            return Ok(());
+        }
+        let asked = ended.since().aging;
+        let times = life.map(|life| (asked.after(life.saturating_sub(MARGIN.min(life / 2))), asked.after(life)));
+        // One that was prolonged as far as it may be is near its end.
+        let is_renewable = is_renewable && life.is_some_and(|life| life > MARGIN);
+        self.known = Some(Known { secret, after: last, is_renewable, times });
+        Ok(())
+    }
+
+    /// Notes that a fetch has failed. What is known stays, but is not prolonged: the next fetch asks for a new one.
+    pub(super) fn failed(&mut self, now: SteadyTime) {
+        self.fetches.failed(now);
+        if let Some(known) = &mut self.known {
+            known.is_renewable = false;
+        }
+    }
+
+    /// Whether a refusal is a reason to ask for another.
+    pub(super) fn may_refetch(&self, now: SteadyTime) -> bool {
+        self.last_vain.and_then(|last| now.since(last)).is_none_or(|since| since >= REFETCH_PAUSE)
+    }
+
+    /// Forgets the token if this callout, which was refused, has carried it.
+    pub(super) fn refuse(&mut self, call: CalloutId) {
+        self.known.take_if(|known| call > known.after);
+    }
+
+    /// Notes that a token was refused that was asked for because of a refusal.
+    pub(super) fn note_vain(&mut self, now: SteadyTime) {
+        self.last_vain = Some(now);
+    }
+}

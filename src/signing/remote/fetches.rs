@@ -1,0 +1,75 @@
+//! Fetches of what all tokens of a worker need before the signer can be asked: its public keys, and an access token. Where callouts
+//! belong to the plugin, tokens wait for each other's fetch, and the first is made before one needs it; where they belong to requests,
+//! each fetches for itself.
+
+use std::time::Duration;
+
+use crate::callout::{Backoff, CalloutId, CalloutsInFlight, InFlight, LONGEST_BACKOFF};
+use crate::capabilities::CalloutOwner;
+use crate::time::{Moment, SteadyTime};
+
+/// The fetches of one thing that are in flight, and the pauses after failures.
+pub(super) struct Fetches {
+    in_flight: CalloutsInFlight<()>,
+    owner: CalloutOwner,
+    backoff: Backoff,
+}
+
+impl Fetches {
+    /// None yet.
+    pub(super) fn new(owner: CalloutOwner) -> Self {
+        Self { in_flight: CalloutsInFlight::new(), owner, backoff: Backoff::default() }
+    }
+
+    /// Who makes them.
+    pub(super) fn owner(&self) -> CalloutOwner {
+        self.owner
+    }
+
+    /// Begins this one, unless another is in flight whose end is waited for in its place. A pause is for who asks to heed.
+    pub(super) fn begin(&mut self, now: Moment, id: CalloutId, timeout: Duration) -> bool {
+        match self.owner {
+            CalloutOwner::Plugin if self.in_flight.awaited(&(), now.steady) > 0 => return false,
+            // What waited for one that nobody has reported on waits for this one.
+            CalloutOwner::Plugin => self.in_flight.give_up(&()),
+            CalloutOwner::Request => drop(self.in_flight.take_timed_out(now.steady)),
+        }
+        self.in_flight.begin(now, id, (), timeout);
+        true
+    }
+
+    /// Begins this one that no token waits for, where somebody can.
+    pub(super) fn begin_ahead(&mut self, now: Moment, id: CalloutId, timeout: Duration) -> bool {
+        let may_begin = self.owner == CalloutOwner::Plugin && self.backoff.may_try(now.steady);
+        // One that is lost is told of first: tokens may wait for it.
+        may_begin && self.in_flight.is_empty() && self.begin(now, id, timeout)
+    }
+
+    /// Takes out one that has ended.
+    pub(super) fn take(&mut self, fetch: CalloutId) -> Option<InFlight<()>> {
+        self.in_flight.take(fetch, &())
+    }
+
+    /// Notes that one has brought what it was for.
+    pub(super) fn succeeded(&mut self, ended: &InFlight<()>) {
+        self.backoff.reset();
+        self.in_flight.succeeded(ended.id(), &());
+    }
+
+    /// Notes that one has failed.
+    pub(super) fn failed(&mut self, now: SteadyTime) {
+        self.backoff.count_failure();
+        self.backoff.pause(now, LONGEST_BACKOFF);
+    }
+
+    /// The pause after failures, while it lasts.
+    pub(super) fn pause(&self, now: SteadyTime) -> Option<Duration> {
+        (!self.backoff.may_try(now)).then(|| self.backoff.retry_after(now))
+    }
+
+    /// One that nobody has reported on in time. None where callouts belong to requests: nobody could be woken.
+    pub(super) fn timed_out(&self, now: SteadyTime) -> Option<CalloutId> {
+        let lost = self.in_flight.timed_out(now).into_iter().next().map(|(fetch, ())| fetch);
+        lost.filter(|_| self.owner == CalloutOwner::Plugin)
+    }
+}
