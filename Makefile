@@ -188,7 +188,7 @@ timing: need-rust need-cc ## Look for secrets in the time of RSA's private opera
 	RUSTFLAGS="-C target-feature=+fma" $(CARGO) bench --quiet --package rsa-arithmetic --bench timing --target-dir target/timing
 
 # What is fuzzed, and how long an input may be. `wasm-tests/fuzzing/lib.rs` says why.
-FUZZED := callout_answers:1024 certificates:4096 cloud_signers:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
+FUZZED := access_tokens:4096 callout_answers:1024 certificates:4096 cloud_signers:4096 compact_jws:9216 configuration:8192 forwarded_headers:8192 header_maps:1024 \
 	introspection:17408 json:4096 jwk_sets:12288 names:4200 pem:4096 replay_store:2048 rsa_arithmetic:700 signatures:2048 vault_transit:4096
 CHOSEN = $(if $(TARGET),$(filter $(TARGET):%,$(FUZZED)),$(FUZZED))
 SECONDS_OF_FUZZING ?= 60

@@ -15,8 +15,8 @@ mod properties;
 mod reference;
 
 use properties::{
-    callout_answers, certificates, cloud_signers, compact_jws, configuration, forwarded_headers, header_maps,
-    introspection, json, jwk_sets, names, pem, replay_store, signatures, vault_transit,
+    access_tokens, callout_answers, certificates, cloud_signers, compact_jws, configuration, forwarded_headers,
+    header_maps, introspection, json, jwk_sets, names, pem, replay_store, signatures, vault_transit,
 };
 
 /// Something that is read, and what holds for it.
@@ -31,7 +31,8 @@ pub struct Target {
 }
 
 /// All targets. That of RSA's arithmetic is beside the arithmetic.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
+    Target { name: "access_tokens", longest: 4096, check: access_tokens::check },
     Target { name: "callout_answers", longest: 1024, check: callout_answers::check },
     Target { name: "certificates", longest: 4096, check: certificates::check },
     Target { name: "cloud_signers", longest: 4096, check: cloud_signers::check },

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wasm_tests::stage::openbao::{self, OpenBao};
+use wasm_tests::stage::openbao_logins::Life;
 use wasm_tests::stage::pki::Pki;
 use wasm_tests::stage::tokens::{self, SigningKey, now};
 
@@ -334,6 +335,34 @@ async fn a_remote_signer_signs_what_the_hub_accepts_and_why_it_does_not_is_said(
     refused(&right, &ca, &["503: Vault is sealed", "it is sealed or in maintenance"]);
     bao.stop();
     refused(&right, &ca, &[&keys, "refused", "there is no token. The remote signer cannot be reached"]);
+}
+
+/// The tool logs in as the filter does, and says why it cannot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_to_openbao_gives_a_token_or_says_why_not() {
+    let pki = Pki::shared();
+    let folder = tempfile::tempdir().expect("a folder");
+    let bao = OpenBao::start(pki, folder.path()).await;
+    let role = bao.app_role(Life { ttl: 600, max_ttl: 600 }).await;
+    let public_key = bao.transit().public_key(1).await;
+    let address = format!("https://{}", bao.address());
+    let mut config: Value = serde_json::from_str(&remote(&address, openbao::KEY)).expect("JSON");
+    config["outbound"]["remote_signer"]["vault_transit"]["token"] =
+        json!({"app_role": {"role_id": role.role_id, "secret_id": {"env": "BAO_SECRET_ID"}}});
+    let files = |secret_id: &str| {
+        Files::new()
+            .with("config", &config.to_string())
+            .with("variables", &format!("BAO_SECRET_ID={secret_id}\n"))
+            .with("ca.pem", &pki.public_roots())
+    };
+    let right = files(&role.secret_id);
+    assert_signed(&right.token(&["--ca", &right.path("ca.pem")]), &public_key);
+    bao.destroy_secret_id(&role.secret_id).await;
+    let said = right.refused(&["--ca", &right.path("ca.pem")]);
+    for expected in [&format!("POST {address}/v1/auth/approle/login: 400"), "no access token for the remote signer"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains(&role.secret_id), "{said}");
 }
 
 /// A name that nobody has (RFC 6761 §6.4).

@@ -1,5 +1,6 @@
 //! The properties, one file for each thing that is read. Each `check` panics if its property does not hold.
 
+pub(crate) mod access_tokens;
 pub(crate) mod callout_answers;
 pub(crate) mod certificates;
 pub(crate) mod cloud_signers;
