@@ -188,7 +188,7 @@ fn access_token(what: &'static str, metadata: Object) -> Setting {
          ahead of its end; `{}` if nothing differs from the defaults.",
         metadata.kind(),
     );
-    let settings = [added_by(), metadata.otherwise("").example(json!({}))];
+    let settings = [added_by(), metadata.otherwise("")];
     let kind = Object::new(&access_token::CLOUD_TOKEN_KEYS, settings).exactly_one().kind();
     Setting::new("token", "Access token", what, kind).example(json!({"metadata": {}}))
 }
