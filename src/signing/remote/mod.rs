@@ -13,6 +13,7 @@ mod error;
 mod fetches;
 mod google_cloud_kms;
 mod metadata;
+mod preparations;
 mod public_keys;
 mod signer;
 mod step;
@@ -22,8 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::callout::{
-    Answer, Backoff, Body, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, InFlight,
-    Wait,
+    Answer, Backoff, Body, Callout, CalloutError, CalloutId, CalloutIds, CalloutSubject, CalloutsInFlight, Wait,
 };
 use crate::capabilities::Capabilities;
 use crate::config::{self, LocalKey};
@@ -44,8 +44,7 @@ pub use step::{Need, PendingToken, Preparation, RemoteStep};
 pub use vault_transit::VaultTransit;
 
 use access_tokens::AccessTokens;
-use fetches::Fetches;
-use public_keys::PublicKeys;
+use preparations::Preparations;
 
 /// How often the log tells what the signer warns of: it may warn in each answer.
 const WARNING_PERIOD: Duration = Duration::from_mins(1);
@@ -56,9 +55,7 @@ const MAX_WARNINGS: usize = 4;
 /// Asks a remote signer.
 pub struct RemoteSigning {
     signer: Box<dyn RemoteSigner>,
-    /// Where the filter asks for access tokens.
-    tokens: Option<AccessTokens>,
-    keys: PublicKeys,
+    preparations: Preparations,
     calls: CalloutsInFlight<RequestId>,
     ids: CalloutIds,
     last_warning: Option<SteadyTime>,
@@ -88,13 +85,10 @@ impl RemoteSigning {
     pub fn new(signer: Box<dyn RemoteSigner>, capabilities: &Capabilities) -> Self {
         let repeats_unanswered = capabilities.repeats_unanswered_callouts;
         let calls = CalloutsInFlight::new();
-        let owner = capabilities.callout_owner;
-        let tokens = signer.token_source().map(|_| AccessTokens::new(owner));
-        let keys = PublicKeys::new(signer.remote().public_key.clone(), owner);
+        let preparations = Preparations::new(&*signer, capabilities.callout_owner);
         Self {
             signer,
-            tokens,
-            keys,
+            preparations,
             calls,
             ids: CalloutIds::default(),
             last_warning: None,
@@ -138,7 +132,7 @@ impl RemoteSigning {
         });
         let need = if may_wait {
             self.need(now, request, &pending)
-        } else if self.is_ready(now) {
+        } else if self.preparations.are_there(now) {
             Need::Signature(self.ask(now, request, &pending))
         } else {
             return None;
@@ -170,30 +164,33 @@ impl RemoteSigning {
             }
         };
         let error = match signature {
-            Ok(signature) => match self.keys.verify(pending.token.signing_input().as_bytes(), &signature) {
-                Ok(()) => return Ok(RemoteStep::signed(*pending, signature)),
-                Err(fault) => {
-                    let error = RemoteError::Wrong(fault);
-                    let is_first = pending.signature.is_none();
-                    if is_first
-                        && may_wait
-                        && self.keys.may_refetch(now.steady)
-                        && pending.has_time_for_a_try(now.steady)
-                    {
-                        pending.signature = Some(signature);
-                        let need = Need::Preparation(self.prepare_keys(now, &pending));
-                        return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
+            Ok(signature) => {
+                match self.preparations.keys.verify(pending.token.signing_input().as_bytes(), &signature) {
+                    Ok(()) => return Ok(RemoteStep::signed(*pending, signature)),
+                    Err(fault) => {
+                        let error = RemoteError::Wrong(fault);
+                        let is_first = pending.signature.is_none();
+                        if is_first
+                            && may_wait
+                            && self.preparations.keys.may_refetch(now.steady)
+                            && pending.has_time_for_a_try(now.steady)
+                        {
+                            pending.signature = Some(signature);
+                            let need =
+                                Need::Preparation(self.prepare(now, self.preparations.before_keys(now), &pending));
+                            return Ok(RemoteStep::Pending { pending, need, error: Some(error) });
+                        }
+                        error
                     }
-                    error
                 }
-            },
+            }
             // Elsewhere a second try would tell whether the signer is well.
             Err(error) if !had_body && !self.repeats_unanswered => {
                 return Ok(RemoteStep::Failed { error: error.unrepeated(), correlation: pending.correlation });
             }
             Err(error) => {
-                if self.refuses_token(error) && self.may_ask_for_another(now, &pending) {
-                    if let Some(tokens) = &mut self.tokens {
+                if self.refuses_token(error) && self.preparations.may_replace_token(now, &pending) {
+                    if let Some(tokens) = &mut self.preparations.tokens {
                         tokens.refuse(call);
                     }
                     pending.is_renewed = true;
@@ -218,24 +215,20 @@ impl RemoteSigning {
         preparation: Preparation,
         answer: Result<&[u8], CalloutError>,
     ) -> Option<Result<usize, RemoteError>> {
-        let ended = self.fetches(preparation)?.take(fetch)?;
+        let ended = self.preparations.fetches(preparation).take(fetch)?;
         let had_body = answer.map_or_else(CalloutError::had_body, |body| !body.is_empty());
         let answer = ended.in_time_or_set_back(answer, now.steady);
-        let body = answer.map_err(|error| RemoteError::of(error, |status| self.may_pass(preparation, status)));
-        let result = body.and_then(|body| self.learn(&ended, preparation, body).map_err(RemoteError::Wrong));
+        let body = answer.map_err(|error| {
+            RemoteError::of(error, |status| preparations::may_pass(&*self.signer, preparation, status))
+        });
+        let (signer, last) = (&*self.signer, self.ids.last());
+        let learn = |body| self.preparations.learn(signer, &ended, last, preparation, body).map_err(RemoteError::Wrong);
+        let result = body.and_then(learn);
         Some(result.map_err(|error| {
-            match (preparation, &mut self.tokens) {
-                (Preparation::AccessToken, Some(tokens)) => tokens.failed(now.steady),
-                _ => self.keys.fetches.failed(now.steady),
-            }
-            if preparation == Preparation::PublicKeys
-                && self.refuses_token(error)
-                && let Some(tokens) = self.tokens.as_mut().filter(|tokens| tokens.may_refetch(now.steady))
-            {
-                tokens.refuse(fetch);
-            }
+            self.preparations.failed(now.steady, fetch, preparation, self.refuses_token(error));
             // As with a signature; what is asked for without a body may be asked for again.
-            let may_follow = had_body || self.repeats_unanswered || !self.asks_with_a_body(preparation);
+            let may_follow =
+                had_body || self.repeats_unanswered || !preparations::asks_with_a_body(&*self.signer, preparation);
             if may_follow { error } else { error.unanswered() }
         }))
     }
@@ -253,10 +246,13 @@ impl RemoteSigning {
     ) -> RemoteStep {
         match result {
             // It was asked for before the end of the one that is there.
-            Err(error) if preparation == Preparation::AccessToken && self.is_ready(now) && error.may_be_followed() => {}
+            Err(error)
+                if preparation == Preparation::AccessToken
+                    && self.preparations.has_token(now)
+                    && error.may_be_followed() => {}
             Err(error) => {
                 let is_refused = preparation == Preparation::PublicKeys && self.refuses_token(error);
-                let goes_on = if is_refused && self.may_ask_for_another(now, &pending) {
+                let goes_on = if is_refused && self.preparations.may_replace_token(now, &pending) {
                     pending.is_renewed = true;
                     true
                 } else if error.may_pass() && pending.may_try_again(now.steady) {
@@ -269,11 +265,12 @@ impl RemoteSigning {
                     let error = if goes_on { error.passing() } else { error };
                     return RemoteStep::Failed { error, correlation: pending.correlation };
                 }
-                let wait = match preparation {
-                    Preparation::AccessToken => self.prepare(now, preparation, &pending),
-                    Preparation::PublicKeys => self.prepare_keys(now, &pending),
+                let next = match preparation {
+                    Preparation::AccessToken => preparation,
+                    Preparation::PublicKeys => self.preparations.before_keys(now),
                 };
-                return RemoteStep::Pending { pending, need: Need::Preparation(wait), error: Some(error) };
+                let need = Need::Preparation(self.prepare(now, next, &pending));
+                return RemoteStep::Pending { pending, need, error: Some(error) };
             }
             Ok(()) => {}
         }
@@ -285,21 +282,23 @@ impl RemoteSigning {
         }
         let need = match (&pending.signature, preparation) {
             (Some(signature), Preparation::PublicKeys) => {
-                match self.keys.verify(pending.token.signing_input().as_bytes(), signature) {
+                match self.preparations.keys.verify(pending.token.signing_input().as_bytes(), signature) {
                     Ok(()) => {
                         let signature = signature.clone();
                         return RemoteStep::signed(*pending, signature);
                     }
                     Err(fault) => {
-                        self.keys.note_vain(now.steady);
+                        self.preparations.keys.note_vain(now.steady);
                         return self.again_or_failed(now, request, pending, RemoteError::Wrong(fault));
                     }
                 }
             }
             // The keys were to be fetched, and the access token for that had ended.
-            (Some(_), Preparation::AccessToken) if may_wait => Need::Preparation(self.prepare_keys(now, &pending)),
+            (Some(_), Preparation::AccessToken) if may_wait => {
+                Need::Preparation(self.prepare(now, self.preparations.before_keys(now), &pending))
+            }
             (None, _) if may_wait => self.need(now, request, &pending),
-            _ if self.is_ready(now) => Need::Signature(self.ask(now, request, &pending)),
+            _ if self.preparations.are_there(now) => Need::Signature(self.ask(now, request, &pending)),
             _ => return RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation },
         };
         RemoteStep::Pending { pending, need, error: None }
@@ -310,27 +309,20 @@ impl RemoteSigning {
         if !self.pause.may_try(now.steady) {
             return None;
         }
-        let needs_token = self.tokens.as_ref().is_some_and(|tokens| tokens.is_due(now));
-        let has_token = self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now));
-        let preparation = if needs_token {
-            Preparation::AccessToken
-        } else if has_token && self.keys.is_unknown() {
-            Preparation::PublicKeys
-        } else {
-            return None;
-        };
+        let preparation = self.preparations.due(now)?;
         let timeout = self.signer.remote().patience.timeout;
         let id = self.ids.draw();
-        let begins = self.fetches(preparation)?.begin_ahead(now, id, timeout);
-        if begins { self.preparing(now, id, preparation, timeout) } else { None }
+        let begins = self.preparations.fetches(preparation).begin_ahead(now, id, timeout);
+        begins.then(|| self.preparing(now, id, preparation, timeout))
     }
 
     /// The fetches that nobody reported on in time. Each counts as failed once it is given to
     /// [`RemoteSigning::finish_preparation`].
     #[must_use]
     pub fn timed_out_preparations(&self, now: SteadyTime) -> Vec<(CalloutId, Preparation)> {
-        let token = self.tokens.as_ref().and_then(|tokens| tokens.fetches.timed_out(now));
-        let keys = self.keys.fetches.timed_out(now);
+        let Preparations { tokens, keys } = &self.preparations;
+        let token = tokens.as_ref().and_then(|tokens| tokens.fetches.timed_out(now));
+        let keys = keys.fetches.timed_out(now);
         let token = token.map(|fetch| (fetch, Preparation::AccessToken));
         token.into_iter().chain(keys.map(|fetch| (fetch, Preparation::PublicKeys))).collect()
     }
@@ -338,7 +330,7 @@ impl RemoteSigning {
     /// Gives up the fetch that a request made for itself alone.
     pub fn forget_fetch(&mut self, fetch: CalloutId) {
         for preparation in [Preparation::AccessToken, Preparation::PublicKeys] {
-            self.fetches(preparation).and_then(|fetches| fetches.take(fetch));
+            self.preparations.fetches(preparation).take(fetch);
         }
     }
 
@@ -367,7 +359,7 @@ impl RemoteSigning {
     #[must_use]
     pub fn retry_after(&self, now: Moment) -> Option<Duration> {
         let asked = (!self.pause.may_try(now.steady)).then(|| self.pause.retry_after(now.steady));
-        let tokens = self.tokens.as_ref().filter(|tokens| tokens.is_missing(now));
+        let tokens = self.preparations.tokens.as_ref().filter(|tokens| tokens.is_missing(now));
         asked.max(tokens.and_then(|tokens| tokens.fetches.pause(now.steady)))
     }
 
@@ -406,115 +398,38 @@ impl RemoteSigning {
     /// What the log says of an error of a fetch of what has to be there before.
     #[must_use]
     pub fn explain_preparation(&self, preparation: Preparation, error: RemoteError) -> String {
-        let hint = |status| match (preparation, self.signer.token_source()) {
-            (Preparation::AccessToken, Some(source)) => source.hint(status),
-            _ => self.signer.key_hint(status),
-        };
-        explained(error, error.status().and_then(hint))
-    }
-
-    /// Whether the signer can be asked.
-    fn is_ready(&self, now: Moment) -> bool {
-        !self.keys.is_unknown() && self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now))
+        explained(error, error.status().and_then(|status| preparations::hint(&*self.signer, preparation, status)))
     }
 
     /// What a token waits for next.
     fn need(&mut self, now: Moment, request: RequestId, pending: &PendingToken) -> Need {
-        let needs_token = |tokens: &AccessTokens| tokens.is_missing(now) || tokens.is_due_for_request(now);
-        if self.tokens.as_ref().is_some_and(needs_token) {
-            Need::Preparation(self.prepare(now, Preparation::AccessToken, pending))
-        } else if self.keys.is_unknown() {
-            Need::Preparation(self.prepare(now, Preparation::PublicKeys, pending))
-        } else {
-            Need::Signature(self.ask(now, request, pending))
+        match self.preparations.next(now) {
+            Some(preparation) => Need::Preparation(self.prepare(now, preparation, pending)),
+            None => Need::Signature(self.ask(now, request, pending)),
         }
-    }
-
-    /// The same where it is the public keys, known or not.
-    fn prepare_keys(&mut self, now: Moment, pending: &PendingToken) -> Wait {
-        let has_token = self.tokens.as_ref().is_none_or(|tokens| !tokens.is_missing(now));
-        self.prepare(now, if has_token { Preparation::PublicKeys } else { Preparation::AccessToken }, pending)
     }
 
     /// A fetch that begins now, or the one in flight.
     fn prepare(&mut self, now: Moment, preparation: Preparation, pending: &PendingToken) -> Wait {
         let timeout = self.timeout(now.steady, pending);
         let id = self.ids.draw();
-        let begins = self.fetches(preparation).is_some_and(|fetches| fetches.begin(now, id, timeout));
-        let callout = if begins { self.preparing(now, id, preparation, timeout) } else { None };
+        let begins = self.preparations.fetches(preparation).begin(now, id, timeout);
+        let callout = begins.then(|| self.preparing(now, id, preparation, timeout));
         Wait { subject: preparation.subject(), callout }
     }
 
-    fn preparing(&self, now: Moment, id: CalloutId, preparation: Preparation, timeout: Duration) -> Option<Callout> {
-        let asked = self.asked(now, timeout);
-        let request = match preparation {
-            Preparation::AccessToken => {
-                let renewable = self.tokens.as_ref().and_then(|tokens| tokens.renewable(now));
-                self.signer.token_source()?.request(renewable, &asked)
-            }
-            Preparation::PublicKeys => self.signer.key_request(&asked),
-        };
-        Some(Callout { id, subject: preparation.subject(), request: Box::new(request) })
+    fn preparing(&self, now: Moment, id: CalloutId, preparation: Preparation, timeout: Duration) -> Callout {
+        let request = self.preparations.request(&*self.signer, now, preparation, &self.asked(now, timeout));
+        Callout { id, subject: preparation.subject(), request: Box::new(request) }
     }
 
     fn asked(&self, now: Moment, timeout: Duration) -> Asked<'_> {
-        Asked { now: now.wall, timeout, token: self.tokens.as_ref().and_then(AccessTokens::current) }
+        let token = self.preparations.tokens.as_ref().and_then(AccessTokens::current);
+        Asked { now: now.wall, timeout, token }
     }
 
-    fn fetches(&mut self, preparation: Preparation) -> Option<&mut Fetches> {
-        match preparation {
-            Preparation::AccessToken => self.tokens.as_mut().map(|tokens| &mut tokens.fetches),
-            Preparation::PublicKeys => Some(&mut self.keys.fetches),
-        }
-    }
-
-    /// Takes over what a fetch has brought: how much that is.
-    fn learn(&mut self, ended: &InFlight<()>, preparation: Preparation, body: &[u8]) -> Result<usize, AnswerFault> {
-        if body.len() > MAX_RESPONSE_LENGTH {
-            return Err(AnswerFault::TooLong);
-        }
-        match (preparation, self.signer.token_source(), &mut self.tokens) {
-            (Preparation::AccessToken, Some(source), Some(tokens)) => {
-                let token = source.read(body).map_err(AnswerFault::Unreadable)?;
-                tokens.learn(ended, self.ids.last(), token)?;
-                Ok(1)
-            }
-            _ => {
-                let keys = self.signer.read_keys(body).map_err(AnswerFault::Unreadable)?;
-                let count = keys.len();
-                self.keys.learn(ended, keys);
-                Ok(count)
-            }
-        }
-    }
-
-    fn may_pass(&self, preparation: Preparation, status: u16) -> bool {
-        match (preparation, self.signer.token_source()) {
-            (Preparation::AccessToken, Some(source)) => source.may_pass(status),
-            _ => self.signer.may_pass(status),
-        }
-    }
-
-    fn asks_with_a_body(&self, preparation: Preparation) -> bool {
-        match (preparation, self.signer.token_source()) {
-            (Preparation::AccessToken, Some(source)) => source.asks_with_a_body(),
-            _ => self.signer.asks_for_keys_with_a_body(),
-        }
-    }
-
-    /// Whether the signer says that it does not know the access token, or not any more, where the filter can ask for another.
     fn refuses_token(&self, error: RemoteError) -> bool {
-        self.signer.token_source().is_some_and(|source| error == RemoteError::Refused(source.refusal()))
-    }
-
-    /// Whether another is asked for on behalf of a token, after such a refusal: once, and for a while not at all if that was in vain.
-    fn may_ask_for_another(&mut self, now: Moment, pending: &PendingToken) -> bool {
-        let Some(tokens) = &mut self.tokens else { return false };
-        if pending.is_renewed {
-            tokens.note_vain(now.steady);
-            return false;
-        }
-        tokens.may_refetch(now.steady) && pending.has_time_for_a_try(now.steady)
+        preparations::is_refusal_of_token(&*self.signer, error)
     }
 
     /// One more callout for a signature, which begins now.

@@ -101,8 +101,8 @@ pub(super) fn read_by(
 ) -> Result<Vec<u8>, AnswerFault> {
     let signing = RemoteSigning::new(Box::new(signer), &GatewayKind::Envoy.capabilities(None, false));
     let signature = signing.read(body)?;
-    if !signing.keys.is_unknown() {
-        signing.keys.verify(signing_input.as_bytes(), &signature)?;
+    if !signing.preparations.keys.is_unknown() {
+        signing.preparations.keys.verify(signing_input.as_bytes(), &signature)?;
     }
     Ok(signature.bytes)
 }
