@@ -106,7 +106,7 @@ fn vault_token() -> Object {
             Object::new(&vault_login::KUBERNETES_KEYS, kubernetes).kind(),
         ),
     ];
-    let settings = secret_settings(&vault_transit::TOKEN).into_iter().chain([added_by()]);
+    let settings = secret_settings(&vault_login::TOKEN).into_iter().chain([added_by()]);
     let settings = settings.chain(logins.map(|login| login.otherwise("")));
     Object::new(&vault_login::TOKEN_KEYS, settings).exactly_one()
 }

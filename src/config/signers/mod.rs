@@ -7,6 +7,7 @@ pub(super) mod common;
 pub(super) mod google_cloud_kms;
 pub(super) mod local;
 pub(super) mod vault_login;
+pub(super) mod vault_paths;
 pub(super) mod vault_transit;
 
 pub use access_token::{CloudToken, Metadata};

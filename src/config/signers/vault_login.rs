@@ -1,7 +1,7 @@
 //! How the filter logs in to Vault or OpenBao: by AppRole, or with a JWT as the methods `kubernetes` and `jwt` take it. A JWT comes from
 //! the environment, because no gateway lets a filter read files.
 
-use super::vault_transit::{TOKEN, read_mount};
+use super::vault_paths::read_mount;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::{Credential, Secret, SecretSource};
@@ -20,6 +20,13 @@ const MISSING: &str = "a secret ({\"env\": \"NAME\"}), {\"app_role\": {…}} or 
 
 const MOUNT: &str =
     "the path of a login method such as \"approle\": 1 to 256 letters, digits, - . _ and / between them";
+
+/// It is a header value. Service tokens have about 100 characters, batch tokens several hundred.
+pub(in crate::config) const TOKEN: TextRule = TextRule {
+    expected: "a token of 1 to 4096 visible ASCII characters",
+    max_bytes: 4096,
+    allows: |character| character.is_ascii_graphic(),
+};
 
 /// Vault makes UUIDs, and takes what an operator gives.
 pub(in crate::config) const ROLE_ID: TextRule = TextRule {

@@ -3,6 +3,7 @@
 
 use super::common::RemoteKey;
 use super::vault_login::VaultToken;
+use super::vault_paths::{is_segment, read_mount};
 use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
@@ -33,20 +34,12 @@ const MOUNT: &str = "the path of a mount such as \"transit\": 1 to 256 letters, 
 
 const KEY: &str = "the name of a key: 1 to 128 letters, digits, - . and _";
 
-pub(in crate::config) const MAX_MOUNT_BYTES: usize = 256;
 pub(in crate::config) const MAX_KEY_BYTES: usize = 128;
 
 /// It is a header value. Namespaces are paths of a few names.
 pub(in crate::config) const NAMESPACE: TextRule = TextRule {
     expected: "a namespace of 1 to 256 visible ASCII characters",
     max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
-
-/// It is a header value. Service tokens have about 100 characters, batch tokens several hundred.
-pub(in crate::config) const TOKEN: TextRule = TextRule {
-    expected: "a token of 1 to 4096 visible ASCII characters",
-    max_bytes: 4096,
     allows: |character| character.is_ascii_graphic(),
 };
 
@@ -92,29 +85,8 @@ impl VaultTransit {
     }
 }
 
-/// Reads the path of a mount: of an engine that signs, or of a login method.
-pub(super) fn read_mount<'a>(
-    node: &Node<'a>,
-    expected: &str,
-    default: &'static str,
-    errors: &mut ConfigErrors,
-) -> Option<&'a str> {
-    if node.is_absent() {
-        return Some(default);
-    }
-    let text = node.string(expected, errors)?;
-    let is_mount = text.len() <= MAX_MOUNT_BYTES && text.split('/').all(is_segment);
-    if is_mount { Some(text) } else { node.refuse_text(expected, "a string that is not one", errors) }
-}
-
 fn read_key<'a>(node: &Node<'a>, errors: &mut ConfigErrors) -> Option<&'a str> {
     let text = node.string(KEY, errors)?;
     let is_key = text.len() <= MAX_KEY_BYTES && is_segment(text);
     if is_key { Some(text) } else { node.refuse_text(KEY, "a string that is not one", errors) }
-}
-
-/// Nothing that needs an encoding in a path or climbs in it: it would sign with another key, or do something else.
-pub(in crate::config) fn is_segment(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(allowed)
 }

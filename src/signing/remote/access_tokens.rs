@@ -2,17 +2,16 @@
 //! metadata address of a cloud. It serves all tokens until shortly before its end; one that the signer refuses is forgotten, and
 //! asked for anew once.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::callout::{CalloutId, InFlight, Request};
+use crate::callout::{CalloutId, InFlight};
 use crate::capabilities::CalloutOwner;
 use crate::config::Secret;
 use crate::time::{AgingTime, Moment, SteadyTime};
 
 use super::error::AnswerFault;
 use super::fetches::Fetches;
-use super::signer::Asked;
+use super::signer::AccessToken;
 
 /// How long before its end another is asked for; after half of its life, if that is shorter than twice as long.
 const MARGIN: Duration = Duration::from_mins(1);
@@ -24,47 +23,7 @@ const LEAST_LIFE: Duration = Duration::from_secs(10);
 /// servers lock out who logs in all the time.
 const REFETCH_PAUSE: Duration = Duration::from_secs(10);
 
-/// It is a header value. Those of Azure have some 2 KB.
-const MAX_LENGTH: usize = 8192;
-
 const TOO_SHORT: &str = "the access token ends within 10 s";
-
-/// Where access tokens for a signer come from.
-pub trait TokenSource {
-    /// The request for one. `current` is one that may be prolonged instead.
-    fn request(&self, current: Option<&Secret>, asked: &Asked<'_>) -> Request;
-
-    /// Whether that request has a body: see [`asks_for_keys_with_a_body`](super::RemoteSigner::asks_for_keys_with_a_body).
-    fn asks_with_a_body(&self) -> bool;
-
-    /// The token in a complete answer.
-    ///
-    /// # Errors
-    /// What is wrong with the answer, for the log.
-    fn read(&self, body: &[u8]) -> Result<AccessToken, &'static str>;
-
-    /// The status with which the signer refuses a token that it does not know, or not any more.
-    fn refusal(&self) -> u16;
-
-    /// Whether time may help against an answer with this status.
-    fn may_pass(&self, status: u16) -> bool {
-        matches!(status, 408 | 425 | 429 | 500..=599)
-    }
-
-    /// What an answer with this status may mean, for the operator.
-    fn hint(&self, status: u16) -> Option<&'static str>;
-}
-
-/// An access token. It does not print itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken {
-    /// The token.
-    pub secret: Secret,
-    /// How long it lives from when it was asked for. Without it, until it is refused.
-    pub life: Option<Duration>,
-    /// Whether it can be prolonged.
-    pub is_renewable: bool,
-}
 
 /// The token that is known, and how others are fetched.
 pub(super) struct AccessTokens {
@@ -81,20 +40,6 @@ struct Known {
     is_renewable: bool,
     /// When to ask for another, and when it ends.
     times: Option<(AgingTime, AgingTime)>,
-}
-
-impl AccessToken {
-    /// With this text, if it can be the value of a header.
-    pub(super) fn new(text: &str, life: Option<Duration>, is_renewable: bool) -> Option<Self> {
-        let is_value = (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        is_value.then(|| Self { secret: Secret::new(text), life, is_renewable })
-    }
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken").field("life", &self.life).finish_non_exhaustive()
-    }
 }
 
 impl AccessTokens {

@@ -7,8 +7,7 @@ use crate::callout::Request;
 use crate::config::{Metadata, Secret};
 use crate::json::Value;
 
-use super::access_tokens::{AccessToken, TokenSource};
-use super::signer::Asked;
+use super::signer::{AccessToken, Asked, TokenSource};
 
 const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
 const NO_TOKEN: &str = "the answer has no access_token of visible ASCII characters, with token_type Bearer";

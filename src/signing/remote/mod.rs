@@ -33,13 +33,12 @@ use crate::time::{Moment, SteadyTime};
 
 use super::token::UnsignedToken;
 
-pub use access_tokens::{AccessToken, TokenSource};
 pub use aws_kms::AwsKms;
 pub use azure_key_vault::AzureKeyVault;
 pub(crate) use error::MAX_RESPONSE_LENGTH;
 pub use error::{AnswerFault, RemoteError};
 pub use google_cloud_kms::GoogleKms;
-pub use signer::{Asked, RemoteSignature, RemoteSigner};
+pub use signer::{AccessToken, Asked, RemoteSignature, RemoteSigner, TokenSource};
 pub use step::{Need, PendingToken, Preparation, RemoteStep};
 pub use vault_transit::VaultTransit;
 

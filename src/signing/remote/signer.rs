@@ -1,5 +1,6 @@
 //! What a remote signer has to say of itself; everything else is the same for all of them.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::callout::Request;
@@ -8,7 +9,8 @@ use crate::rsa::RsaPublicKey;
 use crate::time::UnixTime;
 use crate::url::HttpUrl;
 
-use super::access_tokens::TokenSource;
+/// The longest access token, in bytes. It is a header value; those of Azure have some 2 KB.
+const MAX_TOKEN_LENGTH: usize = 8192;
 
 /// One kind of remote signer: makes the request for a signature as `PS256` has it (RFC 7518 §3.5), and reads the answer.
 pub trait RemoteSigner {
@@ -69,6 +71,43 @@ pub trait RemoteSigner {
     fn key_hint(&self, status: u16) -> Option<&'static str>;
 }
 
+/// Where access tokens for a signer come from.
+pub trait TokenSource {
+    /// The request for one. `current` is one that may be prolonged instead.
+    fn request(&self, current: Option<&Secret>, asked: &Asked<'_>) -> Request;
+
+    /// Whether that request has a body: see [`RemoteSigner::asks_for_keys_with_a_body`].
+    fn asks_with_a_body(&self) -> bool;
+
+    /// The token in a complete answer.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, for the log.
+    fn read(&self, body: &[u8]) -> Result<AccessToken, &'static str>;
+
+    /// The status with which the signer refuses a token that it does not know, or not any more.
+    fn refusal(&self) -> u16;
+
+    /// Whether time may help against an answer with this status.
+    fn may_pass(&self, status: u16) -> bool {
+        matches!(status, 408 | 425 | 429 | 500..=599)
+    }
+
+    /// What an answer with this status may mean, for the operator.
+    fn hint(&self, status: u16) -> Option<&'static str>;
+}
+
+/// An access token. It does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The token.
+    pub secret: Secret,
+    /// How long it lives from when it was asked for. Without it, until it is refused.
+    pub life: Option<Duration>,
+    /// Whether it can be prolonged.
+    pub is_renewable: bool,
+}
+
 /// With what a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'a> {
@@ -87,6 +126,20 @@ pub struct RemoteSignature {
     pub version: u32,
     /// The signature's bytes.
     pub bytes: Vec<u8>,
+}
+
+impl AccessToken {
+    /// With this text, if it can be the value of a header.
+    pub(super) fn new(text: &str, life: Option<Duration>, is_renewable: bool) -> Option<Self> {
+        let is_value = (1..=MAX_TOKEN_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_value.then(|| Self { secret: Secret::new(text), life, is_renewable })
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("life", &self.life).finish_non_exhaustive()
+    }
 }
 
 impl Asked<'_> {

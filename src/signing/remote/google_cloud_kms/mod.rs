@@ -14,9 +14,8 @@ use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::access_tokens::TokenSource;
 use super::metadata::MetadataAddress;
-use super::signer::{Asked, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, RemoteSignature, RemoteSigner, TokenSource};
 
 /// There is one: that which is configured, and which each answer has to name.
 const VERSION: u32 = 1;

@@ -9,8 +9,7 @@ use crate::callout::Request;
 use crate::config::{LoginMethod, Secret, VaultLogin};
 use crate::json::Value;
 use crate::log_line::to_json;
-use crate::signing::remote::access_tokens::{AccessToken, TokenSource};
-use crate::signing::remote::signer::Asked;
+use crate::signing::remote::signer::{AccessToken, Asked, TokenSource};
 
 const NOT_AN_OBJECT: &str = "the answer is not a JSON object";
 const NO_TOKEN: &str = "the answer has no auth.client_token of visible ASCII characters";

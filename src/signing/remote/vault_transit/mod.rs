@@ -16,8 +16,7 @@ use crate::json::{Object, Value};
 use crate::log_line::to_json;
 use crate::rsa::RsaPublicKey;
 
-use super::access_tokens::TokenSource;
-use super::signer::{Asked, RemoteSignature, RemoteSigner};
+use super::signer::{Asked, RemoteSignature, RemoteSigner, TokenSource};
 use login::Login;
 
 /// How many versions of the key are kept, the newest among them: after a rotation a server that is behind its leader still signs with
