@@ -22,6 +22,7 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
         "wasm that does nothing ",
         "jwt_authn ",
         "jwt_authn, token cache ",
+        "jwt_authn + Lua ",
         "local key, ",
         "OpenBao ",
         "signer, ",

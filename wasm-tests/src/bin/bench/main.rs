@@ -7,6 +7,7 @@
 mod contestants;
 mod extent;
 mod inbound;
+mod jwt_authn;
 mod keys;
 mod load;
 mod machine;
