@@ -23,6 +23,7 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
         "jwt_authn ",
         "jwt_authn, token cache ",
         "jwt_authn + Lua ",
+        "ext_authz, AWS-LC ",
         "local key, ",
         "OpenBao ",
         "signer, ",

@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod machine;
 mod memory;
+mod minter;
 mod openssl;
 mod outbound;
 mod replay;
@@ -30,9 +31,17 @@ use wasm_tests::artifact::Artifact;
 /// The sections, in the order in which they run.
 const SECTIONS: [&str; 8] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer", "replay"];
 
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == [minter::COMMAND] {
+        minter::serve();
+    }
+    run(arguments)
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    let (options, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+async fn run(arguments: Vec<String>) -> ExitCode {
+    let (options, names): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|argument| argument.starts_with("--"));
     let unknown = names.iter().find(|name| !SECTIONS.contains(&name.as_str()));
     if let Some(argument) = options.iter().find(|option| *option != "--quick").or(unknown) {
         eprintln!("{argument} is unknown. Usage: bench [--quick] [{}]…", SECTIONS.join("|"));
