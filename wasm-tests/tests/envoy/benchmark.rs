@@ -23,6 +23,8 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
         "jwt_authn ",
         "jwt_authn, token cache ",
         "jwt_authn + Lua ",
+        "pinned organisations ",
+        "bytes of the token ",
         "ext_authz, AWS-LC ",
         "local key, ",
         "OpenBao ",

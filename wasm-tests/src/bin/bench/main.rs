@@ -6,6 +6,7 @@
 
 mod contestants;
 mod extent;
+mod growth;
 mod inbound;
 mod jwt_authn;
 mod keys;
@@ -29,7 +30,8 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 8] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer", "replay"];
+const SECTIONS: [&str; 9] =
+    ["rsa", "inbound", "keys", "growth", "memory", "start", "outbound", "signer", "replay"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,6 +61,7 @@ async fn run(arguments: Vec<String>) -> ExitCode {
             "rsa" => rsa::run(extent).await,
             "inbound" => inbound::run(extent).await,
             "keys" => keys::run(extent).await,
+            "growth" => growth::run(extent),
             "memory" => memory::run(extent).await,
             "start" => start::run(extent).await,
             "outbound" => outbound::run(extent).await,
