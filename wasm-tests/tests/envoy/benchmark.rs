@@ -26,6 +26,8 @@ fn every_section_of_the_benchmark_has_a_row_for_each_contestant() {
         "pinned organisations ",
         "bytes of the token ",
         "ext_authz, AWS-LC ",
+        "APISIX 3.18, ",
+        "Kong 3.9, ",
         "local key, ",
         "OpenBao ",
         "signer, ",

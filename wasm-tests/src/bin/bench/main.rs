@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark runs on real clocks")]
 
 mod contestants;
+mod engines;
 mod extent;
 mod growth;
 mod inbound;
@@ -30,8 +31,8 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 9] =
-    ["rsa", "inbound", "keys", "growth", "memory", "start", "outbound", "signer", "replay"];
+const SECTIONS: [&str; 10] =
+    ["rsa", "inbound", "keys", "growth", "engines", "memory", "start", "outbound", "signer", "replay"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,6 +63,7 @@ async fn run(arguments: Vec<String>) -> ExitCode {
             "inbound" => inbound::run(extent).await,
             "keys" => keys::run(extent).await,
             "growth" => growth::run(extent),
+            "engines" => engines::run(extent),
             "memory" => memory::run(extent).await,
             "start" => start::run(extent).await,
             "outbound" => outbound::run(extent).await,
