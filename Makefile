@@ -165,7 +165,7 @@ bases: kubernetes-tools ## Write gateway-configs/kubernetes/, the bases for Kust
 	@$(KUBERNETES)/bin/python wasm-tests/kubernetes/bases.py
 
 .PHONY: bench
-bench: build probe envoy openbao softhsm fleet-stores need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside its own jwt_authn; SECTION=inbound takes one part
+bench: build probe engines envoy openbao softhsm fleet-stores need-cc ## Measure RSA beside OpenSSL, and the filter on a real Envoy beside what else there is; SECTION=inbound takes one part
 	@# With a test, so that dependencies are built as `make test` builds them, and not once more.
 	@$(CARGO) build --quiet --workspace --bin bench --bin hub-auth --test rsa
 	@target/debug/bench $(SECTION)

@@ -7,6 +7,7 @@
 #[cfg(target_family = "wasm")]
 mod abi;
 mod answers;
+mod older;
 mod question;
 mod timing;
 

@@ -118,8 +118,10 @@ pub enum Work {
 pub enum By {
     /// The filter's.
     Filter,
-    /// That of the crate `rsa`.
+    /// That of the crate `rsa`, in the release that the filter reads keys with (0.10).
     Reference,
+    /// That of the crate `rsa` before (0.9).
+    Older,
 }
 
 /// How long something took.

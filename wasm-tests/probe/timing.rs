@@ -12,6 +12,7 @@ use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _, Verifier as 
 use sha2::Sha256;
 
 use crate::answers::{public, ring, verifies};
+use crate::older;
 use crate::question::{By, PublicKey, Time, Work};
 
 /// A millisecond: less than the turns in which systems share a processor, and far more than reading the clock takes.
@@ -24,6 +25,8 @@ pub(crate) fn time(work: &Work, budget: u64, clock: impl Fn() -> u64) -> Result<
             let key = public(&signed.key)?;
             repeat(budget, clock, || verifies(black_box(&key), black_box(signed)))
         }
+        Work::Verify(By::Older, signed) => older::verify(signed, budget, clock),
+        Work::Sign(By::Older, key, message) => older::sign(key, message, budget, clock),
         Work::Verify(By::Reference, signed) => {
             let key = VerifyingKey::<Sha256>::new(reference(&signed.key)?);
             let signature = &*signed.signature.0;
@@ -85,14 +88,18 @@ fn reference(key: &PublicKey) -> Result<rsa::RsaPublicKey, &'static str> {
 }
 
 /// Numbers for salts and blinding that cost next to nothing (SplitMix64). Only time is taken here.
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn fill(&mut self, output: &mut [u8]) {
+        output.chunks_mut(8).for_each(|part| part.copy_from_slice(&self.next().to_le_bytes()[..part.len()]));
     }
 }
 
@@ -108,7 +115,7 @@ impl TryRng for Numbers {
     }
 
     fn try_fill_bytes(&mut self, output: &mut [u8]) -> Result<(), Infallible> {
-        output.chunks_mut(8).for_each(|part| part.copy_from_slice(&self.next().to_le_bytes()[..part.len()]));
+        self.fill(output);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | part | modules | what it does |
 //! |---|---|---|
+//! | growth | [`growth`] | measures what a request costs by how much is configured, known and sent |
 //! | probe | [`probe`] | asks the RSA of the module alone, inside the engines of gateways |
 //! | test host | [`host`] | runs the module under a proxy-wasm host of our own, with virtual time, scripted callouts and deliberate faults |
 //! | stage | [`stage`] | runs it in a real Envoy among a throw-away Trust Framework: keystore, bank, the Hub and others |
@@ -14,6 +15,8 @@
 
 pub mod artifact;
 pub mod chart;
+#[cfg(feature = "host")]
+pub mod growth;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod layers;

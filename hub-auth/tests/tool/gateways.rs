@@ -87,6 +87,30 @@ fn each_mistake_around_an_inbound_filter_of_envoy_is_found() {
     );
 }
 
+#[test]
+fn a_list_without_the_entry_point_of_responses_is_right_only_where_nothing_is_about_responses() {
+    let of_rule = |text: &str| {
+        let (found, _) = findings("changed.yaml", text);
+        let of_rule = found.into_iter().filter(|finding| finding["rule"] == "envoy-capabilities");
+        of_rule.map(|finding| finding["message"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    let signed = r#""response_token": {"audience": "hub", "certificate": {"organisation": "Example Bank PJSC", "organisational_unit": "d0c1b2a3"}, "keys": [{"kid": "sig4", "private_key": {"env": "SIG4_PRIVATE_KEY"}}], "header": "authorization"},"#;
+    let verified = r#""verify_responses": {"jwks": {"environment": "sandbox"}, "upstream": "keystore"},"#;
+    for (file, before, setting) in [
+        ("envoy/inbound.yaml", r#""provider_ids": ["retail"],"#, signed),
+        ("envoy/outbound.yaml", r#""lifetime": "30s","#, verified),
+    ] {
+        let text = shipped(file);
+        let line = text.lines().find(|line| line.trim() == "proxy_on_response_headers: {}").expect("the entry point");
+        let short = changed(&text, &format!("{line}\n"), "");
+        assert_eq!(of_rule(&short), [""; 0], "{file}");
+        let with_setting = |text: &str| changed(text, before, &format!("{before} {setting}"));
+        assert_eq!(of_rule(&with_setting(&text)), [""; 0], "{file}");
+        let found = of_rule(&with_setting(&short));
+        assert!(found[0].starts_with("expected proxy_on_response_headers"), "{file}: {found:?}");
+    }
+}
+
 /// The comment that begins with this text made a part of the file.
 fn uncommented(text: &str, first: &str) -> String {
     let mut inside = false;

@@ -267,6 +267,11 @@ impl Exchange {
         self.vm_calls().iter().map(|call| call.fuel).sum()
     }
 
+    /// How long the module has worked for this request's context, without its calls of the host.
+    pub fn time(&self) -> Duration {
+        self.vm_calls().iter().map(|call| call.took).sum()
+    }
+
     /// The calls into the module for this request's context.
     pub fn vm_calls(&self) -> Vec<VmCall> {
         self.gateway.vm_calls().into_iter().filter(|call| call.exchange == Some(self.index)).collect()

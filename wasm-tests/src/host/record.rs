@@ -84,6 +84,8 @@ pub struct VmCall {
     pub context: u32,
     /// The fuel that the call used: roughly, the instructions it executed. 0 where the engine counts none.
     pub fuel: u64,
+    /// How long it has taken by the clock of this machine, but for its calls of the host.
+    pub took: Duration,
     /// The request that this context belongs to, if it is a stream.
     pub(crate) exchange: Option<usize>,
 }

@@ -87,13 +87,16 @@ impl Vm {
         let state = self.state_mut();
         let outer = (state.current, state.chosen, state.during);
         (state.current, state.chosen, state.during) = (context, 0, export);
+        let in_host = state.in_host;
         let called = self.instance.call(export, args);
         let state = self.state_mut();
+        let in_host = state.in_host.saturating_sub(in_host);
         (state.current, state.chosen, state.during) = outer;
-        let Some(Called { ended, fuel }) = called else { return Ok(None) };
+        let Some(Called { ended, fuel, took }) = called else { return Ok(None) };
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
-        let record = VmCall { export, worker: state.worker, context, fuel, exchange };
+        let record =
+            VmCall { export, worker: state.worker, context, fuel, took: took.saturating_sub(in_host), exchange };
         state.gateway.borrow_mut().vm_calls.push(record);
         ended.map(|result| Some(Returned { value: result.unwrap_or(0), stopped }))
     }

@@ -59,6 +59,8 @@ pub(crate) struct VmState {
     pub(crate) interrupt: Option<Interrupt>,
     /// What the running host call hands out instead of its value.
     pub(crate) garbage: Option<Garbage>,
+    /// How long its host calls have taken, all together.
+    pub(crate) in_host: Duration,
 }
 
 /// Runs an interruption.
@@ -173,6 +175,7 @@ impl VmState {
             done_pending: false,
             interrupt: None,
             garbage: None,
+            in_host: Duration::ZERO,
         }
     }
 

@@ -121,6 +121,12 @@ impl OpenBao {
         assert_eq!(told["sealed"], false, "{told}");
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Lets it fall silent: it takes connections and answers nothing.
     pub fn suspend(&self) {
         process::suspend(self.child.id());

@@ -13,6 +13,7 @@ mod cost;
 mod error_mapping;
 mod forwarded_certificate;
 mod gateways;
+mod growth;
 mod health_checks;
 mod host;
 mod hostile_host;

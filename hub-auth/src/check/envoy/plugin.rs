@@ -12,6 +12,9 @@ use crate::findings::Severity;
 /// The shipped file has the list; a test of the project holds it to what the module calls and offers.
 const SHIPPED: &str = include_str!("../../../../gateway-configs/envoy/inbound.yaml");
 
+/// What Envoy has to call only where a setting is about responses.
+const OF_RESPONSES: &str = "proxy_on_response_headers";
+
 /// All that the module calls, and all that Envoy has to call in it.
 static CAPABILITIES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let document = crate::document::Document::parse("inbound.yaml".as_ref(), SHIPPED.to_owned());
@@ -38,7 +41,7 @@ pub(super) fn check(subject: &mut Subject<'_>, manager: &Node, position: usize, 
 /// Checks an `envoy.extensions.wasm.v3.PluginConfig`.
 pub(in crate::check) fn check_plugin(subject: &mut Subject<'_>, plugin: &Node, checked: &[Checked]) {
     check_failure(subject, plugin);
-    check_capabilities(subject, plugin);
+    check_capabilities(subject, plugin, checked);
     check_variables(subject, plugin, checked);
 }
 
@@ -57,7 +60,7 @@ fn check_failure(subject: &mut Subject<'_>, plugin: &Node) {
     }
 }
 
-fn check_capabilities(subject: &mut Subject<'_>, plugin: &Node) {
+fn check_capabilities(subject: &mut Subject<'_>, plugin: &Node, checked: &[Checked]) {
     let path = "capability_restriction_config.allowed_capabilities";
     let Some(list) = plugin
         .at(&["vm_config", "capability_restriction_config", "allowed_capabilities"])
@@ -70,8 +73,17 @@ fn check_capabilities(subject: &mut Subject<'_>, plugin: &Node) {
         return;
     };
     let given: BTreeSet<&str> = list.members().iter().filter_map(|(name, _)| name.text()).collect();
-    let missing: Vec<&str> = CAPABILITIES.iter().map(String::as_str).filter(|name| !given.contains(name)).collect();
-    if !missing.is_empty() {
+    let needs_responses = configuration_of(plugin, checked).is_none_or(is_about_responses);
+    let needed = |name: &&str| needs_responses || *name != OF_RESPONSES;
+    let needed = CAPABILITIES.iter().map(String::as_str).filter(needed);
+    let missing: Vec<&str> = needed.filter(|name| !given.contains(name)).collect();
+    if missing == [OF_RESPONSES] {
+        let message = format!(
+            "expected {OF_RESPONSES}, got a list without it: responses would be neither signed nor verified, without any error"
+        );
+        subject.add(Severity::Error, "envoy-capabilities", list.first_place(), path, message);
+        subject.advise("copy the list of gateway-configs/envoy/inbound.yaml");
+    } else if !missing.is_empty() {
         let message = format!(
             "expected the whole list, got one without {}: what is missing is not called, without any error, and requests may \
              pass unauthenticated",
@@ -82,9 +94,19 @@ fn check_capabilities(subject: &mut Subject<'_>, plugin: &Node) {
     }
 }
 
+/// The configuration of this plugin.
+fn configuration_of<'c>(plugin: &Node, checked: &'c [Checked]) -> Option<&'c Checked> {
+    let value = plugin.at(&["configuration", "value"])?;
+    checked.iter().find(|one| value.span.contains(&one.configuration.place_of("").start))
+}
+
+/// Whether it asks for something that is done when a response comes.
+fn is_about_responses(one: &Checked) -> bool {
+    ["inbound.response_token", "outbound.verify_responses"].iter().any(|path| one.configuration.value(path).is_some())
+}
+
 /// A variable that the configuration names must be one that the virtual machine sees.
 fn check_variables(subject: &mut Subject<'_>, plugin: &Node, checked: &[Checked]) {
-    let Some(value) = plugin.at(&["configuration", "value"]) else { return };
     let mut seen = BTreeSet::new();
     if let Some(variables) = plugin.at(&["vm_config", "environment_variables"]) {
         let from_host = variables.get("host_env_keys").map(Node::items).unwrap_or_default();
@@ -92,8 +114,7 @@ fn check_variables(subject: &mut Subject<'_>, plugin: &Node, checked: &[Checked]
         let given = variables.get("key_values").map(Node::members).unwrap_or_default();
         seen.extend(given.iter().filter_map(|(name, _)| name.text()));
     }
-    let ours = |one: &&Checked| value.span.contains(&one.configuration.place_of("").start);
-    let Some(one) = checked.iter().find(ours) else { return };
+    let Some(one) = configuration_of(plugin, checked) else { return };
     let mut unseen = Vec::new();
     named_variables(&one.configuration, &mut |name, path| {
         if !seen.contains(name) {

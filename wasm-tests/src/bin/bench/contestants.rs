@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use wasm_tests::artifact::Artifact;
 use wasm_tests::stage::envoy;
 use wasm_tests::stage::pki::Pki;
-use wasm_tests::stage::tokens::{Signer, jwks, now, with_broken_signature};
-use wasm_tests::stage::{PROVIDER_ID, Setup, Stage, signed_by, token_of};
+use wasm_tests::stage::tokens::{Signer, now, with_broken_signature};
+use wasm_tests::stage::{Setup, Stage, signed_by, token_of};
 
+use super::jwt_authn;
 use super::load::{BODY, CONNECTIONS, Load, Until, request};
 use super::machine::ThreadClock;
 
 /// How many tokens our cache of verified tokens and that of `jwt_authn` hold: fewer than the memory section sends.
-const TOKEN_CACHE: u32 = 1000;
+pub(super) const TOKEN_CACHE: u32 = 1000;
 
 /// A module that answers Continue: what any wasm filter costs on Envoy before it does anything. It has the entry points that
 /// ours has for a request (proxy-wasm ABI 0.2.1).
@@ -52,6 +53,8 @@ pub(crate) enum Filter {
         /// With its cache.
         cached: bool,
     },
+    /// The same without the cache, and Envoy's Lua filter for the rest of what ours does.
+    JwtAuthnAndLua,
     /// Ours, with nothing asked for but the certificate.
     CertificateOnly(Artifact),
     /// Ours with JWT Auth as shipped, with or without its cache of verified tokens.
@@ -71,26 +74,30 @@ impl Filter {
             Self::NoOp => "wasm that does nothing".to_owned(),
             Self::JwtAuthn { cached: false } => "jwt_authn".to_owned(),
             Self::JwtAuthn { cached: true } => "jwt_authn, token cache".to_owned(),
+            Self::JwtAuthnAndLua => "jwt_authn + Lua".to_owned(),
             Self::CertificateOnly(artifact) => format!("hub_auth_filter, {}, certificate only", artifact.name()),
             Self::JwtAuth { artifact, cached: false } => format!("hub_auth_filter, {}", artifact.name()),
             Self::JwtAuth { artifact, cached: true } => format!("hub_auth_filter, {}, token cache", artifact.name()),
         }
     }
 
-    /// The shipped configuration with this filter and one worker.
+    /// The shipped configuration with this filter and one worker, and an answer of Envoy itself in the bank's place.
     pub(crate) fn setup(self) -> Setup {
+        let answer = format!("direct_response: {{status: 200, body: {{inline_string: {BODY}}}}}");
+        self.before_the_bank().edit("route: {cluster: bank, timeout: 15s}", &answer)
+    }
+
+    /// The same before the bank.
+    pub(super) fn before_the_bank(self) -> Setup {
         let setup = Setup::new()
             .block("                local_reply_config:", "")
             .block("                access_log:", "")
-            .block("                  - name: envoy.filters.http.rbac", "")
-            .edit(
-                "route: {cluster: bank, timeout: 15s}",
-                &format!("direct_response: {{status: 200, body: {{inline_string: {BODY}}}}}"),
-            );
+            .block("                  - name: envoy.filters.http.rbac", "");
         match self {
             Self::Nothing => setup.block(FILTER, ""),
             Self::NoOp => setup.edit(&envoy::module(), &no_op().display().to_string()),
-            Self::JwtAuthn { cached } => setup.block(FILTER, &jwt_authn(cached)),
+            Self::JwtAuthn { cached } => setup.block(FILTER, &jwt_authn::alone(cached)),
+            Self::JwtAuthnAndLua => setup.block(FILTER, &jwt_authn::with_lua()),
             Self::CertificateOnly(artifact) => with_module(setup, artifact).auth(&json!({"mtls_only": {}})),
             Self::JwtAuth { artifact, cached } => {
                 let mut settings = json!({"jwks": {"environment": "sandbox"}, "upstream": "keystore"});
@@ -104,7 +111,12 @@ impl Filter {
 
     /// Whether it looks at tokens.
     fn verifies(self) -> bool {
-        matches!(self, Self::JwtAuthn { .. } | Self::JwtAuth { .. })
+        matches!(self, Self::JwtAuthn { .. }) || self.is_whole()
+    }
+
+    /// Whether it does all of JWT Auth, so that whoever wants that could use it.
+    fn is_whole(self) -> bool {
+        matches!(self, Self::JwtAuthnAndLua | Self::JwtAuth { .. })
     }
 }
 
@@ -139,6 +151,12 @@ impl Contestant {
         let load = Load::open(stage.envoy.address(), CONNECTIONS);
         let mut contestant = Self { name: filter.name(), stage, load, worker };
         contestant.check(filter.verifies());
+        if filter.is_whole() {
+            contestant.check_the_whole();
+        }
+        if let Filter::JwtAuthnAndLua = filter {
+            jwt_authn::check_identity_headers(&filter.before_the_bank().start().await).await;
+        }
         contestant
     }
 
@@ -167,6 +185,25 @@ impl Contestant {
             assert_eq!(status, expected, "{} on the {name} token", self.name);
         }
     }
+
+    /// Who does all of JWT Auth refuses what the signature does not tell: another type, other names, no id, and the Hub's token from
+    /// somebody else.
+    fn check_the_whole(&mut self) {
+        let pki = Pki::shared();
+        let right = || token_of(&pki.hub);
+        for (name, token) in [
+            ("typ", right().header("typ", "JWT")),
+            ("cty", right().header("cty", "text")),
+            ("iss", right().claim("iss", "Another Hub")),
+            ("sub", right().claim("sub", "5d8f7a0e-0000-4000-8000-000000000000")),
+            ("jti", right().claim("jti", Value::Null)),
+        ] {
+            let status = self.load.status(&request(&token.sign(Signer::Ps256(&pki.hub.signing))));
+            assert_eq!(status, 401, "{} on a token with another {name}, or none", self.name);
+        }
+        let status = Load::open_as(&pki.tpp.transport, self.stage.envoy.address(), 1).status(&request(&token()));
+        assert!([401, 403].contains(&status), "{} on the Hub's token from a TPP: {status}", self.name);
+    }
 }
 
 /// A right token of the Hub, as it is sent: valid for 30 seconds.
@@ -194,32 +231,4 @@ fn no_op() -> &'static Path {
         file
     });
     file.path()
-}
-
-/// Envoy's own filter with the same key, and the same rules as far as it has them: it does not look at `typ`, `cty`, `jti`
-/// and the client certificate.
-fn jwt_authn(cached: bool) -> String {
-    let hub = &Pki::shared().hub;
-    let keys: Value = jwks([&hub.signing]);
-    let mut provider = json!({
-        "issuer": hub.subject.organisation,
-        "subjects": {"exact": hub.subject.organisational_unit},
-        "audiences": [PROVIDER_ID],
-        "require_expiration": true,
-        "max_lifetime": "300s",
-        "clock_skew_seconds": 10,
-        "local_jwks": {"inline_string": keys.to_string()},
-    });
-    if cached {
-        provider["jwt_cache_config"] = json!({"jwt_cache_size": TOKEN_CACHE});
-    }
-    let filter = json!({
-        "name": "envoy.filters.http.jwt_authn",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-            "providers": {"hub": provider},
-            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "hub"}}],
-        },
-    });
-    format!("                  - {filter}\n")
 }

@@ -8,14 +8,16 @@ use super::load::{CONNECTIONS, request};
 use super::rounds::{self, Measured};
 use super::table::Table;
 
-/// Where `no filter` and `jwt_authn` stand in the table.
+/// Where `no filter`, `jwt_authn`, and it with Lua stand in the table.
 const NO_FILTER: usize = 0;
 const JWT_AUTHN: usize = 2;
+const JWT_AUTHN_AND_LUA: usize = 4;
 
 /// Prints the table.
 pub(crate) async fn run(extent: Extent) {
     let uncached = Filter::JwtAuthn { cached: false };
-    let mut filters = vec![Filter::Nothing, Filter::NoOp, uncached, Filter::JwtAuthn { cached: true }];
+    let mut filters =
+        vec![Filter::Nothing, Filter::NoOp, uncached, Filter::JwtAuthn { cached: true }, Filter::JwtAuthnAndLua];
     for artifact in extent.artifacts() {
         filters.extend(with_and_without_cache(artifact));
     }
@@ -43,12 +45,17 @@ pub(crate) async fn run(extent: Extent) {
     println!(
         "each that verifies was seen to refuse a broken, an expired and another party's token; all answers were 200 then."
     );
+    println!(
+        "Those that do all of JWT Auth (jwt_authn with Lua, and ours) also refused another typ, cty, iss or sub, a token without jti,"
+    );
+    println!("and the Hub's token from a TPP.");
     let mut table = Table::new(&[
         "",
         "µs/request\nminimum",
         "\nmedian",
         "beyond\nno filter",
         "/ that of\njwt_authn",
+        "\n+ Lua",
         "requests\nper second",
         "/ jwt_authn\nminimum",
         "\nmedian",
@@ -61,7 +68,10 @@ pub(crate) async fn run(extent: Extent) {
                 .chain(
                     [figures.cost.minimum(), figures.cost.median(), beyond(figures)].map(|cost| format!("{cost:.1}")),
                 )
-                .chain(once(format!("{:.2}", beyond(figures) / beyond(&measured[JWT_AUTHN]))))
+                .chain(
+                    [JWT_AUTHN, JWT_AUTHN_AND_LUA]
+                        .map(|other| format!("{:.2}", beyond(figures) / beyond(&measured[other]))),
+                )
                 .chain(once(format!("{:.0}", figures.rate.median())))
                 .chain([ratio.minimum(), ratio.median()].map(|ratio| format!("{ratio:.2}"))),
         );

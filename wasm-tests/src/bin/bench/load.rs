@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use wasm_tests::stage::client;
-use wasm_tests::stage::pki::{LISTENER_NAME, Pki};
+use wasm_tests::stage::pki::{Identity, LISTENER_NAME, Pki};
 use wasm_tests::stage::tokens::uuid;
 
 /// Connections, each with one request under way.
@@ -48,7 +48,12 @@ pub(crate) struct Load(Vec<Lane>);
 impl Load {
     /// Opens so many.
     pub(crate) fn open(address: SocketAddr, connections: usize) -> Self {
-        Self((0..connections).map(|_| Lane::open(address)).collect())
+        Self::open_as(&Pki::shared().hub.transport, address, connections)
+    }
+
+    /// Opens so many of somebody else, with this client certificate.
+    pub(crate) fn open_as(identity: &Identity, address: SocketAddr, connections: usize) -> Self {
+        Self((0..connections).map(|_| Lane::open(identity, address)).collect())
     }
 
     /// Sends these requests over and over again, and waits for all answers: how many there were, and how long it took.
@@ -94,12 +99,12 @@ struct Lane {
 }
 
 impl Lane {
-    fn open(address: SocketAddr) -> Self {
+    fn open(identity: &Identity, address: SocketAddr) -> Self {
         let pki = Pki::shared();
         let socket = TcpStream::connect(address).expect("a connection");
         socket.set_nodelay(true).expect("TCP_NODELAY");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let tls = Arc::new(client::tls(&pki.root(), Some(&pki.hub.transport)));
+        let tls = Arc::new(client::tls(&pki.root(), Some(identity)));
         let name = ServerName::try_from(LISTENER_NAME).expect("a host name");
         let mut stream = StreamOwned::new(ClientConnection::new(tls, name).expect("a TLS client"), socket);
         while stream.conn.is_handshaking() {

@@ -33,6 +33,22 @@ impl ThreadClock {
     }
 }
 
+/// The clock of all threads of a process, for as long as none of them ends.
+pub(crate) struct ProcessClock(PathBuf);
+
+impl ProcessClock {
+    /// The clock of this process.
+    pub(crate) fn of(process: u32) -> Self {
+        Self(format!("/proc/{process}/task").into())
+    }
+
+    /// How long its threads have run together.
+    pub(crate) fn now(&self) -> Duration {
+        let threads = fs::read_dir(&self.0).expect("the threads of a process");
+        threads.map(|entry| ran(&entry.expect("a thread").path())).sum()
+    }
+}
+
 /// How long all threads of this process have run, also those that have ended: user and system time in ticks of 10 ms
 /// (proc_pid_stat(5), where the name before them may have spaces).
 pub(crate) fn process_time(process: u32) -> Duration {

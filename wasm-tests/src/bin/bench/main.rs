@@ -5,12 +5,16 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark runs on real clocks")]
 
 mod contestants;
+mod engines;
 mod extent;
+mod growth;
 mod inbound;
+mod jwt_authn;
 mod keys;
 mod load;
 mod machine;
 mod memory;
+mod minter;
 mod openssl;
 mod outbound;
 mod replay;
@@ -27,11 +31,20 @@ use extent::Extent;
 use wasm_tests::artifact::Artifact;
 
 /// The sections, in the order in which they run.
-const SECTIONS: [&str; 8] = ["rsa", "inbound", "keys", "memory", "start", "outbound", "signer", "replay"];
+const SECTIONS: [&str; 10] =
+    ["rsa", "inbound", "keys", "growth", "engines", "memory", "start", "outbound", "signer", "replay"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == [minter::COMMAND] {
+        minter::serve();
+    }
+    run(arguments)
+}
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let (options, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+async fn run(arguments: Vec<String>) -> ExitCode {
+    let (options, names): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|argument| argument.starts_with("--"));
     let unknown = names.iter().find(|name| !SECTIONS.contains(&name.as_str()));
     if let Some(argument) = options.iter().find(|option| *option != "--quick").or(unknown) {
         eprintln!("{argument} is unknown. Usage: bench [--quick] [{}]…", SECTIONS.join("|"));
@@ -49,6 +62,8 @@ async fn main() -> ExitCode {
             "rsa" => rsa::run(extent).await,
             "inbound" => inbound::run(extent).await,
             "keys" => keys::run(extent).await,
+            "growth" => growth::run(extent),
+            "engines" => engines::run(extent),
             "memory" => memory::run(extent).await,
             "start" => start::run(extent).await,
             "outbound" => outbound::run(extent).await,

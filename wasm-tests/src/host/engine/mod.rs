@@ -11,6 +11,7 @@ mod watchdog;
 use super::profile::Engine;
 use super::status::Ending;
 use super::vm_state::VmState;
+use std::time::Duration;
 
 impl Engine {
     /// Compiles a module in the binary format. The error is why the engine rejects it.
@@ -57,6 +58,8 @@ pub(crate) struct Called {
     pub(crate) ended: Result<Option<u32>, Ending>,
     /// What it has cost, where that is counted.
     pub(crate) fuel: u64,
+    /// How long it has taken, with the calls of the host.
+    pub(crate) took: Duration,
 }
 
 /// The host functions of a module, each with the name of the module that it is imported from before it.
