@@ -93,7 +93,8 @@ impl Vm {
         let Some(Called { ended, fuel }) = called else { return Ok(None) };
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
-        let record = VmCall { export, worker: state.worker, context, fuel, exchange };
+        let record =
+            VmCall { export, worker: state.worker, context, fuel, exchange, steps: std::mem::take(&mut state.steps) };
         state.gateway.borrow_mut().vm_calls.push(record);
         ended.map(|result| Some(Returned { value: result.unwrap_or(0), stopped }))
     }

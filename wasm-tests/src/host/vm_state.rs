@@ -6,6 +6,7 @@ use super::fault::Garbage;
 use super::gateway_state::GatewayState;
 use super::headers::Headers;
 use super::profile::Facts;
+use super::record::Step;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -59,6 +60,8 @@ pub(crate) struct VmState {
     pub(crate) interrupt: Option<Interrupt>,
     /// What the running host call hands out instead of its value.
     pub(crate) garbage: Option<Garbage>,
+    /// What the module has told of its functions during the call.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Runs an interruption.
@@ -173,6 +176,7 @@ impl VmState {
             done_pending: false,
             interrupt: None,
             garbage: None,
+            steps: Vec::new(),
         }
     }
 
