@@ -170,6 +170,17 @@ bench: build probe engines envoy openbao softhsm fleet-stores need-cc ## Measure
 	@$(CARGO) build --quiet --workspace --bin bench --bin hub-auth --test rsa
 	@target/debug/bench $(SECTION)
 
+# Both modules as they are released, but with the names of their functions. TREE=1 says who calls whom.
+PROFILED := $(WASM)/profiling/hub_auth_filter.wasm
+.PHONY: profile
+profile: need-rust need-cc ## Say which functions the fuel of a request goes to, in both modules; TREE=1 says by whom those are called
+	@rustup --quiet target add $(WASM)
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL)' $(CARGO) build --profile profiling --target $(WASM) --package hub-auth-filter --lib
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(SMALL) $(FAST)' $(CARGO) build --profile profiling --target $(WASM) --target-dir $(FAST_TARGET) --package hub-auth-filter --lib
+	@# With a test, as above.
+	@$(CARGO) build --quiet --workspace --bin profile --test rsa
+	@target/debug/profile $(if $(TREE),--tree) target/$(PROFILED) $(FAST_TARGET)/$(PROFILED)
+
 MINUTES ?= 10
 .PHONY: soak
 soak: build envoy authorisation-server openbao need-cc ## Send good and hostile requests through a real Envoy for MINUTES (10) while its servers fail in turns; fails if a door opens

@@ -55,8 +55,11 @@ impl Pairs<'_> {
 /// Writes a header map. `None` if it is too large for the format.
 #[must_use]
 pub fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut number = |value: usize| u32::try_from(value).map(|value| bytes.extend(value.to_le_bytes())).ok();
+    // Each pair has two sizes and two NUL, and before them all is their count.
+    let lengths = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10));
+    let mut bytes = Vec::with_capacity(lengths.fold(4, usize::saturating_add));
+    let mut number =
+        |value: usize| u32::try_from(value).map(|value| bytes.extend_from_slice(&value.to_le_bytes())).ok();
     number(pairs.len())?;
     for (name, value) in pairs {
         number(name.len())?;
@@ -64,7 +67,7 @@ pub fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
     }
     for (name, value) in pairs {
         for text in [name, value] {
-            bytes.extend(text.bytes());
+            bytes.extend_from_slice(text.as_bytes());
             bytes.push(0);
         }
     }

@@ -54,7 +54,7 @@
 //! | settings | `config` `capabilities` | what the bank wants, and what the gateway can do |
 //! | facts | `provider` `evidence` `request` `identity_headers` `peer` | what is known of one request and its client certificate |
 //! | forms | `url` `jose` `ecdsa` `rsa` `signature` `json` `der` `pem` `hex` | how things are written, and what signs them |
-//! | values | `shared_data` `digest_map` `token_digest` `header_map` `header_value` `time` | what all others are made of |
+//! | values | `shared_data` `digest_map` `token_digest` `header_map` `header_value` `time` `ascii` | what all others are made of |
 
 // Without the entry points nothing calls most of this: a library for tests, and for modules with entry points of their own.
 // What production never calls is found where they are, by the lint of the module.
@@ -65,6 +65,7 @@
 
 pub mod facade;
 
+mod ascii;
 mod auth;
 mod callout;
 mod capabilities;

@@ -1,5 +1,6 @@
 //! The `Authorization` header with a Bearer token (RFC 6750 §2.1): exactly one value, exactly one token.
 
+use crate::ascii::is_graphic;
 use crate::header_value::HeaderValue;
 
 /// Why there is no bearer token to look at.
@@ -35,7 +36,7 @@ pub(super) fn token(values: &[HeaderValue]) -> Result<&str, CredentialError> {
         return Err(CredentialError::NotBearer);
     }
     let token = rest.get(rest.iter().take_while(|byte| **byte == b' ').count()..).unwrap_or_default();
-    if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
+    if token.is_empty() || !is_graphic(token) {
         return Err(CredentialError::NotOneToken);
     }
     std::str::from_utf8(token).map_err(|_| CredentialError::NotOneToken)

@@ -2,7 +2,6 @@
 //! key that is published under the address that this certificate's subject names.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use crate::callout::{CalloutPermission, Readiness, Unavailable};
 use crate::capabilities::Capabilities;
@@ -30,7 +29,7 @@ pub(crate) struct JwtAuth {
     verified: VerifiedTokens,
     replay: Option<ReplayDetection>,
     /// Where the keys of the caller before are: it is mostly the same one.
-    last_address: Option<(Subject, Rc<HttpUrl>)>,
+    last_address: Option<(Subject, HttpUrl)>,
 }
 
 /// A token that somebody presents, and who that ought to be.
@@ -218,15 +217,15 @@ impl JwtAuth {
         Ok(Readiness::Ready(Accepted { credential_id: Some(claims.into_token_id().into_owned()) }))
     }
 
-    fn jwks_url(&mut self, subject: &Subject) -> Result<Rc<HttpUrl>, JwtAuthError> {
+    fn jwks_url(&mut self, subject: &Subject) -> Result<HttpUrl, JwtAuthError> {
         if let Some((last, url)) = &self.last_address
             && last == subject
         {
-            return Ok(Rc::clone(url));
+            return Ok(url.clone());
         }
         let url = self.settings.jwks.expand(subject.organisational_unit(), subject.common_name());
-        let url = Rc::new(url.map_err(|_| JwtAuthError::SubjectHasNoAddress)?);
-        self.last_address = Some((subject.clone(), Rc::clone(&url)));
+        let url = url.map_err(|_| JwtAuthError::SubjectHasNoAddress)?;
+        self.last_address = Some((subject.clone(), url.clone()));
         Ok(url)
     }
 }

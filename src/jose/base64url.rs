@@ -1,7 +1,5 @@
 //! base64url without padding (RFC 7515 §2): the encoding of a JWS and of the numbers in a JWK.
 
-use std::ops::Range;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -11,16 +9,12 @@ pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Decodes like [`base64url`] and appends the bytes. Gives their place; a text that is refused appends nothing.
-pub(crate) fn append_base64url(bytes: &mut Vec<u8>, text: &str) -> Option<Range<usize>> {
-    let start = bytes.len();
-    match URL_SAFE_NO_PAD.decode_vec(text, bytes) {
-        Ok(()) => Some(start..bytes.len()),
-        Err(_) => {
-            bytes.truncate(start);
-            None
-        }
-    }
+/// Decodes like [`base64url`] to the beginning of `room`, of which the rest is left. There is always enough for a text that is not longer.
+pub(crate) fn base64url_into<'a>(room: &mut &'a mut [u8], text: &str) -> Option<&'a [u8]> {
+    let length = URL_SAFE_NO_PAD.decode_slice(text, room).ok()?;
+    let (decoded, rest) = std::mem::take(room).split_at_mut_checked(length)?;
+    *room = rest;
+    Some(decoded)
 }
 
 /// Encodes as [`base64url`] decodes.

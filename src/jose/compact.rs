@@ -6,9 +6,10 @@ use std::borrow::Cow;
 
 use crate::json::{JsonError, Object, Value, members};
 use crate::signature::SignatureMismatch;
+use crate::token_digest::TokenDigest;
 
 use super::algorithm::Algorithm;
-use super::base64url::append_base64url;
+use super::base64url::base64url_into;
 use super::key::{VerificationKey, is_key_id};
 
 /// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
@@ -18,6 +19,7 @@ pub(crate) const MAX_TOKEN_LENGTH: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
     text: &'a str,
+    header_json: &'a [u8],
     header: Header<'a>,
     payload: &'a [u8],
     signing_input: &'a str,
@@ -94,26 +96,27 @@ impl<'a> UnverifiedToken<'a> {
         if payload.contains('.') {
             return Err(JwsError::NotThreeParts);
         }
-        decoded.clear();
-        decoded.reserve(token.len());
-        let header = append_base64url(decoded, header).ok_or(JwsError::NotBase64Url(Part::Header))?;
-        let payload = append_base64url(decoded, payload).ok_or(JwsError::NotBase64Url(Part::Payload));
-        let signature = append_base64url(decoded, signature).ok_or(JwsError::NotBase64Url(Part::Signature));
-        let decoded = decoded.as_slice();
-        let part = |range| decoded.get(range).unwrap_or_default();
-        Ok(Self {
-            text: token,
-            header: Header::parse(part(header))?,
-            payload: part(payload?),
-            signing_input,
-            signature: part(signature?),
-        })
+        // Room for all of it at once. Zeros that are asked for with the memory cost nothing.
+        *decoded = vec![0; token.len()];
+        let mut room = decoded.as_mut_slice();
+        let header_json = base64url_into(&mut room, header).ok_or(JwsError::NotBase64Url(Part::Header))?;
+        let header = Header::parse(header_json)?;
+        let payload = base64url_into(&mut room, payload).ok_or(JwsError::NotBase64Url(Part::Payload))?;
+        let signature = base64url_into(&mut room, signature).ok_or(JwsError::NotBase64Url(Part::Signature))?;
+        Ok(Self { text: token, header_json, header, payload, signing_input, signature })
     }
 
     /// The token itself.
     #[must_use]
     pub(crate) fn as_str(&self) -> &'a str {
         self.text
+    }
+
+    /// What stands for the token: that of its decoded parts. Its text follows from those, because each has one encoding only, and is a
+    /// third longer.
+    #[must_use]
+    pub(crate) fn digest(&self) -> TokenDigest {
+        TokenDigest::of_parts([self.header_json, self.payload, self.signature])
     }
 
     /// The JOSE header.

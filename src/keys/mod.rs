@@ -94,9 +94,7 @@ impl KeyCache {
     ) -> Result<Readiness<Option<&VerificationKey>>, Unavailable> {
         match self.ready(now, url, Wanted::Key(key_id, algorithm), permission)? {
             Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
-            Readiness::Ready(()) => {
-                Ok(Readiness::Ready(self.entries.get(url).and_then(|entry| entry.key(key_id, algorithm))))
-            }
+            Readiness::Ready(entry) => Ok(Readiness::Ready(entry.key(key_id, algorithm))),
         }
     }
 
@@ -115,9 +113,7 @@ impl KeyCache {
     ) -> Result<Readiness<Option<&VerificationKey>>, Unavailable> {
         match self.ready(now, url, Wanted::Any, permission)? {
             Readiness::Wait(wait) => Ok(Readiness::Wait(wait)),
-            Readiness::Ready(()) => {
-                Ok(Readiness::Ready(self.entries.get(url).and_then(|entry| entry.only_key(algorithm))))
-            }
+            Readiness::Ready(entry) => Ok(Readiness::Ready(entry.only_key(algorithm))),
         }
     }
 
@@ -131,7 +127,10 @@ impl KeyCache {
         url: &HttpUrl,
         permission: CalloutPermission,
     ) -> Result<Readiness<()>, Unavailable> {
-        self.ready(now, url, Wanted::Any, permission)
+        Ok(match self.ready(now, url, Wanted::Any, permission)? {
+            Readiness::Wait(wait) => Readiness::Wait(wait),
+            Readiness::Ready(_) => Readiness::Ready(()),
+        })
     }
 
     fn ready(
@@ -140,7 +139,7 @@ impl KeyCache {
         url: &HttpUrl,
         wanted: Wanted<'_>,
         permission: CalloutPermission,
-    ) -> Result<Readiness<()>, Unavailable> {
+    ) -> Result<Readiness<&Entry>, Unavailable> {
         const BUSY: Unavailable = Unavailable { retry_after: FIRST_BACKOFF };
         if !self.entries.contains_key(url) {
             if !self.make_room(now) {
@@ -166,7 +165,7 @@ impl KeyCache {
             },
         }
         if entry.has_valid_keys(now, self.policy.max_age) {
-            Ok(Readiness::Ready(()))
+            Ok(Readiness::Ready(entry))
         } else {
             Err(Unavailable { retry_after: entry.retry_after(now) })
         }

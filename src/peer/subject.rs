@@ -2,15 +2,19 @@
 //! in a comparison, a header, a URL and a log line. X.501 allows more; whatever is ambiguous is refused.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::name::{AttributeType, DistinguishedName};
 
 /// Longest value that is used: 64 characters, X.520's upper bound for O, OU and CN, of four octets each at most.
 pub(crate) const MAX_VALUE_BYTES: usize = 256;
 
-/// An unambiguous subject.
+/// An unambiguous subject. Copies share it, which makes it quick to see that two are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub struct Subject(Arc<Values>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Values {
     organisation: String,
     organisational_unit: String,
     common_name: Option<String>,
@@ -52,29 +56,29 @@ impl Subject {
     /// # Errors
     /// When one of them is not [usable](check_value).
     pub fn new(organisation: &str, organisational_unit: &str, common_name: Option<&str>) -> Result<Self, SubjectError> {
-        Ok(Self {
+        Ok(Self(Arc::new(Values {
             organisation: usable(organisation)?,
             organisational_unit: usable(organisational_unit)?,
             common_name: common_name.map(usable).transpose()?,
-        })
+        })))
     }
 
     /// `O`, which a token's `iss` must equal.
     #[must_use]
     pub fn organisation(&self) -> &str {
-        &self.organisation
+        &self.0.organisation
     }
 
     /// `OU`, which a token's `sub` must equal, and which pins compare.
     #[must_use]
     pub fn organisational_unit(&self) -> &str {
-        &self.organisational_unit
+        &self.0.organisational_unit
     }
 
     /// `CN`. Whoever needs it refuses a subject without one.
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
-        self.common_name.as_deref()
+        self.0.common_name.as_deref()
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::auth::{AccessTokenError, ApiKeyError, AuthError, JwtAuthError};
 use crate::evidence::Evidence;
-use crate::log_line::{self, LoggedIds, printable, to_json};
+use crate::log_line::{Line, LoggedIds, printable, to_json};
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
@@ -370,38 +370,19 @@ impl Rejection {
     /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
     #[must_use]
     pub(crate) fn log_line(&self, now: UnixTime, event: RejectionEvent) -> String {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            time: String,
-            version: u8,
-            event: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            status: Option<u16>,
-            code: &'a str,
-            reason: String,
-            #[serde(flatten)]
-            ids: LoggedIds,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            organisational_unit: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            kid: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            api_key: Option<String>,
-        }
         let code = self.code();
         let from_text = |text: &Option<String>| text.as_deref().map(|text| printable(text.as_bytes()));
-        to_json(&Line {
-            time: now.to_rfc3339(),
-            version: log_line::VERSION,
-            event: event.name(),
-            status: (event == RejectionEvent::Refused).then(|| code.status()),
-            code: code.as_str(),
-            reason: self.reason.message(),
-            ids: LoggedIds::of(&self.correlation),
-            organisational_unit: from_text(&self.evidence.organisational_unit),
-            kid: from_text(&self.evidence.key_id),
-            api_key: from_text(&self.evidence.api_key),
-        })
+        let mut line = Line::begin(now, event.name());
+        if event == RejectionEvent::Refused {
+            line.number("status", code.status());
+        }
+        line.text("code", code.as_str());
+        line.text("reason", &self.reason.message());
+        line.ids(&LoggedIds::of(&self.correlation));
+        line.text_if_any("organisational_unit", from_text(&self.evidence.organisational_unit).as_deref());
+        line.text_if_any("kid", from_text(&self.evidence.key_id).as_deref());
+        line.text_if_any("api_key", from_text(&self.evidence.api_key).as_deref());
+        line.end()
     }
 
     fn body(&self) -> String {

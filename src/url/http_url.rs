@@ -1,12 +1,16 @@
 //! The URL of a callout (RFC 3986), in the parts that its request is made of.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::authority::Authority;
 
-/// A checked URL to make a callout to.
+/// A checked URL to make a callout to. Copies share it, which makes it quick to see that two are the same.
 #[derive(Debug, Clone)]
-pub struct HttpUrl {
+pub struct HttpUrl(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     /// All that follows is a part of it, so this alone is compared.
     text: String,
     scheme: Scheme,
@@ -25,7 +29,7 @@ pub enum Scheme {
 
 impl PartialEq for HttpUrl {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.cmp(other).is_eq()
     }
 }
 
@@ -39,7 +43,7 @@ impl PartialOrd for HttpUrl {
 
 impl Ord for HttpUrl {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.text.cmp(&other.0.text) }
     }
 }
 
@@ -47,31 +51,31 @@ impl HttpUrl {
     /// From parts that were checked. The path begins with a slash.
     pub(super) fn of_parts(scheme: Scheme, authority: &Authority, path: String) -> Self {
         let authority = authority.to_string();
-        Self { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }
+        Self(Arc::new(Parts { text: format!("{}://{authority}{path}", scheme.as_str()), scheme, authority, path }))
     }
 
     /// `https` or `http`.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.0.scheme
     }
 
     /// Host, and port when the configuration gives one: the `Host` of the request.
     #[must_use]
     pub fn authority(&self) -> &str {
-        &self.authority
+        &self.0.authority
     }
 
     /// Path with query: the request target.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// The whole URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 

@@ -51,7 +51,7 @@ impl VerifiedTokens {
         if self.places.is_empty() || !key.may_verify(algorithm) {
             return token.verify(algorithm, key);
         }
-        let verified = Verified { token: TokenDigest::of(token.as_str()), key: key.thumbprint(), algorithm, expiry };
+        let verified = Verified { token: token.digest(), key: key.thumbprint(), algorithm, expiry };
         if !self.knows(&verified, now) {
             token.verify(algorithm, key)?;
             self.remember(verified);

@@ -25,7 +25,15 @@ fn unsigned(payload: &str) -> String {
 }
 
 fn verified(token: &str, expiry: UnixTime) -> Verified {
-    Verified { token: TokenDigest::of(token), key: key().thumbprint(), algorithm: Algorithm::Ps256, expiry }
+    known_as(UnverifiedToken::parse(token, buffer()).unwrap().digest(), expiry)
+}
+
+fn numbered(n: u64, expiry: UnixTime) -> Verified {
+    known_as(TokenDigest::of(&n.to_string()), expiry)
+}
+
+fn known_as(token: TokenDigest, expiry: UnixTime) -> Verified {
+    Verified { token, key: key().thumbprint(), algorithm: Algorithm::Ps256, expiry }
 }
 
 fn verify(tokens: &mut VerifiedTokens, now: UnixTime, token: &str, key: &VerificationKey) -> bool {
@@ -114,7 +122,7 @@ fn there_is_never_more_than_the_capacity_and_the_newest_is_always_there() {
         let mut tokens = VerifiedTokens::new(capacity);
         for n in 0..1_000 {
             // Each ends before the one before.
-            let newest = verified(&n.to_string(), UnixTime::from_secs(1_795_253_430 - n));
+            let newest = numbered(n, UnixTime::from_secs(1_795_253_430 - n));
             tokens.remember(newest);
             assert!(tokens.knows(&newest, UnixTime::EPOCH), "{capacity} {n}");
         }
@@ -127,18 +135,18 @@ fn the_token_that_expires_first_makes_room() {
     let at = UnixTime::from_secs;
     let mut tokens = VerifiedTokens::new(WAYS);
     for n in 0..8 {
-        tokens.remember(verified(&n.to_string(), at(100 + (n + 3) % 8)));
+        tokens.remember(numbered(n, at(100 + (n + 3) % 8)));
     }
     // The fifth ends first, the sixth next.
     let known = |tokens: &VerifiedTokens| {
-        let known = (0..10).filter(|n: &u64| tokens.knows(&verified(&n.to_string(), EXPIRY), at(0)));
+        let known = (0..10).filter(|n: &u64| tokens.knows(&numbered(*n, EXPIRY), at(0)));
         known.collect::<Vec<_>>()
     };
-    tokens.remember(verified("8", at(200)));
+    tokens.remember(numbered(8, at(200)));
     assert_eq!(known(&tokens), [0, 1, 2, 3, 4, 6, 7, 8]);
-    tokens.remember(verified("9", at(200)));
+    tokens.remember(numbered(9, at(200)));
     assert_eq!(known(&tokens), [0, 1, 2, 3, 4, 7, 8, 9]);
-    tokens.remember(verified("0", at(300)));
+    tokens.remember(numbered(0, at(300)));
     assert_eq!(known(&tokens), [0, 1, 2, 3, 4, 7, 8, 9], "in its own place");
 }
 
@@ -161,7 +169,7 @@ fn without_room_every_signature_is_calculated() {
         assert!(verify(&mut tokens, NOW, &signed("{}"), &key()));
         assert!(!verify(&mut tokens, NOW, &unsigned("{}"), &key()));
     }
-    tokens.remember(verified("1", EXPIRY));
+    tokens.remember(numbered(1, EXPIRY));
     assert_eq!(count(&tokens), 0);
 }
 

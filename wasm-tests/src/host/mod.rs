@@ -80,7 +80,7 @@ pub use profile::{
     Owner, Profile, PropertyQuery, Removal, Reply, ReplyInResponse, Returned, RootContexts, SecondReply, SharedStore,
     Slice, Ticks, Tokens, TurnedAway, Unusable,
 };
-pub use record::{HostCall, Level, Log, VmCall};
+pub use record::{HostCall, Level, Log, Step, VmCall};
 pub use request::{Peer, Request};
 pub use simulator::Reason;
 pub use status::{Refused, Status};

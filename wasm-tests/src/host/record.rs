@@ -86,6 +86,17 @@ pub struct VmCall {
     pub fuel: u64,
     /// How long it has taken by the clock of this machine, but for its calls of the host.
     pub took: Duration,
+    /// The functions that it entered and left, where the module tells of them and the engine counts fuel.
+    pub steps: Vec<Step>,
     /// The request that this context belongs to, if it is a stream.
     pub(crate) exchange: Option<usize>,
+}
+
+/// A function of the module begins, or ends: what a module says that was made for a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The function that begins; without one, the last ends that has begun.
+    pub entered: Option<u32>,
+    /// The fuel that the call into the module has used by then.
+    pub fuel: u64,
 }

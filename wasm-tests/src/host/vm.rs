@@ -95,8 +95,15 @@ impl Vm {
         let Some(Called { ended, fuel, took }) = called else { return Ok(None) };
         let stopped = std::mem::take(&mut state.stop_iteration);
         let exchange = state.exchange_of(context);
-        let record =
-            VmCall { export, worker: state.worker, context, fuel, took: took.saturating_sub(in_host), exchange };
+        let record = VmCall {
+            export,
+            worker: state.worker,
+            context,
+            fuel,
+            took: took.saturating_sub(in_host),
+            exchange,
+            steps: std::mem::take(&mut state.steps),
+        };
         state.gateway.borrow_mut().vm_calls.push(record);
         ended.map(|result| Some(Returned { value: result.unwrap_or(0), stopped }))
     }

@@ -6,6 +6,7 @@ use super::fault::Garbage;
 use super::gateway_state::GatewayState;
 use super::headers::Headers;
 use super::profile::Facts;
+use super::record::Step;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -61,6 +62,8 @@ pub(crate) struct VmState {
     pub(crate) garbage: Option<Garbage>,
     /// How long its host calls have taken, all together.
     pub(crate) in_host: Duration,
+    /// What the module has told of its functions during the call.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Runs an interruption.
@@ -176,6 +179,7 @@ impl VmState {
             interrupt: None,
             garbage: None,
             in_host: Duration::ZERO,
+            steps: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the ban on clocks is for the module, not for what runs it")]
 
 use super::{Args, Called, Caller, Code, HostFunction, Imports, Instance, Kind};
+use crate::host::record::Step;
 use crate::host::status::Ending;
 use crate::host::vm_state::VmState;
 use std::fmt;
@@ -56,12 +57,28 @@ impl Code for Compiled {
             };
             linker.func_new(module, import.name(), signature(import), run).map_err(say)?;
         }
+        link_profile(&mut linker).map_err(say)?;
         let limit = limit(&state);
         let mut store = Store::new(engine(), state);
         store.set_fuel(limit).map_err(say)?;
         let instance = linker.instantiate(&mut store, &self.0).map_err(say)?;
         Ok(Box::new(Running { store, instance }))
     }
+}
+
+/// What a module can tell where a profile of it is made: which of its functions begins, and that it ends.
+fn link_profile(linker: &mut Linker<VmState>) -> wasmtime::Result<()> {
+    linker.func_wrap("profile", "enter", |caller: wasmtime::Caller<'_, VmState>, function: u32| {
+        step(caller, Some(function))
+    })?;
+    linker.func_wrap("profile", "leave", |caller: wasmtime::Caller<'_, VmState>| step(caller, None))?;
+    Ok(())
+}
+
+fn step(mut caller: wasmtime::Caller<'_, VmState>, entered: Option<u32>) {
+    let left = caller.get_fuel().expect("an engine that counts fuel");
+    let fuel = limit(caller.data()) - left;
+    caller.data_mut().steps.push(Step { entered, fuel });
 }
 
 fn signature(import: &dyn HostFunction) -> FuncType {
