@@ -39,6 +39,8 @@ pub enum RemoteError {
     Unrepeated,
     /// It gave no answer with a body to a request that had one, and this gateway cannot ask it once more.
     Unanswered(CalloutError),
+    /// It refuses, with this status and no body, a request that had one, and this gateway cannot ask it once more.
+    RefusedAlone(u16),
 }
 
 impl RemoteError {
@@ -59,7 +61,7 @@ impl RemoteError {
     pub fn status(self) -> Option<u16> {
         match self {
             Self::Unavailable(error) | Self::Unanswered(error) => error.status(),
-            Self::Refused(status) => Some(status),
+            Self::Refused(status) | Self::RefusedAlone(status) => Some(status),
             Self::Late | Self::Outdated | Self::Wrong(_) | Self::Unrepeated => None,
         }
     }
@@ -77,23 +79,30 @@ impl RemoteError {
             Self::Unavailable(CalloutError::NotDispatched) => false,
             Self::Unavailable(error) => error.status() != Some(429),
             Self::Wrong(_) | Self::Outdated => true,
-            Self::Late | Self::Refused(_) | Self::Unrepeated | Self::Unanswered(_) => false,
+            Self::Late | Self::Refused(_) | Self::RefusedAlone(_) | Self::Unrepeated | Self::Unanswered(_) => false,
         }
     }
 
-    /// The same where another access token may help, and this request cannot wait for one.
+    /// The same where there is, or may be had, an access token with which the next request goes on, and this one cannot.
     pub(super) fn passing(self) -> Self {
-        if let Self::Refused(status) = self { Self::Unavailable(CalloutError::Status(status)) } else { self }
+        match self {
+            Self::Refused(status) | Self::RefusedAlone(status) => Self::Unavailable(CalloutError::Status(status)),
+            other => other,
+        }
     }
 
     /// Whether another callout may follow where not all may.
     pub(super) fn may_be_followed(self) -> bool {
-        !matches!(self, Self::Unrepeated | Self::Unanswered(_))
+        !matches!(self, Self::Unrepeated | Self::Unanswered(_) | Self::RefusedAlone(_))
     }
 
     /// The same where no other callout may follow.
     pub(super) fn unanswered(self) -> Self {
-        if let Self::Unavailable(error) = self { Self::Unanswered(error) } else { self.unrepeated() }
+        match self.unrepeated() {
+            Self::Unavailable(error) => Self::Unanswered(error),
+            Self::Refused(status) => Self::RefusedAlone(status),
+            other => other,
+        }
     }
 
     /// The same where no second try can tell more: success without a body is then taken for a passing fault.
@@ -111,7 +120,7 @@ impl fmt::Display for RemoteError {
             Self::Unavailable(error) | Self::Unanswered(error) => error.fmt(f),
             Self::Late => f.write_str("the answer came after the deadline"),
             Self::Outdated => f.write_str("the clock was set meanwhile, and the token is not of this time"),
-            Self::Refused(status) => CalloutError::Status(*status).fmt(f),
+            Self::Refused(status) | Self::RefusedAlone(status) => CalloutError::Status(*status).fmt(f),
             Self::Wrong(fault) => fault.fmt(f),
             Self::Unrepeated => f.write_str("the answer has no body, and this gateway cannot ask once more"),
         }

@@ -56,10 +56,12 @@ impl Fetches {
         self.in_flight.succeeded(ended.id(), &());
     }
 
-    /// Notes that one has failed.
+    /// Notes that one has failed. Those that fail together, and a second try, are one failure.
     pub(super) fn failed(&mut self, now: SteadyTime) {
-        self.backoff.count_failure();
-        self.backoff.pause(now, LONGEST_BACKOFF);
+        if self.backoff.may_try(now) {
+            self.backoff.count_failure();
+            self.backoff.pause(now, LONGEST_BACKOFF);
+        }
     }
 
     /// The pause after failures, while it lasts.

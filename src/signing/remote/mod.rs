@@ -261,7 +261,8 @@ impl RemoteSigning {
                     false
                 };
                 if !(goes_on && may_wait) {
-                    let error = if goes_on { error.passing() } else { error };
+                    let has_token = preparation == Preparation::AccessToken && self.preparations.has_token(now);
+                    let error = if goes_on || has_token { error.passing() } else { error };
                     return RemoteStep::Failed { error, correlation: pending.correlation };
                 }
                 let next = match preparation {

@@ -159,6 +159,30 @@ fn no_request_is_refused_at_the_end_of_a_token(host: Host) {
     assert!((5..=8).contains(&engine.count("renew-self")), "{asked:?}");
 }
 
+/// A callout that follows on one whose answer had no body would have a worker of Kong send without end.
+#[apply(every_gateway)]
+fn a_renewal_that_is_refused_without_a_body_is_followed_only_where_that_may_be(host: Host) {
+    let engine = Engine::new(3600);
+    let answers = engine.clone();
+    let upstream = Upstream::scripted(move |headers, body| {
+        let answer = answers.answer(headers, body);
+        let is_renewal = headers.text(":path").unwrap_or_default().ends_with("renew-self");
+        if is_renewal { Answer::status(403) } else { answer }
+    });
+    let gateway = start(host, &by_app_role(), vec![(ENGINE, upstream)]);
+    claims(&send(&gateway, call()));
+    gateway.advance(seconds(3_545));
+    let exchange = send(&gateway, call());
+    if host.repeats_unanswered_callouts {
+        claims(&exchange);
+    } else {
+        assert_eq!(exchange.reply().expect("a refusal").status, 503);
+        assert_eq!(engine.asked(), ["login", "sha2-256", "renew-self"]);
+    }
+    claims(&send(&gateway, call()));
+    nothing_secret_is_logged(&gateway);
+}
+
 #[apply(every_gateway)]
 fn a_revoked_token_is_replaced_and_nobody_notices(host: Host) {
     let engine = Engine::new(3600);

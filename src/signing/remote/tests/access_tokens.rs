@@ -203,6 +203,10 @@ fn a_request_that_finds_the_token_near_its_end_goes_on_with_it_if_no_other_comes
     for kind in [GatewayKind::Kong, GatewayKind::Apisix] {
         for (fault, goes_on) in [
             (CalloutError::Status(403), true),
+            (CalloutError::StatusAlone(403), kind == GatewayKind::Apisix),
+            (CalloutError::StatusAlone(302), kind == GatewayKind::Apisix),
+            (CalloutError::StatusAlone(103), kind == GatewayKind::Apisix),
+            (CalloutError::StatusAlone(503), kind == GatewayKind::Apisix),
             (CalloutError::NotDispatched, kind == GatewayKind::Apisix),
             (CalloutError::NoAnswer, kind == GatewayKind::Apisix),
         ] {
@@ -212,7 +216,9 @@ fn a_request_that_finds_the_token_near_its_end_goes_on_with_it_if_no_other_comes
             assert_eq!(asked(&renewal).0, "renew-self");
             let step = bench.logged_in(late + 10, &renewal, Err(fault), FIRST);
             if !goes_on {
-                assert_eq!(outcome(Some(&step)), "failed", "no other callout may follow");
+                let RemoteStep::Failed { error, .. } = step else { panic!("{fault:?}: no other callout may follow") };
+                assert!(error.is_unavailable(), "{error:?}: the next request goes on with the old token");
+                bench.start(late + 100, SECOND);
                 continue;
             }
             let callout = bench.next(FIRST, step).expect("a callout");
@@ -316,6 +322,28 @@ fn a_login_that_fails_is_tried_twice_and_then_all_are_told_to_wait() {
         assert!(bench.0.retry_after(at(900)).is_some_and(|pause| pause <= Duration::from_secs(2)));
         assert_eq!(bench.0.retry_after(at(2_100)), None);
     }
+}
+
+/// On Kong no callout may follow on one that had a body and whose answer had none: the worker would send without end.
+#[test]
+fn where_no_callout_may_follow_none_does_whatever_the_status() {
+    for status in [100, 103, 204, 302, 400, 403, 404, 429, 500, 503] {
+        let mut bench = Bench::within(GatewayKind::Kong, logging_in(settings()));
+        let login = bench.waits_for_login(0, FIRST).expect("a login");
+        let step = bench.logged_in(10, &login, Err(CalloutError::StatusAlone(status)), FIRST);
+        assert_eq!(outcome(Some(&step)), "failed", "{status}");
+    }
+}
+
+/// Where each request logs in by itself, several may fail together.
+#[test]
+fn logins_that_fail_together_are_one_failure() {
+    let mut bench = Bench::within(GatewayKind::Kong, logging_in(settings()));
+    let logins: Vec<_> = (1..=8).map(|id| bench.waits_for_login(id.into(), RequestId(id)).expect("a login")).collect();
+    for login in logins {
+        bench.prepared(2_000, &login, Err(CalloutError::NoAnswer)).expect("it counts").unwrap_err();
+    }
+    assert_eq!(bench.0.retry_after(at(2_001)), Some(Duration::from_millis(999)));
 }
 
 #[test]
