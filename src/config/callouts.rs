@@ -7,6 +7,7 @@ use super::duration::{DurationRange, print};
 use super::errors::ConfigErrors;
 use super::reader::{Node, Object, TextRule};
 use super::secret::SecretSource;
+use super::text_rules::visible;
 use crate::url::Origin;
 
 /// A request waits this long for an answer, at the worst. Below 100 ms a TLS handshake may not finish; beyond a minute the
@@ -21,11 +22,7 @@ pub(super) const REFETCH_COOLDOWN: DurationRange =
 
 /// The name of a cluster in Envoy; elsewhere `host` or `host:port`, to which [`super::Config::check`] holds it once the
 /// gateway is known. The bound leaves room for the longest DNS name.
-pub(super) const UPSTREAM: TextRule = TextRule {
-    expected: "a string of 1 to 255 visible ASCII characters",
-    max_bytes: 255,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(super) const UPSTREAM: TextRule = visible("a string of 1 to 255 visible ASCII characters", 255);
 
 const ADDRESS: &str = "http:// or https:// with a host and, if need be, a port";
 

@@ -5,6 +5,7 @@ use super::errors::ConfigErrors;
 use super::header_name::HEADER;
 use super::pins;
 use super::reader::{Keys, ListRule, Node, Object, TextRule};
+use super::text_rules::visible;
 use crate::identity_headers::is_reserved;
 use crate::peer::forwarded::xfcc;
 use crate::peer::{ForwardedFormat, ForwardedHeader, Hop, Verification};
@@ -25,11 +26,7 @@ pub(super) const FORMATS: [(&str, ForwardedFormat); 3] = [
 pub(super) const VERIFICATIONS: ListRule = ListRule { of: "headers", min: 1, max: 4 };
 
 /// `SUCCESS`, `true` and `0` are what proxies say.
-pub(super) const VALUE: TextRule = TextRule {
-    expected: "a string of 1 to 64 visible ASCII characters",
-    max_bytes: 64,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(super) const VALUE: TextRule = visible("a string of 1 to 64 visible ASCII characters", 64);
 
 const VERIFIED: &str = "the headers that say so, as in [{\"header\": \"x-client-verify\", \"value\": \"SUCCESS\"}], or \
                         \"always\" if the proxy forwards no certificate that it has not verified";

@@ -13,11 +13,12 @@ pub(super) const KEY_ID: TextRule = TextRule {
 
 /// The `PROVIDER_ID` of a bank: a header value and a claim. No white space that a gateway could trim, nothing that two
 /// encodings spell apart.
-pub(super) const PROVIDER_ID: TextRule = TextRule {
-    expected: "a string of 1 to 128 visible ASCII characters",
-    max_bytes: 128,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(super) const PROVIDER_ID: TextRule = visible("a string of 1 to 128 visible ASCII characters", 128);
+
+/// Up to so many visible ASCII characters: the value of a header, or of a member of JSON that goes into one.
+pub(super) const fn visible(expected: &'static str, max_bytes: usize) -> TextRule {
+    TextRule { expected, max_bytes, allows: |character| character.is_ascii_graphic() }
+}
 
 /// A token of RFC 9110 §5.6.2; the bound is above every header name and scheme in use.
 pub(super) const fn token(expected: &'static str) -> TextRule {

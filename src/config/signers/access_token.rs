@@ -3,7 +3,7 @@
 
 use crate::config::callouts::{read_address, read_upstream};
 use crate::config::errors::ConfigErrors;
-use crate::config::reader::{Keys, Node, Object, TextRule};
+use crate::config::reader::{Keys, Node, Object};
 use crate::config::secret::{ADDED_BY, SecretSource};
 use crate::url::{HttpUrl, Origin};
 
@@ -78,14 +78,4 @@ impl CloudToken {
     pub fn metadata(&self) -> Option<&Metadata> {
         if let Self::Metadata(metadata) = self { Some(metadata) } else { None }
     }
-}
-
-/// Reads a setting of `metadata` that goes into its URL, and has nothing in it that needs an encoding there.
-pub(super) fn read_in_url<'a>(
-    object: &Object<'a>,
-    name: &'static str,
-    rule: &TextRule,
-    errors: &mut ConfigErrors,
-) -> Option<Option<&'a str>> {
-    object.member(name).optional(|node| node.text(rule, errors))
 }

@@ -6,6 +6,7 @@ use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::{ADDED_BY, Secret, SecretSource};
+use crate::config::text_rules::visible;
 use crate::url::{HttpUrl, Origin};
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -35,18 +36,12 @@ pub(in crate::config) const ACCESS_KEY_ID: TextRule = TextRule {
     allows: |character| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_'),
 };
 
-pub(in crate::config) const SECRET_ACCESS_KEY: TextRule = TextRule {
-    expected: "a secret access key of 1 to 256 visible ASCII characters",
-    max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const SECRET_ACCESS_KEY: TextRule =
+    visible("a secret access key of 1 to 256 visible ASCII characters", 256);
 
 /// It is a header value. AWS names no bound; the longest that are seen have some 2 KB.
-pub(in crate::config) const SESSION_TOKEN: TextRule = TextRule {
-    expected: "a session token of 1 to 8192 visible ASCII characters",
-    max_bytes: 8192,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const SESSION_TOKEN: TextRule =
+    visible("a session token of 1 to 8192 visible ASCII characters", 8192);
 
 const CREDENTIALS: &str = "{\"access_key_id\": {…}, \"secret_access_key\": {…}}, or {\"added_by\": \"gateway\"} where the gateway signs the calls";
 

@@ -1,7 +1,7 @@
 //! The settings of Azure Key Vault (or Managed HSM), a remote signer: the vault, which version of which key signs, and who gets the
 //! access token.
 
-use super::access_token::{CloudToken, MetadataRule, read_in_url};
+use super::access_token::{CloudToken, MetadataRule};
 use super::common::{PLAINTEXT, RemoteKey};
 use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
@@ -85,8 +85,8 @@ impl AzureKeyVault {
 
 /// Where the metadata address gives a token for a vault at this address.
 fn token_path(vault: Option<&Origin>, metadata: &Object<'_>, errors: &mut ConfigErrors) -> Option<String> {
-    let client_id = read_in_url(metadata, "client_id", &CLIENT_ID, errors);
-    let resource = read_in_url(metadata, "resource", &RESOURCE, errors);
+    let client_id = metadata.member("client_id").optional(|node| node.text(&CLIENT_ID, errors));
+    let resource = metadata.member("resource").optional(|node| node.text(&RESOURCE, errors));
     let is_hsm = vault.is_some_and(|vault| vault.host_and_port().contains(".managedhsm."));
     let usual = if is_hsm { "https://managedhsm.azure.net" } else { "https://vault.azure.net" };
     let resource = resource?.unwrap_or(usual).replace(':', "%3A").replace('/', "%2F");

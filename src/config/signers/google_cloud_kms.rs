@@ -1,6 +1,6 @@
 //! The settings of Google Cloud KMS, a remote signer: which version of which key signs, and who gets the access token.
 
-use super::access_token::{CloudToken, MetadataRule, read_in_url};
+use super::access_token::{CloudToken, MetadataRule};
 use super::common::{PLAINTEXT, RemoteKey};
 use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
@@ -57,7 +57,8 @@ impl GoogleKms {
         };
         let remote = RemoteKey::read(&object, origin.as_ref(), errors);
         let token = CloudToken::read(&object.member("token"), &METADATA, secrets, errors, |metadata, errors| {
-            let account = read_in_url(metadata, "service_account", &SERVICE_ACCOUNT, errors)?.unwrap_or("default");
+            let account = metadata.member("service_account").optional(|node| node.text(&SERVICE_ACCOUNT, errors));
+            let account = account?.unwrap_or("default");
             Some(format!("/computeMetadata/v1/instance/service-accounts/{account}/token"))
         });
         let (origin, name) = (origin?, name?);

@@ -5,6 +5,7 @@ use super::vault_paths::read_mount;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{Keys, Node, TextRule};
 use crate::config::secret::{Credential, Secret, SecretSource};
+use crate::config::text_rules::visible;
 use crate::url::{HttpUrl, Origin};
 
 /// Those of a credential, and one for each login.
@@ -22,37 +23,17 @@ const MOUNT: &str =
     "the path of a login method such as \"approle\": 1 to 256 letters, digits, - . _ and / between them";
 
 /// It is a header value. Service tokens have about 100 characters, batch tokens several hundred.
-pub(in crate::config) const TOKEN: TextRule = TextRule {
-    expected: "a token of 1 to 4096 visible ASCII characters",
-    max_bytes: 4096,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const TOKEN: TextRule = visible("a token of 1 to 4096 visible ASCII characters", 4096);
 
 /// Vault makes UUIDs, and takes what an operator gives.
-pub(in crate::config) const ROLE_ID: TextRule = TextRule {
-    expected: "a role id of 1 to 256 visible ASCII characters",
-    max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const ROLE_ID: TextRule = visible("a role id of 1 to 256 visible ASCII characters", 256);
 
-pub(in crate::config) const SECRET_ID: TextRule = TextRule {
-    expected: "a secret id of 1 to 256 visible ASCII characters",
-    max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const SECRET_ID: TextRule = visible("a secret id of 1 to 256 visible ASCII characters", 256);
 
-pub(in crate::config) const ROLE: TextRule = TextRule {
-    expected: "the name of a role: 1 to 256 visible ASCII characters",
-    max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const ROLE: TextRule = visible("the name of a role: 1 to 256 visible ASCII characters", 256);
 
 /// Tokens of service accounts have about 1 KB.
-pub(in crate::config) const JWT: TextRule = TextRule {
-    expected: "a JWT of 1 to 8192 visible ASCII characters",
-    max_bytes: 8192,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const JWT: TextRule = visible("a JWT of 1 to 8192 visible ASCII characters", 8192);
 
 /// Where the Vault token comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

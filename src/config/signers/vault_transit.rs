@@ -8,6 +8,7 @@ use crate::config::callouts::read_address;
 use crate::config::errors::ConfigErrors;
 use crate::config::reader::{IntegerRange, Keys, Node, TextRule};
 use crate::config::secret::SecretSource;
+use crate::config::text_rules::visible;
 use crate::url::HttpUrl;
 
 pub(in crate::config) const KEYS: Keys = Keys {
@@ -37,11 +38,7 @@ const KEY: &str = "the name of a key: 1 to 128 letters, digits, - . and _";
 pub(in crate::config) const MAX_KEY_BYTES: usize = 128;
 
 /// It is a header value. Namespaces are paths of a few names.
-pub(in crate::config) const NAMESPACE: TextRule = TextRule {
-    expected: "a namespace of 1 to 256 visible ASCII characters",
-    max_bytes: 256,
-    allows: |character| character.is_ascii_graphic(),
-};
+pub(in crate::config) const NAMESPACE: TextRule = visible("a namespace of 1 to 256 visible ASCII characters", 256);
 
 /// Vault counts from 1.
 pub(in crate::config) const KEY_VERSION: IntegerRange = IntegerRange { of: None, min: 1, max: 1_000_000, default: 1 };
