@@ -313,20 +313,11 @@ impl Inbound {
         subject: &CalloutSubject,
         ended: Ended<'_>,
     ) -> CalloutOutcome {
-        match subject {
-            CalloutSubject::Signature(request) => {
-                return self.end_signing(now, id, *request, ended.body).unwrap_or_default();
-            }
-            CalloutSubject::SignerKeys => {
-                return self.end_preparation(now, id, Preparation::PublicKeys, ended.body).unwrap_or_default();
-            }
-            CalloutSubject::SignerToken => {
-                return self.end_preparation(now, id, Preparation::AccessToken, ended.body).unwrap_or_default();
-            }
-            CalloutSubject::KeySet(_)
-            | CalloutSubject::Token(_)
-            | CalloutSubject::TokenUse(_)
-            | CalloutSubject::StoreSession => {}
+        if let CalloutSubject::Signature(request) = subject {
+            return self.end_signing(now, id, *request, ended.body).unwrap_or_default();
+        }
+        if let Some(preparation) = Preparation::of(subject) {
+            return self.end_preparation(now, id, preparation, ended.body).unwrap_or_default();
         }
         let mut outcome = CalloutOutcome::default();
         match self.authenticator.finish(now, id, subject, ended) {

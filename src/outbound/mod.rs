@@ -189,20 +189,11 @@ impl Outbound {
         subject: &CalloutSubject,
         answer: Result<&[u8], CalloutError>,
     ) -> CalloutOutcome {
-        match subject {
-            CalloutSubject::Signature(request) => {
-                return self.end_signing(now, id, *request, answer).unwrap_or_default();
-            }
-            CalloutSubject::SignerKeys => {
-                return self.end_preparation(now, id, Preparation::PublicKeys, answer).unwrap_or_default();
-            }
-            CalloutSubject::SignerToken => {
-                return self.end_preparation(now, id, Preparation::AccessToken, answer).unwrap_or_default();
-            }
-            CalloutSubject::KeySet(_)
-            | CalloutSubject::Token(_)
-            | CalloutSubject::TokenUse(_)
-            | CalloutSubject::StoreSession => {}
+        if let CalloutSubject::Signature(request) = subject {
+            return self.end_signing(now, id, *request, answer).unwrap_or_default();
+        }
+        if let Some(preparation) = Preparation::of(subject) {
+            return self.end_preparation(now, id, preparation, answer).unwrap_or_default();
         }
         let report = self.verification.as_mut().and_then(|verification| verification.finish(now, id, subject, answer));
         // A callout that was given up decides on nothing any more, but for the request that nothing else can decide on.
