@@ -271,9 +271,10 @@ impl TokenIssuer {
         subject: &CalloutSubject,
         answer: &'a Answer,
     ) -> Result<&'a [u8], CalloutError> {
-        match (&mut self.signer, subject) {
-            (Signer::Remote(remote), CalloutSubject::Signature(_) | CalloutSubject::SignerKeys) => {
-                remote.note_pause(now.steady, answer);
+        let is_about_signing = matches!(subject, CalloutSubject::Signature(_)) || Preparation::of(subject).is_some();
+        match &mut self.signer {
+            Signer::Remote(remote) if is_about_signing => {
+                remote.note_pause(now.steady, subject, answer);
                 remote.complete(answer)
             }
             _ => answer.complete(),

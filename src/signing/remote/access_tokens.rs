@@ -19,18 +19,12 @@ const MARGIN: Duration = Duration::from_mins(1);
 /// The shortest life that is worth asking for: what waits for a signature waits as long at the most.
 const LEAST_LIFE: Duration = Duration::from_secs(10);
 
-/// How long none is asked for because of a refusal, after the signer has refused also a new one: it is the right that is missing, and
-/// servers lock out who logs in all the time.
-const REFETCH_PAUSE: Duration = Duration::from_secs(10);
-
 const TOO_SHORT: &str = "the access token ends within 10 s";
 
 /// The token that is known, and how others are fetched.
 pub(super) struct AccessTokens {
     known: Option<Known>,
     pub(super) fetches: Fetches,
-    /// When the signer last refused a token that was asked for because of a refusal.
-    last_vain: Option<SteadyTime>,
 }
 
 struct Known {
@@ -45,7 +39,7 @@ struct Known {
 impl AccessTokens {
     /// None yet.
     pub(super) fn new(owner: CalloutOwner) -> Self {
-        Self { known: None, fetches: Fetches::new(owner), last_vain: None }
+        Self { known: None, fetches: Fetches::new(owner) }
     }
 
     /// The token, also if it has ended.
@@ -100,26 +94,17 @@ impl AccessTokens {
         Ok(())
     }
 
-    /// Notes that a fetch has failed. What is known stays, but is not prolonged: the next fetch asks for a new one.
-    pub(super) fn failed(&mut self, now: SteadyTime) {
+    /// Notes that a fetch has failed. What is known stays. `is_final` says that the server did not want to: then it is not prolonged
+    /// any more, and the next fetch asks for a new one.
+    pub(super) fn failed(&mut self, now: SteadyTime, is_final: bool) {
         self.fetches.failed(now);
-        if let Some(known) = &mut self.known {
+        if let Some(known) = self.known.as_mut().filter(|_| is_final) {
             known.is_renewable = false;
         }
-    }
-
-    /// Whether a refusal is a reason to ask for another.
-    pub(super) fn may_refetch(&self, now: SteadyTime) -> bool {
-        self.last_vain.and_then(|last| now.since(last)).is_none_or(|since| since >= REFETCH_PAUSE)
     }
 
     /// Forgets the token if this callout, which was refused, has carried it.
     pub(super) fn refuse(&mut self, call: CalloutId) {
         self.known.take_if(|known| call > known.after);
-    }
-
-    /// Notes that a token was refused that was asked for because of a refusal.
-    pub(super) fn note_vain(&mut self, now: SteadyTime) {
-        self.last_vain = Some(now);
     }
 }

@@ -8,17 +8,23 @@ use crate::callout::{Backoff, CalloutId, CalloutsInFlight, InFlight, LONGEST_BAC
 use crate::capabilities::CalloutOwner;
 use crate::time::{Moment, SteadyTime};
 
+/// How long nothing more is fetched because of what the signer did with what was fetched last, after that was in vain: a signer that
+/// signs otherwise, or refuses everybody, would be asked twice for each token.
+const REFETCH_PAUSE: Duration = Duration::from_secs(10);
+
 /// The fetches of one thing that are in flight, and the pauses after failures.
 pub(super) struct Fetches {
     in_flight: CalloutsInFlight<()>,
     owner: CalloutOwner,
     backoff: Backoff,
+    /// When it was last fetched because it did not serve any more, and did not serve all the same.
+    last_vain: Option<SteadyTime>,
 }
 
 impl Fetches {
     /// None yet.
     pub(super) fn new(owner: CalloutOwner) -> Self {
-        Self { in_flight: CalloutsInFlight::new(), owner, backoff: Backoff::default() }
+        Self { in_flight: CalloutsInFlight::new(), owner, backoff: Backoff::default(), last_vain: None }
     }
 
     /// Who makes them.
@@ -62,6 +68,21 @@ impl Fetches {
             self.backoff.count_failure();
             self.backoff.pause(now, LONGEST_BACKOFF);
         }
+    }
+
+    /// Begins the pause that the server asked for, before the failure with which it did so is noted.
+    pub(super) fn pause_as_asked(&mut self, now: SteadyTime, retry_after: Duration) {
+        self.backoff.pause_as_asked(now, retry_after);
+    }
+
+    /// Whether it may be fetched anew because it does not serve any more. A time in the future (the clock was set back) holds nothing up.
+    pub(super) fn may_refetch(&self, now: SteadyTime) -> bool {
+        self.last_vain.and_then(|last| now.since(last)).is_none_or(|since| since >= REFETCH_PAUSE)
+    }
+
+    /// Notes that it does not serve, although it was fetched for that.
+    pub(super) fn note_vain(&mut self, now: SteadyTime) {
+        self.last_vain = Some(now);
     }
 
     /// The pause after failures, while it lasts.

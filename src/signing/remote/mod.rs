@@ -224,7 +224,7 @@ impl RemoteSigning {
         let learn = |body| self.preparations.learn(signer, &ended, last, preparation, body).map_err(RemoteError::Wrong);
         let result = body.and_then(learn);
         Some(result.map_err(|error| {
-            self.preparations.failed(now.steady, fetch, preparation, self.refuses_token(error));
+            self.preparations.failed(signer, now.steady, fetch, preparation, error);
             // As with a signature; what is asked for without a body may be asked for again.
             let may_follow =
                 had_body || self.repeats_unanswered || !preparations::asks_with_a_body(&*self.signer, preparation);
@@ -288,7 +288,7 @@ impl RemoteSigning {
                         return RemoteStep::signed(*pending, signature);
                     }
                     Err(fault) => {
-                        self.preparations.keys.note_vain(now.steady);
+                        self.preparations.keys.fetches.note_vain(now.steady);
                         return self.again_or_failed(now, request, pending, RemoteError::Wrong(fault));
                     }
                 }
@@ -299,6 +299,7 @@ impl RemoteSigning {
             }
             (None, _) if may_wait => self.need(now, request, &pending),
             _ if self.preparations.are_there(now) => Need::Signature(self.ask(now, request, &pending)),
+            // Nobody waits for it any more.
             _ => return RemoteStep::Failed { error: RemoteError::Late, correlation: pending.correlation },
         };
         RemoteStep::Pending { pending, need, error: None }
@@ -348,10 +349,16 @@ impl RemoteSigning {
     }
 
     /// Notes what an answer says of when to ask again. A quota counts tries, also those that it refuses (429); of a signer that is away
-    /// for a while (503) another try may still be answered, by one of its kind.
-    pub fn note_pause(&mut self, now: SteadyTime, answer: &Answer) {
-        if let Some(retry_after) = answer.retry_after().filter(|_| answer.status.as_deref() == Some(b"429")) {
-            self.pause.pause_as_asked(now, retry_after);
+    /// for a while (503) another try may still be answered, by one of its kind. What gives access tokens has a pause of its own: the
+    /// signer may be asked meanwhile, with the one that is there.
+    pub fn note_pause(&mut self, now: SteadyTime, subject: &CalloutSubject, answer: &Answer) {
+        let asked = answer.retry_after().filter(|_| answer.status.as_deref() == Some(b"429"));
+        match (asked, subject, &mut self.preparations.tokens) {
+            (None, ..) => {}
+            (Some(retry_after), CalloutSubject::SignerToken, Some(tokens)) => {
+                tokens.fetches.pause_as_asked(now, retry_after);
+            }
+            (Some(retry_after), ..) => self.pause.pause_as_asked(now, retry_after),
         }
     }
 

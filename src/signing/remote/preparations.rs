@@ -111,13 +111,21 @@ impl Preparations {
         }
     }
 
-    /// Notes that a fetch has failed so. `is_refusal` says whether it is a refusal of the access token that it carried.
-    pub(super) fn failed(&mut self, now: SteadyTime, fetch: CalloutId, preparation: Preparation, is_refusal: bool) {
+    /// Notes that a fetch has failed so.
+    pub(super) fn failed(
+        &mut self,
+        signer: &dyn RemoteSigner,
+        now: SteadyTime,
+        fetch: CalloutId,
+        preparation: Preparation,
+        error: RemoteError,
+    ) {
         match (preparation, &mut self.tokens) {
-            (Preparation::AccessToken, Some(tokens)) => tokens.failed(now),
+            (Preparation::AccessToken, Some(tokens)) => tokens.failed(now, !error.is_unavailable()),
             (_, tokens) => {
                 self.keys.fetches.failed(now);
-                if let Some(tokens) = tokens.as_mut().filter(|tokens| is_refusal && tokens.may_refetch(now)) {
+                let is_refusal = is_refusal_of_token(signer, error);
+                if let Some(tokens) = tokens.as_mut().filter(|tokens| is_refusal && tokens.fetches.may_refetch(now)) {
                     tokens.refuse(fetch);
                 }
             }
@@ -129,10 +137,10 @@ impl Preparations {
     pub(super) fn may_replace_token(&mut self, now: Moment, pending: &PendingToken) -> bool {
         let Some(tokens) = &mut self.tokens else { return false };
         if pending.is_renewed {
-            tokens.note_vain(now.steady);
+            tokens.fetches.note_vain(now.steady);
             return false;
         }
-        tokens.may_refetch(now.steady) && pending.has_time_for_a_try(now.steady)
+        tokens.fetches.may_refetch(now.steady) && pending.has_time_for_a_try(now.steady)
     }
 }
 

@@ -4,8 +4,6 @@
 //! What was fetched stays: a signature that verifies with it is right, however old it is. One that does not verify, or is by a
 //! version of the key that is not known, has the keys fetched once more: the key was rotated, or made anew.
 
-use std::time::Duration;
-
 use crate::callout::InFlight;
 use crate::capabilities::CalloutOwner;
 use crate::rsa::RsaPublicKey;
@@ -15,16 +13,10 @@ use super::error::AnswerFault;
 use super::fetches::Fetches;
 use super::signer::RemoteSignature;
 
-/// How long no more keys are fetched for signatures that do not verify, after that was in vain: a signer that signs otherwise
-/// would be asked twice for each token.
-const REFETCH_PAUSE: Duration = Duration::from_secs(10);
-
 /// What is known of the public keys, and how they are fetched.
 pub(super) struct PublicKeys {
     known: Known,
     pub(super) fetches: Fetches,
-    /// When keys were last fetched for a signature, and it did not verify all the same.
-    last_vain: Option<SteadyTime>,
 }
 
 enum Known {
@@ -36,11 +28,7 @@ enum Known {
 impl PublicKeys {
     /// The one that is configured, or none yet.
     pub(super) fn new(configured: Option<RsaPublicKey>, owner: CalloutOwner) -> Self {
-        Self {
-            known: configured.map_or(Known::Told(Vec::new()), Known::Configured),
-            fetches: Fetches::new(owner),
-            last_vain: None,
-        }
+        Self { known: configured.map_or(Known::Told(Vec::new()), Known::Configured), fetches: Fetches::new(owner) }
     }
 
     /// Whether nothing is known with which a signature could be verified.
@@ -61,15 +49,9 @@ impl PublicKeys {
         key.verify_ps256(message, &signature.bytes).map_err(|_| AnswerFault::Mismatch)
     }
 
-    /// Whether keys may be fetched because a signature does not verify. A time in the future (the clock was set back) holds nothing up.
+    /// Whether keys may be fetched because a signature does not verify.
     pub(super) fn may_refetch(&self, now: SteadyTime) -> bool {
-        let since = self.last_vain.and_then(|last| now.since(last));
-        matches!(self.known, Known::Told(_)) && since.is_none_or(|since| since >= REFETCH_PAUSE)
-    }
-
-    /// Notes that a signature does not verify with keys that were fetched for it.
-    pub(super) fn note_vain(&mut self, now: SteadyTime) {
-        self.last_vain = Some(now);
+        matches!(self.known, Known::Told(_)) && self.fetches.may_refetch(now)
     }
 
     /// Takes over what a fetch brought, unless one that began later has been faster.

@@ -108,7 +108,7 @@ async fn end(server: &OpenBao, signer: &mut RemoteSigning, (pending, need): (Box
         ["content-length", "retry-after"].map(|name| reply.header(name).map(|value| value.as_bytes().to_vec()));
     let status = Some(reply.status.to_string().into_bytes());
     let answer = Answer { status, content_length, retry_after, body: Body::Read(reply.body), ..Answer::default() };
-    signer.note_pause(now().steady, &answer);
+    signer.note_pause(now().steady, &callout.subject, &answer);
     if let Some(preparation) = Preparation::of(&callout.subject) {
         let prepared = signer.finish_preparation(now(), callout.id, preparation, answer.complete());
         let result = prepared.expect("an end that counts").map(drop);

@@ -102,6 +102,9 @@ impl RemoteSigner for AzureKeyVault {
     fn hint(&self, status: u16) -> Option<&'static str> {
         match status {
             400 => Some("the key cannot sign with PS256"),
+            401 if self.metadata.is_some() => {
+                Some("the access token is not taken: the identity is of another tenant, or what it is for is wrong")
+            }
             401 => Some("the access token that the gateway adds is missing, expired, or for another service"),
             403 => Some(
                 "the access token may not do this with the key, the key is disabled or outside its validity, or the vault's firewall refuses",

@@ -102,6 +102,7 @@ impl RemoteSigner for GoogleKms {
     fn hint(&self, status: u16) -> Option<&'static str> {
         match status {
             400 => Some("the version of the key is disabled or destroyed, or cannot sign like this"),
+            401 if self.metadata.is_some() => Some("the access token is not taken: it is invalid or revoked"),
             401 => Some("the access token that the gateway adds is missing, invalid or expired"),
             403 => Some("the access token may not do this with the key"),
             404 => Some("there is no such key or version"),

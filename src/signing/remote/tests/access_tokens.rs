@@ -159,6 +159,51 @@ fn on_envoy_the_token_is_asked_for_ahead_prolonged_a_minute_before_its_end_and_e
     assert_eq!(asked(&bench.start(again + 1_020, SECOND)).1, Some("hvs.second"));
 }
 
+/// A server that is away for a moment has not said that the token cannot be prolonged: a secret id may be for few uses.
+#[test]
+fn a_renewal_that_nobody_answered_is_tried_again_and_no_login() {
+    for (fault, next) in [
+        (CalloutError::NoAnswer, "renew-self"),
+        (CalloutError::Status(503), "renew-self"),
+        (CalloutError::Status(429), "renew-self"),
+        (CalloutError::Status(400), "login"),
+    ] {
+        let mut bench = Bench::with_token(GatewayKind::Envoy, &first_token());
+        let late = 59 * MINUTE;
+        let renewal = bench.due(late).expect("a renewal");
+        bench.prepared(late, &renewal, Err(fault)).expect("it counts").unwrap_err();
+        assert_eq!(asked(&bench.due(late + 1_000).expect("another")).0, next, "{fault:?}");
+    }
+}
+
+/// What gives tokens may want to be left alone for longer than a pause; the signer is asked meanwhile if there is one.
+#[test]
+fn the_pause_that_a_quota_asks_for_is_kept_and_is_not_the_signers() {
+    let quota = Answer {
+        status: Some(b"429".to_vec()),
+        retry_after: Some(b"30".to_vec()),
+        body: Body::Read(b"{}".to_vec()),
+        ..Answer::default()
+    };
+    let mut bench = Bench::with_token(GatewayKind::Envoy, &first_token());
+    let late = 59 * MINUTE;
+    let renewal = bench.due(late).expect("a renewal");
+    bench.0.note_pause(at(late).steady, &renewal.subject, &quota);
+    bench.prepared(late, &renewal, Err(CalloutError::Status(429))).expect("it counts").unwrap_err();
+    assert!(bench.due(late + 29_999).is_none());
+    assert_eq!(bench.0.retry_after(at(late + 1)), None, "there is a token");
+    bench.start(late + 1, FIRST);
+    assert!(bench.due(late + 30_000).is_some());
+    assert_eq!(bench.0.retry_after(at(late + MINUTE)), None);
+
+    let mut bench = Bench::within(GatewayKind::Kong, logging_in(settings()));
+    let login = bench.waits_for_login(0, FIRST).expect("a login");
+    bench.0.note_pause(at(0).steady, &login.subject, &quota);
+    let step = bench.logged_in(0, &login, Err(CalloutError::Status(429)), FIRST);
+    assert_eq!(outcome(Some(&step)), "failed", "a quota counts tries");
+    assert_eq!(bench.0.retry_after(at(1_000)), Some(Duration::from_secs(29)));
+}
+
 #[test]
 fn a_token_near_the_most_that_its_role_allows_is_not_prolonged_again() {
     for (token, renewed) in [
@@ -226,7 +271,11 @@ fn a_request_that_finds_the_token_near_its_end_goes_on_with_it_if_no_other_comes
             bench.signs(late + 20, &callout);
             bench.start(late + 100, SECOND);
             let Need::Preparation(wait) = bench.begin(late + 1_010, SECOND, token_for("hub")) else { panic!() };
-            assert_eq!(asked(&wait.callout.unwrap()).0, "login", "the pause is over");
+            let next = match fault {
+                CalloutError::Status(403) | CalloutError::StatusAlone(103 | 302 | 403) => "login",
+                _ => "renew-self",
+            };
+            assert_eq!(asked(&wait.callout.unwrap()).0, next, "{fault:?}: the pause is over");
         }
     }
 }
@@ -445,6 +494,28 @@ fn a_login_that_nobody_reports_on_is_given_up() {
         assert_eq!(lost, if is_told { vec![(login.id, Preparation::AccessToken)] } else { vec![] });
         bench.0.forget_fetch(login.id);
         assert!(bench.prepared(10, &login, Ok(&first_token())).is_none(), "its client has gone");
+    }
+}
+
+/// The gateway adds nothing there, so the log does not send people to it.
+#[test]
+fn a_cloud_that_refuses_the_filters_own_token_is_not_blamed_on_the_gateway() {
+    let url = |path: &str| HttpUrl::parse(&format!("https://kms.example{path}")).unwrap();
+    for (token, blames_gateway) in [
+        (config::CloudToken::AddedByGateway, true),
+        (config::CloudToken::Metadata(config::Metadata { upstream: "imds".into(), url: url("/token") }), false),
+    ] {
+        let remote = settings().remote;
+        let azure = config::AzureKeyVault {
+            url: url("/sign"),
+            key_url: url("/"),
+            key_path: "/".into(),
+            token: token.clone(),
+            remote: remote.clone(),
+        };
+        let google = config::GoogleKms { url: url("/sign"), key_url: url("/"), name: "n".into(), token, remote };
+        let hints = [AzureKeyVault::new(azure).hint(401), GoogleKms::new(google).hint(401)];
+        assert!(hints.iter().all(|hint| hint.unwrap().contains("gateway") == blames_gateway), "{hints:?}");
     }
 }
 
