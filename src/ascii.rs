@@ -10,15 +10,26 @@ const HIGHEST: u64 = 0x80 * ONES;
 /// The only control character above the visible ones.
 const DELETE: u8 = 0x7f;
 
-/// Whether each byte is visible ASCII: see [`u8::is_ascii_graphic`].
+/// Whether each byte is visible ASCII, and none this one.
 #[must_use]
-pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
+pub(crate) fn is_graphic_but(bytes: &[u8], other: u8) -> bool {
     let (words, last) = words(bytes);
-    let mut is_graphic = is_graphic_word(last);
+    let mut is_graphic = is_graphic_word(last) && none_is(u64::from_le_bytes(last), other);
     for word in words {
-        is_graphic &= is_graphic_word(*word);
+        is_graphic &= is_graphic_word(*word) && none_is(u64::from_le_bytes(*word), other);
     }
     is_graphic
+}
+
+/// Whether each byte is printable ASCII or 0x7f, and none a backslash: text that means the same in JSON as without it, its quotes aside.
+#[must_use]
+pub(crate) fn is_unescaped(bytes: &[u8]) -> bool {
+    let (words, last) = words(bytes);
+    let mut is_unescaped = is_unescaped_word(last);
+    for word in words {
+        is_unescaped &= is_unescaped_word(*word);
+    }
+    is_unescaped
 }
 
 /// Whether each byte is printable ASCII, and none a quote or a backslash: what stands in JSON as it is.
@@ -50,6 +61,12 @@ fn is_graphic_word(word: [u8; 8]) -> bool {
 fn is_plain_word(word: [u8; 8]) -> bool {
     let word = u64::from_le_bytes(word);
     is_ascii_from(word, b' ') && none_is(word, DELETE) && none_is(word, b'"') && none_is(word, b'\\')
+}
+
+#[inline(always)]
+fn is_unescaped_word(word: [u8; 8]) -> bool {
+    let word = u64::from_le_bytes(word);
+    is_ascii_from(word, b' ') && none_is(word, b'\\')
 }
 
 /// Whether no byte is below `least` or above the last of ASCII.
@@ -85,18 +102,24 @@ mod tests {
             for place in 0..20 {
                 let mut bytes = [b'b'; 20];
                 bytes[place] = byte;
-                assert_eq!(is_graphic(&bytes), byte.is_ascii_graphic(), "{byte:#x} at {place}");
                 assert_eq!(is_plain(&bytes), is_plain_by_itself(byte), "{byte:#x} at {place}");
+                assert_eq!(
+                    is_graphic_but(&bytes, b','),
+                    byte.is_ascii_graphic() && byte != b',',
+                    "{byte:#x} at {place}"
+                );
+                assert_eq!(is_unescaped(&bytes), matches!(byte, b' '..=0x7f) && byte != b'\\', "{byte:#x} at {place}");
             }
         }
-        assert!(is_graphic(b"") && is_plain(b""));
+        assert!(is_graphic_but(b"", b',') && is_unescaped(b"") && is_plain(b""));
     }
 
     proptest! {
         #[test]
         fn all_are_as_each_by_itself(bytes in prop::collection::vec(prop::sample::select(
             vec![0, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', b'~', 0x7f, 0x80, 0xa0, 0xa2, 0xdc, 0xff]), 0..40)) {
-            prop_assert_eq!(is_graphic(&bytes), bytes.iter().all(u8::is_ascii_graphic));
+            prop_assert_eq!(is_graphic_but(&bytes, b'#'), bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));
+            prop_assert_eq!(is_unescaped(&bytes), bytes.iter().all(|byte| matches!(byte, b' '..=0x7f) && *byte != b'\\'));
             prop_assert_eq!(is_plain(&bytes), bytes.iter().copied().all(is_plain_by_itself));
         }
     }

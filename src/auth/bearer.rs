@@ -1,6 +1,6 @@
 //! The `Authorization` header with a Bearer token (RFC 6750 §2.1): exactly one value, exactly one token.
 
-use crate::ascii::is_graphic;
+use crate::ascii::is_graphic_but;
 use crate::header_value::HeaderValue;
 
 /// Why there is no bearer token to look at.
@@ -27,16 +27,18 @@ pub(super) fn token(values: &[HeaderValue]) -> Result<&str, CredentialError> {
         _ => return Err(CredentialError::Several),
     };
     // Gateways join repeated headers with a comma, which no token contains.
-    if value.contains(&b',') {
-        return Err(CredentialError::Several);
-    }
+    read(value).map_err(|error| if value.contains(&b',') { CredentialError::Several } else { error })
+}
+
+/// The token of a value. A comma anywhere is an error, but not which.
+fn read(value: &[u8]) -> Result<&str, CredentialError> {
     let space = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at_checked(space).ok_or(CredentialError::NotBearer)?;
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Err(CredentialError::NotBearer);
     }
     let token = rest.get(rest.iter().take_while(|byte| **byte == b' ').count()..).unwrap_or_default();
-    if token.is_empty() || !is_graphic(token) {
+    if token.is_empty() || !is_graphic_but(token, b',') {
         return Err(CredentialError::NotOneToken);
     }
     std::str::from_utf8(token).map_err(|_| CredentialError::NotOneToken)
