@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::flat;
 use super::reader::{Bound, JsonError, MAX_MEMBERS, NameSeed, Repetition, ValueSeed, read_one};
 use super::value::Value;
 
@@ -18,6 +19,17 @@ use super::value::Value;
 /// # Errors
 /// See [`JsonError`]: the same as those of [`Value::parse`].
 pub fn members<'a, const N: usize>(
+    bytes: &'a [u8],
+    names: &[&str; N],
+) -> Result<Option<[Option<Value<'a>>; N]>, JsonError> {
+    match flat::members(bytes, names) {
+        Some(values) => Ok(Some(values)),
+        None => general_members(bytes, names),
+    }
+}
+
+/// The same, without the short cut.
+pub(super) fn general_members<'a, const N: usize>(
     bytes: &'a [u8],
     names: &[&str; N],
 ) -> Result<Option<[Option<Value<'a>>; N]>, JsonError> {

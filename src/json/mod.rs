@@ -3,6 +3,7 @@
 //! Parsers disagree on which of two equal members wins; RFC 7515 §4 and RFC 7519 §4 therefore let a receiver refuse them,
 //! and this one refuses them at every level. Text is borrowed from the input wherever it holds no escape.
 
+mod flat;
 mod items;
 mod members;
 mod reader;
