@@ -166,7 +166,7 @@ impl JwtAuth {
         let url = self.jwks_url(subject)?;
         let token = bearer::token(values).map_err(JwtAuthError::Credential)?;
         let mut decoded = Vec::new();
-        let token = UnverifiedToken::parse(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
+        let token = self.verified.read(token, &mut decoded).map_err(JwtAuthError::Malformed)?;
         let key_id = token.header().key_id.clone().named();
         let outcome = self.check(now, token, presented, &url, permission);
         if !matches!(outcome, Ok(Readiness::Ready(_))) {

@@ -3,7 +3,7 @@
 use super::errors::ConfigErrors;
 use super::reader::{IntegerRange, Node};
 
-/// Each takes 80 bytes in each worker, from the start on.
+/// Each takes its length and three quarters of it again in each worker; see [`VerifiedTokens`](crate::claims::verified::VerifiedTokens).
 pub(super) const CAPACITY: IntegerRange = IntegerRange { of: None, min: 1, max: 100_000, default: 1_000 };
 
 /// Reads `token_cache_capacity`; none are remembered if it is left out.

@@ -17,6 +17,11 @@ pub(crate) fn base64url_into<'a>(room: &mut &'a mut [u8], text: &str) -> Option<
     Some(decoded)
 }
 
+/// How many bytes a text has that [`base64url`] decodes.
+pub(super) fn decoded_length(text: &str) -> usize {
+    text.len().saturating_mul(3) / 4
+}
+
 /// Encodes as [`base64url`] decodes.
 pub(crate) fn to_base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

@@ -3,13 +3,15 @@
 //! What parses here is well-formed and nothing more: the signature is still unverified.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memchr_iter;
 
 use crate::json::{JsonError, Object, Value, members};
 use crate::signature::SignatureMismatch;
-use crate::token_digest::TokenDigest;
 
 use super::algorithm::Algorithm;
-use super::base64url::base64url_into;
+use super::base64url::{base64url_into, decoded_length};
 use super::key::{VerificationKey, is_key_id};
 
 /// The longest token that is read, in bytes (spec §2.4). A JWT Auth token has about 700.
@@ -88,14 +90,7 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// See [`JwsError`]: the first part that is wrong.
     pub fn parse(token: &'a str, decoded: &'a mut Vec<u8>) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN_LENGTH {
-            return Err(JwsError::TooLong);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotThreeParts)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotThreeParts)?;
-        if payload.contains('.') {
-            return Err(JwsError::NotThreeParts);
-        }
+        let (signing_input, [header, payload, signature]) = parts(token)?;
         // Room for all of it at once. Zeros that are asked for with the memory cost nothing.
         *decoded = vec![0; token.len()];
         let mut room = decoded.as_mut_slice();
@@ -106,17 +101,29 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { text: token, header_json, header, payload, signing_input, signature })
     }
 
+    /// The token of this text, with what [`Self::decoded`] gave for the same text.
+    ///
+    /// # Errors
+    /// [`JwsError`], if it is another text.
+    pub(crate) fn from_decoded(token: &'a str, decoded: &'a [u8]) -> Result<Self, JwsError> {
+        let (signing_input, [header, payload, _]) = parts(token)?;
+        let (header_json, decoded) =
+            decoded.split_at_checked(decoded_length(header)).ok_or(JwsError::NotBase64Url(Part::Header))?;
+        let (payload, signature) =
+            decoded.split_at_checked(decoded_length(payload)).ok_or(JwsError::NotBase64Url(Part::Payload))?;
+        Ok(Self { text: token, header_json, header: Header::parse(header_json)?, payload, signing_input, signature })
+    }
+
+    /// The decoded parts, one after the other.
+    #[must_use]
+    pub(crate) fn decoded(&self) -> Vec<u8> {
+        [self.header_json, self.payload, self.signature].concat()
+    }
+
     /// The token itself.
     #[must_use]
     pub(crate) fn as_str(&self) -> &'a str {
         self.text
-    }
-
-    /// What stands for the token: that of its decoded parts. Its text follows from those, because each has one encoding only, and is a
-    /// third longer.
-    #[must_use]
-    pub(crate) fn digest(&self) -> TokenDigest {
-        TokenDigest::of_parts([self.header_json, self.payload, self.signature])
     }
 
     /// The JOSE header.
@@ -185,6 +192,21 @@ impl<'a> StatedKeyId<'a> {
             Self::Absent | Self::Unusable => None,
         }
     }
+}
+
+/// What a signature is made of, and the three parts.
+fn parts(token: &str) -> Result<(&str, [&str; 3]), JwsError> {
+    if token.len() > MAX_TOKEN_LENGTH {
+        return Err(JwsError::TooLong);
+    }
+    let mut dots = memchr_iter(b'.', token.as_bytes());
+    let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+        return Err(JwsError::NotThreeParts);
+    };
+    let part = |range: Range<usize>| token.get(range).unwrap_or_default();
+    let after = |dot: usize| dot.saturating_add(1);
+    let parts = [part(0..first), part(after(first)..second), part(after(second)..token.len())];
+    Ok((part(0..second), parts))
 }
 
 fn members_of<'a, const N: usize>(

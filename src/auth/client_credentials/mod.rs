@@ -196,7 +196,7 @@ impl JwtValidator {
         evidence: &mut Evidence,
     ) -> Result<Readiness<Accepted>, AccessTokenError> {
         let mut decoded = Vec::new();
-        let token = UnverifiedToken::parse(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
+        let token = self.verified.read(token, &mut decoded).map_err(AccessTokenError::Malformed)?;
         let key_id = token.header().key_id.clone().named();
         let outcome = self.check(now, token, rules, permission);
         if !matches!(outcome, Ok(Readiness::Ready(_))) {
