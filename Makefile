@@ -34,9 +34,9 @@ FAST_MODULE := dist/hub_auth_filter_relaxed_simd.wasm
 FAST := -C target-feature=+simd128,+relaxed-simd
 FAST_FLAGS := CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS='$(FAST)'
 FAST_TARGET := target/relaxed-simd
-# Code that is built for size inlines nothing by itself, not even what is shorter than its call. A little more is smaller, and
-# faster. The paths in panics are those of packages, wherever they lie on this machine.
-SMALL := -C llvm-args=--inline-threshold=12 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
+# How long code may be that takes the place of a call, beside what says so itself. Compilers would take much more, and nothing would be
+# faster for it. The paths in panics are those of packages, wherever they lie on this machine.
+SMALL := -C llvm-args=--inline-threshold=5 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src=
 # Whatever is built here has a list of its packages in itself, which scanners read. LIST= leaves it out, for who waits.
 LIST := target/debug/release embed
 # The filter's RSA alone, for tests and benchmarks inside engines; in the same two builds.
