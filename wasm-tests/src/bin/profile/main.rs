@@ -41,12 +41,15 @@ fn profile(bytes: &[u8], as_tree: bool) {
     let names = Names::of(bytes);
     let plain = Module::from_bytes(bytes).expect("a module");
     let wrapped = Module::from_bytes(&wrapped::module(bytes)).expect("a module");
+    let arities = wrapped::Arities::of(bytes);
     for scene in scenes::ALL {
         let [of_plain, of_wrapped] = scene.play([&plain, &wrapped]);
-        let fuel: u64 = of_plain.iter().map(|call| call.fuel).sum();
-        let tally = Tally::of(&of_wrapped, &wrapped::Arities::of(bytes));
+        let fuel = of_plain.fuel();
+        let tally = Tally::of(&of_wrapped.vm_calls(), &arities);
         assert_eq!(tally.fuel(), fuel, "the functions together use what the module uses that tells nothing");
         println!("\n{}: {fuel}", scene.name);
+        report::calls("calls into the module", of_plain.vm_calls().iter().map(|call| call.export));
+        report::calls("calls of the host", of_plain.host_calls().iter().map(|call| call.name));
         if as_tree { report::tree(&tally, &names) } else { report::table(&tally, &names) }
     }
     println!();

@@ -1,4 +1,6 @@
-//! What is printed of a tally.
+//! What is printed of a request: what crosses the border of the module, and the tally of what it executed.
+
+use std::collections::BTreeMap;
 
 use crate::names::Names;
 use crate::tally::Tally;
@@ -8,6 +10,14 @@ const ROWS: usize = 40;
 
 /// What of the whole, in thousandths, a part of the tree must have used to be shown.
 const SHOWN: u64 = 5;
+
+/// Which functions were called across the module's border, and how often each.
+pub(crate) fn calls(what: &str, names: impl Iterator<Item = &'static str>) {
+    let mut counts = BTreeMap::<_, usize>::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    let list: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    println!("{} {what}: {}", counts.values().sum::<usize>(), list.join(", "));
+}
 
 /// The dearest functions, each with what it used itself.
 pub(crate) fn table(tally: &Tally, names: &Names) {

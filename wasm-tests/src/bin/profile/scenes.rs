@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wasm_tests::host::{Answer, Exchange, Gateway, Module, Outcome, Peer, Profile, Request, Upstream, VmCall};
+use wasm_tests::host::{Answer, Exchange, Gateway, Module, Outcome, Peer, Profile, Request, Upstream};
 use wasm_tests::stage::pki::{Party, Pki};
 use wasm_tests::stage::tokens::{Signer, Token, jwks};
 
@@ -58,13 +58,13 @@ pub(crate) const ALL: [Scene; 4] = [
 ];
 
 impl Scene {
-    /// For each of the modules the calls into it for the same request.
-    pub(crate) fn play<const N: usize>(&self, modules: [&Module; N]) -> [Vec<VmCall>; N] {
+    /// The same request, decided on by each of the modules.
+    pub(crate) fn play<const N: usize>(&self, modules: [&Module; N]) -> [Exchange; N] {
         let requests = (self.requests)();
         modules.map(|module| self.play_on(module, requests.clone()))
     }
 
-    fn play_on(&self, module: &Module, [before, request]: [Request; 2]) -> Vec<VmCall> {
+    fn play_on(&self, module: &Module, [before, request]: [Request; 2]) -> Exchange {
         let pki = Pki::shared();
         let keys = format!("/{}/{}/application.jwks", pki.hub.subject.organisational_unit, pki.hub.subject.common_name);
         let keystore = Upstream::new().route(keys, Answer::ok(jwks([&pki.hub.signing]).to_string()));
@@ -79,7 +79,7 @@ impl Scene {
         let exchange = send(&gateway, request);
         let is_admitted = matches!(exchange.outcome(), Outcome::Upstream(_));
         assert_eq!(is_admitted, self.is_admitted, "{}: {:?}", self.name, exchange.outcome());
-        exchange.vm_calls()
+        exchange
     }
 }
 
