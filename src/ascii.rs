@@ -1,5 +1,6 @@
 //! What is asked of every byte of a token or of a text, eight at a time. The module is built for size, where nothing is inlined by
-//! itself: here a call for eight bytes would cost more than they do.
+//! itself: here a call for eight bytes would cost more than they do. Comparing is here too, because what the C library has for that
+//! goes byte by byte in wasm.
 
 /// 1 in each byte.
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -32,42 +33,71 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
     is_plain
 }
 
-/// Eight bytes each. The last word is filled up with a letter.
+/// Whether two byte strings are the same.
+#[must_use]
+pub(crate) fn are_same(ours: &[u8], theirs: &[u8]) -> bool {
+    if ours.len() != theirs.len() {
+        return false;
+    }
+    let ((ours, our_last), (theirs, their_last)) = (words(ours), words(theirs));
+    // Of strings of the same length, both last words are filled up in the same way.
+    let same = |ours: [u8; 8], theirs: [u8; 8]| u64::from_le_bytes(ours) == u64::from_le_bytes(theirs);
+    same(our_last, their_last) && ours.iter().zip(theirs).all(|(ours, theirs)| same(*ours, *theirs))
+}
+
+/// Whether a name is this one, which is in lower case, in whatever case it is. Where it is inlined, most names are seen to be others by
+/// their length.
+#[inline(always)]
+#[must_use]
+pub(crate) fn is_named(name: &[u8], known: &str) -> bool {
+    name.len() == known.len() && is_same_name(name, known.as_bytes())
+}
+
+fn is_same_name(name: &[u8], known: &[u8]) -> bool {
+    // As most callers and gateways write it.
+    are_same(name, known) || name.eq_ignore_ascii_case(known)
+}
+
+/// Eight bytes each. The last word ends where the bytes do, some of which it has in common with the one before. Of fewer than eight
+/// bytes it is filled up with a letter.
 fn words(bytes: &[u8]) -> (&[[u8; 8]], [u8; 8]) {
     let (words, rest) = bytes.as_chunks();
-    let mut last = [b'a'; 8];
-    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-    (words, last)
+    let Some(last) = bytes.last_chunk() else {
+        let mut last = [b'a'; 8];
+        last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+        return (words, last);
+    };
+    (words, *last)
 }
 
 #[inline(always)]
 fn is_graphic_word(word: [u8; 8]) -> bool {
     let word = u64::from_le_bytes(word);
-    is_ascii_from(word, b'!') && none_is(word, DELETE)
+    is_ascii_and(word, reach(word, b'!') & differ(word, DELETE))
 }
 
 #[inline(always)]
 fn is_plain_word(word: [u8; 8]) -> bool {
     let word = u64::from_le_bytes(word);
-    is_ascii_from(word, b' ') && none_is(word, DELETE) && none_is(word, b'"') && none_is(word, b'\\')
+    is_ascii_and(word, reach(word, b' ') & differ(word, DELETE) & differ(word, b'"') & differ(word, b'\\'))
 }
 
-/// Whether no byte is below `least` or above the last of ASCII.
+/// Whether all bytes are ASCII, and the highest bit of each is set in `mark`.
 #[inline(always)]
-fn is_ascii_from(word: u64, least: u8) -> bool {
-    word & HIGHEST == 0 && all_reach(word, least)
+fn is_ascii_and(word: u64, mark: u64) -> bool {
+    mark & !word & HIGHEST == HIGHEST
 }
 
-/// Whether no byte is this one, where all are ASCII.
+/// Marks the bytes that are not this one, where all are ASCII.
 #[inline(always)]
-fn none_is(word: u64, byte: u8) -> bool {
-    all_reach(word ^ (ONES * u64::from(byte)), 1)
+fn differ(word: u64, byte: u8) -> u64 {
+    reach(word ^ (ONES * u64::from(byte)), 1)
 }
 
-/// Whether no byte is below `least`, where all are ASCII: then the sum reaches the highest bit of each, and never the next byte.
+/// Marks the bytes that are not below `least`, where all are ASCII: then the sum reaches the highest bit of each, and never the next byte.
 #[inline(always)]
-fn all_reach(word: u64, least: u8) -> bool {
-    word.wrapping_add(ONES * u64::from(0x80 - least)) & HIGHEST == HIGHEST
+fn reach(word: u64, least: u8) -> u64 {
+    word.wrapping_add(ONES * u64::from(0x80 - least))
 }
 
 #[cfg(test)]
@@ -92,7 +122,28 @@ mod tests {
         assert!(is_graphic(b"") && is_plain(b""));
     }
 
+    #[test]
+    fn a_name_is_known_in_any_case() {
+        assert!(is_named(b"authorization", "authorization") && is_named(b"AuthoriZation", "authorization"));
+        for other in ["authorizatiom", "authorization-", "authorizatio", "Authorizati\u{d6}", ""] {
+            assert!(!is_named(other.as_bytes(), "authorization"), "{other}");
+        }
+        assert!(!is_named(b"x\x0d", "x-") && !is_named(b"[", "{"));
+    }
+
     proptest! {
+        #[test]
+        fn two_texts_are_the_same_if_their_bytes_are(text: Vec<u8>, at: prop::sample::Index, other: u8, cut: bool) {
+            let mut changed = text.clone();
+            if let Some(octet) = (!text.is_empty()).then(|| at.index(text.len())).and_then(|at| changed.get_mut(at)) {
+                *octet = other;
+            }
+            if cut {
+                changed.pop();
+            }
+            prop_assert_eq!(are_same(&text, &changed), text == changed);
+        }
+
         #[test]
         fn all_are_as_each_by_itself(bytes in prop::collection::vec(prop::sample::select(
             vec![0, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', b'~', 0x7f, 0x80, 0xa0, 0xa2, 0xdc, 0xff]), 0..40)) {

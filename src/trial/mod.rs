@@ -138,8 +138,8 @@ impl Trial {
         let mut facts = RequestFacts {
             peer: PeerFacts {
                 verified: true,
-                subject: Some(self.certificate.subject().as_bytes().to_vec()),
-                fingerprint: Some(self.certificate.fingerprint().to_string().into_bytes()),
+                subject: Some(self.certificate.subject().as_bytes().into()),
+                fingerprint: Some(self.certificate.fingerprint().to_string().into()),
                 ..PeerFacts::default()
             },
             ..RequestFacts::default()
