@@ -22,10 +22,14 @@ pub fn decode(bytes: &[u8]) -> Option<Pairs<'_>> {
         return Some(Pairs { bytes, sizes: bytes, position: 0 });
     }
     let (count, rest) = take_number(bytes)?;
-    let (sizes, _) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let pairs = Pairs { bytes, sizes, position: sizes.len().checked_add(4)? };
-    // One whose sizes do not add up ends early.
-    (pairs.clone().count() == count).then_some(pairs)
+    let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    // No overflow: there are fewer numbers than bytes.
+    let mut length: u64 = 0;
+    for size in sizes.as_chunks().0 {
+        length = length.saturating_add(u64::from(u32::from_le_bytes(*size))).saturating_add(1);
+    }
+    let position = sizes.len().checked_add(4)?;
+    (length <= u64::try_from(texts.len()).ok()?).then_some(Pairs { bytes, sizes, position })
 }
 
 impl<'a> Iterator for Pairs<'a> {
@@ -54,21 +58,25 @@ impl Pairs<'_> {
 
 /// Writes a header map. `None` if it is too large for the format.
 #[must_use]
-pub fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
-    // Each pair has two sizes and two NUL, and before them all is their count.
-    let lengths = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10));
-    let mut bytes = Vec::with_capacity(lengths.fold(4, usize::saturating_add));
-    let mut number =
-        |value: usize| u32::try_from(value).map(|value| bytes.extend_from_slice(&value.to_le_bytes())).ok();
-    number(pairs.len())?;
+pub fn encode<V: AsRef<str>>(pairs: &[(&str, V)]) -> Option<Vec<u8>> {
+    let mut length: usize = 4;
     for (name, value) in pairs {
-        number(name.len())?;
-        number(value.len())?;
+        // Two sizes and two NUL.
+        length = length.saturating_add(name.len()).saturating_add(value.as_ref().len()).saturating_add(10);
     }
-    for (name, value) in pairs {
-        for text in [name, value] {
-            bytes.extend_from_slice(text.as_bytes());
-            bytes.push(0);
+    // Each NUL is there already.
+    let mut bytes = vec![0; length];
+    let (count, rest) = bytes.split_first_chunk_mut::<4>()?;
+    *count = u32::try_from(pairs.len()).ok()?.to_le_bytes();
+    let (sizes, mut texts) = rest.split_at_mut_checked(pairs.len().checked_mul(8)?)?;
+    for ((name, value), [name_size, value_size]) in
+        pairs.iter().zip(sizes.as_chunks_mut::<4>().0.as_chunks_mut::<2>().0)
+    {
+        for (text, size) in [(*name, name_size), (value.as_ref(), value_size)] {
+            *size = u32::try_from(text.len()).ok()?.to_le_bytes();
+            let (place, rest) = texts.split_at_mut_checked(text.len())?;
+            place.copy_from_slice(text.as_bytes());
+            texts = rest.get_mut(1..)?;
         }
     }
     Some(bytes)
@@ -95,7 +103,7 @@ mod tests {
             encode(&[("a", "bc"), ("d", "")]).unwrap(),
             b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0a\0bc\0d\0\0"
         );
-        assert_eq!(encode(&[]).unwrap(), [0; 4]);
+        assert_eq!(encode::<&str>(&[]).unwrap(), [0; 4]);
     }
 
     #[test]

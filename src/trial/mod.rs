@@ -166,7 +166,7 @@ impl Outcome {
             RequestVerdict::Reject(rejection) => Self {
                 status: rejection.code().status(),
                 code: Some(rejection.code().as_str()),
-                message: Some(rejection.reason().message()),
+                message: Some(rejection.reason().message().into_owned()),
                 failed: Check::failed_by(rejection.reason()),
             },
         }

@@ -121,7 +121,7 @@ fn every_answer_is_json_that_nobody_stores_and_a_401_has_a_challenge() {
         ("/echo-cert", over_mtls(), 200),
     ] {
         let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).unwrap();
-        let header = |name| reply.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
+        let header = |name| reply.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value);
         assert_eq!(reply.status, status);
         assert_eq!(header("content-type"), Some("application/json"));
         assert_eq!(header("cache-control"), Some("no-store"));

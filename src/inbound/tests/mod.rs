@@ -469,7 +469,7 @@ fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
     let Some(RequestVerdict::Reject(rejection)) = step.verdict else { panic!() };
     let line: Json =
-        serde_json::from_str(&rejection.log_line(NOW.wall, crate::reply::RejectionEvent::Refused)).unwrap();
+        serde_json::from_slice(&rejection.log_line(NOW.wall, crate::reply::RejectionEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 
