@@ -41,8 +41,11 @@ pub(crate) fn are_same(ours: &[u8], theirs: &[u8]) -> bool {
     }
     let ((ours, our_last), (theirs, their_last)) = (words(ours), words(theirs));
     // Of strings of the same length, both last words are filled up in the same way.
-    let same = |ours: [u8; 8], theirs: [u8; 8]| u64::from_le_bytes(ours) == u64::from_le_bytes(theirs);
-    same(our_last, their_last) && ours.iter().zip(theirs).all(|(ours, theirs)| same(*ours, *theirs))
+    let mut difference = u64::from_le_bytes(our_last) ^ u64::from_le_bytes(their_last);
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        difference |= u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
+    }
+    difference == 0
 }
 
 /// Whether a name is this one, which is in lower case, in whatever case it is. Where it is inlined, most names are seen to be others by

@@ -83,12 +83,9 @@ impl Line {
 
     /// The HTTP status that it is about.
     pub(crate) fn status(&mut self, status: u16) {
-        let digits = [status / 100 % 10, status / 10 % 10, status % 10].map(|digit| {
-            let [digit, _] = (u16::from(b'0') + digit).to_le_bytes();
-            digit
-        });
+        let digit = |number: u16| b'0' + u8::try_from(number % 10).unwrap_or(0);
         self.0.extend_from_slice(b",\"status\":");
-        self.0.extend_from_slice(&digits);
+        self.0.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status)]);
     }
 
     /// The ids of a request.

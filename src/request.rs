@@ -104,7 +104,7 @@ impl RequestFacts {
             if !is_skipped(name) {
                 self.note(name, || HeaderValue::of(&map, value.clone()), configured);
             }
-            if !name.starts_with(b":") {
+            if name.first() != Some(&b':') {
                 count = count.saturating_add(1);
             }
         }
@@ -155,17 +155,21 @@ impl RequestFacts {
         } else if is_named(name, "o3-ozone-interaction-id") {
             self.correlation.ozone_interaction_id.get_or_insert_with(&value);
         }
-        let is = |known: &str| is_named(name, known);
-        if configured.forwarded_certificate.as_deref().is_some_and(is) && self.peer.forwarded.len() < MAX_VALUES {
+        if let Some(header) = &configured.forwarded_certificate
+            && is_named(name, header)
+            && self.peer.forwarded.len() < MAX_VALUES
+        {
             self.peer.forwarded.push(value().to_vec());
         }
-        for (place, _) in configured.forwarded_verifications.iter().enumerate().filter(|(_, header)| is(header)) {
-            let known = self.peer.verifications.iter().filter(|(of, _)| *of == place).count();
-            if known < MAX_VALUES {
+        for (place, header) in configured.forwarded_verifications.iter().enumerate() {
+            let known = || self.peer.verifications.iter().filter(|(of, _)| *of == place).count();
+            if is_named(name, header) && known() < MAX_VALUES {
                 self.peer.verifications.push((place, value().to_vec()));
             }
         }
-        if configured.api_key.as_deref().is_some_and(is) {
+        if let Some(header) = &configured.api_key
+            && is_named(name, header)
+        {
             self.api_key.keep(&value);
         }
     }

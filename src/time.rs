@@ -122,7 +122,8 @@ impl UnixTime {
     pub(crate) fn rfc3339(self) -> Option<[u8; 24]> {
         let seconds = self.as_secs();
         let (year, month, day) = date(u32::try_from(seconds / 86_400).ok()?)?;
-        let [of_day, milliseconds] = [seconds % 86_400, self.0 % 1000].map(|small| u32::try_from(small).unwrap_or(0));
+        let of_day = u32::try_from(seconds % 86_400).ok()?;
+        let milliseconds = u32::try_from(self.0 % 1000).ok()?;
         let ([y, e], [a, r], [m, o], [d, t]) = (two(year / 100), two(year % 100), two(month), two(day));
         let ([h, u], [n, i], [s, c]) = (two(of_day / 3600), two(of_day / 60 % 60), two(of_day % 60));
         let ([_, x], [v, w]) = (two(milliseconds / 100), two(milliseconds % 100));

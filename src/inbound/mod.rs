@@ -153,7 +153,10 @@ impl Inbound {
     /// Decides on a new request, or holds it.
     pub(crate) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let mut effects = self.request(now, id, facts);
-        effects.events.extend(self.notices(now));
+        let notices = self.notices(now);
+        if !notices.is_empty() {
+            effects.events.extend(notices);
+        }
         effects
     }
 
