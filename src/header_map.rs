@@ -10,7 +10,8 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Pairs<'a> {
     bytes: &'a [u8],
-    sizes: &'a [u8],
+    /// Of each name and its value.
+    sizes: std::slice::Iter<'a, [u8; 8]>,
     position: usize,
 }
 
@@ -19,64 +20,72 @@ pub struct Pairs<'a> {
 pub fn decode(bytes: &[u8]) -> Option<Pairs<'_>> {
     // An empty map may come as no bytes at all.
     if bytes.is_empty() {
-        return Some(Pairs { bytes, sizes: bytes, position: 0 });
+        return Some(Pairs { bytes, sizes: [].iter(), position: 0 });
     }
-    let (count, rest) = take_number(bytes)?;
-    let (sizes, _) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let pairs = Pairs { bytes, sizes, position: sizes.len().checked_add(4)? };
-    // One whose sizes do not add up ends early.
-    (pairs.clone().count() == count).then_some(pairs)
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    let (sizes, texts) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let position = sizes.len().checked_add(4)?;
+    let (sizes, _) = sizes.as_chunks();
+    // No overflow: there are fewer of them than bytes.
+    let mut length: u64 = 0;
+    for of_both in sizes {
+        let [name, value] = both(*of_both);
+        length = length.saturating_add(name.into()).saturating_add(value.into()).saturating_add(2);
+    }
+    (length <= u64::try_from(texts.len()).ok()?).then_some(Pairs { bytes, sizes: sizes.iter(), position })
 }
 
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], Range<usize>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name_size, value_size);
-        (name_size, self.sizes) = take_number(self.sizes)?;
-        (value_size, self.sizes) = take_number(self.sizes)?;
-        let name = self.take_text(name_size)?;
-        let value = self.take_text(value_size)?;
-        Some((self.bytes.get(name)?, value))
-    }
-}
-
-impl Pairs<'_> {
-    /// Where the next text is, which has so many bytes and a NUL behind it.
-    fn take_text(&mut self, size: usize) -> Option<Range<usize>> {
-        let end = self.position.checked_add(size)?;
-        let _nul = self.bytes.get(end)?;
-        let text = self.position..end;
-        self.position = end.checked_add(1)?;
-        Some(text)
+        let [name_size, value_size] = both(*self.sizes.next()?);
+        // Behind each is a NUL.
+        let name_end = self.position.checked_add(usize::try_from(name_size).ok()?)?;
+        let value_start = name_end.checked_add(1)?;
+        let value_end = value_start.checked_add(usize::try_from(value_size).ok()?)?;
+        let name = self.bytes.get(self.position..name_end)?;
+        self.position = value_end.checked_add(1)?;
+        Some((name, value_start..value_end))
     }
 }
 
 /// Writes a header map. `None` if it is too large for the format.
 #[must_use]
-pub fn encode(pairs: &[(&str, &str)]) -> Option<Vec<u8>> {
-    // Each pair has two sizes and two NUL, and before them all is their count.
-    let lengths = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10));
-    let mut bytes = Vec::with_capacity(lengths.fold(4, usize::saturating_add));
-    let mut number =
-        |value: usize| u32::try_from(value).map(|value| bytes.extend_from_slice(&value.to_le_bytes())).ok();
-    number(pairs.len())?;
+pub fn encode<V: AsRef<str>>(pairs: &[(&str, V)]) -> Option<Vec<u8>> {
+    let mut length: usize = 4;
     for (name, value) in pairs {
-        number(name.len())?;
-        number(value.len())?;
+        // Two sizes and two NUL.
+        length = length.saturating_add(name.len()).saturating_add(value.as_ref().len()).saturating_add(10);
     }
-    for (name, value) in pairs {
-        for text in [name, value] {
-            bytes.extend_from_slice(text.as_bytes());
-            bytes.push(0);
-        }
+    // Each NUL is there already.
+    let mut bytes = vec![0; length];
+    let (count, rest) = bytes.split_first_chunk_mut()?;
+    *count = u32::try_from(pairs.len()).ok()?.to_le_bytes();
+    let (sizes, mut texts) = rest.split_at_mut_checked(pairs.len().checked_mul(8)?)?;
+    let (sizes, _) = sizes.as_chunks_mut::<4>();
+    let (sizes, _) = sizes.as_chunks_mut();
+    for ((name, value), [name_size, value_size]) in pairs.iter().zip(sizes) {
+        texts = put(name, name_size, texts)?;
+        texts = put(value.as_ref(), value_size, texts)?;
     }
     Some(bytes)
 }
 
-fn take_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+/// Writes a text and its size. The rest of the place for texts.
+fn put<'t>(text: &str, size: &mut [u8; 4], texts: &'t mut [u8]) -> Option<&'t mut [u8]> {
+    *size = u32::try_from(text.len()).ok()?.to_le_bytes();
+    let (place, rest) = texts.split_at_mut_checked(text.len())?;
+    place.copy_from_slice(text.as_bytes());
+    rest.get_mut(1..)
+}
+
+/// The sizes of a name and its value.
+#[inline(always)]
+fn both(bytes: [u8; 8]) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = bytes;
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }
 
 #[cfg(test)]
@@ -95,7 +104,7 @@ mod tests {
             encode(&[("a", "bc"), ("d", "")]).unwrap(),
             b"\x02\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\0\0\0\0a\0bc\0d\0\0"
         );
-        assert_eq!(encode(&[]).unwrap(), [0; 4]);
+        assert_eq!(encode::<&str>(&[]).unwrap(), [0; 4]);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
+use crate::ascii::are_same;
+
 /// The value of a header, or something else that the gateway tells of a request. It keeps its buffer alive.
 #[derive(Clone, Default)]
 pub struct HeaderValue {
@@ -22,7 +24,39 @@ impl HeaderValue {
     /// The same value in a buffer of its own. Otherwise whoever keeps it keeps the whole buffer.
     #[must_use]
     pub fn detached(&self) -> Self {
-        self.to_vec().into()
+        if self.is_empty() { Self::default() } else { self.to_vec().into() }
+    }
+}
+
+/// The values of one header, in their order. Every rule wants at most one, and two prove that there were several: more are not kept, and
+/// those two without a list of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct HeaderValues {
+    values: [HeaderValue; 2],
+    count: usize,
+}
+
+impl HeaderValues {
+    /// Keeps a value, unless there are enough.
+    pub(crate) fn keep(&mut self, value: impl FnOnce() -> HeaderValue) {
+        if let Some(place) = self.values.get_mut(self.count) {
+            *place = value();
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// The same values in buffers of their own.
+    #[must_use]
+    pub(crate) fn detached(&self) -> Self {
+        Self { values: self.values.each_ref().map(HeaderValue::detached), count: self.count }
+    }
+}
+
+impl Deref for HeaderValues {
+    type Target = [HeaderValue];
+
+    fn deref(&self) -> &[HeaderValue] {
+        self.values.get(..self.count).unwrap_or_default()
     }
 }
 
@@ -42,7 +76,7 @@ impl From<Vec<u8>> for HeaderValue {
 
 impl PartialEq for HeaderValue {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        are_same(self, other)
     }
 }
 
@@ -70,6 +104,18 @@ mod tests {
         let detached = value.detached();
         drop(value);
         assert_eq!((&*detached, Rc::strong_count(&buffer)), (&b"value"[..], 1));
+    }
+
+    #[test]
+    fn two_values_of_a_header_are_kept_in_their_order() {
+        let mut values = HeaderValues::default();
+        assert_eq!(*values, []);
+        let value = |text: &str| HeaderValue::from(text.as_bytes().to_vec());
+        for (text, kept) in [("a", &["a"][..]), ("", &["a", ""]), ("c", &["a", ""])] {
+            values.keep(|| value(text));
+            let kept: Vec<_> = kept.iter().map(|text| value(text)).collect();
+            assert_eq!((&*values, &*values.detached()), (&*kept, &*kept));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use crate::ascii::is_named;
 use crate::peer::PeerCertificate;
 
 /// Which method authenticated the caller: `mtls_only`, `api_key`, `client_credentials` or `jwt_auth`; or what stands
@@ -57,24 +58,34 @@ impl Identity {
 /// Whether a backend could take this header name for an identity header.
 #[must_use]
 pub(crate) fn is_reserved(name: &[u8]) -> bool {
-    IDENTITY_HEADERS.iter().any(|reserved| could_be_taken_for(name, reserved))
+    let [method, organisation, unit, token_id] = IDENTITY_HEADERS;
+    could_be_taken_for(name, method)
+        || could_be_taken_for(name, organisation)
+        || could_be_taken_for(name, unit)
+        || could_be_taken_for(name, token_id)
 }
 
 /// Whether a backend could take this header name for one that names the provider, although it is none.
 #[must_use]
 pub(crate) fn is_misspelt_provider(name: &[u8]) -> bool {
-    PROVIDER_HEADERS
-        .iter()
-        .any(|header| could_be_taken_for(name, header) && !name.eq_ignore_ascii_case(header.as_bytes()))
+    let [header, alias] = PROVIDER_HEADERS;
+    (could_be_taken_for(name, header) && !is_named(name, header))
+        || (could_be_taken_for(name, alias) && !is_named(name, alias))
+}
+
+/// Most names are seen not to be by their length, and without a call.
+#[inline(always)]
+fn could_be_taken_for(name: &[u8], header: &str) -> bool {
+    name.len() == header.len() && is_spelling_of(name, header)
 }
 
 /// Letters in either case, and anything that is neither letter nor digit for `-`.
-fn could_be_taken_for(name: &[u8], header: &str) -> bool {
+fn is_spelling_of(name: &[u8], header: &str) -> bool {
     let same = |byte: u8, of_header: u8| match of_header {
         b'-' => !byte.is_ascii_alphanumeric(),
         letter => byte.eq_ignore_ascii_case(&letter),
     };
-    name.len() == header.len() && name.iter().zip(header.bytes()).all(|(byte, of_header)| same(*byte, of_header))
+    name.iter().zip(header.bytes()).all(|(byte, of_header)| same(*byte, of_header))
 }
 
 #[cfg(test)]

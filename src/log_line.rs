@@ -13,6 +13,9 @@ pub(crate) const VERSION: u8 = 1;
 /// The longest value that is copied from a request into the log, in characters.
 pub(crate) const MAX_LOGGED: usize = 128;
 
+/// The member that says so, after the first one.
+const VERSION_MEMBER: &str = ",\"version\":1";
+
 /// Room for most lines, in bytes.
 const USUAL_LENGTH: usize = 512;
 
@@ -42,80 +45,105 @@ impl LoggedIds {
     }
 }
 
-/// A line of JSON, written one member after the other. Nothing in it needs an escape: whatever does becomes `?`.
+/// A line of JSON, written one member after the other. Nothing in it needs an escape: whatever would becomes `?`.
+///
+/// Each call that appends costs as much as copying a hundred bytes, and whoever floods the gateway has one line written for each request:
+/// so a name comes with all that stands around it, by [`text!`].
 #[derive(Debug)]
 pub(crate) struct Line(Vec<u8>);
 
+/// A member of a [`Line`] that is text from outside, after the first one: see [`printable`].
+macro_rules! text {
+    ($line:expr, $name:literal, $value:expr) => {
+        $line.append_text(concat!(",\"", $name, "\":\""), $value.as_ref())
+    };
+}
+
+/// A member that is text in which nothing needs an escape.
+macro_rules! plain {
+    ($line:expr, $name:literal, $value:expr) => {
+        $line.append(concat!(",\"", $name, "\":\""), $value.as_ref())
+    };
+}
+
+pub(crate) use {plain, text};
+
 impl Line {
     /// A line about this event.
-    pub(crate) fn begin(now: UnixTime, event: &str) -> Self {
+    pub(crate) fn begin(now: UnixTime, event: &'static str) -> Self {
         let mut line = Self(Vec::with_capacity(USUAL_LENGTH));
-        line.text("time", &now.to_rfc3339());
-        line.number("version", VERSION.into());
-        line.text("event", event);
+        match now.rfc3339() {
+            Some(time) => line.append("{\"time\":\"", &time),
+            None => line.append("{\"time\":\"", now.to_rfc3339().as_bytes()),
+        }
+        line.0.extend_from_slice(VERSION_MEMBER.as_bytes());
+        plain!(line, "event", event);
         line
     }
 
-    /// A member that is text.
-    pub(crate) fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.0.push(b'"');
-        append_plain(&mut self.0, value.as_bytes());
-        self.0.push(b'"');
-    }
-
-    /// The same, if there is any.
-    pub(crate) fn text_if_any(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
-    /// A member that is a number.
-    pub(crate) fn number(&mut self, name: &str, value: u16) {
-        self.name(name);
-        self.0.extend_from_slice(value.to_string().as_bytes());
+    /// The HTTP status that it is about.
+    pub(crate) fn status(&mut self, status: u16) {
+        let digit = |number: u16| b'0' + u8::try_from(number % 10).unwrap_or(0);
+        self.0.extend_from_slice(b",\"status\":");
+        self.0.extend_from_slice(&[digit(status / 100), digit(status / 10), digit(status)]);
     }
 
     /// The ids of a request.
-    pub(crate) fn ids(&mut self, ids: &LoggedIds) {
-        self.text_if_any("request_id", ids.request_id.as_deref());
-        self.text_if_any("x_fapi_interaction_id", ids.x_fapi_interaction_id.as_deref());
-        self.text_if_any("o3_caller_interaction_id", ids.o3_caller_interaction_id.as_deref());
-        self.text_if_any("o3_ozone_interaction_id", ids.o3_ozone_interaction_id.as_deref());
+    pub(crate) fn ids(&mut self, correlation: &Correlation) {
+        let Correlation { request_id, fapi_interaction_id, caller_interaction_id, ozone_interaction_id } = correlation;
+        if let Some(id) = request_id {
+            text!(self, "request_id", id);
+        }
+        if let Some(id) = fapi_interaction_id {
+            text!(self, "x_fapi_interaction_id", id);
+        }
+        if let Some(id) = caller_interaction_id {
+            text!(self, "o3_caller_interaction_id", id);
+        }
+        if let Some(id) = ozone_interaction_id {
+            text!(self, "o3_ozone_interaction_id", id);
+        }
     }
 
     /// The whole line.
     #[must_use]
-    pub(crate) fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.push(b'}');
-        String::from_utf8(self.0).unwrap_or_default()
+        self.0
     }
 
-    fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+    /// For [`text!`].
+    pub(crate) fn append_text(&mut self, before: &str, value: &[u8]) {
+        let value = shown(value);
+        if is_plain(value) {
+            self.append(before, value);
+        } else {
+            self.append(before, made_plain(value).as_bytes());
+        }
+    }
+
+    /// For [`plain!`].
+    pub(crate) fn append(&mut self, before: &str, value: &[u8]) {
+        self.0.extend_from_slice(before.as_bytes());
+        self.0.extend_from_slice(value);
         self.0.push(b'"');
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
     }
 }
 
 /// Text from outside for a log line: printable ASCII without quotes and backslashes, at most [`MAX_LOGGED`] characters.
 /// Everything else becomes `?`, so that nothing can end the line, colour a terminal or break a parser.
 pub(crate) fn printable(bytes: &[u8]) -> String {
-    let shown = bytes.get(..MAX_LOGGED).unwrap_or(bytes);
-    let mut text = Vec::with_capacity(shown.len());
-    append_plain(&mut text, shown);
-    String::from_utf8(text).unwrap_or_default()
+    made_plain(shown(bytes))
 }
 
-/// Appends text, with `?` for each byte that is not plain.
-fn append_plain(line: &mut Vec<u8>, text: &[u8]) {
-    if is_plain(text) {
-        line.extend_from_slice(text);
-    } else {
-        line.extend(text.iter().map(|byte| if is_plain(&[*byte]) { *byte } else { b'?' }));
-    }
+/// The same of any length.
+pub(crate) fn made_plain(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| if is_plain(&[*byte]) { char::from(*byte) } else { '?' }).collect()
+}
+
+/// As much of a value from outside as is shown.
+fn shown(value: &[u8]) -> &[u8] {
+    value.get(..MAX_LOGGED).unwrap_or(value)
 }
 
 /// A body in JSON.
@@ -131,17 +159,26 @@ mod tests {
     #[test]
     fn a_line_is_json_whatever_is_written_into_it() {
         let hostile = "\"},\\\n\u{1b}[31m\u{628}\0";
-        let mut line = Line::begin(UnixTime::EPOCH, hostile);
-        line.number("status", 401);
-        line.text("code", hostile);
-        line.text_if_any("kid", None);
-        line.text_if_any("api_key", Some(""));
+        let correlation = Correlation { request_id: Some(hostile.into()), ..Correlation::default() };
+        let mut line = Line::begin(UnixTime::EPOCH, "e");
+        line.status(401);
+        text!(line, "code", hostile);
+        line.ids(&correlation);
+        text!(line, "api_key", "");
         let harmless = "?},???[31m???";
         let expected = serde_json::json!({
-            "time": "1970-01-01T00:00:00.000Z", "version": VERSION, "event": harmless, "status": 401, "code": harmless, "api_key": "",
+            "time": "1970-01-01T00:00:00.000Z", "version": VERSION, "event": "e", "status": 401, "code": harmless,
+            "request_id": harmless, "api_key": "",
         });
         let line = line.end();
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), expected, "{line}");
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&line).unwrap(), expected, "{line:?}");
         assert!(line.is_ascii());
+    }
+
+    #[test]
+    fn a_line_has_the_whole_time_also_where_that_is_no_date() {
+        let line = Line::begin(UnixTime::from_millis(u64::MAX), "e").end();
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["time"], u64::MAX.to_string());
     }
 }

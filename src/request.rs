@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 
+use crate::ascii::is_named;
 use crate::header_map;
-use crate::header_value::HeaderValue;
+use crate::header_value::{HeaderValue, HeaderValues};
 use crate::identity_headers::{self, PROVIDER_HEADERS};
 use crate::peer::PeerFacts;
 
@@ -27,13 +28,13 @@ pub(crate) struct RequestFacts {
     /// The host that the caller asked for: `:authority` or `host`.
     pub host: Option<HeaderValue>,
     /// The values of `authorization`.
-    pub authorization: Vec<HeaderValue>,
+    pub authorization: HeaderValues,
     /// The values of the header that carries the API key, where one is configured and is not `authorization`.
-    pub api_key: Vec<HeaderValue>,
+    pub api_key: HeaderValues,
     /// The values of `o3-provider-id`.
-    pub provider_id: Vec<HeaderValue>,
+    pub provider_id: HeaderValues,
     /// The values of `o3-aspsp-id`, its deprecated alias (spec §2.5).
-    pub provider_id_alias: Vec<HeaderValue>,
+    pub provider_id_alias: HeaderValues,
     /// Whether the client sent a header that only this filter may set.
     pub has_reserved_header: bool,
     /// Whether the client sent a header that a backend could take for one of those that name the provider.
@@ -48,7 +49,7 @@ pub(crate) struct RequestFacts {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResponseFacts {
     /// The values of the header that carries its token, where one is expected.
-    pub token: Vec<HeaderValue>,
+    pub token: HeaderValues,
     /// What makes a token for it unique. Only where one will be signed.
     pub nonce_input: NonceInput,
 }
@@ -103,7 +104,7 @@ impl RequestFacts {
             if !is_skipped(name) {
                 self.note(name, || HeaderValue::of(&map, value.clone()), configured);
             }
-            if !name.starts_with(b":") {
+            if name.first() != Some(&b':') {
                 count = count.saturating_add(1);
             }
         }
@@ -116,8 +117,8 @@ impl RequestFacts {
         let Self { method, path, host, authorization, api_key, provider_id, provider_id_alias, correlation, .. } =
             &mut self;
         let lists = [authorization, api_key, provider_id, provider_id_alias];
-        let texts = [method, path].into_iter().chain(host).chain(lists.into_iter().flatten());
-        texts.for_each(|text| *text = text.detached());
+        lists.into_iter().for_each(|values| *values = values.detached());
+        [method, path].into_iter().chain(host).for_each(|text| *text = text.detached());
         *correlation = correlation.detached();
         self
     }
@@ -130,44 +131,46 @@ impl RequestFacts {
 
     /// Notes one header of the request, if it means anything here.
     fn note(&mut self, name: &[u8], value: impl Fn() -> HeaderValue, configured: &ConfiguredHeaders) {
+        let [provider_id, provider_id_alias] = PROVIDER_HEADERS;
         if identity_headers::is_reserved(name) {
             self.has_reserved_header = true;
-        }
-        if identity_headers::is_misspelt_provider(name) {
+        } else if is_named(name, "authorization") {
+            self.authorization.keep(&value);
+        } else if is_named(name, provider_id) {
+            self.provider_id.keep(&value);
+        } else if is_named(name, provider_id_alias) {
+            self.provider_id_alias.keep(&value);
+        } else if identity_headers::is_misspelt_provider(name) {
             self.has_misspelt_provider = true;
-        }
-        let [provider_id, provider_id_alias] = PROVIDER_HEADERS;
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if is("authorization") {
-            keep(&mut self.authorization, &value);
-        } else if is(provider_id) {
-            keep(&mut self.provider_id, &value);
-        } else if is(provider_id_alias) {
-            keep(&mut self.provider_id_alias, &value);
         } else if name == b":method" {
             self.method = value();
         } else if name == b":path" {
             self.path = value();
-        } else if name == b":authority" || is("host") {
+        } else if name == b":authority" || is_named(name, "host") {
             self.host.get_or_insert_with(&value);
-        } else if is("x-fapi-interaction-id") {
+        } else if is_named(name, "x-fapi-interaction-id") {
             self.correlation.fapi_interaction_id.get_or_insert_with(&value);
-        } else if is("o3-caller-interaction-id") {
+        } else if is_named(name, "o3-caller-interaction-id") {
             self.correlation.caller_interaction_id.get_or_insert_with(&value);
-        } else if is("o3-ozone-interaction-id") {
+        } else if is_named(name, "o3-ozone-interaction-id") {
             self.correlation.ozone_interaction_id.get_or_insert_with(&value);
         }
-        if configured.forwarded_certificate.as_deref().is_some_and(is) && self.peer.forwarded.len() < MAX_VALUES {
+        if let Some(header) = &configured.forwarded_certificate
+            && is_named(name, header)
+            && self.peer.forwarded.len() < MAX_VALUES
+        {
             self.peer.forwarded.push(value().to_vec());
         }
-        for (place, _) in configured.forwarded_verifications.iter().enumerate().filter(|(_, header)| is(header)) {
-            let known = self.peer.verifications.iter().filter(|(of, _)| *of == place).count();
-            if known < MAX_VALUES {
+        for (place, header) in configured.forwarded_verifications.iter().enumerate() {
+            let known = || self.peer.verifications.iter().filter(|(of, _)| *of == place).count();
+            if is_named(name, header) && known() < MAX_VALUES {
                 self.peer.verifications.push((place, value().to_vec()));
             }
         }
-        if configured.api_key.as_deref().is_some_and(is) {
-            keep(&mut self.api_key, &value);
+        if let Some(header) = &configured.api_key
+            && is_named(name, header)
+        {
+            self.api_key.keep(&value);
         }
     }
 }
@@ -189,13 +192,7 @@ impl Correlation {
 impl ResponseFacts {
     /// Notes one value of the header that carries its token.
     pub(crate) fn note_token(&mut self, value: &[u8]) {
-        keep(&mut self.token, &|| value.to_vec().into());
-    }
-}
-
-fn keep(values: &mut Vec<HeaderValue>, value: &dyn Fn() -> HeaderValue) {
-    if values.len() < MAX_VALUES {
-        values.push(value());
+        self.token.keep(|| value.to_vec().into());
     }
 }
 
@@ -240,10 +237,10 @@ mod tests {
         ]);
         assert_eq!((&*facts.method, &*facts.path), (&b"GET"[..], &b"/accounts?page=1"[..]));
         assert_eq!(facts.host.as_deref(), Some(&b"bank.test"[..]));
-        assert_eq!(facts.authorization, [value("Bearer a")]);
-        assert_eq!(facts.api_key, [value("k")]);
-        assert_eq!(facts.provider_id, [value("p")]);
-        assert_eq!(facts.provider_id_alias, [value("q")]);
+        assert_eq!(*facts.authorization, [value("Bearer a")]);
+        assert_eq!(*facts.api_key, [value("k")]);
+        assert_eq!(*facts.provider_id, [value("p")]);
+        assert_eq!(*facts.provider_id_alias, [value("q")]);
         assert_eq!(facts.peer.forwarded, [b"Subject=\"\""]);
         assert_eq!(facts.peer.verifications, [(1, b"true".to_vec()), (0, b"yes".to_vec())]);
         assert_eq!(facts.correlation.fapi_interaction_id.as_deref(), Some(&b"1"[..]));
@@ -266,7 +263,7 @@ mod tests {
         let mut noted = RequestFacts::default();
         let count = noted.note_headers(map.clone(), &ConfiguredHeaders::default(), |name| name == b":path");
         assert_eq!((count, &*noted.method, &*noted.path), (Some(3), &b"GET"[..], &b""[..]));
-        assert_eq!((&noted.authorization, &noted.provider_id), (&vec![value("Bearer a")], &vec![value("p")]));
+        assert_eq!((&*noted.authorization, &*noted.provider_id), (&[value("Bearer a")][..], &[value("p")][..]));
         let mut noted = RequestFacts::default();
         noted.note_headers(map, &ConfiguredHeaders::default(), |_| false);
         let is_inside = |facts: &RequestFacts| {

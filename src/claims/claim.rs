@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::ascii::{are_same, is_plain};
 use crate::json::Value;
 use crate::time::UnixTime;
 
@@ -90,7 +91,8 @@ pub(super) fn text<'v>(value: &'v Value<'_>, claim: Claim) -> Result<&'v str, In
 }
 
 pub(super) fn equals(value: Option<&Value<'_>>, claim: Claim, expected: &str) -> Result<(), InvalidClaim> {
-    if text(required(value, claim)?, claim)? == expected { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
+    let is_equal = are_same(text(required(value, claim)?, claim)?.as_bytes(), expected.as_bytes());
+    if is_equal { Ok(()) } else { Err(InvalidClaim(claim, Fault::Mismatch)) }
 }
 
 /// Whether `aud` is, or contains, one of these.
@@ -117,7 +119,8 @@ pub(super) fn audiences<'v>(value: &'v Value<'_>) -> Result<Vec<&'v str>, Invali
 /// A `jti` that fits into a header and a log line.
 pub(super) fn token_id<'v>(value: &'v Value<'_>) -> Result<&'v str, InvalidClaim> {
     let id = text(value, Claim::TokenId)?;
-    let usable = !id.is_empty() && id.len() <= MAX_JTI_LENGTH && !id.chars().any(char::is_control);
+    let is_printable = is_plain(id.as_bytes()) || !id.chars().any(char::is_control);
+    let usable = !id.is_empty() && id.len() <= MAX_JTI_LENGTH && is_printable;
     if usable { Ok(id) } else { Err(InvalidClaim(Claim::TokenId, Fault::OutOfRange)) }
 }
 

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "calls into the host and buffers handed over by it")]
 
 use std::alloc::Layout;
+use std::borrow::Cow;
 use std::ptr::null_mut;
 use std::time::Duration;
 
@@ -153,7 +154,7 @@ pub(super) enum SharedDataError {
 }
 
 /// The message of a log line is for people; nothing is to be done where it cannot be written.
-pub(super) fn log(level: u32, message: &str) {
+pub(super) fn log(level: u32, message: &[u8]) {
     // SAFETY: the host reads `message` during the call only.
     let _ = unsafe { host::proxy_log(level, message.as_ptr(), message.len()) };
 }
@@ -261,7 +262,7 @@ pub(super) fn http_call(
     timeout: Duration,
 ) -> Result<u32, HostError> {
     let headers = header_map::encode(headers).ok_or(HostError)?;
-    let trailers = header_map::encode(&[]).ok_or(HostError)?;
+    let trailers = header_map::encode::<&str>(&[]).ok_or(HostError)?;
     let timeout = u32::try_from(timeout.as_millis()).map_err(|_| HostError)?;
     let mut token = 0;
     // SAFETY: the host reads the slices during the call only and writes one u32.
@@ -286,7 +287,7 @@ pub(super) fn http_call(
 pub(super) fn send_local_response(
     status: u16,
     details: &str,
-    headers: &[(&str, &str)],
+    headers: &[(&str, Cow<'_, str>)],
     body: &str,
 ) -> Result<(), HostError> {
     let headers = header_map::encode(headers).ok_or(HostError)?;

@@ -1,6 +1,7 @@
 //! What differs between gateways in how they are told apart, how they name things, and what they need before and after a
 //! verdict.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use crate::header_map;
@@ -123,19 +124,21 @@ pub(super) enum Occasion {
     },
 }
 
+/// For an answer without headers.
+pub(super) const NO_HEADERS: &[(&str, Cow<'_, str>)] = &[];
+
 /// Answers with all of a reply.
 pub(super) fn send_whole(reply: &Reply, details: &str) -> Result<(), HostError> {
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    abi::send_local_response(reply.status, details, &headers, &reply.body)
+    abi::send_local_response(reply.status, details, &reply.headers, &reply.body)
         // Not every gateway can hold a request that it has no answer to: one without headers may do.
-        .or_else(|HostError| abi::send_local_response(reply.status, details, &[], &reply.body))
+        .or_else(|HostError| abi::send_local_response(reply.status, details, NO_HEADERS, &reply.body))
 }
 
 /// The same reply, and the end of the client's connection. What the client still sends of a body would be read as its next
 /// requests where the host forgets, after a callout, that it has yet to be thrown away.
 pub(super) fn last_of_its_connection(reply: &Reply) -> Reply {
     let mut last = reply.clone();
-    last.headers.push(("connection", "close".to_owned()));
+    last.headers.push(("connection", "close".into()));
     last
 }
 

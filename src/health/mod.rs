@@ -3,13 +3,15 @@
 //! They tell an operator what arrives: a client certificate must be verified where the standard wants mutual TLS, but need
 //! not be pinned, and nothing is asked beyond it but that it is valid now, where that is known. They never reach the bank.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::config;
 use crate::log_line::to_json;
 use crate::peer::name::MAX_NAME_BYTES;
 use crate::peer::{PeerFacts, PeerSource, PresentedCertificate, ValidityError};
-use crate::reply::{REALM, Reply};
+use crate::reply::{CHALLENGE, Reply};
 use crate::time::UnixTime;
 
 /// The longest host name that is repeated (RFC 1035 §2.3.4), in bytes.
@@ -177,12 +179,12 @@ fn ok(body: &impl Serialize) -> Reply {
 fn unauthorised(message: &str) -> Reply {
     let mut headers = headers();
     // RFC 9110 §15.5.2 wants a challenge, though no credential helps here. It is the one of the other 401 answers.
-    headers.push(("www-authenticate", format!("Bearer realm=\"{REALM}\"")));
+    headers.push(("www-authenticate", CHALLENGE.into()));
     Reply { status: 401, headers, body: to_json(&Error { error_message: message }) }
 }
 
-fn headers() -> Vec<(&'static str, String)> {
-    vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())]
+fn headers() -> Vec<(&'static str, Cow<'static, str>)> {
+    vec![("content-type", "application/json".into()), ("cache-control", "no-store".into())]
 }
 
 #[cfg(test)]

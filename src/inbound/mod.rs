@@ -153,7 +153,10 @@ impl Inbound {
     /// Decides on a new request, or holds it.
     pub(crate) fn on_request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
         let mut effects = self.request(now, id, facts);
-        effects.events.extend(self.notices(now));
+        let notices = self.notices(now);
+        if !notices.is_empty() {
+            effects.events.extend(notices);
+        }
         effects
     }
 
@@ -266,15 +269,25 @@ impl Inbound {
     }
 
     fn notices(&mut self, now: Moment) -> Vec<Event> {
-        let notices = self.authenticator.notices(now).into_iter();
-        let event = |notice| match notice {
-            Notice::Information(text) => Event::Information(text),
-            Notice::Warning(text) => Event::Warning(text),
-        };
-        let end = self.certificate_end.take().map(Measurement::PeerCertificateEnd);
-        let usage = self.authenticator.replay_usage().map(Measurement::ReplayMemory);
-        let alone = Some(self.authenticator.decided_alone()).filter(|alone| *alone > 0).map(Event::DecidedAlone);
-        notices.map(event).chain(end.into_iter().chain(usage).map(Event::Measured)).chain(alone).collect()
+        // Mostly there is nothing to tell, and no list of it is made then.
+        let mut events = Vec::new();
+        for notice in self.authenticator.notices(now) {
+            events.push(match notice {
+                Notice::Information(text) => Event::Information(text),
+                Notice::Warning(text) => Event::Warning(text),
+            });
+        }
+        if let Some(end) = self.certificate_end.take() {
+            events.push(Event::Measured(Measurement::PeerCertificateEnd(end)));
+        }
+        if let Some(usage) = self.authenticator.replay_usage() {
+            events.push(Event::Measured(Measurement::ReplayMemory(usage)));
+        }
+        let alone = self.authenticator.decided_alone();
+        if alone > 0 {
+            events.push(Event::DecidedAlone(alone));
+        }
+        events
     }
 
     fn request(&mut self, now: Moment, id: RequestId, facts: RequestFacts) -> Effects<RequestVerdict> {
@@ -455,7 +468,7 @@ impl Inbound {
         let certificate = self.certificate(now, &facts.peer).map_err(RejectReason::Peer)?;
         let decision = self.decide_on(now, &certificate, facts, permission, evidence);
         if !matches!(decision, Ok(Readiness::Ready(_))) {
-            evidence.organisational_unit = Some(certificate.subject().organisational_unit().to_owned());
+            evidence.organisational_unit = Some(certificate.subject().shared_organisational_unit());
         }
         decision
     }

@@ -328,8 +328,8 @@ impl Play {
     fn facts_of(&self, sending: &Sending, token: Option<&str>) -> RequestFacts {
         let mut facts = RequestFacts::default();
         facts.peer.verified = sending.client != Client::Pretender;
-        facts.peer.subject = Some(if sending.client == Client::Stranger { STRANGER } else { HUB }.to_vec());
-        facts.peer.fingerprint = Some(BOUND_TO.to_vec());
+        facts.peer.subject = Some(if sending.client == Client::Stranger { STRANGER } else { HUB }.into());
+        facts.peer.fingerprint = Some(BOUND_TO.into());
         let mut note = |name: &str, value: &str| {
             facts.note_header(name.as_bytes(), value.as_bytes(), &ConfiguredHeaders::default());
         };

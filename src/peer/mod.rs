@@ -37,9 +37,9 @@ pub(crate) struct PeerFacts {
     /// The gateway says that a client certificate was presented and verified on this connection.
     pub verified: bool,
     /// Its subject, in RFC 2253 form.
-    pub subject: Option<Vec<u8>>,
+    pub subject: Option<CertificateText>,
     /// Its SHA-256 fingerprint, in hexadecimal. Whatever else a gateway calls a fingerprint (SHA-1) does not belong here.
-    pub fingerprint: Option<Vec<u8>>,
+    pub fingerprint: Option<CertificateText>,
     /// The certificate itself, in PEM, from a gateway that tells this instead of the fingerprint.
     pub certificate: Option<CertificateText>,
     /// Every value of the forwarded header that the rules name; empty when they name none.
@@ -56,7 +56,9 @@ impl PeerFacts {
     /// What it tells is neither.
     fn connection_fingerprint(&self) -> Result<Option<Fingerprint>, Malformed> {
         match self {
-            Self { fingerprint: Some(text), .. } => Fingerprint::parse(text).map(Some).map_err(Malformed::Fingerprint),
+            Self { fingerprint: Some(text), .. } => {
+                Fingerprint::parse(&**text).map(Some).map_err(Malformed::Fingerprint)
+            }
             Self { certificate: Some(pem), .. } => leaf::fingerprint(pem).map(Some).map_err(Malformed::Certificate),
             _ => Ok(None),
         }

@@ -16,7 +16,7 @@ pub struct Subject(Arc<Values>);
 #[derive(Debug, PartialEq, Eq)]
 struct Values {
     organisation: String,
-    organisational_unit: String,
+    organisational_unit: Arc<str>,
     common_name: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Subject {
     pub fn new(organisation: &str, organisational_unit: &str, common_name: Option<&str>) -> Result<Self, SubjectError> {
         Ok(Self(Arc::new(Values {
             organisation: usable(organisation)?,
-            organisational_unit: usable(organisational_unit)?,
+            organisational_unit: usable(organisational_unit)?.into(),
             common_name: common_name.map(usable).transpose()?,
         })))
     }
@@ -73,6 +73,12 @@ impl Subject {
     #[must_use]
     pub fn organisational_unit(&self) -> &str {
         &self.0.organisational_unit
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub(crate) fn shared_organisational_unit(&self) -> Arc<str> {
+        Arc::clone(&self.0.organisational_unit)
     }
 
     /// `CN`. Whoever needs it refuses a subject without one.

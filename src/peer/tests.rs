@@ -302,7 +302,7 @@ proptest! {
         verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>, certificate: Option<Vec<u8>>,
         forwarded_values: Vec<Vec<u8>>, verifications: Vec<(usize, Vec<u8>)>, hop: bool,
     ) {
-        let certificate = certificate.map(Into::into);
+        let [subject, fingerprint, certificate] = [subject, fingerprint, certificate].map(|text| text.map(Into::into));
         let facts =
             PeerFacts { verified, subject, fingerprint, certificate, forwarded: forwarded_values, verifications };
         for rules in [pinned(&[], &[]), forwarded(pinned(&[], &[]), hop)] {

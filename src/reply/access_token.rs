@@ -1,5 +1,7 @@
 //! What people are told of an access token that is not accepted (spec §3), and the error code of each fault.
 
+use std::borrow::Cow;
+
 use crate::auth::client_credentials::{AccessTokenError, AccessTokenHeaderError};
 use crate::claims::access_token::AccessTokenFault;
 use crate::claims::{Claim, Fault};
@@ -27,14 +29,14 @@ pub(super) fn code(error: &AccessTokenError) -> ErrorCode {
 }
 
 /// What was wrong, for people.
-pub(super) fn message(error: &AccessTokenError) -> String {
+pub(super) fn message(error: &AccessTokenError) -> Cow<'static, str> {
     match error {
         AccessTokenError::Credential(error) => credential_message(*error).into(),
         AccessTokenError::Malformed(error) | AccessTokenError::Fault(AccessTokenFault::Malformed(error)) => {
             jws_message(error)
         }
         AccessTokenError::Header(error) => header_message(*error).into(),
-        AccessTokenError::Fault(AccessTokenFault::Invalid(claim, fault)) => claim_message(*claim, *fault),
+        AccessTokenError::Fault(AccessTokenFault::Invalid(claim, fault)) => claim_message(*claim, *fault).into(),
         AccessTokenError::Fault(AccessTokenFault::NotBound) => {
             "The access token is not bound to a client certificate (cnf with x5t#S256).".into()
         }
@@ -104,7 +106,7 @@ fn claim_message(claim: Claim, fault: Fault) -> String {
         (_, Fault::NotReached) => "lies in the future: it is not valid yet",
         (_, Fault::LifetimeTooLong) => "is too long after iat",
     };
-    format!("The {name} of the access token {wrong}.")
+    ["The ", name, " of the access token ", wrong, "."].concat()
 }
 
 #[cfg(test)]
@@ -176,7 +178,7 @@ mod tests {
     fn every_503_says_when_to_try_again_and_everything_else_carries_a_challenge() {
         for (error, status, _) in errors() {
             let reply = Rejection::bare(RejectReason::AccessToken(error)).reply();
-            let header = |name| reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+            let header = |name| reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value);
             assert_eq!(header("retry-after"), (status == 503).then_some("2"), "{error:?}");
             assert_eq!(header("www-authenticate").is_some(), status != 503, "{error:?}");
             let insufficient = header("www-authenticate").is_some_and(|value| value.contains("insufficient_scope"));
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn messages_are_sentences_of_their_own_that_fit_into_a_challenge() {
-        let mut messages: Vec<String> = errors().iter().map(|(error, ..)| message(error)).collect();
+        let mut messages: Vec<_> = errors().iter().map(|(error, ..)| message(error)).collect();
         for message in &messages {
             assert!(message.starts_with("The ") && message.ends_with('.'), "{message}");
             let fits = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';

@@ -8,13 +8,13 @@ mod access_token;
 mod jwt_auth;
 mod outbound;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
-
+use crate::ascii::is_plain;
 use crate::auth::{AccessTokenError, ApiKeyError, AuthError, JwtAuthError};
 use crate::evidence::Evidence;
-use crate::log_line::{Line, LoggedIds, printable, to_json};
+use crate::log_line::{Line, made_plain, plain, text};
 use crate::peer::PeerError;
 use crate::provider::ProviderError;
 use crate::replay::ReplayError;
@@ -25,8 +25,11 @@ use crate::time::UnixTime;
 /// The longest `x-fapi-interaction-id` that is echoed, in bytes. It is a UUID.
 const MAX_ECHOED: usize = 128;
 
-/// The protection space that `WWW-Authenticate` names (RFC 9110 §11.5).
-pub(crate) const REALM: &str = "ozone-connect";
+/// The challenge where no credential was sent, with the protection space (RFC 9110 §11.5).
+pub(crate) const CHALLENGE: &str = "Bearer realm=\"ozone-connect\"";
+
+/// The most headers that an answer has.
+const MOST_HEADERS: usize = 5;
 
 /// Why a request is not let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +101,8 @@ pub enum ErrorCode {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     reason: RejectReason,
+    /// Both the caller and the log are told. It can stand in JSON and in a challenge as it is.
+    message: Cow<'static, str>,
     evidence: Evidence,
     correlation: Correlation,
 }
@@ -117,7 +122,7 @@ pub(crate) struct Reply {
     /// The status: 200 for a health check, else 401, 403, 500, 502 or 503.
     pub status: u16,
     /// The headers, names in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body: JSON.
     pub body: String,
 }
@@ -254,38 +259,35 @@ impl RejectReason {
         }
     }
 
-    /// The challenge of a 401, and of a token that does not go far enough (RFC 6750 §3): with an error code where a
+    /// The challenge of a 401, and of a token that does not go far enough (RFC 6750 §3): with an error code, and this message, where a
     /// credential was sent.
-    fn challenge(&self) -> Option<String> {
+    fn challenge(&self, message: &str) -> Option<Cow<'static, str>> {
         let error = match self.code() {
             ErrorCode::CertificateMissing
             | ErrorCode::CertificateMalformed
             | ErrorCode::CertificateInvalid
-            | ErrorCode::CredentialMissing => None,
-            ErrorCode::CredentialMalformed => Some("invalid_request"),
-            ErrorCode::AccessTokenInvalidScope => Some("insufficient_scope"),
-            code if code.status() == 401 => Some("invalid_token"),
+            | ErrorCode::CredentialMissing => return Some(CHALLENGE.into()),
+            ErrorCode::CredentialMalformed => "invalid_request",
+            ErrorCode::AccessTokenInvalidScope => "insufficient_scope",
+            code if code.status() == 401 => "invalid_token",
             _ => return None,
         };
-        Some(match error {
-            None => format!("Bearer realm=\"{REALM}\""),
-            Some(error) => {
-                format!("Bearer realm=\"{REALM}\", error=\"{error}\", error_description=\"{}\"", self.message())
-            }
-        })
+        Some([CHALLENGE, ", error=\"", error, "\", error_description=\"", message, "\""].concat().into())
     }
 
     /// What was wrong, for people. Plain ASCII without `"` and `\`, as `error_description` wants it (RFC 6750 §3).
     #[must_use]
-    pub(crate) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> Cow<'static, str> {
         match self {
             Self::Peer(PeerError::Missing) => "There is no verified client certificate.".into(),
             Self::Peer(fault @ (PeerError::UnknownProxy(_) | PeerError::NotVerified)) => {
-                format!("There is no verified client certificate: {fault}.")
+                format!("There is no verified client certificate: {fault}.").into()
             }
-            Self::Peer(PeerError::Malformed(fault)) => format!("The client certificate cannot be used: {fault}."),
-            Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}."),
-            Self::Peer(PeerError::NotValid(fault)) => format!("The client certificate is refused: {fault}."),
+            Self::Peer(PeerError::Malformed(fault)) => {
+                format!("The client certificate cannot be used: {fault}.").into()
+            }
+            Self::Peer(PeerError::NotPinned(fault)) => format!("The client certificate is refused: {fault}.").into(),
+            Self::Peer(PeerError::NotValid(fault)) => format!("The client certificate is refused: {fault}.").into(),
             Self::ReservedHeader => "The request carries a header that only the gateway may set.".into(),
             Self::MisspeltProviderHeader => {
                 "The request carries the header o3-provider-id or o3-aspsp-id in another spelling.".into()
@@ -300,7 +302,7 @@ impl RejectReason {
             Self::ResponseKeysUnavailable { .. } => {
                 "The keys to verify the response of the API Hub with cannot be had now. Try again.".into()
             }
-            Self::Response(error) => outbound::response_message(error),
+            Self::Response(error) => outbound::response_message(error).into(),
             Self::ResponseWithoutRequest => "The response belongs to no request that passed here.".into(),
             Self::NotAuthenticated => "The request has not passed the gateway's authentication.".into(),
             Self::TooManyWaiting => "Too many requests are waiting for keys. Try again.".into(),
@@ -322,7 +324,9 @@ impl From<AuthError> for RejectReason {
 
 impl Rejection {
     pub(crate) fn new(reason: RejectReason, evidence: Evidence, correlation: Correlation) -> Self {
-        Self { reason, evidence, correlation }
+        let message = reason.message();
+        let message = if is_plain(message.as_bytes()) { message } else { made_plain(message.as_bytes()).into() };
+        Self { reason, message, evidence, correlation }
     }
 
     /// A rejection of which nothing but the reason is known.
@@ -359,40 +363,45 @@ impl Rejection {
     /// The response for the caller.
     #[must_use]
     pub(crate) fn reply(&self) -> Reply {
-        let mut headers =
-            vec![("content-type", "application/json".to_owned()), ("cache-control", "no-store".to_owned())];
-        headers.extend(self.reason.challenge().map(|challenge| ("www-authenticate", challenge)));
-        headers.extend(self.reason.retry_after().map(|pause| ("retry-after", whole_seconds(pause).to_string())));
-        headers.extend(self.echoed_interaction_id().map(|id| ("x-fapi-interaction-id", id)));
-        Reply { status: self.code().status(), headers, body: self.body() }
+        let (code, message) = (self.code(), &*self.message);
+        let mut headers = Vec::with_capacity(MOST_HEADERS);
+        headers.push(("content-type", "application/json".into()));
+        headers.push(("cache-control", "no-store".into()));
+        if let Some(challenge) = self.reason.challenge(message) {
+            headers.push(("www-authenticate", challenge));
+        }
+        if let Some(wait) = self.reason.retry_after() {
+            headers.push(("retry-after", whole_seconds(wait).to_string().into()));
+        }
+        if let Some(id) = self.echoed_interaction_id() {
+            headers.push(("x-fapi-interaction-id", id.into()));
+        }
+        let body = ["{\"errorCode\":\"", code.as_str(), "\",\"errorMessage\":\"", message, "\"}"].concat();
+        Reply { status: code.status(), headers, body }
     }
 
     /// One line of JSON for the gateway's log. Values from the request are cut and reduced to plain ASCII.
     #[must_use]
-    pub(crate) fn log_line(&self, now: UnixTime, event: RejectionEvent) -> String {
+    pub(crate) fn log_line(&self, now: UnixTime, event: RejectionEvent) -> Vec<u8> {
         let code = self.code();
-        let from_text = |text: &Option<String>| text.as_deref().map(|text| printable(text.as_bytes()));
         let mut line = Line::begin(now, event.name());
         if event == RejectionEvent::Refused {
-            line.number("status", code.status());
+            line.status(code.status());
         }
-        line.text("code", code.as_str());
-        line.text("reason", &self.reason.message());
-        line.ids(&LoggedIds::of(&self.correlation));
-        line.text_if_any("organisational_unit", from_text(&self.evidence.organisational_unit).as_deref());
-        line.text_if_any("kid", from_text(&self.evidence.key_id).as_deref());
-        line.text_if_any("api_key", from_text(&self.evidence.api_key).as_deref());
+        plain!(line, "code", code.as_str());
+        plain!(line, "reason", self.message.as_bytes());
+        line.ids(&self.correlation);
+        let Evidence { organisational_unit, key_id, api_key } = &self.evidence;
+        if let Some(unit) = organisational_unit {
+            text!(line, "organisational_unit", unit.as_bytes());
+        }
+        if let Some(key_id) = key_id {
+            text!(line, "kid", key_id);
+        }
+        if let Some(api_key) = api_key {
+            text!(line, "api_key", api_key);
+        }
         line.end()
-    }
-
-    fn body(&self) -> String {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Body<'a> {
-            error_code: &'a str,
-            error_message: String,
-        }
-        to_json(&Body { error_code: self.code().as_str(), error_message: self.reason.message() })
     }
 
     fn echoed_interaction_id(&self) -> Option<String> {

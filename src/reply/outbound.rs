@@ -1,6 +1,8 @@
 //! What the bank's own applications are told when a request to the Hub could not be signed, or a response could not be
 //! verified.
 
+use std::borrow::Cow;
+
 use crate::auth::{CredentialError, JwtAuthError};
 use crate::claims::{Claim, ClaimsError, Fault};
 use crate::signing::SigningError;
@@ -32,17 +34,17 @@ pub(super) fn signing_message(error: &SigningError) -> &'static str {
 
 /// Why a response is not taken for the Hub's.
 pub(super) fn response_message(error: &JwtAuthError) -> String {
-    let reason = match error {
+    let reason: Cow<'static, str> = match error {
         JwtAuthError::Credential(CredentialError::Missing) => "It carries no token.".into(),
         JwtAuthError::Credential(CredentialError::Several) => "It carries more than one token.".into(),
         JwtAuthError::Credential(CredentialError::NotBearer | CredentialError::NotOneToken) => {
             "The header for its token does not hold Bearer, a space and one token.".into()
         }
         JwtAuthError::Claims(ClaimsError::Invalid(claim @ Claim::Issuer, Fault::Mismatch)) => {
-            format!("The claim {} is not the O of the API Hub.", claim.name())
+            format!("The claim {} is not the O of the API Hub.", claim.name()).into()
         }
         JwtAuthError::Claims(ClaimsError::Invalid(claim @ Claim::Subject, Fault::Mismatch)) => {
-            format!("The claim {} is not the OU of the API Hub.", claim.name())
+            format!("The claim {} is not the OU of the API Hub.", claim.name()).into()
         }
         JwtAuthError::KeysUnavailable { .. } => "The keys to verify its token with cannot be had now.".into(),
         other => jwt_auth::message(other),

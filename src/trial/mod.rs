@@ -138,8 +138,8 @@ impl Trial {
         let mut facts = RequestFacts {
             peer: PeerFacts {
                 verified: true,
-                subject: Some(self.certificate.subject().as_bytes().to_vec()),
-                fingerprint: Some(self.certificate.fingerprint().to_string().into_bytes()),
+                subject: Some(self.certificate.subject().as_bytes().into()),
+                fingerprint: Some(self.certificate.fingerprint().to_string().into()),
                 ..PeerFacts::default()
             },
             ..RequestFacts::default()
@@ -166,7 +166,7 @@ impl Outcome {
             RequestVerdict::Reject(rejection) => Self {
                 status: rejection.code().status(),
                 code: Some(rejection.code().as_str()),
-                message: Some(rejection.reason().message()),
+                message: Some(rejection.reason().message().into_owned()),
                 failed: Check::failed_by(rejection.reason()),
             },
         }

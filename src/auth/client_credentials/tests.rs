@@ -65,8 +65,8 @@ fn certificate(fingerprint: Option<[u8; 32]>) -> PeerCertificate {
     let hex = |octets: [u8; 32]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let facts = PeerFacts {
         verified: true,
-        subject: Some(b"CN=hub,OU=unit,O=Hub".to_vec()),
-        fingerprint: fingerprint.map(|octets| hex(octets).into_bytes()),
+        subject: Some(b"CN=hub,OU=unit,O=Hub".into()),
+        fingerprint: fingerprint.map(|octets| hex(octets).into()),
         ..PeerFacts::default()
     };
     let pins = Pins { organisational_units: vec!["unit".to_owned()], ..Pins::default() };

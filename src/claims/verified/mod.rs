@@ -11,6 +11,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::ascii::are_same;
 use crate::jose::compact::MAX_TOKEN_LENGTH;
 use crate::jose::{Algorithm, JwsError, Thumbprint, UnverifiedToken, VerificationKey};
 use crate::signature::SignatureMismatch;
@@ -107,7 +108,7 @@ impl VerifiedTokens {
             .iter()
             .flatten()
             .map(AsRef::as_ref)
-            .find(|known| known.tag == tag && is_same(&known.text, text.as_bytes()))
+            .find(|known| known.tag == tag && are_same(&known.text, text.as_bytes()))
     }
 
     /// Takes the place of the same token, or a free one, or that of the token that expires first; and frees others in that order
@@ -157,13 +158,6 @@ impl Tag {
 /// A free place before all others, then the token that expires first.
 fn expiry(place: &Option<Box<Verified>>) -> Option<UnixTime> {
     place.as_ref().map(|known| known.expiry)
-}
-
-/// Whether two texts are equal, sixteen bytes at a time: the module's own comparison takes one.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let ((one, one_rest), (other, other_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
-    let same = |(one, other): (&[u8; 16], &[u8; 16])| u128::from_ne_bytes(*one) == u128::from_ne_bytes(*other);
-    one.len() == other.len() && one.iter().zip(other).all(same) && one_rest == other_rest
 }
 
 #[cfg(test)]

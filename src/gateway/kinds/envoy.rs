@@ -63,10 +63,10 @@ mod adapter {
             if !verified {
                 return PeerFacts::default();
             }
-            let fingerprint = || abi::property("connection\0sha256_peer_certificate_digest");
+            let fingerprint = || abi::property("connection\0sha256_peer_certificate_digest").map(Into::into);
             PeerFacts {
                 verified,
-                subject: abi::property("connection\0subject_peer_certificate"),
+                subject: abi::property("connection\0subject_peer_certificate").map(Into::into),
                 fingerprint: with_fingerprint.then(fingerprint).flatten(),
                 ..PeerFacts::default()
             }

@@ -31,7 +31,7 @@ pub(super) const KONG: Description = Description {
 #[cfg(all(target_family = "wasm", feature = "gateway"))]
 mod adapter {
     use crate::gateway::abi::{self, Headers, HostError};
-    use crate::gateway::adapter::{Adapter, Guard, Occasion, last_of_its_connection, send_whole, values};
+    use crate::gateway::adapter::{Adapter, Guard, NO_HEADERS, Occasion, last_of_its_connection, send_whole, values};
     use crate::gateway::kinds::nginx;
     use crate::header_map;
     use crate::peer::PeerFacts;
@@ -180,8 +180,8 @@ mod adapter {
         /// nginx's.)
         fn replace_response(&self, reply: &Reply, announced: usize) -> Result<(), HostError> {
             let old = response_headers(announced);
-            abi::send_local_response(reply.status, "", &[], "")?;
-            let body = abi::send_local_response(reply.status, "", &[], &reply.body).map_or("", |()| &reply.body);
+            abi::send_local_response(reply.status, "", NO_HEADERS, "")?;
+            let body = abi::send_local_response(reply.status, "", NO_HEADERS, &reply.body).map_or("", |()| &reply.body);
             // A header that stays, or cannot be set, changes neither the status nor the body.
             let remove = |name: &str| abi::remove_header(Headers::Response, name).unwrap_or(());
             let set = |name: &str, value: &str| abi::replace_header(Headers::Response, name, value).unwrap_or(());

@@ -24,7 +24,7 @@ pub(super) fn peer_facts(variable: Variable) -> PeerFacts {
     }
     PeerFacts {
         verified,
-        subject: variable("ssl_client_s_dn"),
+        subject: variable("ssl_client_s_dn").map(Into::into),
         certificate: variable("ssl_client_raw_cert").map(Into::into),
         ..PeerFacts::default()
     }

@@ -5,8 +5,9 @@ use log::Level;
 use crate::callout::{CalloutKind, CalloutReport};
 use crate::effects::Event;
 use crate::reply::RejectionEvent;
+use crate::time::UnixTime;
 
-use super::logger::JSON_LINE;
+use super::logger;
 use super::metrics::Metrics;
 use crate::gateway::abi;
 
@@ -41,7 +42,7 @@ pub(super) fn log(event: &Event) {
         Event::Tolerated(rejection) => {
             json_line(Level::Warn, |now| rejection.log_line(now, RejectionEvent::Tolerated));
         }
-        Event::Signed(record) => json_line(Level::Info, |now| record.log_line(now)),
+        Event::Signed(record) => json_line(Level::Info, |now| record.log_line(now).into_bytes()),
         Event::CalloutEnded(report) => log::log!(level_of(report), "{}", report.text),
         Event::Information(text) => log::info!("{text}"),
         Event::Warning(text) => log::warn!("{text}"),
@@ -49,9 +50,9 @@ pub(super) fn log(event: &Event) {
 }
 
 /// Without a clock a line would have no time: there is none.
-fn json_line(level: Level, line: impl FnOnce(crate::time::UnixTime) -> String) {
+fn json_line(level: Level, line: impl FnOnce(UnixTime) -> Vec<u8>) {
     if let Some(now) = abi::wall_clock() {
-        log::log!(target: JSON_LINE, level, "{}", line(now));
+        logger::json(level, &line(now));
     }
 }
 

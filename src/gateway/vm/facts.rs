@@ -87,7 +87,9 @@ fn of_inbound_request(
     inbound: &Inbound,
     announced: usize,
 ) -> Result<RequestFacts, RejectReason> {
-    let mut facts = RequestFacts { peer: adapter.peer_facts(inbound.needs_fingerprint()), ..RequestFacts::default() };
+    let mut facts = RequestFacts::default();
+    let needs_fingerprint = inbound.needs_fingerprint();
+    facts.peer = adapter.peer_facts(needs_fingerprint);
     adapter.note_request_headers(announced, &mut facts, inbound.configured_headers())?;
     if inbound.wants_nonces() {
         facts.nonce_input = nonce_input(adapter, adapter.request_id());

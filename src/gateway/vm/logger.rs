@@ -1,11 +1,9 @@
-//! The crate `log` on the gateway's log. Text gets the filter's name in front; a line of JSON stands for itself.
+//! The crate `log` on the gateway's log. Text gets the filter's name in front; a line of JSON stands for itself, and is written past
+//! the crate, which would have it formatted twice.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::gateway::abi;
-
-/// The target of lines that are JSON objects.
-pub(super) const JSON_LINE: &str = "json";
 
 /// What lines begin with that are text.
 const PREFIX: &str = "hub-auth-filter: ";
@@ -25,18 +23,28 @@ impl Log for GatewayLog {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let level = match record.level() {
-            Level::Trace => 0,
-            Level::Debug => 1,
-            Level::Info => 2,
-            Level::Warn => 3,
-            Level::Error => 4,
-        };
         if self.enabled(record.metadata()) {
-            let prefix = if record.target() == JSON_LINE { "" } else { PREFIX };
-            abi::log(level, &format!("{prefix}{}", record.args()));
+            abi::log(number(record.level()), format!("{PREFIX}{}", record.args()).as_bytes());
         }
     }
 
     fn flush(&self) {}
+}
+
+/// Writes a line that is a JSON object.
+pub(super) fn json(level: Level, line: &[u8]) {
+    if level <= log::max_level() {
+        abi::log(number(level), line);
+    }
+}
+
+/// The level, as the host numbers them.
+fn number(level: Level) -> u32 {
+    match level {
+        Level::Trace => 0,
+        Level::Debug => 1,
+        Level::Info => 2,
+        Level::Warn => 3,
+        Level::Error => 4,
+    }
 }

@@ -121,7 +121,7 @@ fn every_answer_is_json_that_nobody_stores_and_a_401_has_a_challenge() {
         ("/echo-cert", over_mtls(), 200),
     ] {
         let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), None, &facts, &PeerSource::Connection).unwrap();
-        let header = |name| reply.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str());
+        let header = |name| reply.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value);
         assert_eq!(reply.status, status);
         assert_eq!(header("content-type"), Some("application/json"));
         assert_eq!(header("cache-control"), Some("no-store"));
@@ -189,7 +189,7 @@ fn the_subject_is_shown_as_the_gateway_prints_it() {
 #[test]
 fn a_subject_that_is_no_plausible_text_is_not_shown() {
     for subject in [&b""[..], "O=بنك".as_bytes(), b"O=\xff", b"O=a\nb", b"O=a\0", &[b'x'; MAX_NAME_BYTES + 1]] {
-        let facts = PeerFacts { subject: Some(subject.to_vec()), ..over_mtls() };
+        let facts = PeerFacts { subject: Some(subject.into()), ..over_mtls() };
         let error = json!({ "errorMessage": "The subject of the client certificate cannot be shown." });
         assert_eq!(get("/echo-cert", &facts, &PeerSource::Connection), (401, error));
         assert_eq!(get("/hello-mtls", &facts, &PeerSource::Connection).0, 200, "it was verified nevertheless");
@@ -343,7 +343,7 @@ proptest! {
         host in any::<Option<Vec<u8>>>(), verified: bool, subject: Option<Vec<u8>>, fingerprint: Option<Vec<u8>>,
         certificate: Option<Vec<u8>>, forwarded: Vec<Vec<u8>>, verifications: Vec<(usize, Vec<u8>)>, hop: bool,
     ) {
-        let certificate = certificate.map(Into::into);
+        let [subject, fingerprint, certificate] = [subject, fingerprint, certificate].map(|text| text.map(Into::into));
         let facts = PeerFacts { verified, subject, fingerprint, certificate, forwarded, verifications };
         for source in [PeerSource::Connection, header(hop)] {
             let reply = checks("/").answer(NOW, b"GET", path.as_bytes(), host.as_deref(), &facts, &source).unwrap();

@@ -9,7 +9,7 @@ const FINGERPRINT: [u8; 64] = [b'f'; 64];
 
 fn sent(method: &str, path: &str, headers: &[(&str, &str)], configured: &ConfiguredHeaders) -> RequestFacts {
     let mut facts = hub(&[]);
-    facts.peer.fingerprint = Some(FINGERPRINT.to_vec());
+    facts.peer.fingerprint = Some(FINGERPRINT.into());
     for (name, value) in [(":method", method), (":path", path)].iter().chain(headers) {
         facts.note_header(name.as_bytes(), value.as_bytes(), configured);
     }

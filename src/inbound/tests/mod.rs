@@ -49,7 +49,7 @@ fn token(change: impl FnOnce(&mut Json)) -> String {
 /// A request of the Hub with these headers.
 fn hub(headers: &[(&str, &str)]) -> RequestFacts {
     let mut facts = RequestFacts {
-        peer: PeerFacts { verified: true, subject: Some(HUB.to_vec()), ..PeerFacts::default() },
+        peer: PeerFacts { verified: true, subject: Some(HUB.into()), ..PeerFacts::default() },
         ..RequestFacts::default()
     };
     for (name, value) in headers {
@@ -138,7 +138,7 @@ fn mtls_only_needs_no_credential_and_takes_one_away() {
 fn an_organisation_named_in_arabic_is_the_issuer_of_its_tokens() {
     let mut inbound = inbound(|_| ());
     let mut facts = bearer(&token(|claims| claims["iss"] = json!("بنك")));
-    facts.peer.subject = Some(br"CN=abc123,OU=233bcd1d,O=\D8\A8\D9\86\D9\83,C=AE".to_vec());
+    facts.peer.subject = Some(br"CN=abc123,OU=233bcd1d,O=\D8\A8\D9\86\D9\83,C=AE".into());
     let Verdict::Request(RequestVerdict::Admit(admission)) = with_keys(&mut inbound, facts) else { panic!() };
     assert_eq!(set(&admission)[1].1, "بنك");
 }
@@ -153,7 +153,7 @@ fn nothing_is_decided_on_a_certificate_that_was_not_verified() {
 #[test]
 fn another_participant_is_refused_before_its_token_is_looked_at() {
     let mut facts = bearer("not a token");
-    facts.peer.subject = Some(b"CN=tpp,OU=another,O=TPP,C=AE".to_vec());
+    facts.peer.subject = Some(b"CN=tpp,OU=another,O=TPP,C=AE".into());
     assert_eq!(at_once(&mut inbound(|_| ()), facts), "Certificate.NotAllowed");
 }
 
@@ -162,17 +162,17 @@ fn another_participant_is_refused_before_its_token_is_looked_at() {
 fn each_request_is_judged_by_its_own_certificate() {
     let mut inbound = inbound(|config| config["peer"]["fingerprints"] = json!(["ab".repeat(32)]));
     let mut facts = bearer(&token(|_| ()));
-    facts.peer.fingerprint = Some("ab".repeat(32).into_bytes());
+    facts.peer.fingerprint = Some("ab".repeat(32).into());
     for _ in 0..2 {
         assert_eq!(code(&with_keys(&mut inbound, facts.clone())), "admitted");
         let mut other = facts.clone();
-        other.peer.fingerprint = Some("cd".repeat(32).into_bytes());
+        other.peer.fingerprint = Some("cd".repeat(32).into());
         assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
         let mut other = facts.clone();
         other.peer.fingerprint = None;
         assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
         let mut other = facts.clone();
-        other.peer.subject = Some(br"CN=abc123,OU=another,O=Ozone Financial Technology\, Limited,C=AE".to_vec());
+        other.peer.subject = Some(br"CN=abc123,OU=another,O=Ozone Financial Technology\, Limited,C=AE".into());
         assert_eq!(at_once(&mut inbound, other), "Certificate.NotAllowed");
         let mut other = facts.clone();
         other.peer.verified = false;
@@ -184,12 +184,12 @@ fn each_request_is_judged_by_its_own_certificate() {
 fn a_subject_without_the_cn_that_the_address_needs_is_refused() {
     let mut facts = bearer(&token(|_| ()));
     for subject in [&b"OU=233bcd1d,O=a"[..], b"CN=..,OU=233bcd1d,O=a", b"CN=a,CN=b,OU=233bcd1d,O=a"] {
-        facts.peer.subject = Some(subject.to_vec());
+        facts.peer.subject = Some(subject.into());
         assert_eq!(at_once(&mut inbound(|_| ()), facts.clone()), "Certificate.Malformed");
     }
     let mut fixed =
         inbound(|config| config["auth"]["jwt_auth"]["jwks"] = json!({ "url": "https://keystore.test/jwks" }));
-    facts.peer.subject = Some(br"OU=233bcd1d,O=Ozone Financial Technology\, Limited".to_vec());
+    facts.peer.subject = Some(br"OU=233bcd1d,O=Ozone Financial Technology\, Limited".into());
     assert_eq!(code(&with_keys(&mut fixed, facts)), "admitted", "a fixed address needs no CN");
 }
 
@@ -333,7 +333,7 @@ fn requests_for_the_same_keys_wait_for_one_fetch_and_each_gets_its_own_verdict()
 fn the_end_of_one_fetch_decides_nothing_about_requests_that_wait_for_another() {
     let mut inbound = inbound(|config| config["peer"]["organisational_units"] = json!(["233bcd1d", "second"]));
     let mut second_hub = bearer(&token(|claims| claims["sub"] = json!("second")));
-    second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".to_vec());
+    second_hub.peer.subject = Some(br"CN=b,OU=second,O=Ozone Financial Technology\, Limited".into());
     let first = inbound.on_request(NOW, RequestId(1), bearer(&token(|_| ()))).callout().unwrap();
     let second = inbound.on_request(NOW, RequestId(2), second_hub).callout().expect("another address, another fetch");
     let outcome = inbound.on_answer(NOW, first.id, &first.subject, &Answer::default());
@@ -469,7 +469,7 @@ fn a_refusal_names_the_caller_and_the_key_in_the_log() {
     let step = inbound.on_request(NOW, RequestId(1), bearer(&token(|claims| claims["exp"] = json!(1))));
     let Some(RequestVerdict::Reject(rejection)) = step.verdict else { panic!() };
     let line: Json =
-        serde_json::from_str(&rejection.log_line(NOW.wall, crate::reply::RejectionEvent::Refused)).unwrap();
+        serde_json::from_slice(&rejection.log_line(NOW.wall, crate::reply::RejectionEvent::Refused)).unwrap();
     assert_eq!((&line["organisational_unit"], &line["kid"]), (&json!("233bcd1d"), &json!("sig3")));
 }
 

@@ -18,7 +18,7 @@ fn resumed(outcome: &CalloutOutcome) -> Vec<(u32, &'static str)> {
 /// One of the Hub's organisation whose keys are at an address of their own.
 fn other(number: usize) -> RequestFacts {
     let mut facts = bearer(&token(|_| ()));
-    facts.peer.subject = Some([format!("CN=abc{number}").as_bytes(), &HUB[9..]].concat());
+    facts.peer.subject = Some([format!("CN=abc{number}").as_bytes(), &HUB[9..]].concat().into());
     facts
 }
 

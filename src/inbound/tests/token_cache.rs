@@ -77,7 +77,7 @@ fn a_known_token_is_refused_from_another_certificate() {
         ("OU=233bcd1d", "Certificate.Malformed"),
     ] {
         let mut facts = bearer(&token);
-        facts.peer.subject = Some(subject.as_bytes().to_vec());
+        facts.peer.subject = Some(subject.as_bytes().into());
         assert_eq!(pair.judge(NOW, &facts), expected, "{subject}");
     }
     let mut facts = bearer(&token);
@@ -90,7 +90,7 @@ fn a_known_token_is_refused_from_a_certificate_that_is_not_pinned() {
     let token = token(|_| ());
     let mut pair = Pair::that_know(&token, |_| ());
     let mut facts = bearer(&token);
-    facts.peer.subject = Some(br"CN=abc123,OU=other,O=Ozone Financial Technology\, Limited".to_vec());
+    facts.peer.subject = Some(br"CN=abc123,OU=other,O=Ozone Financial Technology\, Limited".into());
     assert_eq!(pair.judge(NOW, &facts), "Certificate.NotAllowed");
 }
 

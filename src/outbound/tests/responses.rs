@@ -79,11 +79,14 @@ fn a_response_without_a_right_token_is_replaced_or_reported() {
             "iss": "Ozone", "sub": "233bcd1d", "aud": "retail", "exp": now + 30, "iat": now, "jti": "1",
         });
         let token = SigningKey::first().token(header, &claims.to_string());
-        ResponseFacts { token: vec![format!("Bearer {token}").into_bytes().into()], ..ResponseFacts::default() }
+        let mut facts = ResponseFacts::default();
+        facts.note_token(format!("Bearer {token}").as_bytes());
+        facts
     };
     let twice = || {
         let mut facts = response_signed_by("sig3", |_| ());
-        facts.token.push(facts.token[0].clone());
+        let token = facts.token[0].clone();
+        facts.note_token(&token);
         facts
     };
     let wrong: [(&str, ResponseFacts); 8] = [

@@ -104,7 +104,7 @@ impl Minting {
         Err(NotMinted {
             status: rejection.code().status(),
             code: rejection.code().as_str(),
-            message: rejection.reason().message(),
+            message: rejection.reason().message().into_owned(),
             told: self.told,
         })
     }
