@@ -34,8 +34,15 @@ pub(crate) fn are_same(ours: &[u8], theirs: &[u8]) -> bool {
     if ours.len() != theirs.len() {
         return false;
     }
-    let ((ours, our_last), (theirs, their_last)) = (words(ours), words(theirs));
+    if let (Some(our_last), Some(their_last)) = (ours.last_chunk(), theirs.last_chunk()) {
+        let mut difference = u128::from_le_bytes(*our_last) ^ u128::from_le_bytes(*their_last);
+        for (ours, theirs) in ours.as_chunks().0.iter().zip(theirs.as_chunks().0) {
+            difference |= u128::from_le_bytes(*ours) ^ u128::from_le_bytes(*theirs);
+        }
+        return difference == 0;
+    }
     // Of strings of the same length, both last words are filled up in the same way.
+    let ((ours, our_last), (theirs, their_last)) = (words(ours), words(theirs));
     let mut difference = u64::from_le_bytes(our_last) ^ u64::from_le_bytes(their_last);
     for (ours, theirs) in ours.iter().zip(theirs) {
         difference |= u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);

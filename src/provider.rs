@@ -1,6 +1,7 @@
 //! Which provider a request is for (spec §2.5, §7): `o3-provider-id`, or its deprecated alias, names one of the configured
 //! ids, and with it the audience that the token must have.
 
+use crate::ascii::are_same;
 use crate::header_value::HeaderValue;
 
 /// Why it is not known which provider a request is for.
@@ -59,7 +60,7 @@ pub(crate) fn audiences<'c>(
         (None, None) => return Ok(&configured.audiences),
     };
     let mut known = configured.ids.iter().zip(&configured.audiences);
-    let (_, audience) = known.find(|(id, _)| id.as_bytes() == stated).ok_or(ProviderError::Unknown)?;
+    let (_, audience) = known.find(|(id, _)| are_same(id.as_bytes(), stated)).ok_or(ProviderError::Unknown)?;
     Ok(std::slice::from_ref(audience))
 }
 

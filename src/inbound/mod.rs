@@ -194,8 +194,8 @@ impl Inbound {
         Effects::verdict(verdict)
     }
 
-    /// Decides on a response where the gateway has no clock: one that was to be signed is refused, and what has been refused
-    /// already is left alone.
+    /// Decides on a response where the gateway has no clock, or none is needed because responses are not signed: one that was to be signed
+    /// is refused, and what has been refused already is left alone.
     pub(crate) fn on_response_without_clock(&mut self, id: RequestId) -> ResponseVerdict {
         match self.requests.remove_if(id, InboundState::has_gone_on) {
             Some(InboundState::Admitted(_)) if self.signs_responses() => {

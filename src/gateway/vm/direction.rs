@@ -60,6 +60,15 @@ impl Direction {
         }
     }
 
+    /// Whether it matters when a response comes: to one that is signed or verified, and not to one that is let through or replaced as its
+    /// request was.
+    pub(super) fn times_responses(&self) -> bool {
+        match self {
+            Self::Inbound(inbound) => inbound.signs_responses(),
+            Self::Outbound(_) => true,
+        }
+    }
+
     /// Whether a request that goes on bears a token of the filter.
     pub(super) fn signs_requests(&self) -> bool {
         matches!(self, Self::Outbound(_))

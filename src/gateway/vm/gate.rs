@@ -65,7 +65,7 @@ impl Gate {
 
     /// Nobody waits for a verdict any more.
     pub(super) fn note_end(&mut self, id: RequestId) {
-        if self.stopwatch.stop(id, None).is_some_and(|ended| ended.was_held) {
+        if self.stopwatch.stop(id, || None).is_some_and(|ended| ended.was_held) {
             self.events.metrics.note_released();
         }
     }
@@ -76,7 +76,7 @@ impl Gate {
         if !metrics.is_on() {
             return;
         }
-        let Some(Ended { took, was_held }) = self.stopwatch.stop(id, clock::steady()) else { return };
+        let Some(Ended { took, was_held }) = self.stopwatch.stop(id, clock::steady) else { return };
         if was_held {
             metrics.note_released();
         }

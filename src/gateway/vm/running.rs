@@ -135,7 +135,7 @@ impl Running {
 
     /// The verdict on a response, or `None` to hold it.
     fn decide_response(&mut self, id: RequestId, occasion: Occasion, announced: usize) -> Option<Verdict> {
-        let Some(now) = clock::now() else {
+        let Some(now) = self.gate.direction.times_responses().then(clock::now).flatten() else {
             return Some(Verdict::Response(self.gate.direction.on_response_without_clock(id)));
         };
         self.gate.note_start(id, now);
