@@ -2,16 +2,16 @@
 //!
 //! A block is two limbs, of both numbers. Blocks (x0, x1) and (y0, y1) have four products: x0·y0 belongs to the first of a
 //! pair of columns, x0·y1 and x1·y0 to the second, and x1·y1 to the first of the next pair; and the high half of each one
-//! column further. Products are added row by row: the digits of the quotient are known after the first steps of a row, and
+//! column further. Products are added row by row: the next digits of the quotient are known after the first step of a row, and
 //! the other steps hide how long these take. Time depends on lengths alone.
 
 use zeroize::Zeroizing;
 
 use super::lanes::Lanes;
-use super::modulus::{Multiple, SHIFT, from_float, from_number, to_float, to_number};
+use super::modulus::{Multiple, from_float, from_number, to_float, to_number};
 use super::split::{Constants, LIMB_BITS, bias};
 use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS, masks};
-use crate::limbs::{self, Number};
+use crate::limbs::Number;
 use crate::montgomery::Modulus;
 
 /// Two neighbouring limbs or columns, of both numbers each.
@@ -29,10 +29,12 @@ pub(crate) enum PrimePair {
 
 /// The numbers modulo the two multiples, in so many blocks.
 pub(crate) struct Rings<const BLOCKS: usize> {
-    /// H of both, the lowest block first. The highest is zero.
-    upper: Residues<BLOCKS>,
+    /// N + 1 of both, the lowest block first, which is zero.
+    successor: Residues<BLOCKS>,
     /// R² mod N of both.
     r_squared: Residues<BLOCKS>,
+    /// What the columns of a product and its quotient have to be corrected by: [`corrections`].
+    corrections: [[Block; BLOCKS]; 2],
 }
 
 /// Two numbers modulo the two multiples, each below 2·N; the lowest block first. They are overwritten when they go.
@@ -40,12 +42,6 @@ type Residues<const BLOCKS: usize> = Zeroizing<[Block; BLOCKS]>;
 
 /// Room for the pairs of columns of a product, overwritten when it goes.
 type Columns<const BLOCKS: usize> = Zeroizing<[[Block; BLOCKS]; 2]>;
-
-/// What a pair of columns hands on to the next: how many products of blocks it has, and what exceeds the limbs, plus 2^10.
-struct Above {
-    products: u64,
-    carry: Lanes,
-}
 
 /// What makes columns positive, which are above −2^61: vectors have no fast shift that keeps the sign. It leaves their low
 /// bits alone, and makes each carry larger by 2^10.
@@ -77,14 +73,18 @@ impl PrimePair {
         };
         let [from_p, from_q] = &limbs;
         // Below 2·N < 2^105·n, and after the division by 2^112 below 2·n.
-        [(p, from_p), (q, from_q)].map(|(n, limbs)| n.shift(&to_number(limbs, n.blocks() + 1), SHIFT))
+        [(p, from_p), (q, from_q)].map(|(n, limbs)| n.divide_by_block(&to_number(limbs, n.blocks() + 1)))
     }
 }
 
 impl<const BLOCKS: usize> Rings<BLOCKS> {
     fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
         let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits, BLOCKS));
-        let mut rings = Self { upper: residues([&p.upper, &q.upper]), r_squared: residues([&p.root, &q.root]) };
+        let mut rings = Self {
+            successor: residues([&p.successor, &q.successor]),
+            r_squared: residues([&p.root, &q.root]),
+            corrections: corrections(),
+        };
         let mut columns = zero_columns();
         (0..3).for_each(|_| {
             let mut square = rings.r_squared.clone();
@@ -109,7 +109,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
             self.multiply(&mut power, &entry, columns);
         }
         // Out of Montgomery form, and multiplied by 2^112, so that it may be divided by that.
-        let shift = Number::power_of_two(SHIFT * limbs::LIMB_BITS, SHIFT);
+        let shift = Number::power_of_two(0, 1).above_a_block();
         self.multiply(&mut power, &Self::residues([&shift, &shift]), columns);
         [0, 1].map(|lane| limbs_of(&*power, lane))
     }
@@ -137,9 +137,9 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     /// Replaces a by a·b/R mod N, with the bounds of the other kernel for N.
     fn multiply(&self, a: &mut [Block; BLOCKS], b: &[Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
         let constants = Constants::new();
-        constants.clear(columns.as_flattened_mut().as_flattened_mut());
+        constants.copy(columns.as_flattened_mut().as_flattened_mut(), self.corrections.as_flattened().as_flattened());
         for (index, block) in a.iter().enumerate() {
-            add_row(&constants, from(columns.as_flattened_mut(), index), block, b);
+            add_row::<true>(&constants, from(columns.as_flattened_mut(), index), block, b, Block::default());
         }
         self.reduce(&constants, a, columns);
     }
@@ -147,17 +147,30 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     /// Replaces a by a²/R mod N.
     fn square(&self, a: &mut [Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
         let constants = Constants::new();
-        constants.clear(columns.as_flattened_mut().as_flattened_mut());
-        // Products of two different blocks appear twice, and that of a block with itself once.
+        // Products of two different limbs appear twice, and that of a limb with itself once. The first row is added to zeros,
+        // and each reaches a pair of columns further than those before.
+        let [lower, _] = columns;
+        constants.clear(lower.as_flattened_mut());
         for (index, block) in a.iter().enumerate() {
             let above = a.get(index + 1..).unwrap_or_default();
-            add_row(&constants, from(columns.as_flattened_mut(), 2 * index + 1), block, above);
+            add_row::<false>(
+                &constants,
+                from(columns.as_flattened_mut(), 2 * index + 1),
+                block,
+                above,
+                Block::default(),
+            );
         }
-        for (columns, [x0, x1]) in columns.as_flattened_mut().as_chunks_mut::<2>().0.iter_mut().zip(a.iter()) {
-            let [[mut first, mut second], [mut third, mut fourth]] = columns.map(|pair| pair.map(|sum| sum.plus(sum)));
-            constants.add_product(*x0, *x0, &mut first, &mut second);
+        let corrections = self.corrections.as_flattened().as_chunks::<2>().0;
+        let columns_by_two = columns.as_flattened_mut().as_chunks_mut::<2>().0;
+        for ((columns, corrections), [x0, x1]) in columns_by_two.iter_mut().zip(corrections).zip(a.iter()) {
+            let [[first, mut second], [mut third, fourth]] = *columns;
             constants.add_product(*x0, *x1, &mut second, &mut third);
-            constants.add_product(*x1, *x0, &mut second, &mut third);
+            let [[c0, c1], [c2, c3]] = *corrections;
+            let twice = |sum: Lanes, correction| sum.plus(sum).plus(correction);
+            let [mut first, mut second] = [twice(first, c0), twice(second, c1)];
+            let [mut third, mut fourth] = [twice(third, c2), twice(fourth, c3)];
+            constants.add_product(*x0, *x0, &mut first, &mut second);
             constants.add_product(*x1, *x1, &mut third, &mut fourth);
             *columns = [[first, second], [third, fourth]];
         }
@@ -168,77 +181,99 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     #[inline(always)]
     fn reduce(&self, constants: &Constants, output: &mut [Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
         let columns = columns.as_flattened_mut();
-        let upper = self.upper.get(..BLOCKS - 1).unwrap_or_default();
-        let mut above = Above { products: 0, carry: Lanes::splat(POSITIVE_CARRY) };
+        let [_, lowest, upper @ ..] = &self.successor[..] else { return };
+        let mut carry = Lanes::splat(POSITIVE_CARRY);
+        let mut digits = settle(constants, columns.first().copied().unwrap_or_default(), &mut carry);
         for index in 0..BLOCKS {
-            // As many products of a·b as the index and one, and of the quotient as the index.
-            let column = columns.get(index).copied().unwrap_or_default();
-            let digits = above.limbs(constants, column, 2 * index as u64 + 1);
-            // A digit of the quotient adds H two limbs higher.
-            add_row(constants, from(columns, index + 1), &digits, upper);
+            // A digit of the quotient adds H two limbs higher. After the first step the next columns have all that they get.
+            let [next, rest @ ..] = from(columns, index + 1) else { return };
+            let above = add_block(constants, next, &digits, lowest, Block::default());
+            let next_digits = settle(constants, *next, &mut carry);
+            add_row::<true>(constants, rest, &digits, upper, above);
+            digits = next_digits;
         }
-        for ((index, place), column) in output.iter_mut().enumerate().zip(from(columns, BLOCKS)) {
-            // One less at each step, of both.
-            *place = above.limbs(constants, *column, 2 * (BLOCKS - 1 - index) as u64);
+        // The last of them are no digits, but the lowest of the result.
+        let [lowest, above @ ..] = &mut output[..] else { return };
+        *lowest = digits;
+        for (place, columns) in above.iter_mut().zip(from(columns, BLOCKS + 1)) {
+            *place = settle(constants, *columns, &mut carry);
         }
-        debug_assert_eq!(above.carry.parts(), [POSITIVE_CARRY; 2], "the result does not fit");
+        debug_assert_eq!(carry.parts(), [POSITIVE_CARRY; 2], "the result does not fit");
     }
 }
 
-impl Above {
-    /// The limbs of a pair of columns, of so many products of blocks.
-    #[inline(always)]
-    fn limbs(&mut self, constants: &Constants, [first, second]: Block, products: u64) -> Block {
-        let before = self.products;
-        self.products = products;
+/// The limbs of a pair of columns with what the pair before carries, and what this one carries.
+#[inline(always)]
+fn settle(constants: &Constants, columns: Block, carry: &mut Lanes) -> Block {
+    columns.map(|column| {
+        let column = column.plus(*carry);
+        *carry = column.above_limb();
+        constants.limbs(column)
+    })
+}
+
+/// What the columns of a product and its quotient have to be corrected by, and what makes them positive. Columns that begin
+/// with it instead of zero need nothing else in the end.
+fn corrections<const BLOCKS: usize>() -> [[Block; BLOCKS]; 2] {
+    let mut corrections = [[Block::default(); BLOCKS]; 2];
+    let mut before = 0;
+    for (index, columns) in corrections.as_flattened_mut().iter_mut().enumerate() {
+        // As many products of blocks of a·b as the index and one, and of the quotient as the index; then one less of both.
+        let products = if index < BLOCKS { 2 * index as u64 + 1 } else { 2 * (2 * BLOCKS - 1 - index) as u64 };
         // The columns have, for each product of blocks, 1 and 2 low halves, and 0 and 1 high ones; and for each of the pair
         // before 1 and 0 low halves, and 2 and 1 high ones.
-        let first = self.limb(constants, first, bias(products + before, 2 * before));
-        let second = self.limb(constants, second, bias(2 * products, products + before));
-        [first, second]
+        let biases = [bias(products + before, 2 * before), bias(2 * products, products + before)];
+        *columns = biases.map(|bias| Lanes::splat(bias.wrapping_add(POSITIVE - POSITIVE_CARRY)));
+        before = products;
     }
-
-    /// The limb of a column, which is to be corrected by so much.
-    #[inline(always)]
-    fn limb(&mut self, constants: &Constants, column: Lanes, bias: u64) -> Lanes {
-        let correction = Lanes::splat(bias.wrapping_add(POSITIVE - POSITIVE_CARRY)).plus(self.carry);
-        let column = column.plus(correction);
-        self.carry = column.above_limb();
-        constants.limbs(column)
-    }
+    corrections
 }
 
-/// Adds the products of a block with all blocks of y to the columns from there on.
+/// Adds the products of a block with all blocks of y to the columns from there on, and what the columns before hand on. The
+/// last go to columns that have nothing yet, unless `ADD` says that they have.
 #[inline(always)]
-fn add_row(constants: &Constants, columns: &mut [Block], [x0, x1]: &Block, y: &[Block]) {
-    let [mut above, mut above_second] = Block::default();
+fn add_row<const ADD: bool>(constants: &Constants, columns: &mut [Block], x: &Block, y: &[Block], mut above: Block) {
     let (places, beyond) = columns.split_at_mut_checked(y.len()).unwrap_or_default();
-    for (place, [y0, y1]) in places.iter_mut().zip(y) {
-        let [first, second] = *place;
-        let (mut first, mut second) = (first.plus(above), second.plus(above_second));
-        (above, above_second) = (Lanes::default(), Lanes::default());
-        constants.add_product(*x0, *y0, &mut first, &mut second);
-        constants.add_product(*x0, *y1, &mut second, &mut above);
-        constants.add_product(*x1, *y0, &mut second, &mut above);
-        constants.add_product(*x1, *y1, &mut above, &mut above_second);
-        *place = [first, second];
+    for (place, y) in places.iter_mut().zip(y) {
+        above = add_block(constants, place, x, y, above);
     }
-    for [first, second] in beyond.iter_mut().take(1) {
-        (*first, *second) = (first.plus(above), second.plus(above_second));
+    for place in beyond.iter_mut().take(1) {
+        *place = if ADD { plus(*place, above) } else { above };
     }
 }
 
-/// Copies one entry of a table a lane, by reading all.
+/// Adds the products of two blocks to a pair of columns, and what the pair before hands on. Returns what this one does.
+#[inline(always)]
+fn add_block(constants: &Constants, place: &mut Block, [x0, x1]: &Block, [y0, y1]: &Block, above: Block) -> Block {
+    let [mut first, mut second] = plus(*place, above);
+    let [mut above, mut above_second] = Block::default();
+    constants.add_product(*x0, *y0, &mut first, &mut second);
+    constants.add_product(*x0, *y1, &mut second, &mut above);
+    constants.add_product(*x1, *y0, &mut second, &mut above);
+    constants.add_product(*x1, *y1, &mut above, &mut above_second);
+    *place = [first, second];
+    [above, above_second]
+}
+
+/// The sums of two pairs of columns.
+#[inline(always)]
+fn plus([a0, a1]: Block, [b0, b1]: Block) -> Block {
+    [a0.plus(b0), a1.plus(b1)]
+}
+
+/// Copies one entry of a table a lane, by reading all: eight at a time, whose masks fit the registers of all hosts.
 fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], [p, q]: [u8; 2], entry: &mut [Block; BLOCKS]) {
-    let entry = entry.as_flattened_mut();
-    Constants::new().clear(entry);
-    let ([p, q], tables) = ([masks(p), masks(q)], table.as_chunks::<4>().0);
-    for ((candidates, p), q) in tables.iter().zip(p.as_chunks().0).zip(q.as_chunks().0) {
-        let [c0, c1, c2, c3] = candidates.each_ref().map(|candidate| candidate.as_flattened());
-        let ([p0, p1, p2, p3], [q0, q1, q2, q3]) = (*p, *q);
-        let [m0, m1, m2, m3] = [[p0, q0], [p1, q1], [p2, q2], [p3, q3]].map(|[p, q]| Lanes::new(p, q));
-        for ((((place, l0), l1), l2), l3) in entry.iter_mut().zip(c0).zip(c1).zip(c2).zip(c3) {
-            *place = place.or(l0.and(m0)).or(l1.and(m1)).or(l2.and(m2)).or(l3.and(m3));
+    Constants::new().clear(entry.as_flattened_mut());
+    let ([p, q], tables) = ([masks(p), masks(q)], table.as_chunks::<8>().0);
+    for ((candidates, p), q) in tables.iter().zip(p.as_chunks::<8>().0).zip(q.as_chunks::<8>().0) {
+        let mut masks = [Lanes::default(); 8];
+        masks.iter_mut().zip(p.iter().zip(q)).for_each(|(mask, (p, q))| *mask = Lanes::new(*p, *q));
+        for (position, place) in entry.iter_mut().enumerate() {
+            for (candidate, mask) in candidates.iter().zip(masks) {
+                let [first, second] = candidate.get(position).copied().unwrap_or_default();
+                let [before, second_before] = *place;
+                *place = [before.or(first.and(mask)), second_before.or(second.and(mask))];
+            }
         }
     }
 }
@@ -304,9 +339,8 @@ mod tests {
         let factors = [0, 1].map(|less| random.modulus(bits - less));
         let moduli = factors.each_ref().map(|n| Modulus::new(&n.to_bytes_be(), bits));
         let rings = Rings::<BLOCKS>::new(moduli.each_ref(), bits);
-        let multiples = moduli
-            .each_ref()
-            .map(|modulus| (number_of(&Multiple::new(modulus, bits, BLOCKS).upper) << (2 * LIMB_BITS)) - 1_u32);
+        let multiples =
+            moduli.each_ref().map(|modulus| number_of(&Multiple::new(modulus, bits, BLOCKS).successor) - 1_u32);
         let r = BigUint::from(1_u32) << (2 * BLOCKS * LIMB_BITS);
         let mut columns = zero_columns();
         for _ in 0..100 {
