@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::lanes::Lanes;
 use super::modulus::{Multiple, from_float, from_number, to_float, to_number};
 use super::split::{Constants, LIMB_BITS, bias};
-use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS, masks};
+use crate::exponentiation::{ENTRIES, SecretExponent, WINDOW_BITS};
 use crate::limbs::Number;
 use crate::montgomery::Modulus;
 
@@ -121,10 +121,20 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
         self.multiply(&mut entry, &self.r_squared, columns);
         self.multiply(&mut base, &self.r_squared, columns);
         // They have their place from the start: a vector that grows leaves copies behind.
-        let mut powers = Zeroizing::new(Vec::with_capacity(ENTRIES));
-        for _ in 0..ENTRIES {
+        let mut powers: Zeroizing<Vec<[Block; BLOCKS]>> = Zeroizing::new(Vec::with_capacity(ENTRIES));
+        powers.push(*entry);
+        *entry = *base;
+        for index in 1..ENTRIES {
+            // An even power is a square, for fewer products.
+            match powers.get(index / 2) {
+                Some(root) if index % 2 == 0 => {
+                    *entry = *root;
+                    self.square(&mut entry, columns);
+                }
+                _ if index > 1 => self.multiply(&mut entry, &base, columns),
+                _ => {}
+            }
             powers.push(*entry);
-            self.multiply(&mut entry, &base, columns);
         }
         powers
     }
@@ -261,21 +271,35 @@ fn plus([a0, a1]: Block, [b0, b1]: Block) -> Block {
     [a0.plus(b0), a1.plus(b1)]
 }
 
-/// Copies one entry of a table a lane, by reading all: eight at a time, whose masks fit the registers of all hosts.
-fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], [p, q]: [u8; 2], entry: &mut [Block; BLOCKS]) {
+/// Copies one entry of a table a lane, by adding up all, each times 1 or 0: limbs are whole numbers, of which one is left. Eight
+/// at a time, whose factors fit the registers of all hosts.
+fn read<const BLOCKS: usize>(table: &[[Block; BLOCKS]], wanted: [u8; 2], entry: &mut [Block; BLOCKS]) {
     Constants::new().clear(entry.as_flattened_mut());
-    let ([p, q], tables) = ([masks(p), masks(q)], table.as_chunks::<8>().0);
-    for ((candidates, p), q) in tables.iter().zip(p.as_chunks::<8>().0).zip(q.as_chunks::<8>().0) {
-        let mut masks = [Lanes::default(); 8];
-        masks.iter_mut().zip(p.iter().zip(q)).for_each(|(mask, (p, q))| *mask = Lanes::new(*p, *q));
+    let factors = factors(wanted);
+    for (candidates, factors) in table.as_chunks::<8>().0.iter().zip(factors.as_chunks::<8>().0) {
         for (position, place) in entry.iter_mut().enumerate() {
-            for (candidate, mask) in candidates.iter().zip(masks) {
+            for (candidate, factor) in candidates.iter().zip(*factors) {
                 let [first, second] = candidate.get(position).copied().unwrap_or_default();
                 let [before, second_before] = *place;
-                *place = [before.or(first.and(mask)), second_before.or(second.and(mask))];
+                *place = [first.multiply_add(factor, before), second.multiply_add(factor, second_before)];
             }
         }
     }
+}
+
+/// The floats 1, for the entry that a lane wants, and 0 for the others.
+fn factors(wanted: [u8; 2]) -> Zeroizing<[Lanes; ENTRIES]> {
+    let [p, q] = wanted.map(u64::from);
+    // Opaque to compilers, which might otherwise skip what they can tell to be zero.
+    let wanted = std::hint::black_box(Lanes::new(p, q));
+    let (one, one_float) = (Lanes::splat(1), Lanes::splat(1.0_f64.to_bits()));
+    let mut factors = Zeroizing::new([Lanes::default(); ENTRIES]);
+    for (index, factor) in (0..).zip(factors.iter_mut()) {
+        // One less than the difference has all bits if there is no difference, and else the lowest five at most.
+        *factor = Lanes::splat(index).xor(wanted).minus(one).and(one_float);
+    }
+    std::hint::black_box(&factors);
+    factors
 }
 
 /// What is left of columns from an index on.
