@@ -1,18 +1,15 @@
 //! The encoding of a message for a signature as `PS256` makes it: EMSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of
 //! 32 bytes (RFC 8017 §9.1).
 
-use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
+
+use super::mgf1;
 
 /// The length of the salt in bytes: that of the hash (RFC 7518 §3.5).
 pub(super) const SALT_LENGTH: usize = 32;
 
 const HASH_LENGTH: usize = 32;
-
-/// What SHA-256 starts with (FIPS 180-4 §5.3.3).
-const INITIAL_STATE: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// The last byte of an encoded message.
 const TRAILER: u8 = 0xbc;
@@ -29,7 +26,7 @@ pub(super) fn encode(digest: &[u8; 32], salt: &[u8; SALT_LENGTH], modulus_bits: 
     end.copy_from_slice(salt);
     let salted = salted(digest, salt);
     hash.copy_from_slice(&salted);
-    apply_mask(block, &salted);
+    mgf1::apply(block, &salted);
     *block.first_mut()? &= first_byte(bits);
     *trailer = TRAILER;
     Some(message)
@@ -46,7 +43,7 @@ fn judge(message: &mut [u8], digest: &[u8; 32], modulus_bits: usize) -> Option<b
     let (trailer, rest) = message.split_last_mut()?;
     let (block, hash) = rest.split_last_chunk_mut::<HASH_LENGTH>()?;
     let has_form = *trailer == TRAILER && block.first()? & !used == 0;
-    apply_mask(block, hash);
+    mgf1::apply(block, hash);
     *block.first_mut()? &= used;
     let (padding, salt) = block.split_at_checked(block.len().checked_sub(SALT_LENGTH)?)?;
     let (one, zeros) = padding.split_last()?;
@@ -57,25 +54,6 @@ fn judge(message: &mut [u8], digest: &[u8; 32], modulus_bits: usize) -> Option<b
 /// The hash of the digest with its salt: H of M′ (RFC 8017 §9.1.1, step 6).
 fn salted(digest: &[u8; 32], salt: &[u8]) -> [u8; HASH_LENGTH] {
     Sha256::new().chain_update([0; 8]).chain_update(digest).chain_update(salt).finalize().into()
-}
-
-/// Adds the mask that follows from a seed, modulo 2: MGF1 (RFC 8017 appendix B.2.1).
-///
-/// A seed and a counter fit into one block together with what SHA-256 adds (FIPS 180-4 §5.1.1): a bit, and the length in
-/// bits. So each hash is one compression of the same block with another counter, and needs no buffer.
-fn apply_mask(block: &mut [u8], seed: &[u8; HASH_LENGTH]) {
-    const LENGTH: [u8; 2] = u16::to_be_bytes(8 * (32 + 4));
-    let mut hashed = [0; 64];
-    hashed[..HASH_LENGTH].copy_from_slice(seed);
-    hashed[36] = 0x80;
-    hashed[62..].copy_from_slice(&LENGTH);
-    for (counter, part) in (0..).zip(block.chunks_mut(HASH_LENGTH)) {
-        hashed[HASH_LENGTH..36].copy_from_slice(&u32::to_be_bytes(counter));
-        let mut state = INITIAL_STATE;
-        compress256(&mut state, &[hashed]);
-        let mask = state.map(u32::to_be_bytes);
-        part.iter_mut().zip(mask.as_flattened()).for_each(|(byte, mask)| *byte ^= mask);
-    }
 }
 
 /// The bits of the first byte that a message of so many bits has.
@@ -116,10 +94,10 @@ mod tests {
         for (position, value) in [(0, 0x40), (100, 1), (190, 0), (190, 2)] {
             let mut changed = encoded.clone();
             let (block, rest) = changed.split_at_mut(223);
-            apply_mask(block, rest[..32].try_into().unwrap());
+            mgf1::apply(block, rest[..32].try_into().unwrap());
             assert_eq!(block[190], 1);
             block[position] = value;
-            apply_mask(block, rest[..32].try_into().unwrap());
+            mgf1::apply(block, rest[..32].try_into().unwrap());
             block[0] &= 0x7f;
             assert!(!is_encoding(&mut changed, &DIGEST, 2048), "{value} at {position}");
         }

@@ -241,8 +241,9 @@ impl<const BLOCKS: usize> Residue<BLOCKS> {
     }
 
     fn limbs(&self) -> Zeroizing<Vec<u64>> {
-        let mut limbs = Zeroizing::new(Vec::with_capacity(2 * BLOCKS));
-        self.blocks.iter().rev().for_each(|block| limbs.extend(block.parts().map(from_float)));
+        let mut limbs = Zeroizing::new(vec![0; 2 * BLOCKS]);
+        let places = limbs.as_chunks_mut().0.iter_mut();
+        places.zip(self.blocks.iter().rev()).for_each(|(place, block)| *place = block.parts().map(from_float));
         limbs
     }
 }
