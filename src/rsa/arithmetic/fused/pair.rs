@@ -33,14 +33,22 @@ pub(crate) struct Rings<const BLOCKS: usize> {
     successor: Residues<BLOCKS>,
     /// R² mod N of both.
     r_squared: Residues<BLOCKS>,
-    /// What the columns of a product and its quotient have to be corrected by: [`corrections`].
-    corrections: [[Block; BLOCKS]; 2],
 }
 
 /// Two numbers modulo the two multiples, each below 2·N; the lowest block first. They are overwritten when they go.
 type Residues<const BLOCKS: usize> = Zeroizing<[Block; BLOCKS]>;
 
-/// Room for the pairs of columns of a product, overwritten when it goes.
+/// What a product is made in: room for its pairs of columns, and what is added to them. All lie beside each other whatever the
+/// key, because where they are in the same places of different pages, processors wait, and times would tell keys apart by where
+/// they lie. What is secret is overwritten when it goes.
+struct Workspace<const BLOCKS: usize> {
+    columns: Columns<BLOCKS>,
+    corrections: [[Block; BLOCKS]; 2],
+    /// N + 1 of both, as in [`Rings`].
+    successor: Residues<BLOCKS>,
+}
+
+/// The pairs of columns of a product.
 type Columns<const BLOCKS: usize> = Zeroizing<[[Block; BLOCKS]; 2]>;
 
 /// What makes columns positive, which are above −2^61: vectors have no fast shift that keeps the sign. It leaves their low
@@ -80,15 +88,12 @@ impl PrimePair {
 impl<const BLOCKS: usize> Rings<BLOCKS> {
     fn new(moduli: [&Modulus; 2], bits: usize) -> Self {
         let [p, q] = moduli.map(|modulus| Multiple::new(modulus, bits, BLOCKS));
-        let mut rings = Self {
-            successor: residues([&p.successor, &q.successor]),
-            r_squared: residues([&p.root, &q.root]),
-            corrections: corrections(),
-        };
-        let mut columns = zero_columns();
+        let mut rings =
+            Self { successor: residues([&p.successor, &q.successor]), r_squared: residues([&p.root, &q.root]) };
+        let mut workspace = Workspace::new(&rings.successor);
         (0..3).for_each(|_| {
             let mut square = rings.r_squared.clone();
-            rings.square(&mut square, &mut columns);
+            Self::square(&mut square, &mut workspace);
             rings.r_squared = square;
         });
         rings
@@ -96,30 +101,30 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
 
     /// The powers of two plain numbers below 4·n of their moduli, times 2^112, in limbs of 52 bits, below 2·N.
     fn powers(&self, bases: [&Number; 2], exponents: [&SecretExponent; 2]) -> [Zeroizing<Vec<u64>>; 2] {
-        let columns = &mut zero_columns();
-        let table = self.table(bases, columns);
+        let workspace = &mut Workspace::new(&self.successor);
+        let table = self.table(bases, workspace);
         let [p, q] = exponents.map(SecretExponent::windows);
         let mut windows = p.iter().zip(q).map(|(p, q)| [*p, *q]);
         // The highest window needs no squarings.
         let [mut power, mut entry] = [zero(), zero()];
         read(&table, windows.next().unwrap_or_default(), &mut power);
         for window in windows {
-            (0..WINDOW_BITS).for_each(|_| self.square(&mut power, columns));
+            (0..WINDOW_BITS).for_each(|_| Self::square(&mut power, workspace));
             read(&table, window, &mut entry);
-            self.multiply(&mut power, &entry, columns);
+            Self::multiply(&mut power, &entry, workspace);
         }
         // Out of Montgomery form, and multiplied by 2^112, so that it may be divided by that.
         let shift = Number::power_of_two(0, 1).above_a_block();
-        self.multiply(&mut power, &Self::residues([&shift, &shift]), columns);
+        Self::multiply(&mut power, &Self::residues([&shift, &shift]), workspace);
         [0, 1].map(|lane| limbs_of(&*power, lane))
     }
 
     /// The first 32 powers of a pair, one after the other.
-    fn table(&self, bases: [&Number; 2], columns: &mut [[Block; BLOCKS]; 2]) -> Zeroizing<Vec<[Block; BLOCKS]>> {
+    fn table(&self, bases: [&Number; 2], workspace: &mut Workspace<BLOCKS>) -> Zeroizing<Vec<[Block; BLOCKS]>> {
         let one = Number::power_of_two(0, 1);
         let [mut entry, mut base] = [[&one, &one], bases].map(Self::residues);
-        self.multiply(&mut entry, &self.r_squared, columns);
-        self.multiply(&mut base, &self.r_squared, columns);
+        Self::multiply(&mut entry, &self.r_squared, workspace);
+        Self::multiply(&mut base, &self.r_squared, workspace);
         // They have their place from the start: a vector that grows leaves copies behind.
         let mut powers: Zeroizing<Vec<[Block; BLOCKS]>> = Zeroizing::new(Vec::with_capacity(ENTRIES));
         powers.push(*entry);
@@ -129,9 +134,9 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
             match powers.get(index / 2) {
                 Some(root) if index % 2 == 0 => {
                     *entry = *root;
-                    self.square(&mut entry, columns);
+                    Self::square(&mut entry, workspace);
                 }
-                _ if index > 1 => self.multiply(&mut entry, &base, columns),
+                _ if index > 1 => Self::multiply(&mut entry, &base, workspace),
                 _ => {}
             }
             powers.push(*entry);
@@ -145,21 +150,23 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
     }
 
     /// Replaces a by a·b/R mod N, with the bounds of the other kernel for N.
-    fn multiply(&self, a: &mut [Block; BLOCKS], b: &[Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
+    fn multiply(a: &mut [Block; BLOCKS], b: &[Block; BLOCKS], workspace: &mut Workspace<BLOCKS>) {
+        let Workspace { columns, corrections, successor } = workspace;
         let constants = Constants::new();
-        constants.copy(columns.as_flattened_mut().as_flattened_mut(), self.corrections.as_flattened().as_flattened());
+        constants.copy(columns.as_flattened_mut().as_flattened_mut(), corrections.as_flattened().as_flattened());
         for (index, block) in a.iter().enumerate() {
             add_row::<true>(&constants, from(columns.as_flattened_mut(), index), block, b, Block::default());
         }
-        self.reduce(&constants, a, columns);
+        reduce(&constants, a, columns, successor);
     }
 
     /// Replaces a by a²/R mod N.
-    fn square(&self, a: &mut [Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
+    fn square(a: &mut [Block; BLOCKS], workspace: &mut Workspace<BLOCKS>) {
+        let Workspace { columns, corrections, successor } = workspace;
         let constants = Constants::new();
         // Products of two different limbs appear twice, and that of a limb with itself once. The first row is added to zeros,
         // and each reaches a pair of columns further than those before.
-        let [lower, _] = columns;
+        let [lower, _] = &mut **columns;
         constants.clear(lower.as_flattened_mut());
         for (index, block) in a.iter().enumerate() {
             let above = a.get(index + 1..).unwrap_or_default();
@@ -171,7 +178,7 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
                 Block::default(),
             );
         }
-        let corrections = self.corrections.as_flattened().as_chunks::<2>().0;
+        let corrections = corrections.as_flattened().as_chunks::<2>().0;
         let columns_by_two = columns.as_flattened_mut().as_chunks_mut::<2>().0;
         for ((columns, corrections), [x0, x1]) in columns_by_two.iter_mut().zip(corrections).zip(a.iter()) {
             let [[first, mut second], [mut third, fourth]] = *columns;
@@ -184,31 +191,43 @@ impl<const BLOCKS: usize> Rings<BLOCKS> {
             constants.add_product(*x1, *x1, &mut third, &mut fourth);
             *columns = [[first, second], [third, fourth]];
         }
-        self.reduce(&constants, a, columns);
+        reduce(&constants, a, columns, successor);
     }
+}
 
-    /// Montgomery's reduction of two numbers that are given in columns.
-    #[inline(always)]
-    fn reduce(&self, constants: &Constants, output: &mut [Block; BLOCKS], columns: &mut [[Block; BLOCKS]; 2]) {
-        let columns = columns.as_flattened_mut();
-        let [_, lowest, upper @ ..] = &self.successor[..] else { return };
-        let mut carry = Lanes::splat(POSITIVE_CARRY);
-        let mut digits = settle(constants, columns.first().copied().unwrap_or_default(), &mut carry);
-        for index in 0..BLOCKS {
-            // A digit of the quotient adds H two limbs higher. After the first step the next columns have all that they get.
-            let [next, rest @ ..] = from(columns, index + 1) else { return };
-            let above = add_block(constants, next, &digits, lowest, Block::default());
-            let next_digits = settle(constants, *next, &mut carry);
-            add_row::<true>(constants, rest, &digits, upper, above);
-            digits = next_digits;
-        }
-        // The last of them are no digits, but the lowest of the result.
-        let [lowest, above @ ..] = &mut output[..] else { return };
-        *lowest = digits;
-        for (place, columns) in above.iter_mut().zip(from(columns, BLOCKS + 1)) {
-            *place = settle(constants, *columns, &mut carry);
-        }
-        debug_assert_eq!(carry.parts(), [POSITIVE_CARRY; 2], "the result does not fit");
+/// Montgomery's reduction of two numbers that are given in columns.
+#[inline(always)]
+fn reduce<const BLOCKS: usize>(
+    constants: &Constants,
+    output: &mut [Block; BLOCKS],
+    columns: &mut [[Block; BLOCKS]; 2],
+    successor: &[Block; BLOCKS],
+) {
+    let columns = columns.as_flattened_mut();
+    let [_, lowest, upper @ ..] = &successor[..] else { return };
+    let mut carry = Lanes::splat(POSITIVE_CARRY);
+    let mut digits = settle(constants, columns.first().copied().unwrap_or_default(), &mut carry);
+    for index in 0..BLOCKS {
+        // A digit of the quotient adds H two limbs higher. After the first step the next columns have all that they get.
+        let [next, rest @ ..] = from(columns, index + 1) else { return };
+        let above = add_block(constants, next, &digits, lowest, Block::default());
+        let next_digits = settle(constants, *next, &mut carry);
+        add_row::<true>(constants, rest, &digits, upper, above);
+        digits = next_digits;
+    }
+    // The last of them are no digits, but the lowest of the result.
+    let [lowest, above @ ..] = &mut output[..] else { return };
+    *lowest = digits;
+    for (place, columns) in above.iter_mut().zip(from(columns, BLOCKS + 1)) {
+        *place = settle(constants, *columns, &mut carry);
+    }
+    debug_assert_eq!(carry.parts(), [POSITIVE_CARRY; 2], "the result does not fit");
+}
+
+impl<const BLOCKS: usize> Workspace<BLOCKS> {
+    fn new(successor: &Residues<BLOCKS>) -> Self {
+        let columns = Zeroizing::new([[Block::default(); BLOCKS]; 2]);
+        Self { columns, corrections: corrections(), successor: successor.clone() }
     }
 }
 
@@ -312,10 +331,6 @@ fn zero<const BLOCKS: usize>() -> Residues<BLOCKS> {
     Zeroizing::new([Block::default(); BLOCKS])
 }
 
-fn zero_columns<const BLOCKS: usize>() -> Columns<BLOCKS> {
-    Zeroizing::new([[Block::default(); BLOCKS]; 2])
-}
-
 /// Two numbers in limbs of 52 bits.
 fn residues<const BLOCKS: usize>([p, q]: [&[u64]; 2]) -> Residues<BLOCKS> {
     let mut residues = zero();
@@ -366,7 +381,7 @@ mod tests {
         let multiples =
             moduli.each_ref().map(|modulus| number_of(&Multiple::new(modulus, bits, BLOCKS).successor) - 1_u32);
         let r = BigUint::from(1_u32) << (2 * BLOCKS * LIMB_BITS);
-        let mut columns = zero_columns();
+        let mut workspace = Workspace::new(&rings.successor);
         for _ in 0..100 {
             let mut pair = || multiples.each_ref().map(|multiple| random.at_most(&(multiple * 2_u32 - 1_u32)));
             let (a, b) = (pair(), pair());
@@ -375,8 +390,8 @@ mod tests {
                 residues::<BLOCKS>([&p, &q])
             });
             let mut square = product.clone();
-            rings.multiply(&mut product, &y, &mut columns);
-            rings.square(&mut square, &mut columns);
+            Rings::multiply(&mut product, &y, &mut workspace);
+            Rings::square(&mut square, &mut workspace);
             for lane in [0, 1] {
                 let (multiple, a, b) = (&multiples[lane], &a[lane], &b[lane]);
                 for (result, expected) in [(&product, a * b), (&square, a * a)] {
