@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod hedge;
+mod mgf1;
 mod private;
 mod pss;
 mod public;

@@ -4,6 +4,8 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::mgf1;
+
 /// The length of the salt in bytes: that of the hash (RFC 7518 §3.5).
 pub(super) const SALT_LENGTH: usize = 32;
 
@@ -22,8 +24,9 @@ pub(super) fn encode(digest: &[u8; 32], salt: &[u8; SALT_LENGTH], modulus_bits: 
     let (padding, end) = block.split_at_mut_checked(block.len().checked_sub(SALT_LENGTH)?)?;
     *padding.last_mut()? = 1;
     end.copy_from_slice(salt);
-    hash.copy_from_slice(&salted(digest, salt));
-    apply_mask(block, hash);
+    let salted = salted(digest, salt);
+    hash.copy_from_slice(&salted);
+    mgf1::apply(block, &salted);
     *block.first_mut()? &= first_byte(bits);
     *trailer = TRAILER;
     Some(message)
@@ -38,9 +41,9 @@ pub(super) fn is_encoding(message: &mut [u8], digest: &[u8; 32], modulus_bits: u
 fn judge(message: &mut [u8], digest: &[u8; 32], modulus_bits: usize) -> Option<bool> {
     let used = first_byte(modulus_bits.checked_sub(1)?);
     let (trailer, rest) = message.split_last_mut()?;
-    let (block, hash) = rest.split_at_mut_checked(rest.len().checked_sub(HASH_LENGTH)?)?;
+    let (block, hash) = rest.split_last_chunk_mut::<HASH_LENGTH>()?;
     let has_form = *trailer == TRAILER && block.first()? & !used == 0;
-    apply_mask(block, hash);
+    mgf1::apply(block, hash);
     *block.first_mut()? &= used;
     let (padding, salt) = block.split_at_checked(block.len().checked_sub(SALT_LENGTH)?)?;
     let (one, zeros) = padding.split_last()?;
@@ -51,14 +54,6 @@ fn judge(message: &mut [u8], digest: &[u8; 32], modulus_bits: usize) -> Option<b
 /// The hash of the digest with its salt: H of M′ (RFC 8017 §9.1.1, step 6).
 fn salted(digest: &[u8; 32], salt: &[u8]) -> [u8; HASH_LENGTH] {
     Sha256::new().chain_update([0; 8]).chain_update(digest).chain_update(salt).finalize().into()
-}
-
-/// Adds the mask that follows from a seed, modulo 2: MGF1 (RFC 8017 appendix B.2.1).
-fn apply_mask(block: &mut [u8], seed: &[u8]) {
-    for (counter, part) in (0_u32..).zip(block.chunks_mut(HASH_LENGTH)) {
-        let mask = Sha256::new().chain_update(seed).chain_update(counter.to_be_bytes()).finalize();
-        part.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-    }
 }
 
 /// The bits of the first byte that a message of so many bits has.
@@ -99,10 +94,10 @@ mod tests {
         for (position, value) in [(0, 0x40), (100, 1), (190, 0), (190, 2)] {
             let mut changed = encoded.clone();
             let (block, rest) = changed.split_at_mut(223);
-            apply_mask(block, &rest[..32]);
+            mgf1::apply(block, rest[..32].try_into().unwrap());
             assert_eq!(block[190], 1);
             block[position] = value;
-            apply_mask(block, &rest[..32]);
+            mgf1::apply(block, rest[..32].try_into().unwrap());
             block[0] &= 0x7f;
             assert!(!is_encoding(&mut changed, &DIGEST, 2048), "{value} at {position}");
         }

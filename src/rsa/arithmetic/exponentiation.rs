@@ -113,7 +113,7 @@ impl Table {
 }
 
 /// What leaves one entry of a table, and nothing of the others: all bits for the one, and none for the others.
-pub(crate) fn masks(wanted: u8) -> Zeroizing<[u64; ENTRIES]> {
+fn masks(wanted: u8) -> Zeroizing<[u64; ENTRIES]> {
     // Opaque to compilers, which might otherwise skip what they can tell to be masked away.
     let wanted = std::hint::black_box(u64::from(wanted));
     let mut masks = Zeroizing::new([0; ENTRIES]);

@@ -146,6 +146,21 @@ fn reduce(output: &mut [Block], quotient: &mut [Block], n: &[Block], inverse: u3
     debug_assert_eq!(carry, 0, "the result does not fit");
 }
 
+/// Writes number/2^112 mod n, for a number of one block more than n and the output: one step of Montgomery's reduction. A
+/// column has four products, a limb and a carry.
+#[cfg(fused_kernel)]
+pub(crate) fn divide_by_block(output: &mut [Block], number: &[Block], n: &[Block], inverse: u32) {
+    debug_assert!(output.len() == n.len() && number.len() == n.len() + 1);
+    let (digits, mut carry) = quotient_digits(block(number, 0).map(u64::from), block(n, 0), inverse);
+    for ((index, place), below) in (1..).zip(output).zip(n.windows(1)) {
+        let [l0, l1, l2, l3] = block(number, index).map(u64::from);
+        let (sums, _) = add_products([l0 + carry, l1, l2, l3], block(n, index), &[digits], below);
+        let (limbs, carried) = settle(sums);
+        (*place, carry) = (limbs.map(low_limb), carried);
+    }
+    debug_assert_eq!(carry, 0, "the result does not fit");
+}
+
 /// Four columns of a·b from block `index` on.
 #[inline(always)]
 fn product_columns(a: &[Block], b: &[Block], index: usize, carry: u64) -> Columns {

@@ -2,13 +2,16 @@
 //!
 //! Nothing here branches on a limb or picks a memory address by one: time depends on lengths alone, which are public.
 
-use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// The bits of a limb. Products of two limbs have 56 bits, so that 256 of them fit into an accumulator of 64.
 pub(crate) const LIMB_BITS: usize = 28;
 
 /// The largest limb, and the mask of its bits.
 pub(crate) const LIMB_MASK: u32 = (1 << LIMB_BITS) - 1;
+
+/// The bytes of two limbs, whose 56 bits are whole ones.
+const PAIR_BYTES: usize = 2 * LIMB_BITS / 8;
 
 /// Four neighbouring limbs, the lowest first. The kernel works on four columns at a time.
 pub(crate) type Block = [u32; 4];
@@ -45,21 +48,14 @@ impl Number {
     /// From big-endian bytes (OS2IP, RFC 8017 §4.2). The number has to fit.
     pub(crate) fn from_be_bytes(bytes: &[u8], blocks: usize) -> Self {
         let mut number = Self::zero(blocks);
-        let mut bytes = bytes.iter().rev();
-        // Bits that were read and are in no limb yet. At most 27 remain from a limb and 8 come at a time: 35 bits.
-        let mut pending: u64 = 0;
-        let mut bits = 0;
-        for limb in number.limbs_mut() {
-            while bits < LIMB_BITS {
-                pending |= u64::from(bytes.next().copied().unwrap_or(0)) << bits;
-                bits += 8;
-            }
-            *limb = low_limb(pending);
-            pending >>= LIMB_BITS;
-            bits -= LIMB_BITS;
+        let (highest, parts) = bytes.as_rchunks();
+        let highest = padded(highest);
+        let mut parts = parts.iter().rev().chain(std::iter::once(&*highest));
+        for (pair, [b0, b1, b2, b3, b4, b5, b6]) in number.pairs_mut().iter_mut().zip(&mut parts) {
+            let both = u64::from_be_bytes([0, *b0, *b1, *b2, *b3, *b4, *b5, *b6]);
+            *pair = [low_limb(both), low_limb(both >> LIMB_BITS)];
         }
-        debug_assert!(pending == 0 && bytes.all(|byte| *byte == 0), "the number does not fit");
-        pending.zeroize();
+        debug_assert!(parts.flatten().all(|byte| *byte == 0), "the number does not fit");
         number
     }
 
@@ -67,20 +63,16 @@ impl Number {
     #[must_use]
     pub fn to_be_bytes(&self, length: usize) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(vec![0; length]);
-        let mut limbs = self.limbs().iter();
-        let mut pending: u64 = 0;
-        let mut bits = 0;
-        for byte in bytes.iter_mut().rev() {
-            if bits < 8 {
-                pending |= u64::from(limbs.next().copied().unwrap_or(0)) << bits;
-                bits += LIMB_BITS;
-            }
-            *byte = (pending & 0xff) as u8;
-            pending >>= 8;
-            bits -= 8;
-        }
-        debug_assert!(pending == 0 && limbs.all(|limb| *limb == 0), "the number does not fit");
-        pending.zeroize();
+        let (highest, parts) = bytes.as_rchunks_mut();
+        let mut pairs = self.limbs().as_chunks().0.iter().map(|[low, high]| {
+            let [_, bytes @ ..] = (u64::from(*low) | u64::from(*high) << LIMB_BITS).to_be_bytes();
+            bytes
+        });
+        parts.iter_mut().rev().zip(&mut pairs).for_each(|(part, bytes)| *part = bytes);
+        let rest = Zeroizing::new(pairs.next().unwrap_or_default());
+        let (above, rest) = rest.split_at(PAIR_BYTES - highest.len());
+        highest.copy_from_slice(rest);
+        debug_assert!(above.iter().copied().chain(pairs.flatten()).all(|byte| byte == 0), "the number does not fit");
         bytes
     }
 
@@ -128,6 +120,11 @@ impl Number {
     /// The limbs, to be written. Every one has to stay below 2^28.
     pub(crate) fn limbs_mut(&mut self) -> &mut [u32] {
         self.0.as_flattened_mut()
+    }
+
+    /// The limbs in pairs, to be written.
+    fn pairs_mut(&mut self) -> &mut [[u32; 2]] {
+        self.limbs_mut().as_chunks_mut().0
     }
 
     /// Whether a bit is set; `false` above the highest.
@@ -214,6 +211,13 @@ impl Number {
         }
         borrow
     }
+}
+
+/// Bytes behind zeros.
+fn padded(bytes: &[u8]) -> Zeroizing<[u8; PAIR_BYTES]> {
+    let mut padded = Zeroizing::new([0; PAIR_BYTES]);
+    padded.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(place, byte)| *place = *byte);
+    padded
 }
 
 /// The 28 low bits.

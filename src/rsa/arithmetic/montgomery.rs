@@ -8,8 +8,6 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::kernel;
 use crate::limbs::{BLOCK_BITS, LIMB_MASK, MAX_BLOCKS, Number};
-#[cfg(fused_kernel)]
-use crate::limbs::{LIMB_BITS, low_limb};
 
 /// How many times larger than the modulus R is at least, in bits: R ≥ 16·n.
 const ROOM_BITS: usize = 4;
@@ -124,28 +122,13 @@ impl Modulus {
         self.multiply(a, &Number::power_of_two(0, self.blocks()), workspace);
     }
 
-    /// Divides a number of any length by 2^28 modulo n, so many times: the result is below number/2^(28·times) + n, and has
-    /// to fit into the blocks of n.
+    /// Divides a number of one block more than n by 2^112 modulo n: the result is below number/2^112 + n, and has to fit into
+    /// the blocks of n.
     #[cfg(fused_kernel)]
-    pub(crate) fn shift(&self, number: &Number, times: usize) -> Number {
-        let blocks = number.blocks().len().max(self.blocks()) + 1;
-        let mut number = number.resized(blocks);
-        for index in 0..times {
-            let columns = number.limbs_mut().get_mut(index..).unwrap_or_default();
-            let lowest = columns.first().copied().unwrap_or_default();
-            let digit = lowest.wrapping_mul(*self.inverse) & LIMB_MASK;
-            let mut carry: u64 = 0;
-            for (column, limb) in
-                columns.iter_mut().zip(self.number.limbs().iter().copied().chain(std::iter::repeat(0)))
-            {
-                // (2^28 − 1)² + 2·(2^28 − 1) = 2^56 − 1: the carry stays below 2^28.
-                let sum = u64::from(digit) * u64::from(limb) + u64::from(*column) + carry;
-                *column = low_limb(sum);
-                carry = sum >> LIMB_BITS;
-            }
-        }
-        number.limbs_mut().rotate_left(times);
-        number.resized(self.blocks())
+    pub(crate) fn divide_by_block(&self, number: &Number) -> Number {
+        let mut output = Number::zero(self.blocks());
+        kernel::divide_by_block(output.blocks_mut(), number.blocks(), self.number.blocks(), *self.inverse);
+        output
     }
 
     /// Reduces a number below 2·n to one below n.

@@ -291,8 +291,8 @@ fn a_signature_stays_within_its_fuel(host: Host) {
     claims_of(&exchange);
     println!("fuel per signed request: {}", exchange.fuel());
     let most = match Artifact::under_test() {
-        Artifact::Baseline => 78_000_000,
-        Artifact::RelaxedSimd => 30_000_000,
+        Artifact::Baseline => 67_000_000,
+        Artifact::RelaxedSimd => 26_000_000,
     };
     assert!(exchange.fuel() < most, "{} fuel", exchange.fuel());
 }

@@ -7,7 +7,7 @@ use zeroize::DefaultIsZeroes;
 mod vector {
     use core::arch::wasm32::{
         f64x2_relaxed_madd, f64x2_sub, i64x2_add, i64x2_extract_lane, i64x2_shuffle, i64x2_sub, u64x2, u64x2_shr,
-        u64x2_splat, v128, v128_and, v128_or,
+        u64x2_splat, v128, v128_and, v128_or, v128_xor,
     };
 
     /// Two lanes.
@@ -70,6 +70,11 @@ mod vector {
             Self(v128_or(self.0, other.0))
         }
 
+        #[inline(always)]
+        pub(crate) fn xor(self, other: Self) -> Self {
+            Self(v128_xor(self.0, other.0))
+        }
+
         /// The unsigned integers divided by 2^52, rounded down.
         #[inline(always)]
         pub(crate) fn above_limb(self) -> Self {
@@ -124,6 +129,10 @@ mod vector {
 
         pub(crate) fn or(self, other: Self) -> Self {
             self.zip(other, |a, b| a | b)
+        }
+
+        pub(crate) fn xor(self, other: Self) -> Self {
+            self.zip(other, |a, b| a ^ b)
         }
 
         pub(crate) fn above_limb(self) -> Self {

@@ -3,7 +3,7 @@
 //!
 //! N = k·n with k = −1/n modulo 2^104 is −1 modulo 2^104, that is N = H·2^104 − 1. In Montgomery's reduction modulo N, a
 //! digit of the quotient is q = column·(−1/N) mod 2^52 = column mod 2^52: the low bits themselves. And adding q·N means to
-//! take these bits away and to add q·H two limbs higher. What comes out is a number modulo N, which the caller reduces
+//! take these bits away and to add q·H two limbs higher: q·(N + 1). What comes out is a number modulo N, which the caller reduces
 //! modulo n in the end.
 
 use zeroize::Zeroizing;
@@ -11,9 +11,6 @@ use zeroize::Zeroizing;
 use super::split::{LIMB_BITS, LIMB_MASK, TWO_52};
 use crate::limbs::{self, Number};
 use crate::montgomery::Modulus;
-
-/// The limbs of 28 bits that a result is divided by, when it leaves: more bits than N has more than n.
-pub(super) const SHIFT: usize = 4;
 
 /// How many times larger than 2^104·n, and so than N, R is at least, in bits. Four are enough for the bounds of the other
 /// kernel. With nine, R ≥ 2^113·n: one factor may be 2^112 times a number below n, because 2·N·2^112·n ≤ R·N.
@@ -24,8 +21,8 @@ const BLOCK_BITS: usize = 2 * LIMB_BITS;
 
 /// What a kernel needs to calculate modulo N, in limbs of 52 bits and in blocks of two.
 pub(super) struct Multiple {
-    /// H = (N + 1)/2^104, with as many blocks as all numbers modulo N; the highest is zero. R is 2^104 to the power of them.
-    pub(super) upper: Zeroizing<Vec<u64>>,
+    /// N + 1 = H·2^104, with as many blocks as all numbers modulo N; the lowest is zero. R is 2^104 to the power of them.
+    pub(super) successor: Zeroizing<Vec<u64>>,
     /// R·2^(13·blocks) mod N. Squared three times in Montgomery's way, it is R·2^(104·blocks) = R².
     pub(super) root: Zeroizing<Vec<u64>>,
 }
@@ -46,10 +43,9 @@ impl Multiple {
             power.double(&multiple);
         }
         multiple.add(&Number::power_of_two(0, multiple.blocks().len()));
-        let mut upper = from_number(&multiple, 2 * blocks);
-        debug_assert!(upper.iter().take(2).all(|limb| *limb == 0), "N + 1 is no multiple of 2^104");
-        upper.rotate_left(2);
-        Self { upper, root: from_number(&power, 2 * blocks) }
+        let successor = from_number(&multiple, 2 * blocks);
+        debug_assert!(successor.iter().take(2).all(|limb| *limb == 0), "N + 1 is no multiple of 2^104");
+        Self { successor, root: from_number(&power, 2 * blocks) }
     }
 }
 
@@ -61,18 +57,21 @@ fn negated_inverse(n: &Number) -> Zeroizing<[u8; 16]> {
     Zeroizing::new((inverse.wrapping_neg() & ((1 << BLOCK_BITS) - 1)).to_be_bytes())
 }
 
+/// As many bits in limbs of 28 bits as in limbs of 52: 364.
+type Narrow = [u32; 13];
+type Wide = [u64; 7];
+
 /// A number in so many limbs of 52 bits. It has to fit.
 pub(super) fn from_number(number: &Number, length: usize) -> Zeroizing<Vec<u64>> {
-    let limb = |index: usize| number.limbs().get(index).copied().map_or(0, u64::from);
-    let mut output = Zeroizing::new(Vec::with_capacity(length));
-    output.extend((0..length).map(|index| {
-        let (first, below) = (index * LIMB_BITS / limbs::LIMB_BITS, index * LIMB_BITS % limbs::LIMB_BITS);
-        // At least 1 bit of the first limb, all of the next, and 28 at most of the one above them: 57 bits or more.
-        let bits = (limb(first) >> below)
-            | (limb(first + 1) << (limbs::LIMB_BITS - below))
-            | (limb(first + 2) << (2 * limbs::LIMB_BITS - below));
-        bits & LIMB_MASK
-    }));
+    let (parts, rest) = number.limbs().as_chunks();
+    let mut last = Zeroizing::new(Narrow::default());
+    last.iter_mut().zip(rest).for_each(|(place, limb)| *place = *limb);
+    let mut output = Zeroizing::new(vec![0; length]);
+    let (places, rest) = output.as_chunks_mut();
+    let mut parts = parts.iter().chain(std::iter::once(&*last));
+    places.iter_mut().zip(&mut parts).for_each(|(place, part)| *place = widen(*part));
+    let above = Zeroizing::new(widen(parts.next().copied().unwrap_or_default()));
+    rest.iter_mut().zip(above.iter()).for_each(|(place, limb)| *place = *limb);
     debug_assert!(
         (length * LIMB_BITS..number.limbs().len() * limbs::LIMB_BITS).all(|bit| !number.bit(bit)),
         "too long"
@@ -81,14 +80,54 @@ pub(super) fn from_number(number: &Number, length: usize) -> Zeroizing<Vec<u64>>
 }
 
 /// The number of limbs of 52 bits, in so many blocks of the other kernel. It has to fit.
-pub(super) fn to_number(limbs: &[u64], blocks: usize) -> Number {
-    let limb = |index: usize| limbs.get(index).copied().unwrap_or(0);
+pub(super) fn to_number(from: &[u64], blocks: usize) -> Number {
+    let (parts, rest) = from.as_chunks();
+    let mut last = Zeroizing::new(Wide::default());
+    last.iter_mut().zip(rest).for_each(|(place, limb)| *place = *limb);
     let mut output = Number::zero(blocks);
-    for (index, place) in output.limbs_mut().iter_mut().enumerate() {
-        let (first, below) = (index * limbs::LIMB_BITS / LIMB_BITS, index * limbs::LIMB_BITS % LIMB_BITS);
-        *place = limbs::low_limb((limb(first) >> below) | (limb(first + 1) << (LIMB_BITS - below)));
-    }
+    let (places, rest) = output.limbs_mut().as_chunks_mut();
+    let mut parts = parts.iter().chain(std::iter::once(&*last));
+    places.iter_mut().zip(&mut parts).for_each(|(place, part)| *place = narrow(*part));
+    let above = Zeroizing::new(narrow(parts.next().copied().unwrap_or_default()));
+    rest.iter_mut().zip(above.iter()).for_each(|(place, limb)| *place = *limb);
     output
+}
+
+/// Limbs of 28 bits in limbs of 52.
+#[inline(always)]
+fn widen(limbs: Narrow) -> Wide {
+    let [l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11, l12] = limbs.map(u64::from);
+    let wide = [
+        l0 | (l1 << 28),
+        (l1 >> 24) | (l2 << 4) | (l3 << 32),
+        (l3 >> 20) | (l4 << 8) | (l5 << 36),
+        (l5 >> 16) | (l6 << 12) | (l7 << 40),
+        (l7 >> 12) | (l8 << 16) | (l9 << 44),
+        (l9 >> 8) | (l10 << 20) | (l11 << 48),
+        (l11 >> 4) | (l12 << 24),
+    ];
+    wide.map(|limb| limb & LIMB_MASK)
+}
+
+/// Limbs of 52 bits in limbs of 28.
+#[inline(always)]
+fn narrow([l0, l1, l2, l3, l4, l5, l6]: Wide) -> Narrow {
+    let narrow = [
+        l0,
+        (l0 >> 28) | (l1 << 24),
+        l1 >> 4,
+        (l1 >> 32) | (l2 << 20),
+        l2 >> 8,
+        (l2 >> 36) | (l3 << 16),
+        l3 >> 12,
+        (l3 >> 40) | (l4 << 12),
+        l4 >> 16,
+        (l4 >> 44) | (l5 << 8),
+        l5 >> 20,
+        (l5 >> 48) | (l6 << 4),
+        l6 >> 24,
+    ];
+    narrow.map(limbs::low_limb)
 }
 
 /// The bits of a limb as a float, as the kernels hold it: behind the exponent of 2^52 it is 2^52 too much.
@@ -152,7 +191,7 @@ mod tests {
             let n = random.modulus(bits);
             let blocks = Multiple::blocks_for(bits) + random.below(2);
             let multiple = Multiple::new(&Modulus::new(&n.to_bytes_be(), bits), bits, blocks);
-            let modulus = (number_of(&multiple.upper) << BLOCK_BITS) - 1_u32;
+            let modulus = number_of(&multiple.successor) - 1_u32;
             assert_eq!(&modulus % &n, BigUint::ZERO);
             assert!(&modulus << ROOM_BITS <= BigUint::from(1_u32) << (BLOCK_BITS * blocks));
             let power = BigUint::from(2_u32).modpow(&BigUint::from(117 * blocks), &modulus);

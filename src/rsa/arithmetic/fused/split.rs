@@ -81,6 +81,12 @@ impl Constants {
         sums.iter_mut().for_each(|sum| *sum = self.zero);
     }
 
+    /// Copies sums. Likewise.
+    #[inline(always)]
+    pub(super) fn copy(&self, sums: &mut [Lanes], from: &[Lanes]) {
+        sums.iter_mut().zip(from).for_each(|(sum, from)| *sum = from.or(self.zero));
+    }
+
     /// The halves of two products, high and low: the one is to be added, the other to be subtracted.
     #[inline(always)]
     pub(super) fn split(&self, a: Lanes, b: Lanes) -> (Lanes, Lanes) {
