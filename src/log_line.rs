@@ -72,10 +72,7 @@ impl Line {
     /// A line about this event.
     pub(crate) fn begin(now: UnixTime, event: &'static str) -> Self {
         let mut line = Self(Vec::with_capacity(USUAL_LENGTH));
-        match now.rfc3339() {
-            Some(time) => line.append("{\"time\":\"", &time),
-            None => line.append("{\"time\":\"", now.to_rfc3339().as_bytes()),
-        }
+        line.append("{\"time\":\"", now.to_rfc3339().as_bytes());
         line.0.extend_from_slice(VERSION_MEMBER.as_bytes());
         plain!(line, "event", event);
         line

@@ -11,7 +11,7 @@ pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
 
 /// Decodes like [`base64url`] to the beginning of `room`, of which the rest is left. There is always enough for a text that is not longer.
 ///
-/// All but the last one to four characters are read here, in a third of the instructions. What may be at the end is left to the library.
+/// All but the last one to four characters are read here, in two thirds of the instructions. What may be at the end is left to the library.
 pub(crate) fn base64url_into<'a>(room: &mut &'a mut [u8], text: &str) -> Option<&'a [u8]> {
     let text = text.as_bytes();
     let (fours, _) = text.get(..text.len().saturating_sub(1))?.as_chunks::<4>();

@@ -2,7 +2,7 @@
 //!
 //! It is no second reader. What it reads is JSON of which there is one reading; whatever else there may be (white space, an escape,
 //! a list, a name that was not asked for or that stands twice, and every fault) it leaves to the general one, which decides. That one
-//! has to be ready for anything at each byte, and takes four times as long.
+//! has to be ready for anything at each byte, and takes twice as long.
 
 use std::borrow::Cow;
 
